@@ -1,0 +1,1 @@
+"""Kobza: a self-hosted Virtual Mobile PBX."""
