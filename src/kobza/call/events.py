@@ -1,0 +1,94 @@
+"""Call facts: what happened to a call, in the past tense. Call states and call records are folded from them.
+
+Every fact of a call comes exactly once, in order: CallStarted first, CallEnded last. `at` is in seconds since the Unix
+epoch. A leg is one side of the call (`leg_id` is the contract's `call_control_id`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kobza.call.routing import Party
+
+Origin = Literal["phone", "trunk", "api"]
+"""Who started a call: a phone of ours, somebody outside, or a click2dial request."""
+
+ReleasedBy = Literal["caller", "called", "api", "network"]
+"""Who ended a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFact:
+    """Something that happened to a call."""
+
+    call_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted(CallFact):
+    """Somebody calls; nothing rings yet."""
+
+    caller: Party
+    dialled: str
+    """What was dialled, as it came."""
+    callee: Party
+    origin: Origin
+    caller_leg_id: str
+    callee_leg_id: str
+    client_state: str | None = None
+    """What the click2dial request wants echoed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginatorRang(CallFact):
+    """The originator's own phone rings (click2dial), before anybody else is called."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRinging(CallFact):
+    """The called side rings: a phone said 180, or sends early media."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered(CallFact):
+    """Both talk."""
+
+    answered_number: str
+    leg_id: str = ""
+    """The called leg that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallHeld(CallFact):
+    """A side put the other one on hold, by its phone or through the API."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallResumed(CallFact):
+    """A side that held takes the call up again."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted(CallFact):
+    """The call is recorded from here on."""
+
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded(CallFact):
+    """The call is over. Nothing follows."""
+
+    cause: int
+    """Q.850."""
+    sip_status: int
+    """The final status of the call's INVITE: 200 for an answered call, 487 for one that the caller gave up."""
+    released_by: ReleasedBy
