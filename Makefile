@@ -1,0 +1,82 @@
+# What a newcomer needs: `make demo` and `make test`. What a contributor needs: `make check`. `make help` lists all.
+# Everything is installed into .venv from the hash-locked requirements; nothing else on the machine changes, except
+# that `make test` as root on Debian installs the phones and tools of tests/apt-packages.txt.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+WORKERS ?= 2
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+# uv reads VIRTUAL_ENV; a virtual environment that happens to be active must not be changed instead of ours.
+export VIRTUAL_ENV := $(abspath $(VENV))
+unexport PYTHONHOME
+export UV_NO_PROGRESS := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo install dev test test-tools check format bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: $(VENV)/.run ## install and start Kobza with phones that call each other; Ctrl-C stops it (ARGS="--http …" adds options)
+	@exec $(BIN)/kobza demo $(ARGS)
+
+install: $(VENV)/.run ## install what Kobza needs to run into .venv
+
+dev: $(VENV)/.dev ## install what its development needs as well
+
+test: $(VENV)/.dev test-tools ## run every test (ARGS="tests/sip -k via" selects)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+test-tools: ## as root on Debian: install the phones and tools the tests use; else say what will be skipped
+	@tools/install-test-tools tests/apt-packages.txt
+
+check: $(VENV)/.dev ## style, types, the contracts between packages, and the documents against the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m docs
+
+format: $(VENV)/.dev ## put the code into the one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/.uv ## pin the newest fitting versions that pyproject.toml asks for (UPGRADE=1 moves those already pinned)
+	$(COMPILE) tools/uv.in -o tools/uv.txt
+	$(COMPILE) pyproject.toml --group build -o requirements.lock
+	$(COMPILE) pyproject.toml --group build --group dev --constraint requirements.lock -o requirements-dev.lock
+
+clean: ## remove what was installed and built here
+	rm -rf $(VENV) build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp file for each step makes a second `make` instant.
+$(VENV)/.uv: tools/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Kobza needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# --no-build-isolation: the build backend is in the lock, so nothing unpinned is fetched to build the project itself.
+INSTALL_KOBZA = $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+
+$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.uv
+	$(UV) pip install --quiet --require-hashes -r requirements.lock
+	$(INSTALL_KOBZA)
+	@touch $@
+
+# The larger lock holds the smaller one, so it satisfies `make demo` too.
+$(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml $(VENV)/.uv
+	$(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	$(INSTALL_KOBZA)
+	@touch $(VENV)/.run $@

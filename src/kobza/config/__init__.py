@@ -1,0 +1,1 @@
+"""Configuration: one TOML file, `KOBZA_*` variables and the command line, checked before anything starts."""

@@ -1,0 +1,169 @@
+"""Every setting of Kobza: its type, its default and what it means.
+
+The values are immutable and already of the type that the code wants. `kobza.config.loading.load` makes them; nothing
+but the composition root (`kobza.cli`, `kobza.app`) reads them. `docs/configuration.md` describes each, and a test
+compares the two.
+"""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kobza.config.values import ListenAddress, PortRange, SipListen, parse_host
+
+Network = IPv4Network | IPv6Network
+
+SECONDS_OF_A_DAY = 86_400
+MIN_SECRET = 32
+"""Characters of a shared secret: 128 bits even when it is written in hexadecimal digits."""
+
+
+def _words(value: Any) -> Any:
+    """Split what a variable or an option can only give as one text: items divided by commas or spaces."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _parsed(kind: type[ListenAddress] | type[SipListen] | type[PortRange], value: Any) -> Any:
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected a text")  # noqa: TRY004 - pydantic turns only ValueError into a report
+    return kind.parse(value)
+
+
+def _listen_address(value: Any) -> Any:
+    return _parsed(ListenAddress, value)
+
+
+def _port_range(value: Any) -> Any:
+    return _parsed(PortRange, value)
+
+
+def _sip_listens(value: Any) -> Any:
+    items = _words(value)
+    if not isinstance(items, list | tuple) or not items:
+        raise ValueError('expected one or more of transport:address:port, such as ["udp:127.0.0.1:5060"]')
+    return tuple(_parsed(SipListen, item) for item in items)
+
+
+def _networks(value: Any) -> Any:
+    right = 'expected networks or addresses, such as ["10.1.0.0/16", "127.0.0.1"]'
+    items = _words(value)
+    if not isinstance(items, list | tuple):
+        raise ValueError(right)  # noqa: TRY004 - pydantic turns only ValueError into a report
+    try:
+        return tuple(ip_network(str(item)) for item in items)
+    except ValueError:
+        raise ValueError(right) from None
+
+
+def _host(value: Any) -> Any:
+    return parse_host(value) if isinstance(value, str) else value
+
+
+def _realm(value: str) -> str:
+    if re.fullmatch(r'[^\s"\\]{1,64}', value) is None:
+        raise ValueError("expected 1 to 64 characters without spaces, quotes and backslashes, such as kobza")
+    return value
+
+
+def _region(value: str) -> str:
+    if re.fullmatch(r"[A-Z]{2}", value) is None:
+        raise ValueError("expected the two capital letters of a country, such as UA")
+    return value
+
+
+def _texts(value: tuple[Any, ...]) -> list[str]:
+    return [str(item) for item in value]
+
+
+Seconds = Annotated[int, Field(ge=1, le=SECONDS_OF_A_DAY)]
+AsText = PlainSerializer(str, return_type=str)
+AsTexts = PlainSerializer(_texts, return_type=list[str])
+
+
+class Settings(BaseSettings):
+    """The settings in force. Durations are whole seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KOBZA_", enable_decoding=False, extra="forbid", frozen=True, validate_default=True
+    )
+
+    data: Path = Field(Path("kobza-data"), description="Directory of the store, the recordings and kobza.toml.")
+    http: Annotated[InstanceOf[ListenAddress], BeforeValidator(_listen_address), AsText] = Field(
+        ListenAddress("127.0.0.1", 8080), description="Address and port of the API and the portal."
+    )
+    sip: Annotated[tuple[InstanceOf[SipListen], ...], BeforeValidator(_sip_listens), AsTexts] = Field(
+        (SipListen.parse("udp:127.0.0.1:5060"), SipListen.parse("tcp:127.0.0.1:5060")),
+        description="Transports, addresses and ports of SIP.",
+    )
+    rtp_host: Annotated[str, BeforeValidator(_host)] = Field(
+        "127.0.0.1", description="Address of the media, as phones are told it."
+    )
+    rtp_ports: Annotated[InstanceOf[PortRange], BeforeValidator(_port_range), AsText] = Field(
+        PortRange(20000, 20999), description="UDP ports of the media; a call takes four."
+    )
+    sip_realm: Annotated[str, AfterValidator(_realm)] = Field(
+        "kobza", description="Realm of the phones' passwords; used by `kobza init` and fixed from then on."
+    )
+    registration_min: Seconds = Field(60, description="Shortest registration that a phone may ask for.")
+    registration_max: Seconds = Field(3600, description="Longest registration that a phone is given.")
+    registration_default: Seconds = Field(600, description="Registration of a phone that asks for no time.")
+    ring_timeout: Annotated[int, Field(ge=5, le=300)] = Field(
+        60, description="How long phones ring before the call ends unanswered (cause 19)."
+    )
+    media_timeout: Annotated[int, Field(ge=5, le=SECONDS_OF_A_DAY)] = Field(
+        60, description="Silence on the wire after which an established call is ended (cause 41)."
+    )
+    nonce_lifetime: Annotated[int, Field(ge=10, le=SECONDS_OF_A_DAY)] = Field(
+        300, description="How long a digest challenge is good for."
+    )
+    nonce_secret: SecretStr | None = Field(
+        None, description="Key of the digest challenges, to be shared by several nodes; none: made anew at each start."
+    )
+    webhook_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+        (), description="Private networks that webhooks may go to."
+    )
+    webhook_in_flight: Annotated[int, Field(ge=1, le=1000)] = Field(
+        16, description="Requests under way to one endpoint at a time."
+    )
+    webhook_held: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        20_000, description="Deliveries held in memory; what is beyond waits in the store."
+    )
+    webhook_timeout: Annotated[int, Field(ge=1, le=120)] = Field(15, description="Longest time of one webhook request.")
+    region: Annotated[str, AfterValidator(_region)] = Field(
+        "UA", description="Country whose spelling of numbers is understood (ISO 3166)."
+    )
+    history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if not self.registration_min <= self.registration_default <= self.registration_max:
+            raise ValueError(
+                "registration_default: expected a value from registration_min to registration_max "
+                f"({self.registration_min} to {self.registration_max})"
+            )
+        if self.nonce_secret is not None and len(self.nonce_secret.get_secret_value()) < MIN_SECRET:
+            raise ValueError(f"nonce_secret: expected at least {MIN_SECRET} characters")
+        return self
+
+
+LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
+
+def webhook_networks(settings: Settings) -> tuple[Network, ...]:
+    """Return the networks that are not public and to which webhooks may go all the same.
+
+    They are the configured ones. When HTTP, SIP and media all listen on loopback addresses only, loopback is allowed
+    too: then whoever can set a webhook is on this machine and reaches every service on it without our help.
+    """
+    hosts = [settings.http, *(listen.address for listen in settings.sip), ListenAddress(settings.rtp_host, 0)]
+    if all(host.is_loopback for host in hosts):
+        return (*settings.webhook_allow, *LOOPBACK)
+    return settings.webhook_allow

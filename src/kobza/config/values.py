@@ -1,0 +1,113 @@
+"""The values that settings are written as: an address to listen on, a range of ports."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal, Self, cast
+
+SipTransport = Literal["udp", "tcp"]
+
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})", re.ASCII)
+_SIP_LISTEN = re.compile(r"(?P<transport>udp|tcp):(?P<address>.+)", re.IGNORECASE)
+_PORT_RANGE = re.compile(r"(?P<first>\d{1,5})\s*-\s*(?P<last>\d{1,5})", re.ASCII)
+MAX_PORT = 65535
+
+
+def parse_host(text: str) -> str:
+    """Return an IP address in its usual spelling; names are refused, because a socket is bound to an address.
+
+    Raises ValueError that says what is right.
+    """
+    try:
+        return str(ip_address(text.strip().strip("[]")))
+    except ValueError:
+        raise ValueError("expected an IP address such as 127.0.0.1 or ::1") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """An IP address and a port to listen on; port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `127.0.0.1:8080` or `[::1]:8080`; raises ValueError that says what is right."""
+        right = "expected address:port, such as 127.0.0.1:8080 or [::1]:8080"
+        found = _ADDRESS.fullmatch(text.strip())
+        if found is None or int(found["port"]) > MAX_PORT:
+            raise ValueError(right)
+        try:
+            return cls(parse_host(found["v6"] or found["v4"]), int(found["port"]))
+        except ValueError:
+            raise ValueError(right) from None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SipListen:
+    """A transport and the address on which SIP is spoken over it."""
+
+    transport: SipTransport
+    address: ListenAddress
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `udp:127.0.0.1:5060` or `tcp:[::1]:5060`; raises ValueError that says what is right."""
+        found = _SIP_LISTEN.fullmatch(text.strip())
+        right = "expected udp:address:port or tcp:address:port, such as udp:127.0.0.1:5060"
+        if found is None:
+            raise ValueError(right)
+        try:
+            address = ListenAddress.parse(found["address"])
+        except ValueError:
+            raise ValueError(right) from None
+        return cls(cast("SipTransport", found["transport"].lower()), address)
+
+    @property
+    def host(self) -> str:
+        """The IP address."""
+        return self.address.host
+
+    @property
+    def port(self) -> int:
+        """The port; 0 lets the system choose one."""
+        return self.address.port
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """The UDP ports that media may use, both ends included: each side of a call takes an even one and the next odd."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `20000-20999`; raises ValueError that says what is right."""
+        found = _PORT_RANGE.fullmatch(text.strip())
+        if found is None:
+            raise ValueError("expected first-last, such as 20000-20999")
+        first, last = int(found["first"]), int(found["last"])
+        if first < 1 or last > MAX_PORT or last - first < 3:  # one call: two sides of two ports
+            raise ValueError(f"expected at least four ports between 1 and {MAX_PORT}, such as 20000-20999")
+        return cls(first, last)
+
+    @property
+    def ports(self) -> range:
+        """The ports as a range."""
+        return range(self.first, self.last + 1)
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
