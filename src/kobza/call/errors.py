@@ -135,3 +135,12 @@ class CommandRefusedError(KobzaError):
     http_status = 502
     sip_status = 488
     fault = Fault.PEER
+
+
+class MediaFailedError(KobzaError):
+    """The media plane could not do what a command needs."""
+
+    code = "media_failed"
+    http_status = 503
+    sip_status = 503
+    fault = Fault.OURS

@@ -1,0 +1,301 @@
+"""One call: two legs joined back to back, each with its own dialogs (RFC 7092), and the media plane in between.
+
+A `Call` is told what happened to its branches, its media and its timers, and says what it wants done (`take_actions`)
+and what has become known (`take_facts`). It does no I/O and reads no clock. Whatever arrives late, twice, or for a
+branch it does not know is harmless. `docs/calls.md` shows every scenario and what each input does in each phase.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Self
+
+from kobza.call.actions import Action, Bye, RejectOffer, SideName, Target
+from kobza.call.causes import (
+    CALL_REJECTED,
+    NORMAL_CLEARING,
+    NORMAL_UNSPECIFIED,
+    TEMPORARY_FAILURE,
+    cause_from_reasons,
+    sip_from_cause,
+)
+from kobza.call.core import COMMAND_TIMER, RING_TIMER, SETTLE_TIMER, CallCore
+from kobza.call.errors import NotFoundError, WrongStateError
+from kobza.call.events import CallFact, CallStarted, Origin
+from kobza.call.leg import Branch, BranchState, Leg, LegView
+from kobza.call.phases import Phase
+from kobza.call.renegotiation import Renegotiation
+from kobza.call.routing import Party
+from kobza.call.setup import Setup
+
+if TYPE_CHECKING:
+    from kobza.sip.headers import Reason
+
+
+class Call:
+    """One call between two legs. Made by `incoming` or `originated`; over when `finished`."""
+
+    __slots__ = ("_core", "_renegotiation", "_setup")
+
+    def __init__(self, core: CallCore, setup: Setup) -> None:
+        self._core = core
+        self._setup = setup
+        self._renegotiation = Renegotiation(core)
+
+    @classmethod
+    def incoming(
+        cls,
+        call_id: str,
+        *,
+        caller: Party,
+        callee: Party,
+        dialled: str,
+        branch_id: str,
+        sdp: bytes,
+        targets: Sequence[Target],
+        origin: Origin,
+        caller_leg_id: str,
+        callee_leg_id: str,
+        new_id: Callable[[], str],
+        now: float,
+        ring_timeout: float = 60.0,
+        record_id: str | None = None,
+    ) -> Self:
+        """Begin a call that came in as the INVITE `branch_id`; the targets ring together, for lack of any it gets 480.
+
+        `sdp` b"" is a late offer: the plane makes the offers to both sides. `new_id` makes the ids of new branches.
+        """
+        started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
+        core = CallCore(started, Phase.PREPARING)
+        setup = Setup(core, targets, ring_timeout, record_id, new_id)
+        setup.begin_incoming(branch_id, sdp, now)
+        return cls(core, setup)
+
+    @classmethod
+    def originated(
+        cls,
+        call_id: str,
+        *,
+        caller: Party,
+        callee: Party,
+        dialled: str,
+        originator_targets: Sequence[Target],
+        targets_of_destination: Sequence[Target],
+        caller_leg_id: str,
+        callee_leg_id: str,
+        new_id: Callable[[], str],
+        now: float,
+        timeout: float = 60.0,
+        client_state: str | None = None,
+        record_id: str | None = None,
+    ) -> Self:
+        """Begin a click2dial call: the originator's devices ring first, the destination's after the answer.
+
+        `timeout` (seconds) bounds the ringing of each side by itself.
+        """
+        started = CallStarted(call_id, now, caller, dialled, callee, "api", caller_leg_id, callee_leg_id, client_state)
+        core = CallCore(started, Phase.ORIGINATOR_PREPARING)
+        setup = Setup(core, targets_of_destination, timeout, record_id, new_id)
+        setup.begin_originated(originator_targets, now)
+        return cls(core, setup)
+
+    # what the call says
+
+    def take_actions(self) -> list[Action]:
+        """Return what is to be done since the last time, in order."""
+        return self._core.outbox.take_actions()
+
+    def take_facts(self) -> list[CallFact]:
+        """Return what has become known since the last time, in order."""
+        return self._core.outbox.take_facts()
+
+    @property
+    def call_id(self) -> str:
+        """The call's own id, the same in every call state and record."""
+        return self._core.call_id
+
+    @property
+    def phase(self) -> Phase:
+        """How far the call has come."""
+        return self._core.phase
+
+    @property
+    def finished(self) -> bool:
+        """Whether the call is over and every branch is: nothing more will come, it can be forgotten.
+
+        Always comes, at most SETTLE_TIME after CallEnded, even when a cancelled branch never reports its end.
+        """
+        return self._core.phase is Phase.ENDED and self._core.settled
+
+    @property
+    def legs(self) -> Mapping[str, LegView]:
+        """The legs by id, as commands and presence see them; the caller's first."""
+        core = self._core
+        return {leg.leg_id: leg.view for leg in (core.caller, core.callee)}
+
+    # what happens to the branches
+
+    def branch_progressed(self, branch_id: str, status: int, sdp: bytes, now: float) -> None:
+        """A device answered provisionally: 180 rings; any other counts only with SDP, as early media."""
+        branch = self._dialled(branch_id)
+        if branch is not None and branch.state is BranchState.PENDING:
+            self._setup.progressed(branch, status, sdp, now)
+
+    def branch_answered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
+        """A device answered with 200: the first one wins; a 200 that crosses our CANCEL is ended at once."""
+        branch = self._dialled(branch_id)
+        if branch is None:
+            return
+        if branch.state is BranchState.CANCELLED:
+            self._core.outbox.actions.append(Bye(branch_id, branch.cancel_cause))
+            self._core.close(branch)
+        elif branch.state is BranchState.PENDING:
+            self._setup.answered(branch, sdp)
+
+    def branch_rejected(self, branch_id: str, status: int, reasons: "Sequence[Reason]", now: float) -> None:
+        """A device refused, or never answered (408): when none is left, the best refusal ends the call.
+
+        6xx ends the search for all devices (RFC 3261, section 16.7 step 5). A status below 300 is ignored.
+        """
+        branch = self._dialled(branch_id)
+        if branch is None or status < 300:
+            return
+        if branch.state is BranchState.CANCELLED:
+            self._core.close(branch)
+        elif branch.state is BranchState.PENDING:
+            self._setup.rejected(branch, status, reasons, now)
+
+    def branch_cancelled(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
+        """The caller took its INVITE back (200 and 487 are sent by the user agent already)."""
+        branch = self._core.branches.get(branch_id)
+        if branch is not None and branch.incoming and branch.state is BranchState.PENDING:
+            branch.state = BranchState.CLOSED
+            self._give_up(reasons, now)
+
+    def branch_ended(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
+        """The peer ended its dialog with BYE, or it broke (no ACK, 481 or 408 to a request of ours)."""
+        branch = self._core.branches.get(branch_id)
+        if branch is None:
+            return
+        if branch.state is BranchState.CANCELLED:
+            self._core.close(branch)
+        elif branch.state is BranchState.ANSWERED:
+            branch.state = BranchState.CLOSED
+            self._hung_up(branch.leg, reasons, now)
+        elif branch.state is BranchState.PENDING:
+            if branch.incoming:  # BYE in an early dialog: the INVITE still wants its 487 (RFC 3261, section 15.1.2)
+                self._give_up(reasons, now)
+            else:
+                self._setup.rejected(branch, 480, reasons, now)
+
+    def branch_confirmed(self, branch_id: str, sdp: bytes, now: float) -> None:
+        """The ACK came to a 200 of ours; `sdp` is the answer if our 200 had the offer, else b""."""
+        branch = self._core.branches.get(branch_id)
+        if branch is None or branch.state is not BranchState.ANSWERED:
+            return
+        if not branch.incoming or not self._setup.confirmed(sdp, now):
+            self._renegotiation.confirmed(branch, sdp, now)
+
+    def branch_offered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
+        """A phone sent a re-INVITE or UPDATE with a new offer, or (b"") asks for one of ours."""
+        branch = self._core.branches.get(branch_id)
+        if branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED):
+            self._core.outbox.actions.append(RejectOffer(branch_id, 481))
+        else:
+            self._renegotiation.offered(branch, sdp)
+
+    def offer_answered(self, branch_id: str, sdp: bytes, now: float) -> None:
+        """A phone accepted a SendOffer."""
+        branch = self._core.branches.get(branch_id)
+        if branch is not None and branch.state is BranchState.ANSWERED:
+            self._renegotiation.answered(branch, sdp, now)
+
+    def offer_rejected(self, branch_id: str, status: int, now: float) -> None:  # noqa: ARG002
+        """A phone refused a SendOffer, or never answered it (408)."""
+        branch = self._core.branches.get(branch_id)
+        if branch is not None and branch.state is BranchState.ANSWERED:
+            self._renegotiation.refused(branch, status)
+
+    def _dialled(self, branch_id: str) -> Branch | None:
+        """Return a branch that we dialled."""
+        branch = self._core.branches.get(branch_id)
+        return None if branch is None or branch.incoming else branch
+
+    def _hung_up(self, leg: Leg, reasons: "Sequence[Reason]", now: float) -> None:
+        """End the call because a side that had answered, or been answered, hung up."""
+        core = self._core
+        cause = cause_from_reasons(reasons) or NORMAL_CLEARING
+        if core.phase is Phase.TALKING:
+            core.end(cause, 200, "caller" if leg is core.caller else "called", now)
+        elif leg is core.caller:
+            self._give_up(reasons, now)
+        else:
+            core.end(cause, sip_from_cause(cause), "called", now)
+
+    def _give_up(self, reasons: "Sequence[Reason]", now: float) -> None:
+        """End the call because the caller did before the answer, by CANCEL or BYE, from its phone or click2dialled.
+
+        The contract's section 5 in one place: 487 is 31 when the caller gave up, whatever the way; a normal clear, 16,
+        is one after the answer. A cause that the caller's Reason header gives wins over both.
+        """
+        self._core.end(cause_from_reasons(reasons) or NORMAL_UNSPECIFIED, 487, "caller", now)
+
+    # what happens to media and timers
+
+    def media_replied(self, request_id: str, sdp: bytes, now: float) -> None:
+        """The media plane replied to a request that has an id."""
+        self._core.outbox.reply(request_id, sdp, now)
+
+    def media_failed(self, request_id: str, reason: str, now: float) -> None:
+        """The media plane refused a request: "not acceptable" in the reason blames the SDP, all else the plane."""
+        self._core.outbox.fail(request_id, reason, now)
+
+    def media_timed_out(self, side: SideName, now: float) -> None:
+        """A side has sent nothing for too long: the call is dead, unless that side is not connected yet."""
+        if (self._core.caller if side == "caller" else self._core.callee).connected:
+            self.terminate(TEMPORARY_FAILURE, now)
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """A timer ran out; an unknown or forgotten one changes nothing."""
+        if name == RING_TIMER:
+            self._setup.timed_out(now)
+        elif name == SETTLE_TIMER:
+            self._core.settled = True
+        elif name.startswith(COMMAND_TIMER):
+            self._renegotiation.timed_out(name.removeprefix(COMMAND_TIMER))
+
+    # what others want
+
+    def clear(self, leg_id: str, now: float) -> None:
+        """Reject an alerting call (cause 21), or end an established one (16), through the API.
+
+        Raises NotFoundError for a leg that is not the call's, WrongStateError when the call has ended.
+        """
+        self._leg(leg_id)
+        if self._core.phase is Phase.TALKING:
+            self._core.end(NORMAL_CLEARING, 200, "api", now)
+        else:
+            self._core.end(CALL_REJECTED, sip_from_cause(CALL_REJECTED), "api", now)
+
+    def hold(self, leg_id: str, now: float) -> str:  # noqa: ARG002
+        """Put the other side on hold for a leg; return the token of the CommandDone or CommandFailed to come.
+
+        Raises NotFoundError or WrongStateError.
+        """
+        return self._renegotiation.command(self._leg(leg_id), hold=True)
+
+    def unhold(self, leg_id: str, now: float) -> str:  # noqa: ARG002
+        """Take up again a call that `hold` holds; otherwise as `hold`."""
+        return self._renegotiation.command(self._leg(leg_id), hold=False)
+
+    def terminate(self, cause: int, now: float) -> None:
+        """End the call because the server must: its media is lost, it stops, it cannot store. Harmless when over."""
+        if self._core.phase is not Phase.ENDED:
+            self._core.terminate(cause, now)
+
+    def _leg(self, leg_id: str) -> Leg:
+        core = self._core
+        for leg in (core.caller, core.callee):
+            if leg.leg_id == leg_id:
+                if core.phase is Phase.ENDED:
+                    raise WrongStateError("The call has ended.")
+                return leg
+        raise NotFoundError("There is no such call.")

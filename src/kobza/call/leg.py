@@ -1,0 +1,220 @@
+"""The sides of a call: a leg is one side, a branch one INVITE of it.
+
+The caller's leg of an ordinary call has one branch, which came in; every other leg has a branch for each device that
+rings, and keeps the one that answered.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from kobza.call.actions import MediaDirection, SideName
+from kobza.call.causes import SUBSCRIBER_ABSENT
+from kobza.call.events import ReleasedBy
+from kobza.call.routing import Party
+
+
+class BranchState(StrEnum):
+    """How far an INVITE has come."""
+
+    PENDING = "pending"
+    """No final response yet."""
+    ANSWERED = "answered"
+    """200: there is a dialog."""
+    CANCELLED = "cancelled"
+    """We took it back and wait for its end; a 200 may still cross."""
+    CLOSED = "closed"
+    """Over; nothing of it matters any more."""
+
+
+class LegState(StrEnum):
+    """What commands and presence see of a leg."""
+
+    ALERTING = "alerting"
+    """Before both talk, whoever rings."""
+    ESTABLISHED = "established"
+    HELD = "held"
+    """This side holds the other one."""
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class LegView:
+    """A leg as others may see it."""
+
+    leg_id: str
+    number: str
+    owner: bool
+    state: LegState
+    since: float
+    """When it came into that state, seconds."""
+
+
+class Branch:
+    """One INVITE."""
+
+    __slots__ = ("branch_id", "cancel_cause", "early_sdp", "incoming", "leg", "state")
+
+    def __init__(self, branch_id: str, leg: "Leg", *, incoming: bool = False) -> None:
+        self.branch_id = branch_id
+        self.leg = leg
+        self.incoming = incoming
+        """The caller's own INVITE, which we answer; False: one that we sent."""
+        self.state = BranchState.PENDING
+        self.early_sdp = b""
+        """The last SDP of a provisional response: some peers do not repeat it in their 200."""
+        self.cancel_cause = 0
+
+
+class Command:
+    """A hold or unhold on its way."""
+
+    __slots__ = ("failed", "hold", "token")
+
+    def __init__(self, token: str, *, hold: bool) -> None:
+        self.token = token
+        self.hold = hold
+        self.failed = False
+        """Its time is up, and whoever asked was told so; the phone may still answer."""
+
+
+class OwnOffer:
+    """A new offer of ours on its way to a phone."""
+
+    __slots__ = ("command", "direction", "sent")
+
+    def __init__(self, direction: MediaDirection, command: Command | None) -> None:
+        self.direction = direction
+        self.command = command
+        """The command that it carries out; None: it follows a command of the other side."""
+        self.sent = False
+        """False: the media plane is still writing it."""
+
+
+class Leg:
+    """One side of a call."""
+
+    __slots__ = (
+        "branches",
+        "command",
+        "connected",
+        "held_by_api",
+        "held_by_phone",
+        "late_reoffer",
+        "leg_id",
+        "own_offer",
+        "party",
+        "playing_music",
+        "rang",
+        "rejection",
+        "reoffering",
+        "side",
+        "since",
+        "state",
+        "talking",
+        "told",
+    )
+
+    def __init__(self, leg_id: str, side: SideName, party: Party, now: float) -> None:
+        self.leg_id = leg_id
+        self.side: SideName = side
+        self.party = party
+        self.state = LegState.ALERTING
+        self.since = now
+        self.branches: list[Branch] = []
+        self.talking: Branch | None = None
+        """The branch that answered, or the caller's."""
+        self.connected = False
+        """Its media is negotiated, so that it may be negotiated anew."""
+        self.rang = False
+        self.rejection: Rejection | None = None
+        """The best of the failures so far."""
+        self.held_by_phone = False
+        self.held_by_api = False
+        self.command: Command | None = None
+        self.told: MediaDirection = "sendrecv"
+        """The direction of our last offer to this side."""
+        self.own_offer: OwnOffer | None = None
+        self.reoffering = False
+        """The phone's new offer is with the media plane."""
+        self.late_reoffer = False
+        """The phone's re-INVITE had no offer: its ACK brings the answer to ours."""
+        self.playing_music = False
+        """This side hears music because the API holds it for the other one."""
+
+    @property
+    def held(self) -> bool:
+        """Whether this side holds the other one, by its phone or through the API."""
+        return self.held_by_phone or self.held_by_api
+
+    @property
+    def view(self) -> LegView:
+        """The leg as others may see it."""
+        return LegView(self.leg_id, self.party.number, self.party.owner, self.state, self.since)
+
+    def change(self, state: LegState, now: float) -> None:
+        """Come into another state."""
+        self.state = state
+        self.since = now
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a branch of it may still answer."""
+        return any(branch.state is BranchState.PENDING for branch in self.branches)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a branch came to nothing: the peer's status and the Q.850 cause of it."""
+
+    status: int
+    cause: int
+
+    @property
+    def ends_search(self) -> bool:
+        """Whether no other device of the number shall ring any longer (6xx, RFC 3261, section 16.7 step 5)."""
+        return self.status >= 600
+
+    @property
+    def status_for_caller(self) -> int:
+        """The status that the caller gets: the peer's, unless it means something between us and the peer only."""
+        return _STATUS_FOR_CALLER.get(self.status, 480 if self.status < 400 else self.status)
+
+    def released_by(self, side: SideName) -> ReleasedBy:
+        """Say whether the person on that side refused, or the network in between failed."""
+        if self.status in _REFUSED_BY_PERSON:
+            return "caller" if side == "caller" else "called"
+        return "network"
+
+    def better(self, other: "Rejection | None") -> "Rejection":
+        """Return the better of two for the caller to know (RFC 3261, section 16.7 step 6); the first among equals.
+
+        6xx before all others, busy before other refusals, silence after them, and a failed server last.
+        """
+        if other is None or _rank(self.status) < _rank(other.status):
+            return self
+        return other
+
+
+_STATUS_FOR_CALLER: Final = {401: 403, 407: 403, 487: 480}
+"""A challenge is for us, not for the caller; a termination that nobody asked for is unavailability."""
+
+_REFUSED_BY_PERSON: Final = frozenset({480, 486, 488, 600, 603, 606, 607, 608})
+"""What a phone says for its user: not now, busy, not like this, no."""
+
+_RANKS: Final = {486: 1, 480: 2, 408: 4}
+
+
+def _rank(status: int) -> int:
+    if status >= 600:
+        return 0
+    rank = _RANKS.get(status)
+    if rank is not None:
+        return rank
+    if status < 400:
+        return 5
+    return 3 if status < 500 else 6
+
+
+NOBODY_THERE: Final = Rejection(480, SUBSCRIBER_ABSENT)
+"""No device of the number is registered, nor is there any other target."""

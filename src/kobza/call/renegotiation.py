@@ -1,0 +1,211 @@
+"""Offers after the first: re-INVITEs of the phones (hold, resume, refresh, late offer) and hold through the API.
+
+The media plane stands between the sides, so a phone's new offer is answered at once and never travels to the other
+side. What a leg's phone is to be offered is not stored but derived: "inactive" while the API holds the leg, "sendonly"
+(it hears music) while the API holds the other one, else "sendrecv". Whenever that differs from what the phone was
+told last, and nothing else is on its way, a re-INVITE goes out; so commands that cross end in the right state.
+"""
+
+from functools import partial
+from typing import Final
+
+from kobza.call.actions import (
+    AnswerOffer,
+    CommandDone,
+    CommandFailed,
+    MediaDirect,
+    MediaDirection,
+    MediaPlay,
+    MediaReanswer,
+    MediaReoffer,
+    RejectOffer,
+    SendOffer,
+    StartTimer,
+    StopTimer,
+)
+from kobza.call.core import COMMAND_TIMER, CallCore
+from kobza.call.errors import CommandRefusedError, KobzaError, MediaFailedError, NoAnswerFromPhoneError, WrongStateError
+from kobza.call.leg import Branch, Command, Leg, LegState, OwnOffer
+from kobza.call.sdp_direction import audio_direction, says_hold
+
+COMMAND_TIMEOUT: Final = 10.0
+"""Seconds that a phone has to answer a hold or unhold: longer than the retry after a glare (RFC 3261, section 14.1),
+shorter than anybody waits for an HTTP answer."""
+
+
+class Renegotiation:
+    """Hold, resume and whatever else changes the session of an established call."""
+
+    __slots__ = ("_commands", "_core", "_outbox")
+
+    def __init__(self, core: CallCore) -> None:
+        self._core = core
+        self._outbox = core.outbox
+        self._commands = 0
+
+    # the phones' offers
+
+    def offered(self, branch: Branch, sdp: bytes) -> None:
+        """Take a phone's new offer (b"": it wants one from us) of a branch that has a dialog."""
+        leg = branch.leg
+        if not leg.connected or leg.own_offer is not None or leg.reoffering:
+            self._outbox.actions.append(RejectOffer(branch.branch_id, 491))
+            return
+        leg.reoffering = True
+        request_id = self._outbox.ask(partial(self._reoffered, branch, sdp), partial(self._not_reoffered, branch))
+        self._outbox.actions.append(MediaReoffer(request_id, leg.side, sdp))
+
+    def _reoffered(self, branch: Branch, offer: bytes, answer: bytes, now: float) -> None:
+        leg = branch.leg
+        leg.reoffering = False
+        self._outbox.actions.append(AnswerOffer(branch.branch_id, answer))
+        leg.late_reoffer = not offer
+        if offer:
+            self._heard(leg, audio_direction(offer), now)
+        self._pursue(leg)
+
+    def _not_reoffered(self, branch: Branch, reason: str, _now: float) -> None:
+        branch.leg.reoffering = False
+        self._outbox.actions.append(RejectOffer(branch.branch_id, 488 if "not acceptable" in reason else 503))
+        self._pursue(branch.leg)
+
+    def confirmed(self, branch: Branch, sdp: bytes, now: float) -> None:
+        """Take the ACK of a phone's re-INVITE: with the answer when the re-INVITE had no offer."""
+        leg = branch.leg
+        if leg.late_reoffer:
+            leg.late_reoffer = False
+            if sdp:
+                self._outbox.actions.append(MediaReanswer(leg.side, sdp))
+                self._heard(leg, audio_direction(sdp), now)
+
+    def _heard(self, leg: Leg, direction: MediaDirection, now: float) -> None:
+        """Learn from a phone's direction whether it holds; while it is told "inactive", its echo says nothing."""
+        if leg.told != "inactive" or direction != "inactive":
+            leg.held_by_phone = says_hold(direction)
+        self._core.tell_hold(leg, now)
+
+    # hold through the API
+
+    def command(self, leg: Leg, *, hold: bool) -> str:
+        """Begin to hold, or to take up again, for a leg; return the token under which the outcome comes.
+
+        Raises WrongStateError before the answer, while another command of the leg is on its way, and when there is
+        nothing to do.
+        """
+        if leg.state not in (LegState.ESTABLISHED, LegState.HELD):
+            raise WrongStateError("The call is not established.")
+        if leg.command is not None:
+            raise WrongStateError("Another command for this leg waits for the phone.")
+        if leg.held_by_api is hold:
+            raise WrongStateError("The leg is on hold already." if hold else "The leg is not held through the API.")
+        self._commands += 1
+        token = f"{leg.leg_id}:{self._commands}"
+        leg.command = Command(token, hold=hold)
+        self._outbox.actions.append(StartTimer(COMMAND_TIMER + token, COMMAND_TIMEOUT))
+        self._pursue(leg)
+        return token
+
+    def timed_out(self, token: str) -> None:
+        """Tell whoever asked that the phone did not answer in time.
+
+        A re-INVITE that is out stays out. If the phone answers it after all the call is held (or resumed) and its facts
+        say so, since that is what the phone does.
+        """
+        for leg in (self._core.caller, self._core.callee):
+            command = leg.command
+            if command is not None and command.token == token and not command.failed:
+                command.failed = True
+                error = NoAnswerFromPhoneError("The phone did not answer in time.")
+                self._outbox.actions.append(CommandFailed(token, error))
+                if leg.own_offer is None or leg.own_offer.command is not command:
+                    leg.command = None
+
+    def answered(self, branch: Branch, sdp: bytes, now: float) -> None:
+        """Take a phone's answer to an offer of ours."""
+        leg = branch.leg
+        offer = leg.own_offer
+        if offer is None or not offer.sent:
+            return
+        leg.own_offer = None
+        self._outbox.actions.append(MediaReanswer(leg.side, sdp))
+        leg.told = offer.direction
+        command = offer.command
+        if command is not None:
+            leg.command = None
+            leg.held_by_api = command.hold
+        self._heard(leg, audio_direction(sdp), now)
+        if command is not None:
+            self._finish(leg, command)
+        self._pursue(leg)
+
+    def refused(self, branch: Branch, status: int) -> None:
+        """Take a phone's refusal of an offer of ours; the session goes on as it was (RFC 3261, section 14.1)."""
+        leg = branch.leg
+        offer = leg.own_offer
+        if offer is None or not offer.sent:
+            return
+        if status == 408:
+            self._give_up(leg, offer, NoAnswerFromPhoneError("The phone did not answer."))
+        else:
+            self._give_up(leg, offer, CommandRefusedError(f"The phone refused with {status}.", sip_status=status))
+
+    # what both have in common
+
+    def _pursue(self, leg: Leg) -> None:
+        """Send a leg's phone the offer that it should have, unless it has it or another one is on its way."""
+        branch = leg.talking
+        if branch is None or leg.own_offer is not None or leg.reoffering:
+            return
+        direction = self._direction_for(leg)
+        if direction != leg.told:
+            offer = leg.own_offer = OwnOffer(direction, leg.command)
+            request_id = self._outbox.ask(partial(self._written, branch, offer), partial(self._not_written, leg, offer))
+            self._outbox.actions.append(MediaDirect(request_id, leg.side, direction))
+
+    def _direction_for(self, leg: Leg) -> MediaDirection:
+        if leg.held_by_api if leg.command is None else leg.command.hold:
+            return "inactive"
+        return "sendonly" if self._other(leg).held_by_api else "sendrecv"
+
+    def _written(self, branch: Branch, offer: OwnOffer, sdp: bytes, _now: float) -> None:
+        offer.sent = True
+        self._outbox.actions.append(SendOffer(branch.branch_id, sdp))
+
+    def _not_written(self, leg: Leg, offer: OwnOffer, reason: str, _now: float) -> None:
+        self._give_up(leg, offer, MediaFailedError(f"The media plane failed: {reason}"))
+
+    def _give_up(self, leg: Leg, offer: OwnOffer, error: KobzaError) -> None:
+        """End an offer of ours that came to nothing.
+
+        The offer that follows a command of the other side is not tried again: it was courtesy, the phone hears the
+        music anyway; a later change makes a new one.
+        """
+        leg.own_offer = None
+        command = offer.command
+        if command is None:
+            leg.told = offer.direction
+        else:
+            leg.command = None
+            if not command.failed:
+                self._outbox.actions.append(StopTimer(COMMAND_TIMER + command.token))
+                self._outbox.actions.append(CommandFailed(command.token, error))
+        self._pursue(leg)
+
+    def _finish(self, leg: Leg, command: Command) -> None:
+        """Let the other side follow a command that its phone confirmed: music or voice, and its re-INVITE."""
+        if not command.failed:
+            self._outbox.actions.append(StopTimer(COMMAND_TIMER + command.token))
+            self._outbox.actions.append(CommandDone(command.token, leg.state))
+        self._play(leg)
+        other = self._other(leg)
+        self._play(other)
+        self._pursue(other)
+
+    def _play(self, leg: Leg) -> None:
+        music = self._other(leg).held_by_api and not leg.held_by_api
+        if music is not leg.playing_music:
+            leg.playing_music = music
+            self._outbox.actions.append(MediaPlay(leg.side, "music" if music else "none"))
+
+    def _other(self, leg: Leg) -> Leg:
+        return self._core.callee if leg is self._core.caller else self._core.caller

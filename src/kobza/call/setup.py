@@ -1,0 +1,270 @@
+"""The way of a call to its answer: offers, dialling, ringing, early media, and the first 200."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kobza.call.actions import (
+    Answer,
+    Dial,
+    MediaAnswer,
+    MediaOffer,
+    MediaPlay,
+    MediaRecord,
+    Progress,
+    SideName,
+    StartTimer,
+    StopTimer,
+    Target,
+)
+from kobza.call.causes import (
+    ANSWERED_ELSEWHERE,
+    BEARER_NOT_IMPLEMENTED,
+    NO_ANSWER,
+    PROTOCOL_ERROR,
+    TEMPORARY_FAILURE,
+    cause_from_sip,
+)
+from kobza.call.core import RING_TIMER, CallCore
+from kobza.call.events import CallAnswered, CallRinging, OriginatorRang, RecordingStarted
+from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
+from kobza.call.phases import Phase
+
+if TYPE_CHECKING:
+    from kobza.sip.headers import Reason
+
+
+class Setup:
+    """Carries a call from its start to the answer, or to the failure of a leg."""
+
+    __slots__ = (
+        "_core",
+        "_early",
+        "_late_offer",
+        "_new_id",
+        "_progressed",
+        "_record_id",
+        "_ring_timeout",
+        "_ringback",
+        "_targets",
+    )
+
+    def __init__(
+        self,
+        core: CallCore,
+        targets: Sequence[Target],
+        ring_timeout: float,
+        record_id: str | None,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._core = core
+        self._targets = targets
+        self._ring_timeout = ring_timeout
+        self._record_id = record_id
+        self._new_id = new_id
+        self._early: Branch | None = None  # the branch whose early media the caller hears
+        self._late_offer = False  # the caller's INVITE had no offer: its ACK brings the answer
+        self._progressed = False  # the caller was told that it rings
+        self._ringback = False  # the originator hears our ringback
+
+    def begin_incoming(self, branch_id: str, sdp: bytes, now: float) -> None:
+        """Begin with the caller's INVITE."""
+        self._core.add_branch(self._core.caller, branch_id, incoming=True)
+        self._late_offer = not sdp
+        self._offer_to_callee("caller" if sdp else None, sdp or None, now)
+
+    def begin_originated(self, targets: Sequence[Target], now: float) -> None:
+        """Begin by ringing the originator's devices."""
+        caller = self._core.caller
+        if not targets:
+            self._fail(caller, NOBODY_THERE, now)
+            return
+        self._core.outbox.actions.append(StartTimer(RING_TIMER, self._ring_timeout))
+        self._ask_for_offer(partial(self._dial, caller, targets), None, "caller", None)
+
+    def _offer_to_callee(self, source: SideName | None, sdp: bytes | None, now: float) -> None:
+        if not self._targets:
+            self._fail(self._core.callee, NOBODY_THERE, now)
+            return
+        self._core.outbox.actions.append(StartTimer(RING_TIMER, self._ring_timeout))
+        self._ask_for_offer(partial(self._dial, self._core.callee, self._targets), source, "callee", sdp)
+
+    def _ask_for_offer(
+        self, replied: Callable[[bytes, float], None], source: SideName | None, target: SideName, sdp: bytes | None
+    ) -> None:
+        self._core.media_open = True
+        request_id = self._core.outbox.ask(replied, self._media_failed)
+        self._core.outbox.actions.append(MediaOffer(request_id, source, target, sdp))
+
+    def _dial(self, leg: Leg, targets: Sequence[Target], sdp: bytes, _now: float) -> None:
+        core = self._core
+        core.enter(Phase.ORIGINATOR_RINGING if leg is core.caller else Phase.RINGING)
+        for target in targets:
+            branch_id = self._new_id()
+            core.add_branch(leg, branch_id)
+            core.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
+
+    # ringing
+
+    def progressed(self, branch: Branch, status: int, sdp: bytes, now: float) -> None:
+        """Take a provisional response of a device: 180 rings; any other counts only with SDP, as early media."""
+        if status != 180 and not sdp:
+            return
+        core = self._core
+        leg = branch.leg
+        if leg is core.caller:
+            if not leg.rang:
+                leg.rang = True
+                core.outbox.facts.append(OriginatorRang(core.call_id, now, leg.leg_id))
+            return
+        if not leg.rang:
+            leg.rang = True
+            core.outbox.facts.append(CallRinging(core.call_id, now, leg.leg_id))
+        repeated = sdp == branch.early_sdp
+        if sdp:
+            branch.early_sdp = sdp
+        if not sdp or self._late_offer or self._early not in (None, branch):
+            self._tell_ringing()
+        elif not repeated or self._early is None:
+            self._early = branch
+            request_id = core.outbox.ask(partial(self._early_answered, branch), partial(self._early_failed, branch))
+            core.outbox.actions.append(MediaAnswer(request_id, "callee", sdp))
+
+    def _tell_ringing(self) -> None:
+        """Tell the caller once that it rings, unless early media tells it better."""
+        if not self._progressed and self._early is None and not self._core.originated:
+            self._progressed = True
+            self._core.outbox.actions.append(Progress(self._core.caller.branches[0].branch_id, 180, b""))
+
+    def _early_answered(self, branch: Branch, sdp: bytes, _now: float) -> None:
+        if branch.state is not BranchState.PENDING:
+            return
+        if self._core.originated:
+            self._play_ringback(on=False)
+        else:
+            self._core.outbox.actions.append(Progress(self._core.caller.branches[0].branch_id, 183, sdp))
+
+    def _early_failed(self, branch: Branch, _reason: str, _now: float) -> None:
+        """Go on without early media."""
+        if branch.state is BranchState.PENDING:
+            self._early = None
+            self._tell_ringing()
+
+    def _play_ringback(self, *, on: bool) -> None:
+        if on is not self._ringback:
+            self._ringback = on
+            self._core.outbox.actions.append(MediaPlay("caller", "ringback" if on else "none"))
+
+    # the end of a branch's ringing
+
+    def rejected(self, branch: Branch, status: int, reasons: "Sequence[Reason]", now: float) -> None:
+        """Take a device's refusal: when no other may still answer, or at 6xx, the best refusal ends the leg."""
+        branch.state = BranchState.CLOSED
+        leg = branch.leg
+        rejection = Rejection(status, cause_from_sip(status, reasons)).better(leg.rejection)
+        leg.rejection = rejection
+        if rejection.ends_search or not leg.is_pending:
+            self._fail(leg, rejection, now)
+        elif branch is self._early:
+            self._early = None
+            if self._core.originated:
+                self._play_ringback(on=True)
+
+    def _fail(self, leg: Leg, rejection: Rejection, now: float) -> None:
+        """Nobody on a leg answers: the call fails. Forwarding will put other targets here."""
+        self._core.end(rejection.cause, rejection.status_for_caller, rejection.released_by(leg.side), now)
+
+    def _media_failed(self, reason: str, now: float) -> None:
+        self._core.end(*why(reason), "network", now)
+
+    def answered(self, branch: Branch, sdp: bytes) -> None:
+        """Take the first 200 of a leg: its other devices stop ringing."""
+        core = self._core
+        branch.state = BranchState.ANSWERED
+        leg = branch.leg
+        leg.talking = branch
+        for other in leg.branches:
+            if other.state is BranchState.PENDING:
+                core.cancel(other, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        if leg is core.caller:
+            core.enter(Phase.ORIGINATOR_CONNECTING)
+            request_id = core.outbox.ask(self._originator_connected, self._media_failed)
+        else:
+            core.enter(Phase.CONNECTING)
+            request_id = core.outbox.ask(self._callee_connected, self._media_failed)
+        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
+
+    def _originator_connected(self, _sdp: bytes, now: float) -> None:
+        self._core.caller.connected = True
+        self._core.enter(Phase.PREPARING)
+        self._play_ringback(on=True)
+        self._offer_to_callee("caller", None, now)
+
+    def _callee_connected(self, sdp: bytes, now: float) -> None:
+        if self._late_offer:
+            self._ask_for_offer(self._talk, "callee", "caller", None)
+        else:
+            self._talk(sdp, now)
+
+    def _talk(self, sdp: bytes, now: float) -> None:
+        """Join the two sides."""
+        core = self._core
+        core.enter(Phase.TALKING)
+        caller, callee = core.caller, core.callee
+        actions, facts = core.outbox.actions, core.outbox.facts
+        actions.append(StopTimer(RING_TIMER))
+        if core.originated:
+            self._play_ringback(on=False)
+        else:
+            branch = caller.branches[0]
+            branch.state = BranchState.ANSWERED
+            caller.talking = branch
+            actions.append(Answer(branch.branch_id, sdp))
+        caller.connected = callee.connected = True
+        caller.change(LegState.ESTABLISHED, now)
+        callee.change(LegState.ESTABLISHED, now)
+        facts.append(CallAnswered(core.call_id, now, callee.party.number, callee.leg_id))
+        if self._record_id is not None:
+            actions.append(MediaRecord(self._record_id))
+            facts.append(RecordingStarted(core.call_id, now, self._record_id))
+        core.tell_hold(caller, now)  # an originator may have held while the destination rang
+
+    def confirmed(self, sdp: bytes, now: float) -> bool:
+        """Take the caller's ACK; return False if it has nothing to do with the first offer and answer.
+
+        RFC 3261, section 13.2.1: the ACK to a 200 with an offer must bring the answer. Without it there is no media.
+        """
+        if not self._late_offer:
+            return False
+        self._late_offer = False
+        if sdp:
+            request_id = self._core.outbox.ask(_nothing, self._late_answer_failed)
+            self._core.outbox.actions.append(MediaAnswer(request_id, "caller", sdp))
+        else:
+            self._core.end(PROTOCOL_ERROR, 200, "network", now)
+        return True
+
+    def _late_answer_failed(self, reason: str, now: float) -> None:
+        self._core.terminate(why(reason)[0], now)
+
+    def timed_out(self, now: float) -> None:
+        """Nobody answered in time (480, cause 19), or the media plane never replied (503, cause 41).
+
+        480 rather than 408: it is what RFC 3398 (7.2.4.1) gives for cause 19, while 408 would read as 102 at the other
+        end (8.2.6.1), a network that lost its answer.
+        """
+        if self._core.phase in (Phase.ORIGINATOR_RINGING, Phase.RINGING):
+            self._core.end(NO_ANSWER, 480, "network", now)
+        elif self._core.phase not in (Phase.TALKING, Phase.ENDED):
+            self._core.terminate(TEMPORARY_FAILURE, now)
+
+
+def _nothing(_sdp: bytes, _now: float) -> None:
+    """Take a reply that nobody waits for."""
+
+
+def why(reason: str) -> tuple[int, int]:
+    """Return cause and status for a failure of the media plane: the peer's SDP ("not acceptable"), or the plane."""
+    if "not acceptable" in reason:
+        return BEARER_NOT_IMPLEMENTED, 488
+    return TEMPORARY_FAILURE, 503
