@@ -1,7 +1,7 @@
 """Call detail records: folded from the facts of a call, one for each enterprise that takes part."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kobza.call.events import (
     CallAnswered,
@@ -45,76 +45,73 @@ class Cdr:
 
 
 class CdrFold:
-    """The call records of one call, growing with its facts. `records` is what is known so far."""
+    """The call records of one call, growing with its facts; `records` is what is known so far."""
 
-    __slots__ = ("_records_sound", "records")
+    __slots__ = ("_answered", "_ended", "_record_id", "_ringing_at", "_started")
 
     def __init__(self) -> None:
-        self.records: tuple[Cdr, ...] = ()
-        self._records_sound: tuple[bool, ...] = ()
+        self._started: CallStarted | None = None
+        self._ringing_at: float | None = None
+        self._answered: CallAnswered | None = None
+        self._record_id: str | None = None
+        self._ended: CallEnded | None = None
 
     def feed(self, fact: CallFact) -> bool:
-        """Take the next fact of the call; return whether a record changed."""
+        """Take the next fact of the call; return whether the records changed."""
         match fact:
             case CallStarted():
-                self._start(fact)
+                self._started = fact
             case CallRinging() | OriginatorRang():
-                if not self.records or self.records[0].ringing_at is not None:
+                if self._ringing_at is not None:
                     return False
-                self.records = tuple(replace(record, ringing_at=fact.at) for record in self.records)
+                self._ringing_at = fact.at
             case CallAnswered():
-                self.records = tuple(
-                    replace(record, answered_at=fact.at, answered_number=fact.answered_number)
-                    for record in self.records
-                )
+                self._answered = fact
             case RecordingStarted():
-                self.records = tuple(
-                    replace(record, record_id=fact.record_id) if sound else record
-                    for record, sound in zip(self.records, self._records_sound, strict=True)
-                )
+                self._record_id = fact.record_id
             case CallEnded():
-                self.records = tuple(
-                    replace(
-                        record,
-                        ended_at=fact.at,
-                        cause=fact.cause,
-                        sip_status=fact.sip_status,
-                        released_by=fact.released_by,
-                    )
-                    for record in self.records
-                )
+                self._ended = fact
             case _:
                 return False
-        return bool(self.records)
+        return True
 
-    def _start(self, fact: CallStarted) -> None:
-        caller, callee = fact.caller, fact.callee
+    @property
+    def records(self) -> tuple[Cdr, ...]:
+        """One record for each enterprise that takes part, the calling side's first; none before CallStarted."""
+        started = self._started
+        if started is None:
+            return ()
+        caller, callee = started.caller, started.callee
         records = []
-        sound = []
         if caller.enterprise_id is not None:
-            local = caller.enterprise_id == callee.enterprise_id
-            records.append(_opened(fact, caller, callee, caller.enterprise_id, calls=True))
-            sound.append(caller.record or (local and callee.record))
+            records.append(self._record(started, caller, callee, caller.enterprise_id, calls=True))
         if callee.enterprise_id is not None and callee.enterprise_id != caller.enterprise_id:
-            records.append(_opened(fact, callee, caller, callee.enterprise_id, calls=False))
-            sound.append(callee.record)
-        self.records = tuple(records)
-        self._records_sound = tuple(sound)
+            records.append(self._record(started, callee, caller, callee.enterprise_id, calls=False))
+        return tuple(records)
 
-
-def _opened(fact: CallStarted, own: Party, other: Party, enterprise_id: str, *, calls: bool) -> Cdr:
-    """Return the record of a call that has just started, for the enterprise of one side."""
-    direction = direction_of(own, other, calls=calls)
-    return Cdr(
-        call_id=fact.call_id,
-        enterprise_id=enterprise_id,
-        calling_number=fact.caller.number,
-        called_number=fact.callee.number,
-        started_at=fact.at,
-        direction=direction,
-        client_state=fact.client_state if calls else None,
-        convergent=own.convergent or (direction == "local" and other.convergent),
-    )
+    def _record(self, started: CallStarted, own: Party, other: Party, enterprise_id: str, *, calls: bool) -> Cdr:
+        """Return the record for the enterprise of one side. A recording is that of the enterprise that asked for it."""
+        direction = direction_of(own, other, calls=calls)
+        local = direction == "local"
+        answered, ended = self._answered, self._ended
+        return Cdr(
+            call_id=started.call_id,
+            enterprise_id=enterprise_id,
+            calling_number=started.caller.number,
+            called_number=started.callee.number,
+            answered_number=None if answered is None else answered.answered_number,
+            started_at=started.at,
+            ringing_at=self._ringing_at,
+            answered_at=None if answered is None else answered.at,
+            ended_at=None if ended is None else ended.at,
+            direction=direction,
+            cause=None if ended is None else ended.cause,
+            sip_status=None if ended is None else ended.sip_status,
+            released_by=None if ended is None else ended.released_by,
+            record_id=self._record_id if own.record or (local and other.record) else None,
+            client_state=started.client_state if calls else None,
+            convergent=own.convergent or (local and other.convergent),
+        )
 
 
 def fold(facts: Iterable[CallFact]) -> list[Cdr]:
