@@ -1,0 +1,112 @@
+"""The entry point of `kobza`: assembles the commands and turns every failure into one clear line and an exit code.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong use or wrong settings; 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Final
+
+import typer
+
+from kobza.cli import config, dev, enterprise, init, number, run, trunk, webhook
+from kobza.cli.options import ConfigOption, DataOption, GlobalOptions
+from kobza.cli.output import print_error
+
+FAILED: Final = 1
+WRONG_USE: Final = 2
+INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="kobza",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="""\b
+Examples:
+  kobza init
+  kobza enterprise add "Bakery" --admin olena --password … --json
+  kobza number add 0671234567 --enterprise ID --name "Olena" --package call_recording
+  kobza serve --http 127.0.0.1:8080 --sip udp:127.0.0.1:5060
+  kobza demo
+""",
+)
+for group in (enterprise, number, trunk, webhook, dev):
+    app.add_typer(group.app)
+for module in (init, config, run):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"kobza {version('kobza')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def kobza(
+    ctx: typer.Context,
+    data: DataOption = None,
+    config_file: ConfigOption = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A self-hosted Virtual Mobile PBX: SIP calls, recordings, and an HTTP interface for the CRM."""
+    ctx.obj = GlobalOptions(data, config_file)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        print_usage_error(error)
+        return WRONG_USE
+    except (typer.Abort, KeyboardInterrupt):
+        print_error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # `kobza … | head`: nobody reads on, which is no failure
+        sys.stderr.close()
+        return FAILED
+    except Exception as error:
+        known = _expected(error)
+        if known is None:
+            raise
+        message, code = known
+        print_error(message)
+        return code
+    return result if isinstance(result, int) else 0
+
+
+def print_usage_error(error: typer.TyperException) -> None:
+    """Say what is wrong with the command line; the help itself, when nothing was given, stays as it is."""
+    message = error.format_message()
+    if message.startswith("Usage: "):
+        sys.stderr.write(message + "\n")
+        return
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    print_error(message.replace("\n", " ").rstrip(".") + hint)
+
+
+def _expected(error: Exception) -> tuple[str, int] | None:
+    """Return what to say of an error that a user can do something about, and the exit code; None for a bug."""
+    from kobza.call.errors import KobzaError
+    from kobza.config.loading import ConfigError
+
+    if isinstance(error, ConfigError):
+        return str(error), WRONG_USE
+    if isinstance(error, KobzaError):
+        return error.detail, FAILED
+    if isinstance(error, OSError):
+        return str(error), FAILED
+    return None

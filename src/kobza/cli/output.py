@@ -1,0 +1,47 @@
+"""What commands print: one JSON document for programs or a table for people on stdout; errors on stderr."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def emit(document: Mapping[str, Any], *, as_json: bool, title: str) -> None:
+    """Print the result of a command: one line of JSON, or a table of its fields."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        return
+    print_table(title, None, [(name.replace("_", " "), _text(value)) for name, value in document.items()])
+
+
+def print_table(title: str, header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of texts as a table."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", show_header=header is not None, box=box.SIMPLE)
+    for column in header or [""] * len(rows[0]):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a name in brackets is not markup
+    Console(file=sys.stdout).print(table)
+
+
+def print_error(message: str) -> None:
+    """Say on stderr what is wrong, one line for each line of the message."""
+    for line in message.splitlines() or [""]:
+        sys.stderr.write(f"kobza: {line}\n")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(str(item) for item in value)
+        case _:
+            return str(value)
