@@ -1,0 +1,128 @@
+"""The audio stream of a description: where its owner wants the packets, and in which direction they go."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final
+
+from kobza.sdp.codecs import Codec, codecs_of
+from kobza.sdp.description import Media, SessionDescription
+from kobza.sdp.errors import NotAcceptable
+
+PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
+"""Transports spoken: plain RTP. Feedback of AVPF is RTCP like any other and passes."""
+
+_NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  the old way to say hold, nothing is bound
+
+
+class Direction(StrEnum):
+    """Who sends, as the owner of the description sees it (RFC 8866, section 6.7)."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+    @property
+    def sends(self) -> bool:
+        """The owner sends."""
+        return self in (Direction.SENDRECV, Direction.SENDONLY)
+
+    @property
+    def receives(self) -> bool:
+        """The owner wants to receive."""
+        return self in (Direction.SENDRECV, Direction.RECVONLY)
+
+    @classmethod
+    def of(cls, *, sends: bool, receives: bool) -> "Direction":
+        """Return the direction of somebody who sends and receives so."""
+        if sends:
+            return cls.SENDRECV if receives else cls.SENDONLY
+        return cls.RECVONLY if receives else cls.INACTIVE
+
+    @property
+    def reversed(self) -> "Direction":
+        """The same, as the other side sees it: the widest answer to an offer (RFC 3264, section 6.1)."""
+        return Direction.of(sends=self.receives, receives=self.sends)
+
+
+_DIRECTIONS: Final = {direction.value: direction for direction in Direction}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where RTP and RTCP of a stream should go. `host` is None when it names no usable address: a host name, "0.0.0.0".
+
+    `mux`: RTCP comes and goes on the RTP port (RFC 5761).
+    """
+
+    host: str | None
+    port: int
+    rtcp_host: str | None
+    rtcp_port: int
+    mux: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The audio stream that a call uses, the first usable one, with its place among the description's streams."""
+
+    index: int
+    media: Media
+    codecs: tuple[Codec, ...]
+    direction: Direction
+    destination: Destination
+    ptime: int | None
+    """Milliseconds of audio in a packet that the owner would like to receive; None: it does not say."""
+
+
+def audio_of(description: SessionDescription) -> Audio:
+    """Return the first audio stream over plain RTP that is not refused; raise NotAcceptable when there is none."""
+    for index, media in enumerate(description.media):
+        if media.kind == "audio" and media.port and media.protocol.upper() in PROTOCOLS:
+            codecs = codecs_of(media)
+            destination = _destination(description, media)
+            return Audio(index, media, codecs, _direction(description, media), destination, _ptime(media))
+    raise NotAcceptable("no audio stream over RTP/AVP")
+
+
+def _direction(description: SessionDescription, media: Media) -> Direction:
+    """Return the direction that holds for a stream; its own, the session's, else sendrecv (RFC 8866, section 6.7).
+
+    The address 0.0.0.0 says hold in the way of RFC 2543: its owner does not want to receive.
+    """
+    said = Direction.SENDRECV
+    for name, _ in (*description.attributes, *media.attributes):
+        said = _DIRECTIONS.get(name, said)
+    host = media.connection if media.connection is not None else description.connection
+    return Direction.of(sends=said.sends, receives=said.receives and host not in _NOWHERE)
+
+
+def _destination(description: SessionDescription, media: Media) -> Destination:
+    host = _literal(media.connection if media.connection is not None else description.connection)
+    mux = media.get("rtcp-mux") is not None
+    rtcp_host, rtcp_port = host, media.port + 1
+    words = (media.get("rtcp") or "").split()
+    if words and words[0].isascii() and words[0].isdigit() and len(words[0]) <= 5:
+        rtcp_port = int(words[0])
+        if len(words) == 4:
+            rtcp_host = _literal(words[3])
+    if mux or rtcp_port > 65535 or rtcp_port == 0:
+        rtcp_host, rtcp_port = host, media.port
+    return Destination(host, media.port, rtcp_host, rtcp_port, mux)
+
+
+def _literal(host: str | None) -> str | None:
+    """Return an address that packets can be sent to. A name would need DNS; the real address is learnt anyway."""
+    if host is None or host in _NOWHERE:
+        return None
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return None if address.is_multicast else str(address)
+
+
+def _ptime(media: Media) -> int | None:
+    text = media.get("ptime") or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else None

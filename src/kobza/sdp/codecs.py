@@ -1,0 +1,137 @@
+"""Codecs of an audio stream: static payload types (RFC 3551), `rtpmap` and `fmtp` (RFC 8866, section 6.6)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from kobza.sdp.description import Attribute, Media
+
+TELEPHONE_EVENT: Final = "telephone-event"
+"""DTMF digits as packets (RFC 4733): no codec of its own, always beside one."""
+
+_STATIC: Final = {
+    0: ("PCMU", 8000),
+    3: ("GSM", 8000),
+    4: ("G723", 8000),
+    7: ("LPC", 8000),
+    8: ("PCMA", 8000),
+    9: ("G722", 8000),
+    12: ("QCELP", 8000),
+    13: ("CN", 8000),
+    15: ("G728", 8000),
+    18: ("G729", 8000),
+}
+_NOT_SPEECH: Final = frozenset({"telephone-event", "cn", "red"})
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A payload type and what it means. `rate` is the RTP clock in Hz, `parameters` the `fmtp` value or ""."""
+
+    payload_type: int
+    name: str
+    rate: int
+    channels: int = 1
+    parameters: str = ""
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What makes two codecs the same for both sides whatever their payload types are."""
+        return (self.name.lower(), self.rate, self.channels)
+
+    @property
+    def is_speech(self) -> bool:
+        """False for what only accompanies speech: DTMF events, comfort noise, redundancy."""
+        return self.name.lower() not in _NOT_SPEECH
+
+    @property
+    def attributes(self) -> list[Attribute]:
+        """The `rtpmap` and `fmtp` attributes that describe the codec."""
+        rtpmap = f"{self.payload_type} {self.name}/{self.rate}"
+        lines: list[Attribute] = [("rtpmap", rtpmap if self.channels == 1 else f"{rtpmap}/{self.channels}")]
+        if self.parameters:
+            lines.append(("fmtp", f"{self.payload_type} {self.parameters}"))
+        return lines
+
+
+PCMU: Final = Codec(0, "PCMU", 8000)
+PCMA: Final = Codec(8, "PCMA", 8000)
+EVENTS: Final = Codec(101, TELEPHONE_EVENT, 8000, parameters="0-16")
+OWN_CODECS: Final = (PCMA, PCMU, EVENTS)
+"""What the media plane offers by itself: A-law first, as European networks have it."""
+
+
+def codecs_of(media: Media) -> tuple[Codec, ...]:
+    """Return the codecs of an RTP stream in the order of preference.
+
+    A payload type that is no number, or is dynamic and has no usable `rtpmap`, is left out: nobody could use it.
+    """
+    described = _by_payload_type(media.get_all("rtpmap"))
+    parameters = _by_payload_type(media.get_all("fmtp"))
+    codecs: dict[int, Codec] = {}
+    for text in media.formats:
+        payload_type = _payload_type(text)
+        if payload_type is None or payload_type in codecs:
+            continue
+        codec = _codec(payload_type, described.get(payload_type), parameters.get(payload_type, ""))
+        if codec is not None:
+            codecs[payload_type] = codec
+    return tuple(codecs.values())
+
+
+def common_codecs(ours: Iterable[Codec], theirs: Iterable[Codec]) -> tuple[Codec, ...]:
+    """Return those of `ours`, in their order and with their payload types, that are also among `theirs`."""
+    keys = {codec.key for codec in theirs}
+    return tuple(codec for codec in ours if codec.key in keys)
+
+
+def has_speech(codecs: Iterable[Codec]) -> bool:
+    """Tell whether one of the codecs can carry speech."""
+    return any(codec.is_speech for codec in codecs)
+
+
+def first_speech_with_events(codecs: Iterable[Codec]) -> tuple[Codec, ...]:
+    """Return the first codec that carries speech, and the telephone-event that goes with its clock."""
+    speech: Codec | None = None
+    events: list[Codec] = []
+    for codec in codecs:
+        if codec.is_speech:
+            speech = speech or codec
+        elif codec.name.lower() == TELEPHONE_EVENT:
+            events.append(codec)
+    if speech is None:
+        return ()
+    return (speech, *[event for event in events if event.rate == speech.rate][:1])
+
+
+def _codec(payload_type: int, rtpmap: str | None, parameters: str) -> Codec | None:
+    if rtpmap is None:
+        if payload_type not in _STATIC:
+            return None
+        name, rate = _STATIC[payload_type]
+        return Codec(payload_type, name, rate, parameters=parameters)
+    name, _, rest = rtpmap.partition("/")
+    rate_text, _, channels_text = rest.partition("/")
+    rate_value, channels = _number(rate_text), _number(channels_text or "1")
+    if not name or not rate_value or not channels:
+        return None
+    return Codec(payload_type, name, rate_value, channels, parameters)
+
+
+def _by_payload_type(values: Iterable[str]) -> dict[int, str]:
+    result: dict[int, str] = {}
+    for value in values:
+        number, _, rest = value.strip().partition(" ")
+        payload_type = _payload_type(number)
+        if payload_type is not None:
+            result.setdefault(payload_type, rest.strip())
+    return result
+
+
+def _payload_type(text: str) -> int | None:
+    number = _number(text)
+    return number if number is not None and number <= 127 else None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

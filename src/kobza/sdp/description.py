@@ -1,0 +1,217 @@
+"""Parse and write session descriptions (RFC 8866).
+
+What Kobza needs is kept as values (origin, connection, media, attributes); lines that mean nothing to a telephone call
+(i, u, e, p, b, z, k, r) are read over. What phones get wrong is taken: bare LF, no `s=` or `t=` line, no final
+line end.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kobza.sdp.errors import MalformedSdp
+
+MAX_BYTES: Final = 32 * 1024
+"""A description longer than this is refused: a telephone needs 1 KiB, a browser with many codecs 8."""
+MAX_LINES: Final = 1000
+"""A bound on the work that one description can cause."""
+MAX_MEDIA: Final = 32
+"""Streams in a description; each one costs a line in every answer (RFC 3264, section 6)."""
+
+_IGNORED: Final = frozenset("siuepbtrzk")
+
+Attribute = tuple[str, str | None]
+"""Name and value; None for a flag (`a=sendrecv`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The `o=` line (RFC 8866, section 5.2): who made the description, and its version."""
+
+    username: str
+    session_id: str
+    version: str
+    host: str
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> "Origin":
+        """Parse what follows `o=`; raise MalformedSdp."""
+        fields = text.split()
+        if len(fields) != 6:
+            raise MalformedSdp("the o= line has six fields", where)
+        return cls(fields[0], fields[1], fields[2], fields[5])
+
+    def __str__(self) -> str:
+        return f"{self.username} {self.session_id} {self.version} IN {_address_type(self.host)} {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One stream: an `m=` line with what follows it (RFC 8866, section 5.14).
+
+    `port` is 0 for a stream that is refused; `connection` is the host of its own `c=` line, else None.
+    """
+
+    kind: str
+    port: int
+    protocol: str
+    formats: tuple[str, ...]
+    connection: str | None = None
+    attributes: tuple[Attribute, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> "Media":
+        """Parse what follows `m=`; raise MalformedSdp."""
+        fields = text.split()
+        if len(fields) < 4:
+            raise MalformedSdp("the m= line has at least four fields", where)
+        port, slash, count = fields[1].partition("/")
+        if slash and not _is_number(count):
+            raise MalformedSdp("the count of ports is not a number", where)
+        return cls(fields[0].lower(), _port(port, where), fields[2], tuple(fields[3:]))
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of an attribute ("" for a flag), None when it is absent."""
+        return _first(self.attributes, name)
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values of an attribute, in order."""
+        return [value or "" for key, value in self.attributes if key == name]
+
+    def refused(self) -> "Media":
+        """Return the stream as an answer refuses it: port 0, the same formats (RFC 3264, section 6)."""
+        return Media(self.kind, 0, self.protocol, self.formats)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDescription:
+    """A whole description; `str()` writes it with CRLF.
+
+    `connection` is the host of the session's `c=` line; None when each stream has its own.
+    """
+
+    origin: Origin
+    connection: str | None
+    media: tuple[Media, ...]
+    attributes: tuple[Attribute, ...] = ()
+
+    @classmethod
+    def parse(cls, data: bytes) -> "SessionDescription":
+        """Parse a description; raise MalformedSdp.
+
+        Text that is not UTF-8 is taken with replacement characters: it can only be in lines that are read over, or in
+        one that then fails to be what it should.
+        """
+        return _Parser().parse(data)
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of a session attribute ("" for a flag), None when it is absent."""
+        return _first(self.attributes, name)
+
+    def __str__(self) -> str:
+        lines = ["v=0", f"o={self.origin}", "s=-"]
+        if self.connection is not None:
+            lines.append(f"c=IN {_address_type(self.connection)} {self.connection}")
+        lines.append("t=0 0")
+        lines.extend(_attribute_line(attribute) for attribute in self.attributes)
+        for media in self.media:
+            lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
+            if media.connection is not None:
+                lines.append(f"c=IN {_address_type(media.connection)} {media.connection}")
+            lines.extend(_attribute_line(attribute) for attribute in media.attributes)
+        return "\r\n".join(lines) + "\r\n"
+
+    def to_bytes(self) -> bytes:
+        """Return the description as the body of a SIP message (`application/sdp`)."""
+        return str(self).encode()
+
+
+class _Parser:
+    """Collects the lines of one description: the session's part first, then a part for each stream."""
+
+    def __init__(self) -> None:
+        self._origin: Origin | None = None
+        self._connection: str | None = None
+        self._attributes: list[Attribute] = []
+        self._media: list[tuple[Media, str | None, list[Attribute]]] = []
+
+    def parse(self, data: bytes) -> SessionDescription:
+        if len(data) > MAX_BYTES:
+            raise MalformedSdp(f"longer than {MAX_BYTES} bytes", "body")
+        lines = data.decode(errors="replace").replace("\r\n", "\n").split("\n")
+        if len(lines) > MAX_LINES:
+            raise MalformedSdp(f"more than {MAX_LINES} lines", "body")
+        if lines[0].strip() != "v=0":
+            raise MalformedSdp("does not begin with v=0", "line 1")
+        for number, line in enumerate(lines[1:], start=2):
+            if line.strip():
+                self._line(line, f"line {number}")
+        if self._origin is None:
+            raise MalformedSdp("no o= line", "body")
+        media = tuple(
+            Media(stream.kind, stream.port, stream.protocol, stream.formats, connection, tuple(attributes))
+            for stream, connection, attributes in self._media
+        )
+        return SessionDescription(self._origin, self._connection, media, tuple(self._attributes))
+
+    def _line(self, line: str, where: str) -> None:
+        kind, equals, value = line[:1], line[1:2], line[2:].strip()
+        if equals != "=":
+            raise MalformedSdp("not of the form x=…", where)
+        if kind == "a":
+            self._attribute(value)
+        elif kind == "c":
+            self._connect(_host(value, where))
+        elif kind == "m":
+            if len(self._media) == MAX_MEDIA:
+                raise MalformedSdp(f"more than {MAX_MEDIA} streams", where)
+            self._media.append((Media.parse(value, where), None, []))
+        elif kind == "o":
+            self._origin = Origin.parse(value, where)
+        elif kind not in _IGNORED:
+            raise MalformedSdp(f"an unknown line {kind!r}", where)
+
+    def _attribute(self, value: str) -> None:
+        name, colon, text = value.partition(":")
+        attribute = (name, text if colon else None)
+        (self._media[-1][2] if self._media else self._attributes).append(attribute)
+
+    def _connect(self, host: str) -> None:
+        if self._media:
+            media, _, attributes = self._media[-1]
+            self._media[-1] = (media, host, attributes)
+        else:
+            self._connection = host
+
+
+def _host(text: str, where: str) -> str:
+    """Return the host of a `c=` line (RFC 8866, section 5.7), without a multicast TTL."""
+    fields = text.split()
+    if len(fields) != 3 or fields[0] != "IN":
+        raise MalformedSdp("not of the form IN IP4 address", where)
+    return fields[2].partition("/")[0]
+
+
+def _port(text: str, where: str) -> int:
+    if not _is_number(text) or int(text) > 65535:
+        raise MalformedSdp("the port is not a number up to 65535", where)
+    return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def _address_type(host: str) -> str:
+    return "IP6" if ":" in host else "IP4"
+
+
+def _attribute_line(attribute: Attribute) -> str:
+    name, value = attribute
+    return f"a={name}" if value is None else f"a={name}:{value}"
+
+
+def _first(attributes: tuple[Attribute, ...], name: str) -> str | None:
+    for key, value in attributes:
+        if key == name:
+            return value or ""
+    return None

@@ -1,0 +1,20 @@
+"""What can go wrong with a session description."""
+
+
+class MalformedSdp(ValueError):  # noqa: N818  the twin of sip.errors.MalformedMessage
+    """Bytes that are not a session description: the only exception that parsing one raises.
+
+    `what` says what is wrong, `where` names the place ("line 4", "m= line").
+    """
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(f"{what} ({where})")
+        self.what = what
+        self.where = where
+
+
+class NotAcceptable(Exception):  # noqa: N818  what SIP calls it: 488 Not Acceptable Here
+    """A well-formed description that cannot be agreed upon: no audio, no common codec, a transport not spoken here.
+
+    The text says which; SIP answers 488 (RFC 3261, section 21.4.26).
+    """
