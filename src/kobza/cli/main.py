@@ -102,11 +102,12 @@ def _expected(error: Exception) -> tuple[str, int] | None:
     """Return what to say of an error that a user can do something about, and the exit code; None for a bug."""
     from kobza.call.errors import KobzaError
     from kobza.config.loading import ConfigError
+    from kobza.store.errors import StoreError
 
     if isinstance(error, ConfigError):
         return str(error), WRONG_USE
     if isinstance(error, KobzaError):
         return error.detail, FAILED
-    if isinstance(error, OSError):
+    if isinstance(error, StoreError | OSError):
         return str(error), FAILED
     return None

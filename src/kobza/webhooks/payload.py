@@ -1,0 +1,50 @@
+"""The body of a call state, as the receiver sees it (contract, section 4)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from kobza.call.causes import cause_text
+from kobza.call.durations import to_ms
+from kobza.call.numbers import national
+from kobza.call.states import OwnerState, StateType
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def payload(state: OwnerState) -> dict[str, Any]:
+    """Return the fields of a call state in the contract's order; numbers are written nationally."""
+    fields: dict[str, Any] = {
+        "call_id": state.call_id,
+        "call_control_id": state.call_control_id,
+        "state_type": str(state.state_type),
+        "state_owner": national(state.state_owner),
+        "phone_number": national(state.phone_number),
+        "call_direction": state.call_direction,
+        "event_id": state.event_id,
+        "sequence": state.sequence,
+        "occurred_at": rfc3339(to_ms(state.at)),
+        "client_state": state.client_state,
+    }
+    if state.state_type is StateType.FINISHED:
+        fields |= {
+            "cause": state.cause,
+            "cause_text": None if state.cause is None else cause_text(state.cause),
+            "call_duration": state.call_duration,
+            "ringing": state.ringing,
+            "released_by": state.released_by,
+            "record_id": state.record_id,
+        }
+    return fields
+
+
+def body(state: OwnerState) -> bytes:
+    """Return the JSON document that is stored, posted and signed, byte for byte the same in every attempt."""
+    return _ENCODER.encode(payload(state))
+
+
+def rfc3339(at_ms: int) -> str:
+    """Write a moment in milliseconds since the Unix epoch as RFC 3339 in UTC: `2025-03-01T12:00:00.123Z`."""
+    seconds, milliseconds = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"

@@ -1,0 +1,57 @@
+"""Ports that were free a moment ago, for programs that must be told theirs before they start.
+
+Found below the range from which the system hands out ports for outgoing connections, so that nothing takes one by
+chance between here and the program's start, and handed out in another order by each test process.
+"""
+
+import itertools
+import os
+import random
+import socket
+from collections.abc import Iterator
+
+FIRST, LAST = 21_000, 31_999
+"""Above the media ports of a default Kobza, below Linux's 32768 to 60999."""
+
+_order = random.Random(os.getpid()).randrange((LAST - FIRST) // 2)
+_candidates: Iterator[int] = itertools.cycle(
+    [FIRST + 2 * ((_order + step) % ((LAST - FIRST) // 2)) for step in range((LAST - FIRST) // 2)]
+)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return an even port that is free for UDP and TCP."""
+    return free_ports(1, host)[0]
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Return the first port of each of `count` pairs (even, odd), free for UDP and TCP. Never the same one twice."""
+    found: list[int] = []
+    for port in itertools.islice(_candidates, LAST - FIRST):
+        if _is_free(host, port) and _is_free(host, port + 1):
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise RuntimeError("no free ports are left")
+
+
+def free_range(count: int, host: str = "127.0.0.1") -> range:
+    """Return a row of `count` ports that are free for UDP, starting with an even one."""
+    for _ in range(LAST - FIRST):
+        first = next(_candidates)
+        if first + count <= LAST and all(_is_free(host, port) for port in range(first, first + count)):
+            while next(_candidates) < first + count - 2:  # what was handed out in a row is not handed out again
+                pass
+            return range(first, first + count)
+    raise RuntimeError("no row of free ports is left")
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(family, kind) as candidate:
+            try:
+                candidate.bind((host, port))
+            except OSError:
+                return False
+    return True
