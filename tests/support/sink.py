@@ -115,20 +115,20 @@ class WebhookSink:
         """Answer the next requests like this, one each."""
         self._answers.extend(answers)
 
-    async def wait_for(self, count: int, timeout: float = 10.0) -> list[Received]:
+    async def wait_for(self, count: int, within: float = 10.0) -> list[Received]:
         """Wait until so many requests have come; fails with what came instead."""
-        return await self.wait_until(lambda requests: len(requests) >= count, timeout, f"{count} requests")
+        return await self.wait_until(lambda requests: len(requests) >= count, within, f"{count} requests")
 
     async def wait_until(
-        self, condition: Callable[[list[Received]], bool], timeout: float = 10.0, what: str = "what was expected"
+        self, condition: Callable[[list[Received]], bool], within: float = 10.0, what: str = "what was expected"
     ) -> list[Received]:
         """Wait until the requests so far fulfil a condition; fails with what came instead."""
         try:
-            async with asyncio.timeout(timeout), self._arrived:
+            async with asyncio.timeout(within), self._arrived:
                 await self._arrived.wait_for(lambda: condition(self.requests))
         except TimeoutError:
             seen = [request.json or request.path for request in self.requests]
-            raise AssertionError(f"the sink waited {timeout} s for {what} and has {len(seen)}: {seen}") from None
+            raise AssertionError(f"the sink waited {within} s for {what} and has {len(seen)}: {seen}") from None
         return list(self.requests)
 
     async def __aenter__(self) -> Self:
