@@ -1,0 +1,29 @@
+"""The store: tables, migrations and every SQL statement of the project, one repository module for each aggregate.
+
+`Store` opens it; the repositories (`enterprises`, `users`, `numbers`, `address_book`, `trunks`, `endpoints`,
+`directory`, `bindings`, `calls`, `events`, `deliveries`, `recordings`, `recovery`) are functions that take a
+connection. What calls write goes through `journal`.
+"""
+
+from kobza.store.errors import (
+    LibraryTooOld,
+    NameTaken,
+    NotInStore,
+    NumberTaken,
+    StoreError,
+    StoreMissing,
+    StoreOutdated,
+)
+from kobza.store.store import STORE_FILE, Store
+
+__all__ = [
+    "STORE_FILE",
+    "LibraryTooOld",
+    "NameTaken",
+    "NotInStore",
+    "NumberTaken",
+    "Store",
+    "StoreError",
+    "StoreMissing",
+    "StoreOutdated",
+]

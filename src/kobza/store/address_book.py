@@ -1,0 +1,52 @@
+"""The address book of an enterprise: the names and departments that its history shows."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, select
+from sqlalchemy.dialects.sqlite import insert
+
+from kobza.store.schema import address_book
+
+
+class Entry(NamedTuple):
+    """A number with its name and department; either may be empty."""
+
+    number: str
+    name: str
+    department: str
+
+
+def put(conn: Connection, enterprise_id: str, entries: Iterable[Entry]) -> None:
+    """Write entries, replacing those with the same number."""
+    rows = [{"enterprise_id": enterprise_id, **entry._asdict()} for entry in entries]
+    if not rows:
+        return
+    statement = insert(address_book)  # PostgreSQL's `insert` has the same method
+    statement = statement.on_conflict_do_update(
+        index_elements=["enterprise_id", "number"],
+        set_={"name": statement.excluded.name, "department": statement.excluded.department},
+    )
+    conn.execute(statement, rows)
+
+
+def find(conn: Connection, enterprise_id: str, number: str) -> Entry | None:
+    """Return the entry of a number, or None."""
+    row = conn.execute(_entry(enterprise_id).where(address_book.c.number == number)).one_or_none()
+    return None if row is None else Entry(*row)
+
+
+def list_for(conn: Connection, enterprise_id: str) -> list[Entry]:
+    """Return the whole book by number."""
+    return [Entry(*row) for row in conn.execute(_entry(enterprise_id).order_by(address_book.c.number))]
+
+
+def remove(conn: Connection, enterprise_id: str, number: str) -> bool:
+    """Remove an entry; return whether it was there."""
+    gone = address_book.delete().where(address_book.c.enterprise_id == enterprise_id, address_book.c.number == number)
+    return conn.execute(gone).rowcount == 1
+
+
+def _entry(enterprise_id: str) -> Select[Any]:
+    columns = address_book.c
+    return select(columns.number, columns.name, columns.department).where(columns.enterprise_id == enterprise_id)

@@ -1,0 +1,17 @@
+"""The directory: what routing needs of the store, as one immutable snapshot."""
+
+from sqlalchemy import Connection
+
+from kobza.call.directory import Directory
+from kobza.store import endpoints, enterprises, meta, numbers, trunks
+
+
+def load(conn: Connection) -> Directory:
+    """Return the directory as it is in the connection's snapshot: its parts and its version belong together."""
+    return Directory(
+        subscribers={subscriber.number: subscriber for subscriber in numbers.load(conn)},
+        trunks=tuple(trunks.list_all(conn)),
+        endpoints={endpoint.enterprise_id: endpoint for endpoint in endpoints.load(conn)},
+        enterprises={enterprise.enterprise_id: enterprise for enterprise in enterprises.list_all(conn)},
+        version=meta.directory_version(conn),
+    )

@@ -1,0 +1,90 @@
+"""The one SQLite library of the process: how connections to it are made.
+
+Exactly one copy of SQLite may be in a process: two copies on one file break each other's POSIX locks. So it is
+`pysqlite3` everywhere, and the standard `sqlite3` module is never imported. What is peculiar to SQLite lives in this
+module, in `journal_sql` and in `export`.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2
+
+from kobza.store.errors import LibraryTooOld, StoreMissing
+
+OLDEST_SQLITE = (3, 51, 3)
+"""Before it, two connections that write or checkpoint a WAL together could corrupt the file (decision 5)."""
+
+BUSY_TIMEOUT_MS = 5000
+"""How long a statement waits for another connection's write before it fails: many times the longest commit here."""
+
+WAL_LIMIT = 64 * 1024 * 1024
+"""To how many bytes the WAL is cut after a checkpoint, so that one large transaction leaves no large file behind."""
+
+CACHE_KIB = 16 * 1024
+"""Page cache of a connection. The journal's hot pages (the ends of its indexes) fit many times."""
+
+dbapi: Any = pysqlite3.dbapi2
+"""The driver: a DB-API module without types."""
+
+RawConnection = Any
+"""A DB-API connection of the driver, which has no types."""
+
+
+def check_library(version: tuple[int, ...] = dbapi.sqlite_version_info) -> None:
+    """Refuse a SQLite library that is too old for two writers on one file.
+
+    Raises:
+        LibraryTooOld: with what to do about it.
+
+    """
+    if version < OLDEST_SQLITE:
+        found, needed = (".".join(map(str, parts)) for parts in (version, OLDEST_SQLITE))
+        raise LibraryTooOld(
+            f"the SQLite library is {found}, and Kobza needs {needed} or newer (older ones can corrupt a store that "
+            "two connections write): install the wheel of pysqlite3 0.6 or newer"
+        )
+
+
+def connect(path: Path, *, foreign_keys: bool = True, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> RawConnection:
+    """Open a connection in autocommit mode: a transaction is what BEGIN and COMMIT say, never the driver's guess.
+
+    The connection may be used by any thread, by one at a time. The file must exist: a connection never creates one.
+
+    Raises:
+        StoreMissing: there is no such file.
+
+    """
+    try:
+        connection = dbapi.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=busy_timeout_ms / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except dbapi.OperationalError as error:
+        if path.exists():
+            raise
+        raise missing(path) from error
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return connection
+
+
+def missing(path: Path) -> StoreMissing:
+    """Return the error that says how to make a store."""
+    return StoreMissing(f"there is no store at {path}: run `kobza init`")
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file that only its owner can read, in a directory that only its owner can enter; keep what exists.
+
+    SQLite gives the files beside it (`-wal`, `-shm`) the same mode.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

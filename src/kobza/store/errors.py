@@ -1,0 +1,29 @@
+"""What can be wrong with the store itself or with what is asked of it; each message is one line for a person."""
+
+
+class StoreError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class StoreMissing(StoreError):
+    """There is no store at the path: `kobza init` makes one."""
+
+
+class StoreOutdated(StoreError):
+    """The store's tables are of another release than this code."""
+
+
+class LibraryTooOld(StoreError):
+    """The SQLite library is older than the first one without the WAL race (decision 5 of the architecture)."""
+
+
+class NumberTaken(StoreError):
+    """The number, or its digest user name, already belongs to somebody."""
+
+
+class NameTaken(StoreError):
+    """A login or the name of a trunk is already in use."""
+
+
+class NotInStore(StoreError):
+    """What was to be changed does not exist, or is of another enterprise."""

@@ -1,0 +1,51 @@
+"""Facts about the store as a whole: the SIP realm, the version of the directory, the last sign of life."""
+
+from sqlalchemy import Connection, select, update
+
+from kobza.store.schema import meta
+
+SIP_REALM = "sip_realm"
+"""The realm of the digests in `numbers`: changing it would make every stored password hash useless."""
+DIRECTORY_VERSION = "directory_version"
+"""Grows with every change that matters for routing."""
+HEARTBEAT = "heartbeat"
+"""When the journal last wrote, in milliseconds."""
+
+DEFAULT_REALM = "kobza"
+
+
+def get_text(conn: Connection, key: str) -> str | None:
+    """Return a fact that is a text, or None."""
+    return conn.execute(select(meta.c.text).where(meta.c.key == key)).scalar_one_or_none()
+
+
+def set_text(conn: Connection, key: str, value: str) -> None:
+    """Set a fact that is a text."""
+    if conn.execute(update(meta).where(meta.c.key == key).values(text=value)).rowcount == 0:
+        conn.execute(meta.insert().values(key=key, text=value))
+
+
+def get_number(conn: Connection, key: str) -> int | None:
+    """Return a fact that is a number, or None."""
+    return conn.execute(select(meta.c.number).where(meta.c.key == key)).scalar_one_or_none()
+
+
+def set_number(conn: Connection, key: str, value: int) -> None:
+    """Set a fact that is a number."""
+    if conn.execute(update(meta).where(meta.c.key == key).values(number=value)).rowcount == 0:
+        conn.execute(meta.insert().values(key=key, number=value))
+
+
+def sip_realm(conn: Connection) -> str:
+    """Return the realm of the stored digests."""
+    return get_text(conn, SIP_REALM) or DEFAULT_REALM
+
+
+def directory_version(conn: Connection) -> int:
+    """Return the version of the directory: it grows with every change that matters for routing."""
+    return get_number(conn, DIRECTORY_VERSION) or 0
+
+
+def bump_directory(conn: Connection) -> None:
+    """Say that something changed that matters for routing."""
+    conn.execute(update(meta).where(meta.c.key == DIRECTORY_VERSION).values(number=meta.c.number + 1))

@@ -1,0 +1,198 @@
+"""Numbers of enterprises: their subscribers, with digest credentials, packages and settings."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, or_, select
+
+from kobza.call.directory import Package, Subscriber
+from kobza.store import address_book, enterprises, meta
+from kobza.store.errors import NotInStore, NumberTaken
+from kobza.store.schema import address_book as book
+from kobza.store.schema import bindings, number_packages, numbers
+
+
+def add(
+    conn: Connection,
+    number: str,
+    enterprise_id: str,
+    name: str = "",
+    department: str = "",
+    packages: Iterable[Package] = (),
+    username: str = "",
+    ha1_md5: str = "",
+    ha1_sha256: str = "",
+    *,
+    now_ms: int = 0,
+) -> None:
+    """Add a number (E.164) to an enterprise, and its name and department to the enterprise's address book.
+
+    `username` is the digest user name, empty for the number itself; without hashes no phone can register for it.
+
+    Raises:
+        NumberTaken: the number or the user name is somebody's already.
+        NotInStore: there is no such enterprise.
+
+    """
+    username = username or number
+    taken = select(numbers.c.number).where(or_(numbers.c.number == number, numbers.c.username == username))
+    if (holder := conn.execute(taken).first()) is not None:
+        raise NumberTaken(f"{number} is taken" if holder[0] == number else f"the user name {username} is taken")
+    if enterprises.find(conn, enterprise_id) is None:
+        raise NotInStore(f"there is no enterprise {enterprise_id}")
+    conn.execute(
+        numbers.insert().values(
+            number=number,
+            enterprise_id=enterprise_id,
+            username=username,
+            ha1_md5=ha1_md5,
+            ha1_sha256=ha1_sha256,
+            created_at=now_ms,
+        )
+    )
+    _put_packages(conn, number, packages)
+    address_book.put(conn, enterprise_id, [address_book.Entry(number, name, department)])
+    meta.bump_directory(conn)
+
+
+def remove(conn: Connection, enterprise_id: str, number: str) -> None:
+    """Take a number away from an enterprise; its history and its entry in the address book stay.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    gone = conn.execute(numbers.delete().where(numbers.c.number == number, numbers.c.enterprise_id == enterprise_id))
+    if gone.rowcount == 0:
+        raise _unknown(number)
+    conn.execute(bindings.delete().where(bindings.c.number == number))
+    meta.bump_directory(conn)
+
+
+def find(conn: Connection, enterprise_id: str, number: str) -> Subscriber | None:
+    """Return a number of an enterprise, or None."""
+    found = load(conn, enterprise_id, number)
+    return found[0] if found else None
+
+
+def list_for(conn: Connection, enterprise_id: str) -> list[Subscriber]:
+    """Return the numbers of an enterprise, in order."""
+    return load(conn, enterprise_id)
+
+
+def set_packages(conn: Connection, enterprise_id: str, number: str, packages: Iterable[Package]) -> None:
+    """Replace the packages of a number.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    _change(conn, enterprise_id, number, {})
+    conn.execute(number_packages.delete().where(number_packages.c.number == number))
+    _put_packages(conn, number, packages)
+
+
+def set_credentials(conn: Connection, enterprise_id: str, number: str, ha1_md5: str, ha1_sha256: str) -> None:
+    """Replace the digest hashes of a number.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    _change(conn, enterprise_id, number, {"ha1_md5": ha1_md5, "ha1_sha256": ha1_sha256})
+
+
+def set_dnd(conn: Connection, enterprise_id: str, number: str, on: bool, until_ms: int | None = None) -> None:
+    """Switch Do Not Disturb, on until a moment (milliseconds) or, without one, until it is switched off.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    _change(conn, enterprise_id, number, {"dnd": on, "dnd_until": until_ms if on else None})
+
+
+def set_clip(
+    conn: Connection,
+    enterprise_id: str,
+    number: str,
+    presentation_number: str | None,
+    restricted: bool,
+    until_ms: int | None = None,
+) -> None:
+    """Set what those see whom a number calls: another number (None: its own), or none at all when restricted.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    settings = {
+        "presentation_number": presentation_number,
+        "clip_restricted": restricted,
+        "clip_until": until_ms if restricted or presentation_number else None,
+    }
+    _change(conn, enterprise_id, number, settings)
+
+
+def load(conn: Connection, enterprise_id: str | None = None, number: str | None = None) -> list[Subscriber]:
+    """Return subscribers with their packages and names: all, those of an enterprise, or one."""
+    packages: defaultdict[str, list[Package]] = defaultdict(list)
+    owned = select(number_packages.c.number, number_packages.c.package)
+    if enterprise_id is not None:
+        owned = owned.join(numbers, numbers.c.number == number_packages.c.number)
+    for owner, package in conn.execute(_of(owned, enterprise_id, number)):
+        packages[owner].append(Package(package))
+    found = _of(_subscribers, enterprise_id, number).order_by(numbers.c.number)
+    return [_subscriber(row, packages) for row in conn.execute(found)]
+
+
+def _of(query: Select[Any], enterprise_id: str | None, number: str | None) -> Select[Any]:
+    if enterprise_id is not None:
+        query = query.where(numbers.c.enterprise_id == enterprise_id)
+    if number is not None:
+        query = query.where(numbers.c.number == number)
+    return query
+
+
+_subscribers = select(
+    numbers.c.number,
+    numbers.c.enterprise_id,
+    book.c.name,
+    book.c.department,
+    numbers.c.ha1_md5,
+    numbers.c.ha1_sha256,
+    numbers.c.dnd,
+    numbers.c.dnd_until,
+    numbers.c.presentation_number,
+    numbers.c.clip_restricted,
+    numbers.c.clip_until,
+).join_from(
+    numbers,
+    book,
+    (book.c.enterprise_id == numbers.c.enterprise_id) & (book.c.number == numbers.c.number),
+    isouter=True,
+)
+
+
+def _subscriber(row: Row[Any], packages: dict[str, list[Package]]) -> Subscriber:
+    owned = frozenset(packages.get(row.number, ()))
+    return Subscriber(row.number, row.enterprise_id, row.name or "", row.department or "", owned, *row[4:])
+
+
+def _put_packages(conn: Connection, number: str, packages: Iterable[Package]) -> None:
+    rows = [{"number": number, "package": Package(package).value} for package in set(packages)]
+    if rows:
+        conn.execute(number_packages.insert(), rows)
+
+
+def _change(conn: Connection, enterprise_id: str, number: str, values: dict[str, Any]) -> None:
+    """Change a number's row; also when no value is given, so that the number is known to exist."""
+    own = numbers.update().where(numbers.c.number == number, numbers.c.enterprise_id == enterprise_id)
+    if conn.execute(own.values(values or {"enterprise_id": enterprise_id})).rowcount == 0:
+        raise _unknown(number)
+    meta.bump_directory(conn)
+
+
+def _unknown(number: str) -> NotInStore:
+    return NotInStore(f"the enterprise has no number {number}")

@@ -1,0 +1,318 @@
+"""The tables. Moments are integer milliseconds since the Unix epoch (UTC), ids are hex strings, numbers are E.164.
+
+The tables of settings refer to each other by foreign keys. Those that the journal writes do not: history outlives
+settings, and a removed enterprise must not be able to stop the journal. The migrations repeat all this,
+frozen; a test compares the two.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = String(36)
+Number = String(32)
+Moment = BigInteger
+Cursor = BigInteger().with_variant(Integer, "sqlite")
+"""A growing key. SQLite only makes one of INTEGER."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("text", Text),
+    Column("number", BigInteger),
+)
+"""Facts about the store: `sip_realm` (text), `directory_version` and `heartbeat` (numbers)."""
+
+enterprises = Table(
+    "enterprises",
+    metadata,
+    Column("enterprise_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("integrator_id", String(64), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("login", String(255), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE")),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "enterprise_id"),
+)
+"""People who log in to the portal. Without an enterprise: an administrator of the installation."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Index(None, "enterprise_id"),
+)
+"""FMC tokens, of which an enterprise may have several (rotation overlaps). The token itself is never stored."""
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("username", String(128), nullable=False, unique=True),
+    Column("ha1_md5", String(32), nullable=False),
+    Column("ha1_sha256", String(64), nullable=False),
+    Column("dnd", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    Column("dnd_until", Moment),
+    Column("presentation_number", Number),
+    Column("clip_restricted", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    Column("clip_until", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "enterprise_id"),
+)
+
+number_packages = Table(
+    "number_packages",
+    metadata,
+    Column("number", Number, ForeignKey("numbers.number", ondelete="CASCADE"), nullable=False),
+    Column("package", String(32), nullable=False),
+    PrimaryKeyConstraint("number", "package"),
+    sqlite_with_rowid=False,
+)
+
+address_book = Table(
+    "address_book",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Number, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "number"),
+    sqlite_with_rowid=False,
+)
+"""Names and departments, of an enterprise's own numbers and of others. Clustered, for the lookups of an export."""
+
+trunks = Table(
+    "trunks",
+    metadata,
+    Column("trunk_id", Id, primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("host", String(255), nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("prefix", String(32)),
+    Column("transport", String(8), nullable=False),
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE")),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "enterprise_id"),
+)
+"""Lines to the outside. Without an enterprise: everybody's."""
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("secret", Text),
+    Column("extended", Boolean(create_constraint=False), nullable=False),
+    Column("active", Boolean(create_constraint=False), nullable=False),
+    Column("inactive_reason", Text),
+    Column("changed_at", Moment, nullable=False),
+)
+"""Where call states are posted. The token must be sent, so it is the one token stored as it is."""
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("number", Number, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("sip_call_id", Text, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("registered_at", Moment, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("local_host", String(64), nullable=False),
+    Column("local_port", Integer, nullable=False),
+    Column("remote_host", String(64), nullable=False),
+    Column("remote_port", Integer, nullable=False),
+    Column("connection", BigInteger, nullable=False),
+    Column("instance_id", Text),
+    Column("reg_id", Integer),
+    Column("user_agent", Text),
+    PrimaryKeyConstraint("number", "contact"),
+)
+"""Contact bindings of the registrar (RFC 3261 10.3). `path` holds the Path values (RFC 3327), one a line."""
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Id, nullable=False),
+    Column("enterprise_id", Id, nullable=False),
+    Column("calling_number", Number, nullable=False),
+    Column("called_number", Number, nullable=False),
+    Column("answered_number", Number),
+    Column("started_at", Moment, nullable=False),
+    Column("ringing_at", Moment),
+    Column("answered_at", Moment),
+    Column("ended_at", Moment),
+    Column("start_at", Moment, nullable=False),
+    Column("direction", String(8), nullable=False),
+    Column("cause", Integer),
+    Column("sip_status", Integer),
+    Column("released_by", String(16)),
+    Column("record_id", Id),
+    Column("client_state", Text),
+    Column("convergent", Boolean(create_constraint=False), nullable=False),
+    PrimaryKeyConstraint("call_id", "enterprise_id"),
+    Index("ix_calls_history", "enterprise_id", "started_at", "call_id"),
+    Index(
+        "ix_calls_callstat",
+        "enterprise_id",
+        "start_at",
+        sqlite_where=text("convergent AND ended_at IS NOT NULL"),
+        postgresql_where=text("convergent AND ended_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_calls_unfinished",
+        "started_at",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+"""One CDR for each enterprise of a call, there from the call's start on.
+
+`start_at` is the contract's start (section 2): the answer, or for an unanswered call the attempt.
+"""
+
+events = Table(
+    "events",
+    metadata,
+    Column("cursor", Cursor, primary_key=True),
+    Column("event_id", Id, nullable=False),
+    Column("enterprise_id", Id, nullable=False),
+    Column("call_id", Id, nullable=False),
+    Column("call_control_id", Id, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("state_type", String(16), nullable=False),
+    Column("state_owner", Number, nullable=False),
+    Column("phone_number", Number, nullable=False),
+    Column("call_direction", String(8), nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("client_state", Text),
+    Column("extended", Boolean(create_constraint=False), nullable=False),
+    Column("payload", Text, nullable=False),
+    UniqueConstraint("call_control_id", "sequence"),
+    Index(None, "call_id"),
+    Index(None, "enterprise_id", "cursor"),
+    sqlite_autoincrement=True,
+)
+"""Call states of owners (contract, section 4) in the order of their commits; `payload` is the JSON as it is sent."""
+
+promised_legs = Table(
+    "promised_legs",
+    metadata,
+    Column("call_control_id", Id, primary_key=True),
+    Column("call_id", Id, nullable=False),
+    Column("enterprise_id", Id, nullable=False),
+    Column("state_owner", Number, nullable=False),
+    Column("phone_number", Number, nullable=False),
+    Column("call_direction", String(8), nullable=False),
+    Column("client_state", Text),
+    Column("promised_at", Moment, nullable=False),
+    Index(None, "call_id"),
+)
+"""Legs whose id the API handed out: their owners are owed `finished` even when no other state of theirs was reached."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("event_id", Id, primary_key=True),
+    Column("cursor", BigInteger, nullable=False),
+    Column("enterprise_id", Id, nullable=False),
+    Column("call_control_id", Id, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Index(
+        "ix_deliveries_pending",
+        "enterprise_id",
+        "cursor",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "ix_deliveries_due",
+        "due_at",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    sqlite_with_rowid=False,
+)
+"""An event owed to an endpoint: pending, delivered or failed."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("event_id", Id, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("url", Text),
+    Column("address", Text),
+    Column("status_code", Integer),
+    Column("error", Text),
+    Column("response", Text),
+    PrimaryKeyConstraint("event_id", "attempt"),
+    sqlite_with_rowid=False,
+)
+"""One POST of a delivery and what came of it."""
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("record_id", Id, nullable=False),
+    Column("enterprise_id", Id, nullable=False),
+    Column("call_id", Id, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("path", Text),
+    Column("duration_ms", BigInteger),
+    Column("size", BigInteger),
+    Column("sha256", String(64)),
+    Column("changed_at", Moment, nullable=False),
+    PrimaryKeyConstraint("record_id", "enterprise_id"),
+    Index(None, "call_id"),
+    Index(
+        "ix_recordings_unfinished",
+        "changed_at",
+        sqlite_where=text("status IN ('recording', 'encoding')"),
+        postgresql_where=text("status IN ('recording', 'encoding')"),
+    ),
+)
+"""Recordings: recording, encoding, ready, failed or erased. `path` is relative to the directory of recordings."""
