@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
 from kobza.cli.output import emit
 
@@ -37,7 +38,6 @@ def add(
     """Add an enterprise. Its FMC token is shown now and never again: only its hash is stored."""
     from argon2 import PasswordHasher
 
-    from kobza.cli.clock import now_ms
     from kobza.store import enterprises
 
     name, admin = name.strip(), admin.strip()

@@ -3,7 +3,7 @@
 import typer
 
 from kobza.cli.options import DataOption, JsonOption, load_settings
-from kobza.cli.output import emit
+from kobza.cli.output import emit, print_error
 
 EXAMPLES = """\b
 Examples:
@@ -19,9 +19,18 @@ def register(app: typer.Typer) -> None:
 
 def init(ctx: typer.Context, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Create the store in the data directory, or bring an existing one up to date. Safe to repeat."""
-    from kobza.store.store import Store
+    from kobza.store import enterprises, meta
+    from kobza.store.store import STORE_FILE, Store
 
     settings = load_settings(ctx, data=data).settings
-    store = Store.create(settings.data)
-    store.close()
-    emit({"data": str(settings.data)}, as_json=as_json, title="Store ready")
+    store = Store.create(settings.data / STORE_FILE)
+    try:
+        with store.write() as connection:
+            if not enterprises.list_all(connection):  # no password has been hashed with the realm yet
+                meta.set_text(connection, meta.SIP_REALM, settings.sip_realm)
+            realm = meta.sip_realm(connection)
+    finally:
+        store.close()
+    if realm != settings.sip_realm:
+        print_error(f"the store keeps its realm {realm}: the phones' passwords are hashed with it")
+    emit({"data": str(settings.data), "sip_realm": realm}, as_json=as_json, title="Store ready")

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from kobza.call.directory import Package
+from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, opened_store
 from kobza.cli.output import emit
 
@@ -53,7 +54,7 @@ def add(
     """Add a number to an enterprise. Its phones register with its national digits and the password shown."""
     from kobza.call.numbers import national, normalize
     from kobza.sip.digest import ha1
-    from kobza.store import numbers
+    from kobza.store import meta, numbers
 
     if sip_password is not None and not sip_password:
         raise typer.BadParameter("must not be empty", param_hint="--sip-password")
@@ -62,7 +63,7 @@ def add(
     e164 = normalize(number)
     username = national(e164)
     with opened_store(ctx, data) as store, store.write() as connection:
-        realm = store.realm
+        realm = meta.sip_realm(connection)
         numbers.add(
             connection,
             e164,
@@ -73,6 +74,7 @@ def add(
             username=username,
             ha1_md5=ha1(username, realm, password, "MD5"),
             ha1_sha256=ha1(username, realm, password, "SHA-256"),
+            now_ms=now_ms(),
         )
     document = {
         "number": username,

@@ -57,9 +57,9 @@ def load_settings(ctx: typer.Context, *, data: Path | None = None, **overrides: 
 @contextmanager
 def opened_store(ctx: typer.Context, data: Path | None) -> "Iterator[Store]":
     """Open the store of the data directory for one command."""
-    from kobza.store.store import Store
+    from kobza.store.store import STORE_FILE, Store
 
-    store = Store.open(load_settings(ctx, data=data).settings.data)
+    store = Store.open(load_settings(ctx, data=data).settings.data / STORE_FILE)
     try:
         yield store
     finally:

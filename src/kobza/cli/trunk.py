@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
 from kobza.cli.output import emit
 
@@ -45,6 +46,6 @@ def add(
     if prefix is not None and not prefix.removeprefix("+").isdecimal():
         raise typer.BadParameter("expected digits, such as 044 or +38044", param_hint="--prefix")
     with opened_store(ctx, data) as store, store.write() as connection:
-        trunk_id = trunks.add(connection, name.strip(), host, port, prefix)
+        trunk_id = trunks.add(connection, name.strip(), host, port, prefix=prefix, now_ms=now_ms())
     document = {"trunk_id": trunk_id, "name": name.strip(), "host": host, "port": port, "prefix": prefix}
     emit(document, as_json=as_json, title=f"Trunk {name.strip()} added")

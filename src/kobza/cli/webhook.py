@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, opened_store
 from kobza.cli.output import emit
 
@@ -36,7 +37,8 @@ def set_endpoint(
     as_json: JsonOption = False,
 ) -> None:
     """Set where the call states of an enterprise are posted; switches the endpoint on."""
-    from kobza.store import endpoints
+    from kobza.store import endpoints, enterprises
+    from kobza.store.errors import NotInStore
     from kobza.webhooks.endpoint import check_secret, check_token, check_url
 
     for value, check, option in ((url, check_url, "--url"), (token, check_token, "--token")):
@@ -44,7 +46,9 @@ def set_endpoint(
     if secret is not None:
         _check(secret, check_secret, "--secret")
     with opened_store(ctx, data) as store, store.write() as connection:
-        endpoints.set(connection, enterprise, url, token, secret)
+        if enterprises.find(connection, enterprise) is None:
+            raise NotInStore(f"there is no enterprise {enterprise}")
+        endpoints.set(connection, enterprise, url, token, secret, now_ms=now_ms())
     document = {"enterprise_id": enterprise, "url": url, "signed": secret is not None, "active": True}
     emit(document, as_json=as_json, title="Webhook set")
 
