@@ -31,7 +31,8 @@ class Cdr:
     answered_number: str | None = None
     started_at: float
     ringing_at: float | None = None
-    """The first moment at which any phone of the call rang: when the first `alerting` was told."""
+    """When the called side rang; for the calling side of a click2dial call, when its own phone did, if that is earlier.
+    So it is the moment of the enterprise's first `alerting`."""
     answered_at: float | None = None
     ended_at: float | None = None
     direction: Direction
@@ -47,10 +48,11 @@ class Cdr:
 class CdrFold:
     """The call records of one call, growing with its facts; `records` is what is known so far."""
 
-    __slots__ = ("_answered", "_ended", "_record_id", "_ringing_at", "_started")
+    __slots__ = ("_answered", "_ended", "_originator_rang_at", "_record_id", "_ringing_at", "_started")
 
     def __init__(self) -> None:
         self._started: CallStarted | None = None
+        self._originator_rang_at: float | None = None
         self._ringing_at: float | None = None
         self._answered: CallAnswered | None = None
         self._record_id: str | None = None
@@ -61,10 +63,10 @@ class CdrFold:
         match fact:
             case CallStarted():
                 self._started = fact
-            case CallRinging() | OriginatorRang():
-                if self._ringing_at is not None:
-                    return False
+            case CallRinging():
                 self._ringing_at = fact.at
+            case OriginatorRang():
+                self._originator_rang_at = fact.at
             case CallAnswered():
                 self._answered = fact
             case RecordingStarted():
@@ -94,6 +96,7 @@ class CdrFold:
         direction = direction_of(own, other, calls=calls)
         local = direction == "local"
         answered, ended = self._answered, self._ended
+        rang_first = self._originator_rang_at if calls else None
         return Cdr(
             call_id=started.call_id,
             enterprise_id=enterprise_id,
@@ -101,7 +104,7 @@ class CdrFold:
             called_number=started.callee.number,
             answered_number=None if answered is None else answered.answered_number,
             started_at=started.at,
-            ringing_at=self._ringing_at,
+            ringing_at=self._ringing_at if rang_first is None else rang_first,
             answered_at=None if answered is None else answered.at,
             ended_at=None if ended is None else ended.at,
             direction=direction,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kobza.call.actions import Bye, Cancel, CommandFailed, MediaRelease, Reject, StartTimer, StopTimer
+from kobza.call.actions import Bye, Cancel, CommandFailed, MediaRelease, Reject, RejectOffer, StartTimer, StopTimer
 from kobza.call.causes import sip_from_cause
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallHeld, CallResumed, CallStarted, ReleasedBy
@@ -104,6 +104,8 @@ class CallCore:
         for branch in self.branches.values():
             if branch.state is BranchState.ANSWERED:
                 branch.state = BranchState.CLOSED
+                if branch.leg.reoffering:  # its re-INVITE wants an answer all the same (RFC 3261, section 15.1.2)
+                    actions.append(RejectOffer(branch.branch_id, 487))
                 actions.append(Bye(branch.branch_id, cause))
             elif branch.state is BranchState.PENDING and branch.incoming:
                 branch.state = BranchState.CLOSED

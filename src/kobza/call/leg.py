@@ -182,7 +182,7 @@ class Rejection:
 
     def released_by(self, side: SideName) -> ReleasedBy:
         """Say whether the person on that side refused, or the network in between failed."""
-        if self.status in _REFUSED_BY_PERSON:
+        if self.status in _REFUSED_BY_PERSON and self.cause != SUBSCRIBER_ABSENT:
             return "caller" if side == "caller" else "called"
         return "network"
 

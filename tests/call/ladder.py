@@ -1,0 +1,326 @@
+"""A call under test with everybody around it, so that tests read like ladder diagrams.
+
+The phones have names: "caller" is the one whose INVITE came in, a dialled device is called like its target. What the
+call does is noted in short lines (`to desk: INVITE`, `media: answer from callee`), facts go through the owner states
+and the call records as in the server. The media plane answers at once unless `media` is "manual".
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Literal
+
+from kobza.sip.headers import Reason
+
+from kobza.call import actions as do
+from kobza.call.b2bua import Call
+from kobza.call.cdr import Cdr, CdrFold
+from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
+from kobza.call.events import CallEnded, CallFact
+from kobza.call.routing import Party
+from kobza.call.states import OwnerState, OwnerStates
+
+OFFER = b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n"
+ANSWER = b"v=0\r\nm=audio 5000 RTP/AVP 8\r\n"
+
+OLENA = Party("+380671110001", "mriia", owner=True, convergent=True, record=False, display_name="Олена")
+TARAS = Party("+380671110002", "mriia", owner=True, convergent=True, record=False, display_name="Тарас")
+STRANGER = Party("+380445550000")
+COMPETITOR = Party("+380672220002", "sokil", owner=True, convergent=True, record=False)
+
+
+def q850(cause: int) -> list[Reason]:
+    """A Reason header as a phone sends it."""
+    return [Reason("Q.850", cause, "")]
+
+
+def with_direction(direction: str) -> bytes:
+    """SDP with a direction attribute."""
+    return OFFER + b"a=" + direction.encode() + b"\r\n"
+
+
+class Ladder:
+    """One call and the world around it."""
+
+    def __init__(self, *, media: Literal["auto", "manual"] = "auto", record_id: str | None = None) -> None:
+        self.now = 1_700_000_000.0
+        self.media = media
+        self.record_id = record_id
+        self.lines: list[str] = []
+        self.facts: list[CallFact] = []
+        self.states: list[OwnerState] = []
+        self.actions: list[do.Action] = []
+        self.commands: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.branch_ids: dict[str, str] = {"caller": "in"}
+        self._names: dict[str, str] = {"in": "caller"}
+        ids = itertools.count(1)
+        self._new_id = lambda: f"id{next(ids)}"
+        self._owner_states = OwnerStates(self._new_id)
+        self._cdr = CdrFold()
+        self.call: Call
+
+    # who does what
+
+    def invite(
+        self,
+        *targets: str,
+        caller: Party = OLENA,
+        callee: Party = TARAS,
+        sdp: bytes = OFFER,
+        origin: Literal["phone", "trunk"] = "phone",
+        ring_timeout: float = 60.0,
+    ) -> None:
+        """The caller's INVITE comes."""
+        self.call = Call.incoming(
+            "call",
+            caller=caller,
+            callee=callee,
+            dialled=callee.number,
+            branch_id="in",
+            sdp=sdp,
+            targets=targets,
+            origin=origin,
+            caller_leg_id="leg-caller",
+            callee_leg_id="leg-callee",
+            new_id=self._new_id,
+            now=self.now,
+            ring_timeout=ring_timeout,
+            record_id=self.record_id,
+        )
+        self._carry_out()
+
+    def originate(
+        self,
+        originator: Sequence[str],
+        destination: Sequence[str],
+        *,
+        caller: Party = OLENA,
+        callee: Party = TARAS,
+        client_state: str | None = None,
+    ) -> None:
+        """A click2dial request comes."""
+        self.call = Call.originated(
+            "call",
+            caller=caller,
+            callee=callee,
+            dialled=callee.number,
+            originator_targets=originator,
+            targets_of_destination=destination,
+            caller_leg_id="leg-caller",
+            callee_leg_id="leg-callee",
+            new_id=self._new_id,
+            now=self.now,
+            client_state=client_state,
+            record_id=self.record_id,
+        )
+        self._carry_out()
+
+    def progress(self, phone: str, status: int = 180, sdp: bytes = b"", *, after: float = 0.1) -> None:
+        self._wait(after)
+        self.call.branch_progressed(self.branch_ids[phone], status, sdp, self.now)
+        self._carry_out()
+
+    def answer(self, phone: str, sdp: bytes = ANSWER, *, after: float = 3.0) -> None:
+        self._wait(after)
+        self.call.branch_answered(self.branch_ids[phone], sdp, self.now)
+        self._carry_out()
+
+    def reject(self, phone: str, status: int, reasons: Sequence[Reason] = (), *, after: float = 0.1) -> None:
+        self._wait(after)
+        self.call.branch_rejected(self.branch_ids[phone], status, reasons, self.now)
+        self._carry_out()
+
+    def cancel(self, reasons: Sequence[Reason] = (), *, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.branch_cancelled("in", reasons, self.now)
+        self._carry_out()
+
+    def hang_up(self, phone: str, reasons: Sequence[Reason] = (), *, after: float = 10.0) -> None:
+        self._wait(after)
+        self.call.branch_ended(self.branch_ids[phone], reasons, self.now)
+        self._carry_out()
+
+    def ack(self, phone: str = "caller", sdp: bytes = b"", *, after: float = 0.1) -> None:
+        self._wait(after)
+        self.call.branch_confirmed(self.branch_ids[phone], sdp, self.now)
+        self._carry_out()
+
+    def offer(self, phone: str, sdp: bytes, *, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.branch_offered(self.branch_ids[phone], sdp, self.now)
+        self._carry_out()
+
+    def accept_offer(self, phone: str, sdp: bytes = ANSWER, *, after: float = 0.1) -> None:
+        self._wait(after)
+        self.call.offer_answered(self.branch_ids[phone], sdp, self.now)
+        self._carry_out()
+
+    def refuse_offer(self, phone: str, status: int, *, after: float = 0.1) -> None:
+        self._wait(after)
+        self.call.offer_rejected(self.branch_ids[phone], status, self.now)
+        self._carry_out()
+
+    def media_replies(self, sdp: bytes = b"plane", *, after: float = 0.0) -> None:
+        """The plane replies to the oldest open request (only when `media` is "manual")."""
+        self._wait(after)
+        self.call.media_replied(self.asked.pop(0), sdp, self.now)
+        self._carry_out()
+
+    def media_fails(self, reason: str = "no ports left", *, after: float = 0.0) -> None:
+        self._wait(after)
+        self.call.media_failed(self.asked.pop(0), reason, self.now)
+        self._carry_out()
+
+    def media_times_out(self, side: do.SideName, *, after: float = 60.0) -> None:
+        self._wait(after)
+        self.call.media_timed_out(side, self.now)
+        self._carry_out()
+
+    def timer(self, name: str, *, after: float = 60.0) -> None:
+        self._wait(after)
+        self.call.timer_fired(name, self.now)
+        self._carry_out()
+
+    def clear(self, side: do.SideName, *, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.clear(f"leg-{side}", self.now)
+        self._carry_out()
+
+    def hold(self, side: do.SideName, *, after: float = 1.0) -> str:
+        self._wait(after)
+        token = self.call.hold(f"leg-{side}", self.now)
+        self._carry_out()
+        return token
+
+    def unhold(self, side: do.SideName, *, after: float = 1.0) -> str:
+        self._wait(after)
+        token = self.call.unhold(f"leg-{side}", self.now)
+        self._carry_out()
+        return token
+
+    def terminate(self, cause: int, *, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.terminate(cause, self.now)
+        self._carry_out()
+
+    def talk(self, phone: str = "desk", **invite: Party) -> None:
+        """The shortest way to an established call."""
+        self.invite(phone, **invite)  # type: ignore[arg-type]
+        self.progress(phone)
+        self.answer(phone)
+        self.ack()
+        self.take()
+
+    # what came of it
+
+    def take(self) -> list[str]:
+        """The lines since the last time."""
+        lines, self.lines = self.lines, []
+        return lines
+
+    @property
+    def records(self) -> tuple[Cdr, ...]:
+        return self._cdr.records
+
+    @property
+    def ended(self) -> CallEnded:
+        """The last fact."""
+        fact = self.facts[-1]
+        assert isinstance(fact, CallEnded)
+        return fact
+
+    @property
+    def fact_names(self) -> list[str]:
+        return [type(fact).__name__ for fact in self.facts]
+
+    def told(self, side: do.SideName) -> str:
+        """The states of an owner: "alerting established finished"."""
+        return " ".join(state.state_type for state in self.states if state.call_control_id == f"leg-{side}")
+
+    def state_of(self, side: do.SideName) -> str:
+        """The state of a leg, as commands and presence see it."""
+        return str(self.call.legs[f"leg-{side}"].state)
+
+    def record_of(self, enterprise_id: str) -> str:
+        """A call record in short: "local, rang 4 s, talked 10 s"."""
+        (cdr,) = [record for record in self.records if record.enterprise_id == enterprise_id]
+        assert cdr.ended_at is not None
+        ended = to_ms(cdr.ended_at)
+        answered = None if cdr.answered_at is None else to_ms(cdr.answered_at)
+        ringing = ringing_seconds(None if cdr.ringing_at is None else to_ms(cdr.ringing_at), answered, ended)
+        return f"{cdr.direction}, rang {ringing} s, talked {talk_seconds(answered, ended)} s"
+
+    def _wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _carry_out(self) -> None:
+        """Take facts and actions until there are none; the plane may answer within."""
+        while actions := self.call.take_actions():
+            for action in actions:
+                self.actions.append(action)
+                self._note(action)
+        for fact in self.call.take_facts():
+            self.facts.append(fact)
+            self.states += self._owner_states.feed(fact)
+            self._cdr.feed(fact)
+
+    def _note(self, action: do.Action) -> None:
+        match action:
+            case do.Dial(branch_id, target):
+                assert isinstance(target, str)
+                self.branch_ids[target] = branch_id
+                self._names[branch_id] = target
+                self.lines.append(f"to {target}: INVITE")
+            case do.Progress(_, status, sdp):
+                self.lines.append(f"to caller: {status}{' with SDP' if sdp else ''}")
+            case do.Answer():
+                self.lines.append("to caller: 200")
+            case do.Reject(_, status, cause):
+                self.lines.append(f"to caller: {status}, cause {cause}")
+            case do.Cancel(branch_id, cause, elsewhere):
+                elsewhere_text = ", answered elsewhere" if elsewhere else ""
+                self.lines.append(f"to {self._names[branch_id]}: CANCEL, cause {cause}{elsewhere_text}")
+            case do.Bye(branch_id, cause):
+                self.lines.append(f"to {self._names[branch_id]}: BYE, cause {cause}")
+            case do.SendOffer(branch_id):
+                self.lines.append(f"to {self._names[branch_id]}: re-INVITE")
+            case do.AnswerOffer(branch_id):
+                self.lines.append(f"to {self._names[branch_id]}: 200 to the re-INVITE")
+            case do.RejectOffer(branch_id, status):
+                self.lines.append(f"to {self._names.get(branch_id, branch_id)}: {status} to the re-INVITE")
+            case do.MediaOffer(request_id, source, target_side):
+                self.lines.append(f"media: offer from {source or 'the plane'} to {target_side}")
+                self._ask(request_id)
+            case do.MediaAnswer(request_id, source):
+                self.lines.append(f"media: answer from {source}")
+                self._ask(request_id)
+            case do.MediaReoffer(request_id, source):
+                self.lines.append(f"media: new offer from {source}")
+                self._ask(request_id)
+            case do.MediaDirect(request_id, side, direction):
+                self.lines.append(f"media: {direction} to {side}")
+                self._ask(request_id)
+            case do.MediaReanswer(source):
+                self.lines.append(f"media: new answer from {source}")
+            case do.MediaPlay(side, what):
+                self.lines.append(f"media: play {what} to {side}")
+            case do.MediaRecord():
+                self.lines.append("media: record")
+            case do.MediaRelease():
+                self.lines.append("media: release")
+            case do.StartTimer(name, delay):
+                self.lines.append(f"timer {name.partition(':')[0]}: {delay:g} s")
+            case do.StopTimer(name):
+                self.lines.append(f"timer {name.partition(':')[0]}: stop")
+            case do.CommandDone(token, state):
+                self.commands[token] = state
+                self.lines.append(f"command: {state}")
+            case do.CommandFailed(token, error):
+                self.commands[token] = error.code
+                self.lines.append(f"command: {error.code}")
+
+    def _ask(self, request_id: str) -> None:
+        if self.media == "auto":
+            self.call.media_replied(request_id, b"plane", self.now)
+        else:
+            self.asked.append(request_id)

@@ -1,0 +1,326 @@
+"""The scenarios of docs/calls.md: one function for each row of its table, named by the row's first cell."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tests.call.ladder import COMPETITOR, OLENA, STRANGER, Ladder, q850
+
+SCENARIOS: Final[dict[str, Callable[[Ladder], None]]] = {}
+
+
+def scenario(name: str) -> Callable[[Callable[[Ladder], None]], Callable[[Ladder], None]]:
+    """Give a row of the table its scenario."""
+
+    def note(play: Callable[[Ladder], None]) -> Callable[[Ladder], None]:
+        assert name not in SCENARIOS, name
+        SCENARIOS[name] = play
+        return play
+
+    return note
+
+
+@scenario("answered, the caller hangs up")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("answered, the called side hangs up")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hang_up("desk", after=10)
+
+
+@scenario("hung up with a cause of its own")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hang_up("desk", q850(31), after=10)
+
+
+@scenario("answered without ringing")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.answer("desk", after=0.2)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("one of several devices answers")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", "soft")
+    ladder.progress("desk")
+    ladder.progress("soft")
+    ladder.answer("soft", after=4)
+    ladder.reject("desk", 487)
+    ladder.hang_up("soft", after=10)
+
+
+@scenario("from outside")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", caller=STRANGER, origin="trunk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("to the outside, with early media")
+def _(ladder: Ladder) -> None:
+    ladder.invite("trunk", callee=STRANGER)
+    ladder.progress("trunk", 183, b"early")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("trunk", after=10)
+
+
+@scenario("to another enterprise")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", callee=COMPETITOR)
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("busy")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.reject("desk", 486)
+
+
+@scenario("rejected while ringing")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", "soft")
+    ladder.progress("desk")
+    ladder.progress("soft")
+    ladder.reject("desk", 603, after=4)
+    ladder.reject("soft", 487)
+
+
+@scenario("busy here, no answer there")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", "soft")
+    ladder.reject("desk", 486)
+    ladder.reject("soft", 480)
+
+
+@scenario("unknown behind the trunk")
+def _(ladder: Ladder) -> None:
+    ladder.invite("trunk", callee=STRANGER)
+    ladder.reject("trunk", 404)
+
+
+@scenario("the trunk gives a cause")
+def _(ladder: Ladder) -> None:
+    ladder.invite("trunk", callee=STRANGER)
+    ladder.reject("trunk", 500, q850(34))
+
+
+@scenario("the trunk wants credentials")
+def _(ladder: Ladder) -> None:
+    ladder.invite("trunk", callee=STRANGER)
+    ladder.reject("trunk", 407)
+
+
+@scenario("redirected")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.reject("desk", 302)
+
+
+@scenario("no answer in time")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.timer("ring", after=60)
+    ladder.reject("desk", 487)
+
+
+@scenario("the device is gone")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.reject("desk", 408, after=32)
+
+
+@scenario("no device registered")
+def _(ladder: Ladder) -> None:
+    ladder.invite()
+
+
+@scenario("the caller gives up")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.cancel(after=5)
+    ladder.reject("desk", 487)
+
+
+@scenario("the caller gives up before it rings")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.cancel(after=5)
+    ladder.reject("desk", 487)
+
+
+@scenario("the caller's codecs are unknown")
+def _(ladder: Ladder) -> None:
+    ladder.media = "manual"
+    ladder.invite("desk")
+    ladder.media_fails("not acceptable: no audio codec in common")
+
+
+@scenario("no port left for media")
+def _(ladder: Ladder) -> None:
+    ladder.media = "manual"
+    ladder.invite("desk")
+    ladder.media_fails("no ports left")
+
+
+@scenario("media stops")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.media_times_out("callee", after=60)
+
+
+@scenario("the server stops")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.terminate(41, after=10)
+
+
+@scenario("the API clears while ringing")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.clear("callee", after=5)
+    ladder.reject("desk", 487)
+
+
+@scenario("the API clears while talking")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.clear("caller", after=10)
+
+
+@scenario("held and resumed by a phone")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.offer("desk", b"m=audio 4 RTP/AVP 8\r\na=sendonly\r\n", after=2)
+    ladder.offer("desk", b"m=audio 4 RTP/AVP 8\r\na=sendrecv\r\n", after=2)
+    ladder.hang_up("caller", after=6)
+
+
+@scenario("held and resumed through the API")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hold("caller", after=2)
+    ladder.accept_offer("caller", b"m=audio 4 RTP/AVP 8\r\na=inactive\r\n", after=0)
+    ladder.accept_offer("desk", b"m=audio 4 RTP/AVP 8\r\na=recvonly\r\n", after=0)
+    ladder.unhold("caller", after=2)
+    ladder.accept_offer("caller", after=0)
+    ladder.accept_offer("desk", after=0)
+    ladder.hang_up("caller", after=6)
+
+
+@scenario("click2dial, answered")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("desk", after=1)
+    ladder.answer("desk", after=4)
+    ladder.hang_up("mine", after=10)
+
+
+@scenario("click2dial to the outside")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["trunk"], callee=STRANGER)
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("trunk", after=1)
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("trunk", after=10)
+
+
+@scenario("click2dial, the originator is busy")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.reject("mine", 486)
+
+
+@scenario("click2dial, the originator does not answer")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.timer("ring", after=60)
+    ladder.reject("mine", 487)
+
+
+@scenario("click2dial, the originator is not registered")
+def _(ladder: Ladder) -> None:
+    ladder.originate([], ["desk"])
+
+
+@scenario("click2dial, the originator hangs up while it rings there")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("desk", after=1)
+    ladder.hang_up("mine", after=4)
+    ladder.reject("desk", 487)
+
+
+@scenario("click2dial, the destination is busy")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.reject("desk", 486)
+
+
+@scenario("click2dial, the destination does not answer")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("desk", after=1)
+    ladder.timer("ring", after=60)
+    ladder.reject("desk", 487)
+
+
+@scenario("click2dial, the destination is not registered")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], [])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+
+
+@scenario("click2dial, cleared while the originator's phone rings")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.clear("caller", after=3)
+    ladder.reject("mine", 487)
+
+
+@scenario("click2dial, cleared while the destination rings")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"], caller=OLENA)
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("desk", after=1)
+    ladder.clear("caller", after=3)
+    ladder.reject("desk", 487)

@@ -1,0 +1,45 @@
+"""Durations: whole seconds, rounded up, from stored milliseconds."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kobza.call.durations import ringing_seconds, talk_seconds, to_ms, whole_seconds
+
+
+def test_the_example_of_the_manual() -> None:
+    """21:39:35 to 21:39:48 with fractions is 14 s."""
+    start, end = to_ms(1_700_000_375.2), to_ms(1_700_000_388.9)
+    assert (start, end) == (1_700_000_375_200, 1_700_000_388_900)
+    assert whole_seconds(start, end) == 14
+
+
+def test_rounding() -> None:
+    assert whole_seconds(0, 0) == 0
+    assert whole_seconds(0, 1) == 1
+    assert whole_seconds(0, 1000) == 1
+    assert whole_seconds(0, 1001) == 2
+    assert whole_seconds(5, 0) == 0
+
+
+def test_an_answered_call_never_lasts_0_s() -> None:
+    """Because 0 means "not answered"."""
+    assert talk_seconds(5, 5) == 1
+    assert talk_seconds(None, 5) == 0
+    assert talk_seconds(0, 5000) == 5
+
+
+def test_ringing() -> None:
+    assert ringing_seconds(None, 5000, 9000) == 0
+    assert ringing_seconds(1000, 5000, 9000) == 4
+    assert ringing_seconds(1000, None, 9000) == 8
+
+
+@given(st.integers(min_value=0, max_value=4_000_000_000_000))
+def test_every_millisecond_survives_as_a_float(milliseconds: int) -> None:
+    assert to_ms(milliseconds / 1000) == milliseconds
+
+
+@given(st.floats(min_value=0, max_value=4e9), st.floats(min_value=0, max_value=1e6))
+def test_a_duration_is_never_shorter_than_the_time(start: float, seconds: float) -> None:
+    duration = whole_seconds(to_ms(start), to_ms(start + seconds))
+    assert -0.002 <= duration - seconds < 1.002

@@ -1,0 +1,380 @@
+"""Whatever comes, in whatever order: a call of random inputs keeps its promises.
+
+The inputs are drawn without regard to what could come: any event for any branch, any reply to any question, at any
+time, twice. After each one the promises are checked; then everybody who still has something to report does, and the
+call must be over, with nothing left behind.
+"""
+
+import random
+import re
+from collections import Counter
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kobza.sip.headers import Reason
+from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS, Ladder, with_direction
+
+from kobza.call import actions as do
+from kobza.call.errors import WrongStateError
+from kobza.call.events import CallAnswered, CallEnded, CallHeld, CallResumed, CallStarted, RecordingStarted
+from kobza.call.phases import Phase
+
+OWNER_TOLD: Final = re.compile(r"|(alerting )?(established (held resumed )*(held )?)?finished")
+
+SDPS: Final = [b"", b"early", *(with_direction(word) for word in ("sendrecv", "sendonly", "recvonly", "inactive"))]
+NAMES: Final = ["caller", "one", "two", "three", "four", "ghost"]
+STATUSES: Final = [100, 180, 183, 200, 302, 401, 404, 408, 480, 486, 487, 488, 491, 500, 503, 603]
+
+branch_names = st.sampled_from(NAMES)
+sdps = st.sampled_from(SDPS)
+statuses = st.sampled_from(STATUSES)
+sides = st.sampled_from(["caller", "callee"])
+reasons = st.lists(st.builds(Reason, st.sampled_from(["Q.850", "SIP"]), st.integers(-1, 200), st.just("")), max_size=2)
+steps = st.one_of(
+    st.tuples(st.just("progress"), branch_names, statuses, sdps),
+    st.tuples(st.just("answer"), branch_names, sdps),
+    st.tuples(st.just("reject"), branch_names, statuses, reasons),
+    st.tuples(st.just("cancel"), branch_names, reasons),
+    st.tuples(st.just("hang up"), branch_names, reasons),
+    st.tuples(st.just("ack"), branch_names, sdps),
+    st.tuples(st.just("offer"), branch_names, sdps),
+    st.tuples(st.just("accept offer"), branch_names, sdps),
+    st.tuples(st.just("refuse offer"), branch_names, statuses),
+    st.tuples(st.just("media replies"), st.integers(0, 3), sdps),
+    st.tuples(st.just("media fails"), st.integers(0, 3), st.sampled_from(["not acceptable", "gone"])),
+    st.tuples(st.just("media stops"), sides),
+    st.tuples(st.just("timer"), st.integers(0, 3)),
+    st.tuples(st.just("clear"), sides),
+    st.tuples(st.just("hold"), sides),
+    st.tuples(st.just("unhold"), sides),
+    st.tuples(st.just("terminate"), st.integers(1, 127)),
+)
+mild_steps = st.one_of(
+    st.tuples(st.just("media replies"), st.just(0), sdps),
+    st.tuples(st.just("progress"), branch_names, statuses, sdps),
+    st.tuples(st.just("offer"), branch_names, sdps),
+    st.tuples(st.just("accept offer"), branch_names, sdps),
+    st.tuples(st.just("refuse offer"), branch_names, statuses),
+    st.tuples(st.sampled_from(["hold", "unhold"]), sides),
+    st.tuples(st.just("ack"), branch_names, st.just(b"answer")),
+)
+"""What does not end a call, so that a story has a middle."""
+
+talkers = st.sampled_from(["caller", "one", "three"])
+talking_steps = st.one_of(
+    st.tuples(st.just("media replies"), st.just(0), st.just(b"plane")),
+    st.tuples(st.just("media replies"), st.just(0), st.just(b"plane")),
+    st.tuples(st.just("accept offer"), talkers, sdps),
+    st.tuples(st.just("accept offer"), talkers, sdps),
+    st.tuples(st.just("offer"), talkers, sdps),
+    st.tuples(st.just("ack"), talkers, sdps),
+    st.tuples(st.just("refuse offer"), talkers, st.sampled_from([408, 488])),
+    st.tuples(st.just("hold"), sides),
+    st.tuples(st.just("unhold"), sides),
+)
+"""What happens while both talk."""
+
+PATHS: Final[dict[bool, list[tuple[object, ...]]]] = {
+    False: [
+        ("media replies", 0, b"plane"),
+        ("progress", "three", 180, b""),
+        ("answer", "three", b"answer"),
+        ("media replies", 0, b"plane"),
+        ("media replies", 0, b"plane"),
+        ("ack", "caller", b"answer"),
+    ],
+    True: [
+        ("media replies", 0, b"plane"),
+        ("progress", "one", 180, b""),
+        ("answer", "one", b"answer"),
+        ("media replies", 0, b"plane"),
+        ("media replies", 0, b"plane"),
+        ("progress", "three", 180, b""),
+        ("answer", "three", b"answer"),
+        ("media replies", 0, b"plane"),
+    ],
+}
+"""How a call (click2dial: True) comes to its answer when nothing gets in the way."""
+
+
+@st.composite
+def stories(draw: st.DrawFn, *, originated: bool) -> list[tuple[object, ...]]:
+    """The way to the answer, or a part of it, with disturbances, and then whatever comes."""
+    path = PATHS[originated]
+    story: list[tuple[object, ...]] = []
+    for step in path[: draw(st.sampled_from([*range(len(path)), *[len(path)] * 12]))]:
+        story += draw(st.just([]) | st.just([]) | st.lists(mild_steps, max_size=2))
+        story.append(step)
+    story += draw(st.lists(talking_steps, max_size=40))
+    story += draw(st.lists(steps, max_size=15))
+    return story
+
+
+class Watched(Ladder):
+    """A call whose every action and fact is checked against what it promises."""
+
+    def __init__(self, record_id: str | None) -> None:
+        super().__init__(media="manual", record_id=record_id)
+        self.branch_ids = dict.fromkeys(NAMES, "no such branch")
+        self.branch_ids["caller"] = "in"
+        self.timers: set[str] = set()
+        self.tokens: list[str] = []
+        self.outcomes: Counter[str] = Counter()
+        self.finals_to_caller = 0
+        self.over: set[str] = set()
+        """Branches that need nothing more from us: refused, hung up, ended by our BYE."""
+        self.answered: set[str] = set()
+        self.cancelled: set[str] = set()
+        self.dialled: set[str] = set()
+        self.hung_up: set[str] = set()
+        self.open_offers: Counter[str] = Counter()
+        self.media_open = False
+        self.media_released = False
+
+    def play(self, step: tuple[object, ...]) -> None:
+        """Give the call one input."""
+        call, now = self.call, self.now
+        self.now += 0.25
+        match step:
+            case ["progress", str(name), int(status), bytes(sdp)]:
+                call.branch_progressed(self.branch_ids[name], status, sdp, now)
+            case ["answer", str(name), bytes(sdp)]:
+                branch_id = self.branch_ids[name]
+                if branch_id in self.dialled - self.over:
+                    self.answered.add(branch_id)
+                call.branch_answered(branch_id, sdp, now)
+            case ["reject", str(name), int(status), list(given_reasons)]:
+                branch_id = self.branch_ids[name]
+                if status >= 300 and branch_id not in self.answered:
+                    self.over.add(branch_id)
+                call.branch_rejected(branch_id, status, given_reasons, now)
+            case ["cancel", str(name), list(given_reasons)]:
+                if name == "caller" and self.branch_ids[name] == "in" and not self.finals_to_caller:
+                    self.finals_to_caller += 1
+                    self.over.add("in")
+                call.branch_cancelled(self.branch_ids[name], given_reasons, now)
+            case ["hang up", str(name), list(given_reasons)]:
+                branch_id = self.branch_ids[name]
+                self.hung_up.add(branch_id)
+                if branch_id != "in" or self.finals_to_caller:
+                    self.over.add(branch_id)
+                call.branch_ended(branch_id, given_reasons, now)
+            case ["ack", str(name), bytes(sdp)]:
+                call.branch_confirmed(self.branch_ids[name], sdp, now)
+            case ["offer", str(name), bytes(sdp)]:
+                self.open_offers[self.branch_ids[name]] += 1
+                call.branch_offered(self.branch_ids[name], sdp, now)
+            case ["accept offer", str(name), bytes(sdp)]:
+                call.offer_answered(self.branch_ids[name], sdp, now)
+            case ["refuse offer", str(name), int(status)]:
+                call.offer_rejected(self.branch_ids[name], status, now)
+            case ["media replies", int(number), bytes(sdp)]:
+                call.media_replied(self.question(number), sdp, now)
+            case ["media fails", int(number), str(reason)]:
+                call.media_failed(self.question(number), reason, now)
+            case ["media stops", ("caller" | "callee") as side]:
+                call.media_timed_out(side, now)
+            case ["timer", int(number)]:
+                names = sorted(self.timers) or ["no such timer"]
+                name = names[number % len(names)]
+                self.timers.discard(name)
+                call.timer_fired(name, now)
+            case [("clear" | "hold" | "unhold") as command, str(side)]:
+                self.command(command, f"leg-{side}")
+            case ["terminate", int(cause)]:
+                call.terminate(cause, now)
+            case _:
+                raise AssertionError(step)
+        self._carry_out()
+
+    def question(self, number: int) -> str:
+        """The id of an open question to the plane; each is answered once, most of them in order."""
+        return self.asked.pop(min(number, len(self.asked) - 1)) if self.asked else "no such question"
+
+    def command(self, command: str, leg_id: str) -> None:
+        try:
+            if command == "clear":
+                self.call.clear(leg_id, self.now)
+            else:
+                token = self.call.hold(leg_id, self.now) if command == "hold" else self.call.unhold(leg_id, self.now)
+                assert token not in self.tokens
+                self.tokens.append(token)
+        except WrongStateError:
+            assert command != "clear" or self.call.phase is Phase.ENDED
+
+    def _note(self, action: do.Action) -> None:
+        super()._note(action)
+        if type(action).__name__.startswith("Media"):
+            assert not self.media_released
+        match action:
+            case do.Dial(branch_id):
+                assert branch_id not in self.dialled
+                self.dialled.add(branch_id)
+            case do.Progress(branch_id):
+                assert branch_id == "in"
+                assert not self.finals_to_caller
+            case do.Answer(branch_id) | do.Reject(branch_id):
+                assert branch_id == "in"
+                self.finals_to_caller += 1
+                assert self.finals_to_caller == 1
+                (self.answered if isinstance(action, do.Answer) else self.over).add(branch_id)
+            case do.Cancel(branch_id):
+                assert branch_id in self.dialled - self.answered - self.over - self.cancelled
+                self.cancelled.add(branch_id)
+            case do.Bye(branch_id):
+                assert branch_id in self.answered - self.over
+                self.over.add(branch_id)
+            case do.SendOffer(branch_id):
+                assert branch_id in self.answered - self.over
+            case do.AnswerOffer(branch_id) | do.RejectOffer(branch_id):
+                self.open_offers[branch_id] -= 1
+                assert self.open_offers[branch_id] >= 0
+            case do.MediaOffer():
+                self.media_open = True
+            case do.MediaRelease():
+                self.media_released = True
+            case do.StartTimer(name):
+                self.timers.add(name)
+            case do.StopTimer(name):
+                self.timers.discard(name)
+            case do.CommandDone(token) | do.CommandFailed(token):
+                self.outcomes[token] += 1
+
+    def check(self) -> None:
+        """What holds at any moment."""
+        counts = Counter(type(fact) for fact in self.facts)
+        assert isinstance(self.facts[0], CallStarted)
+        assert max(counts[kind] for kind in counts if kind not in (CallHeld, CallResumed)) == 1
+        for before, fact in zip(self.facts, self.facts[1:], strict=False):
+            assert not isinstance(before, CallEnded)
+            assert fact.at >= before.at
+            if isinstance(fact, RecordingStarted):
+                assert isinstance(before, CallAnswered)
+        assert counts[CallEnded] == (self.call.phase is Phase.ENDED)
+        assert not self.call.finished or self.call.phase is Phase.ENDED
+
+    def check_end(self, *, originated: bool) -> None:
+        """What holds when everybody is done."""
+        assert self.call.finished
+        assert self.finals_to_caller == (0 if originated else 1)
+        assert self.dialled <= self.over
+        assert self.media_released is self.media_open
+        assert self.timers == set()
+        assert not any(self.open_offers[branch_id] for branch_id in self.open_offers if branch_id not in self.hung_up)
+        assert self.outcomes == Counter(self.tokens)
+        ended = self.ended
+        assert 1 <= ended.cause <= 127
+        answered = any(isinstance(fact, CallAnswered) for fact in self.facts)
+        assert (ended.sip_status == 200) is answered
+        for leg_id in ("leg-caller", "leg-callee"):
+            told = [state for state in self.states if state.call_control_id == leg_id]
+            assert OWNER_TOLD.fullmatch(" ".join(state.state_type for state in told))
+            assert [state.sequence for state in told] == list(range(1, len(told) + 1))
+        assert len({state.event_id for state in self.states}) == len(self.states)
+        for record in self.records:
+            assert record.cause == ended.cause
+            assert (record.answered_at is not None) is answered
+
+
+def settle(ladder: Watched) -> None:
+    """Everybody reports what there is to report."""
+    ladder.play(("terminate", 41))
+    for name, branch_id in ladder.branch_ids.items():
+        if branch_id in ladder.cancelled - ladder.over:
+            ladder.play(("reject", name, 487, []))
+    if ladder.answered - ladder.over:
+        raise AssertionError("a dialog is left behind")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+@pytest.mark.parametrize("originated", [False, True])
+def test_a_call_keeps_its_promises(data: st.DataObject, *, originated: bool) -> None:
+    everybody = st.sampled_from([(OLENA, TARAS), (OLENA, STRANGER), (STRANGER, TARAS), (OLENA, COMPETITOR)])
+    caller, callee = data.draw(everybody)
+    devices = data.draw(st.sampled_from([["one"], ["one"], ["one", "two"], []]))
+    destination = data.draw(st.sampled_from([["three"], ["three"], ["three", "four"], []]))
+    story = data.draw(stories(originated=originated))
+    ladder = Watched(data.draw(st.none() | st.just("rec")))
+    if originated:
+        ladder.branch_ids["caller"] = "no such branch"
+        ladder.originate(devices, destination, caller=caller, callee=callee)
+    else:
+        ladder.invite(*devices, *destination, caller=caller, callee=callee, sdp=data.draw(st.sampled_from([b"o", b""])))
+    ladder.check()
+    for step in story:
+        ladder.play(step)
+        ladder.check()
+    settle(ladder)
+    ladder.check_end(originated=originated)
+    after = len(ladder.facts)
+    for step in story:
+        ladder.play(step)
+    assert len(ladder.facts) == after
+    ladder.check_end(originated=originated)
+
+
+def random_step(choice: random.Random) -> tuple[object, ...]:
+    """A step, most of the time one that keeps a call going."""
+    talker = choice.choice(["caller", "one", "two", "three", "four"])
+    sdp = choice.choice(SDPS)
+    if choice.random() < 0.03:
+        return choice.choice(
+            [
+                ("answer", talker, sdp),
+                ("reject", talker, choice.choice(STATUSES), []),
+                ("cancel", "caller", []),
+                ("hang up", talker, [Reason("Q.850", choice.randint(-1, 200), "")]),
+                ("media fails", choice.randint(0, 3), choice.choice(["not acceptable", "gone"])),
+                ("media stops", choice.choice(["caller", "callee"])),
+                ("clear", choice.choice(["caller", "callee"])),
+                ("terminate", choice.randint(1, 127)),
+            ]
+        )
+    if choice.random() < 0.03:
+        return ("timer", choice.randint(0, 3))
+    return choice.choice(
+        [
+            ("media replies", 0, sdp or b"plane"),
+            ("media replies", 0, sdp or b"plane"),
+            ("media replies", 0, sdp or b"plane"),
+            ("progress", talker, choice.choice([180, 183]), sdp),
+            ("offer", talker, sdp),
+            ("ack", talker, sdp or b"answer"),
+            ("accept offer", talker, sdp),
+            ("accept offer", talker, sdp),
+            ("refuse offer", talker, choice.choice([408, 488])),
+            ("hold", choice.choice(["caller", "callee"])),
+            ("unhold", choice.choice(["caller", "callee"])),
+            ("reject", choice.choice(["two", "four"]), 486, []),
+        ]
+    )
+
+
+def test_a_thousand_long_calls_keep_their_promises() -> None:
+    """The same with stories of another kind: long, and seldom ended; seeded, so always the same thousand."""
+    met: Counter[str] = Counter()
+    for seed in range(1000):
+        choice = random.Random(seed)
+        ladder = Watched(choice.choice([None, "rec"]))
+        originated = choice.random() < 0.5
+        if originated:
+            ladder.branch_ids["caller"] = "no such branch"
+            ladder.originate(["one", "two"], ["three", "four"])
+        else:
+            ladder.invite("one", "three", sdp=choice.choice([b"offer", b""]))
+        for step in PATHS[originated]:
+            ladder.play(step)
+            if choice.random() < 0.3:
+                ladder.play(random_step(choice))
+        for _ in range(80):
+            ladder.play(random_step(choice))
+            ladder.check()
+        settle(ladder)
+        ladder.check_end(originated=originated)
+        met.update(set(ladder.fact_names) | set(ladder.commands.values()) | set(ladder.lines))
+    assert min(met[name] for name in ("CallHeld", "CallResumed", "held", "RecordingStarted")) > 50
+    assert min(met[name] for name in ("refused_by_phone", "no_answer_from_phone", "wrong_state", "established")) > 30
+    assert min(met[line] for line in ("media: play music to caller", "media: sendonly to callee")) > 30
