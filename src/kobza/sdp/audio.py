@@ -45,6 +45,10 @@ class Direction(StrEnum):
         """The same, as the other side sees it: the widest answer to an offer (RFC 3264, section 6.1)."""
         return Direction.of(sends=self.receives, receives=self.sends)
 
+    def narrowed(self, other: "Direction") -> "Direction":
+        """Return what both directions allow."""
+        return Direction.of(sends=self.sends and other.sends, receives=self.receives and other.receives)
+
 
 _DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 

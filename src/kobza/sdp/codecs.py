@@ -1,7 +1,7 @@
 """Codecs of an audio stream: static payload types (RFC 3551), `rtpmap` and `fmtp` (RFC 8866, section 6.6)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kobza.sdp.description import Attribute, Media
@@ -83,6 +83,20 @@ def common_codecs(ours: Iterable[Codec], theirs: Iterable[Codec]) -> tuple[Codec
     """Return those of `ours`, in their order and with their payload types, that are also among `theirs`."""
     keys = {codec.key for codec in theirs}
     return tuple(codec for codec in ours if codec.key in keys)
+
+
+def codecs_with_types_of(codecs: Iterable[Codec], numbering: Iterable[Codec]) -> tuple[Codec, ...]:
+    """Return those of `codecs` that are also in `numbering`, in their order, with its payload types.
+
+    So an answer uses the numbers of the offer (RFC 3264, section 6.1).
+    """
+    numbers: dict[tuple[str, int, int], int] = {}
+    for codec in numbering:
+        numbers.setdefault(codec.key, codec.payload_type)
+    renumbered = {
+        numbers[codec.key]: replace(codec, payload_type=numbers[codec.key]) for codec in codecs if codec.key in numbers
+    }
+    return tuple(renumbered.values())
 
 
 def has_speech(codecs: Iterable[Codec]) -> bool:

@@ -1,7 +1,7 @@
 """What can go wrong with a session description."""
 
 
-class MalformedSdp(ValueError):  # noqa: N818  the twin of sip.errors.MalformedMessage
+class MalformedSdp(ValueError):
     """Bytes that are not a session description: the only exception that parsing one raises.
 
     `what` says what is wrong, `where` names the place ("line 4", "m= line").
@@ -13,7 +13,7 @@ class MalformedSdp(ValueError):  # noqa: N818  the twin of sip.errors.MalformedM
         self.where = where
 
 
-class NotAcceptable(Exception):  # noqa: N818  what SIP calls it: 488 Not Acceptable Here
+class NotAcceptable(Exception):
     """A well-formed description that cannot be agreed upon: no audio, no common codec, a transport not spoken here.
 
     The text says which; SIP answers 488 (RFC 3261, section 21.4.26).

@@ -1,0 +1,368 @@
+"""The embedded media plane: SDP work here, in the PBX's process; packets in the relay's."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from kobza.media.messages import (
+    Configure,
+    Open,
+    Opened,
+    OpenFailed,
+    Record,
+    RecordingStopped,
+    Release,
+    Released,
+    Report,
+    SideFlow,
+    TimedOut,
+)
+from kobza.media.negotiation import CallMedia
+from kobza.media.plane import (
+    DirectionName,
+    Done,
+    MediaError,
+    MediaEvent,
+    MediaPlane,
+    MediaPlaneLost,
+    MediaTimedOut,
+    RecordingClosed,
+    Side,
+    ToneName,
+)
+from kobza.media.ports import NoFreePorts, PortPool
+from kobza.media.relay_link import RelayLink
+from kobza.sdp.audio import Direction
+
+log = logging.getLogger(__name__)
+
+BIND_ATTEMPTS: Final = 10
+"""Port pairs tried for one side before a call is refused: others may use ports of the range."""
+RESTART_DELAYS: Final = (0.0, 0.2, 1.0, 5.0)
+"""Seconds before each attempt to start the relay again; the last one repeats."""
+STEADY_AFTER: Final = 10.0
+"""Seconds that a relay must have lived for its restart not to wait."""
+
+Opening = Callable[[MediaError | None], None]
+
+
+class _Call:
+    """A call as the client keeps it. `waiting`: what goes on once the ports are open."""
+
+    __slots__ = ("flows", "media", "opening", "recording", "waiting")
+
+    def __init__(self, media: CallMedia) -> None:
+        self.media = media
+        self.opening: dict[Side, int] = {}
+        self.waiting: list[tuple[frozenset[Side], Opening]] = []
+        self.recording: tuple[str, Path] | None = None
+        self.flows: dict[Side, SideFlow] = {}
+
+
+class EmbeddedPlane(MediaPlane):
+    """Starts the relay as a child and steers it; starts it again when it dies.
+
+    `host` is the address that phones are told and ports are bound to, `ports` the range, `timeout` the seconds after
+    which silence of a side is MediaTimedOut.
+    """
+
+    def __init__(
+        self, *, host: str, ports: range, timeout: float, on_event: Callable[[MediaEvent], None] = lambda _: None
+    ) -> None:
+        self.on_event = on_event
+        self._host = host
+        self._timeout = timeout
+        self._pool = PortPool(ports)
+        self._calls: dict[str, _Call] = {}
+        self._requests: dict[int, tuple[str, dict[Side, int], int]] = {}
+        self._last_request = 0
+        self._recordings: dict[str, tuple[str, Path]] = {}
+        """Record id to call id and spool of the recordings whose RecordingClosed has not come."""
+        self._ports: dict[str, set[int]] = {}
+        """The even ports that the relay holds for a call, until it says that they are closed."""
+        self._sessions = 0
+        self._link: RelayLink | None = None
+        self._started_at = 0.0
+        self._failures = 0
+        self._restart: asyncio.Task[None] | None = None
+
+    # life
+
+    async def start(self) -> None:
+        """Start the relay; raise MediaError when it does not come up."""
+        link = RelayLink(self._reported, self._lost)
+        await link.start(self._timeout)
+        self._link = link
+        self._started_at = asyncio.get_running_loop().time()
+
+    async def stop(self) -> None:
+        """End all calls, let the relay complete its recordings, stop it."""
+        if self._restart is not None:
+            self._restart.cancel()
+            await asyncio.gather(self._restart, return_exceptions=True)
+            self._restart = None
+        for call_id in list(self._calls):
+            self.release(call_id)
+        link, self._link = self._link, None
+        if link is not None:
+            await link.stop()
+        self._give_up_recordings()
+
+    @property
+    def relay_pid(self) -> int | None:
+        """The relay's process id, None while there is none."""
+        return self._link.pid if self._link is not None else None
+
+    @property
+    def ports_used(self) -> int:
+        """Port pairs that calls hold."""
+        return self._pool.used
+
+    # the interface
+
+    def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
+        """See MediaPlane."""
+        if self._link is None or self._link.congested:
+            done(MediaError("the relay is not ready"))
+            return
+        call = self._calls.get(call_id)
+        if call is None:
+            self._sessions += 1
+            call = _Call(CallMedia(self._host, _session_id(self._sessions)))
+        try:
+            call.media.check_offer(source, sdp)
+        except MediaError as error:
+            done(error)
+            return
+        self._calls[call_id] = call
+        sides = frozenset({target} if source is None else {source, target})
+
+        def opened(error: MediaError | None) -> None:
+            if error is not None:
+                done(error)
+            else:
+                self._do(call_id, done, lambda media: media.offer(source, target, sdp))
+
+        call.waiting.append((sides, opened))
+        self._open_ports(call_id, call)
+
+    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """See MediaPlane."""
+        self._do(call_id, done, lambda media: media.answer(source, sdp))
+
+    def reoffer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """See MediaPlane."""
+        self._do(call_id, done, lambda media: media.reoffer(source, sdp))
+
+    def direct(self, call_id: str, *, target: Side, direction: DirectionName, done: Done) -> None:
+        """See MediaPlane."""
+        self._do(call_id, done, lambda media: media.direct(target, Direction(direction)))
+
+    def reanswer(self, call_id: str, *, source: Side, sdp: bytes) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            try:
+                call.media.reanswer(source, sdp)
+            except MediaError as error:
+                log.warning("call %s: the answer of the %s is unusable: %s", call_id, source, error.reason)
+            self._configure(call_id, call)
+
+    def play(self, call_id: str, *, target: Side, what: ToneName) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.media.sides[target].plays = what
+            self._configure(call_id, call)
+
+    def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
+        """See MediaPlane."""
+        if self._link is None or call_id not in self._calls:
+            log.error("recording %s cannot begin: no call %s", record_id, call_id)
+            self.on_event(RecordingClosed(call_id, record_id, spool))
+            return
+        self._recordings[record_id] = (call_id, spool)
+        self._link.send(Record(call_id, record_id, str(spool)))
+
+    def release(self, call_id: str) -> None:
+        """See MediaPlane."""
+        call = self._calls.pop(call_id, None)
+        if call is None:
+            return
+        if self._link is not None:
+            self._link.send(Release(call_id))
+        self._fail_waiting(call, MediaError("the call was released"))
+
+    # what they have in common
+
+    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes]) -> None:
+        """Do SDP work of a call, tell the relay what changed, give the result."""
+        call = self._calls.get(call_id)
+        if call is None:
+            done(MediaError("no such call"))
+            return
+        try:
+            result = what(call.media)
+        except MediaError as error:
+            done(error)
+            return
+        self._configure(call_id, call)
+        done(result)
+
+    def _configure(self, call_id: str, call: _Call) -> None:
+        flows = {side: call.media.flow(side) for side in Side}
+        if flows != call.flows and self._link is not None:
+            call.flows = flows
+            self._link.send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))
+
+    # ports
+
+    def _open_ports(self, call_id: str, call: _Call) -> None:
+        """Open what is needed and neither open nor being opened; go on with what has all it needs."""
+        needed = frozenset[Side]().union(*(sides for sides, _ in call.waiting))
+        missing = [side for side in needed if not call.media.sides[side].port and side not in call.opening]
+        if missing:
+            self._request(call_id, call, missing, attempt=1)
+        self._go_on(call)
+
+    def _request(self, call_id: str, call: _Call, sides: list[Side], attempt: int) -> None:
+        now = asyncio.get_running_loop().time()
+        ports: dict[Side, int] = {}
+        try:
+            for side in sides:
+                ports[side] = self._pool.take(now)
+        except NoFreePorts:
+            for port in ports.values():
+                self._pool.give_back(port, now)
+            self._forget_if_new(call_id, call)
+            self._fail_waiting(call, MediaError("no free ports"))
+            return
+        call.opening.update(ports)
+        self._last_request += 1
+        self._requests[self._last_request] = (call_id, ports, attempt)
+        self._ports.setdefault(call_id, set()).update(ports.values())
+        if self._link is not None:
+            self._link.send(Open(self._last_request, call_id, self._host, ports))
+
+    def _go_on(self, call: _Call) -> None:
+        open_sides = {side for side, media in call.media.sides.items() if media.port}
+        ready = [then for sides, then in call.waiting if sides <= open_sides]
+        call.waiting = [(sides, then) for sides, then in call.waiting if not sides <= open_sides]
+        for then in ready:
+            then(None)
+
+    def _fail_waiting(self, call: _Call, error: MediaError) -> None:
+        waiting, call.waiting = call.waiting, []
+        for _, then in waiting:
+            then(error)
+
+    def _forget_if_new(self, call_id: str, call: _Call) -> None:
+        """Forget a call that never got a port: nothing is to be released for it."""
+        if not call.opening and not any(side.port for side in call.media.sides.values()):
+            self._calls.pop(call_id, None)
+
+    # what the relay says
+
+    def _reported(self, report: Report) -> None:
+        match report:
+            case Opened():
+                self._opened(report)
+            case OpenFailed():
+                self._open_failed(report)
+            case Released():
+                now = asyncio.get_running_loop().time()
+                held = self._ports.get(report.call_id, set())
+                for port in report.ports:
+                    held.discard(port)
+                    self._pool.give_back(port, now)
+                if not held:
+                    self._ports.pop(report.call_id, None)
+            case TimedOut():
+                if report.call_id in self._calls:
+                    self.on_event(MediaTimedOut(report.call_id, report.side))
+            case RecordingStopped():
+                if report.reason:
+                    log.error("recording %s of call %s: %s", report.record_id, report.call_id, report.reason)
+                if self._recordings.pop(report.record_id, None) is not None:
+                    self.on_event(RecordingClosed(report.call_id, report.record_id, Path(report.spool)))
+
+    def _opened(self, report: Opened) -> None:
+        call_id, ports, _ = self._requests.pop(report.request)
+        call = self._calls.get(call_id)
+        if call is not None:
+            for side, port in ports.items():
+                call.media.sides[side].port = port
+                call.opening.pop(side, None)
+            self._go_on(call)
+
+    def _open_failed(self, report: OpenFailed) -> None:
+        call_id, ports, attempt = self._requests.pop(report.request)
+        log.warning("port %d or the one above cannot be bound: %s", report.port, report.reason)
+        now = asyncio.get_running_loop().time()
+        held = self._ports.get(call_id, set())
+        for port in ports.values():
+            held.discard(port)
+            if port == report.port:
+                self._pool.set_aside(port, now)
+            else:
+                self._pool.give_back(port, now)
+        if not held:
+            self._ports.pop(call_id, None)
+        call = self._calls.get(call_id)
+        if call is None:
+            return
+        for side in ports:
+            call.opening.pop(side, None)
+        if attempt < BIND_ATTEMPTS:
+            self._request(call_id, call, list(ports), attempt + 1)
+        else:
+            self._forget_if_new(call_id, call)
+            self._fail_waiting(call, MediaError("no port could be bound"))
+
+    # its death
+
+    def _lost(self) -> None:
+        """The relay died: end what it carried, start another one."""
+        log.error("the relay died with %d calls", len(self._calls))
+        self._link = None
+        calls, self._calls = self._calls, {}
+        self._requests.clear()
+        now = asyncio.get_running_loop().time()
+        for ports in self._ports.values():
+            for port in ports:
+                self._pool.give_back(port, now)
+        self._ports.clear()
+        self._failures = 0 if now - self._started_at > STEADY_AFTER else self._failures + 1
+        self._restart = asyncio.create_task(self._start_again())
+        for call in calls.values():
+            self._fail_waiting(call, MediaError("the relay died"))
+        self.on_event(MediaPlaneLost(tuple(calls)))
+        self._give_up_recordings()
+
+    async def _start_again(self) -> None:
+        while True:
+            await asyncio.sleep(RESTART_DELAYS[min(self._failures, len(RESTART_DELAYS) - 1)])
+            try:
+                await self.start()
+            except MediaError as error:
+                self._failures += 1
+                log.error("the relay cannot be started again: %s", error.reason)  # noqa: TRY400  expected, and told
+            else:
+                log.info("the relay runs again")
+                return
+
+    def _give_up_recordings(self) -> None:
+        """Say of the recordings that a dead relay left that nothing more comes: what is there can be encoded."""
+        recordings, self._recordings = self._recordings, {}
+        for record_id, (call_id, spool) in recordings.items():
+            self.on_event(RecordingClosed(call_id, record_id, spool))
+
+
+def _session_id(count: int) -> int:
+    """Return a session id for the origin lines of a call (RFC 8866, section 5.2): unique within this process.
+
+    Dialogs do not outlive the process, so nobody can mistake it for one of another run.
+    """
+    return 1_000_000 + count

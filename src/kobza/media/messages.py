@@ -1,0 +1,174 @@
+"""What the PBX's process and the relay's process say to each other over their unix socket.
+
+Each message is msgpack behind four bytes of length. Commands go to the relay in order and are not answered, except
+`Open`; what the relay reports goes the other way.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+
+from kobza.media.plane import Side
+
+MAX_MESSAGE: Final = 64 * 1024
+"""Bytes of one message: the longest, `Configure`, has about 500."""
+
+Peer = tuple[str, int]
+SourceName = Literal["relay", "ringback", "music", "none"]
+
+
+class MalformedStream(ValueError):
+    """The bytes on the unix socket are no messages: the two processes do not belong together."""
+
+
+class Open(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Bind an RTP port and the RTCP port above it for each side named. Answered by Opened or OpenFailed."""
+
+    request: int
+    call_id: str
+    host: str
+    ports: dict[Side, int]
+
+
+class SideFlow(msgspec.Struct, frozen=True, array_like=True):
+    """What the relay does for one side.
+
+    `rtp` and `rtcp` are where its phone said it wants packets, None when it named no address (then it is learnt).
+    `source` is what the phone hears. `tone_type` is the payload type of a tone to it (0 mu-law, 8 A-law in `tone_law`),
+    -1 when it takes no G.711. `laws` tells which payload types from it are G.711, `renamed` which payload types toward
+    it have another number than the other side uses. `watched`: it must send, else MediaTimedOut.
+    """
+
+    rtp: Peer | None = None
+    rtcp: Peer | None = None
+    mux: bool = False
+    source: SourceName = "none"
+    tone_type: int = -1
+    tone_law: int = 8
+    laws: dict[int, int] = {}
+    renamed: dict[int, int] = {}
+    watched: bool = False
+
+
+class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Set what happens to both sides of a call, whole: it does not depend on what was said before."""
+
+    call_id: str
+    caller: SideFlow
+    callee: SideFlow
+
+
+class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Record a call into a new file. Answered by RecordingStopped when it ends, for whatever reason."""
+
+    call_id: str
+    record_id: str
+    spool: str
+
+
+class Release(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Close the ports of a call and its recording. Answered by Released."""
+
+    call_id: str
+
+
+class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Ask for a Pong: a relay that does not answer hangs."""
+
+    number: int
+
+
+class Opened(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The ports of an Open are bound."""
+
+    request: int
+
+
+class OpenFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A port of an Open could not be bound; none of the request's ports is."""
+
+    request: int
+    port: int
+    reason: str
+
+
+class Released(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The ports of a call are closed."""
+
+    call_id: str
+    ports: list[int]
+
+
+class TimedOut(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A watched side is silent for too long."""
+
+    call_id: str
+    side: Side
+
+
+class RecordingStopped(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A spool is closed. `reason` is empty for the ordinary end, else says why the recording stopped early."""
+
+    call_id: str
+    record_id: str
+    spool: str
+    reason: str
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The answer to a Ping; with number 0 the first message of a relay that is ready."""
+
+    number: int
+
+
+Command = Open | Configure | Record | Release | Ping
+Report = Opened | OpenFailed | Released | TimedOut | RecordingStopped | Pong
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_command_decoder: Final = msgspec.msgpack.Decoder(Command)
+_report_decoder: Final = msgspec.msgpack.Decoder(Report)
+
+
+def encode(message: Command | Report) -> bytes:
+    """Return a message as a frame."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+class Frames:
+    """Cuts a stream of bytes into frames. Holds at most one unfinished frame."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take bytes; give each body that is complete. Raises MalformedStream for a frame that is too long."""
+        self._buffer += data
+        while len(self._buffer) >= 4:
+            length = int.from_bytes(self._buffer[:4], "big")
+            if length > MAX_MESSAGE:
+                raise MalformedStream(f"a frame of {length} bytes")
+            if len(self._buffer) < 4 + length:
+                return
+            body = bytes(self._buffer[4 : 4 + length])
+            del self._buffer[: 4 + length]
+            yield body
+
+
+def decode_command(body: bytes) -> Command:
+    """Decode what goes to the relay; raise MalformedStream."""
+    try:
+        command: Command = _command_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedStream(str(error)) from error
+    return command
+
+
+def decode_report(body: bytes) -> Report:
+    """Decode what comes from the relay; raise MalformedStream."""
+    try:
+        report: Report = _report_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedStream(str(error)) from error
+    return report

@@ -1,0 +1,315 @@
+"""What a call's two sides have offered and answered, and what follows for the relay. No I/O.
+
+Each side is an offer/answer exchange of its own with the plane (RFC 3264): what one phone offers is offered to the
+other in the plane's words, later offers are answered by the plane alone. Payload types may differ between the sides;
+codecs may not, as nothing is transcoded.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kobza.media.messages import SideFlow, SourceName
+from kobza.media.plane import MediaError, Side, ToneName
+from kobza.rtp.g711 import Law
+from kobza.sdp.audio import Audio, Direction, audio_of
+from kobza.sdp.codecs import (
+    OWN_CODECS,
+    Codec,
+    codecs_with_types_of,
+    common_codecs,
+    first_speech_with_events,
+    has_speech,
+)
+from kobza.sdp.description import Media, SessionDescription
+from kobza.sdp.errors import MalformedSdp, NotAcceptable
+from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
+
+_LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A phone's offer: the whole, and its audio stream."""
+
+    description: SessionDescription
+    audio: Audio
+
+
+class SideMedia:
+    """The exchange with one phone. `remote` is what it said last, `local` what it was told and agreed to."""
+
+    __slots__ = (
+        "_host",
+        "_layout",
+        "_layout_index",
+        "_origin",
+        "_said",
+        "directed",
+        "holds",
+        "local",
+        "offer",
+        "offered",
+        "plays",
+        "port",
+        "remote",
+    )
+
+    def __init__(self, host: str, session_id: str) -> None:
+        self._host = host
+        self._origin = new_origin(session_id, host)
+        self._said: LocalAudio | None = None
+        self._layout: tuple[Media, ...] = ()
+        self._layout_index = 0
+        self.port = 0
+        self.offer: _Offer | None = None
+        """The phone's offer that the other side has to answer."""
+        self.offered: LocalAudio | None = None
+        """Our offer to the phone; stays after its answer, since other branches of a fork may answer too."""
+        self.remote: Audio | None = None
+        self.local: LocalAudio | None = None
+        self.directed = Direction.SENDRECV
+        """The direction that `direct` gave it and the phone agreed to."""
+        self.holds = False
+        """Its phone put the call on hold."""
+        self.plays: ToneName = "none"
+
+    @property
+    def agreed(self) -> bool:
+        """An offer was answered, in whichever direction."""
+        return self.remote is not None and self.local is not None
+
+    def write_offer(self, local: LocalAudio) -> bytes:
+        """Return our offer to the phone, and remember it."""
+        self.offered = local
+        self._count(local)
+        return write_offer(self._origin, local, self._layout, self._layout_index).to_bytes()
+
+    def write_answer(self, offer: _Offer, local: LocalAudio) -> bytes:
+        """Return our answer to the phone's offer; from now on it holds."""
+        self.local = local
+        self._layout, self._layout_index = offer.description.media, offer.audio.index
+        self._count(local)
+        return write_answer(self._origin, local, offer.description, offer.audio).to_bytes()
+
+    def take_answer(self, description: SessionDescription, offered: LocalAudio) -> Audio:
+        """Take the phone's answer to our offer; raise NotAcceptable when nothing is common."""
+        audio = audio_of(description)
+        codecs = common_codecs(audio.codecs, offered.codecs)
+        if not has_speech(codecs):
+            raise NotAcceptable("no common codec")
+        self.remote = replace(audio, codecs=codecs)
+        self.local = offered
+        self._layout, self._layout_index = description.media, audio.index
+        return self.remote
+
+    def local_audio(
+        self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
+    ) -> LocalAudio:
+        """Return a description of our end toward the phone."""
+        return LocalAudio(self._host, self.port, codecs, direction, ptime, mux)
+
+    def _count(self, local: LocalAudio) -> None:
+        """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
+        if self._said is not None and local != self._said:
+            self._origin = next_version(self._origin)
+        self._said = local
+
+    @property
+    def sends(self) -> bool:
+        """What comes from the phone may go to the other one; before an answer the phone may send early media."""
+        sends = self.remote is None or self.remote.direction.sends
+        return sends and (self.local is None or self.local.direction.receives)
+
+    @property
+    def receives(self) -> bool:
+        """The phone wants to hear something. True before it was answered: early media."""
+        receives = self.remote is not None and self.remote.direction.receives
+        return receives and (self.local is None or self.local.direction.sends)
+
+    @property
+    def watched(self) -> bool:
+        """It has to send: nobody said that it need not."""
+        both = Direction.SENDRECV
+        return (
+            self.remote is not None
+            and self.local is not None
+            and self.remote.direction is both
+            and self.local.direction is both
+        )
+
+
+class CallMedia:
+    """The media of one call. Methods raise MediaError and then change nothing that matters."""
+
+    def __init__(self, host: str, session_id: int) -> None:
+        self.sides = {side: SideMedia(host, str(session_id)) for side in Side}
+
+    def check_offer(self, source: Side | None, sdp: bytes | None) -> None:
+        """Check an offer before ports are opened for it; keep it as the source's open offer."""
+        if sdp and source is not None:
+            description, audio = _parse(sdp)
+            side = self.sides[source]
+            side.offer = _Offer(description, audio)
+            side.remote = audio
+
+    def offer(self, source: Side | None, target: Side, sdp: bytes | None) -> bytes:
+        """Return the offer to `target`; its port, and that of a `source` whose `sdp` was checked, are open."""
+        to = self.sides[target]
+        if source is not None and sdp:
+            offer = self.sides[source].offer
+            if offer is None:
+                raise MediaError("the offer was withdrawn")
+            audio = offer.audio
+            return to.write_offer(to.local_audio(audio.codecs, audio.direction, ptime=audio.ptime))
+        codecs: tuple[Codec, ...] = OWN_CODECS
+        ptime = None
+        if source is not None:
+            side = self.sides[source]
+            if side.local is not None and side.remote is not None:
+                codecs = first_speech_with_events(side.remote.codecs) or OWN_CODECS
+                ptime = side.remote.ptime
+        return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
+
+    def answer(self, source: Side, sdp: bytes) -> bytes:
+        """Return the answer for the other side's open offer, b"" when it has none."""
+        side, other = self.sides[source], self.sides[source.other]
+        if side.offered is None:
+            raise MediaError("no offer was made to this side")
+        description, _ = _parse(sdp)
+        with _acceptable():
+            audio = side.take_answer(description, side.offered)
+        if other.offer is None:
+            return b""
+        wanted = other.offer.audio
+        local = other.local_audio(
+            codecs_with_types_of(audio.codecs, wanted.codecs),
+            wanted.direction.reversed.narrowed(audio.direction),
+            ptime=audio.ptime,
+            mux=wanted.destination.mux,
+        )
+        return other.write_answer(other.offer, local)
+
+    def reoffer(self, source: Side, sdp: bytes) -> bytes:
+        """Return our answer to a side's later offer, or our offer when it wants one."""
+        side, other = self.sides[source], self.sides[source.other]
+        if side.local is None or side.remote is None:
+            raise MediaError("this side has agreed on nothing yet")
+        if not sdp:
+            return side.write_offer(replace(side.local, direction=side.directed))
+        description, audio = _parse(sdp)
+        usable = other.remote.codecs if other.remote is not None and other.agreed else side.local.codecs
+        codecs = common_codecs(audio.codecs, usable)
+        if not has_speech(codecs):
+            raise MediaError("not acceptable: no common codec")
+        side.remote = replace(audio, codecs=codecs)
+        side.offer = None
+        self._hear_hold(side, audio.direction)
+        local = side.local_audio(
+            codecs, audio.direction.reversed.narrowed(side.directed), ptime=side.local.ptime, mux=audio.destination.mux
+        )
+        return side.write_answer(_Offer(description, audio), local)
+
+    def direct(self, target: Side, direction: Direction) -> bytes:
+        """Return our offer to a side with a direction; nothing changes until it is answered."""
+        side = self.sides[target]
+        if side.local is None:
+            raise MediaError("this side has agreed on nothing yet")
+        return side.write_offer(replace(side.local, direction=direction))
+
+    def reanswer(self, source: Side, sdp: bytes) -> None:
+        """Take a side's answer to our later offer."""
+        side = self.sides[source]
+        if side.offered is None:
+            raise MediaError("no offer was made to this side")
+        description, _ = _parse(sdp)
+        with _acceptable():
+            audio = side.take_answer(description, side.offered)
+        side.offer = None
+        side.directed = side.offered.direction
+        self._hear_hold(side, audio.direction)
+
+    def _hear_hold(self, side: SideMedia, said: Direction) -> None:
+        """Learn from a phone's direction whether it holds. The echo of our own "inactive" says nothing about it."""
+        if side.directed is not Direction.INACTIVE or said is not Direction.INACTIVE:
+            side.holds = not said.receives
+
+    def flow(self, which: Side) -> SideFlow:
+        """Return what the relay does for a side, as things stand."""
+        side, other = self.sides[which], self.sides[which.other]
+        if side.remote is None:
+            return SideFlow(laws=_laws(side), source="none")
+        to = side.remote.destination
+        tone_type, tone_law = _tone_codec(side.remote.codecs)
+        return SideFlow(
+            rtp=(to.host, to.port) if to.host is not None else None,
+            rtcp=(to.rtcp_host, to.rtcp_port) if to.rtcp_host is not None else None,
+            mux=to.mux and side.local is not None and side.local.mux,
+            source=_source(side, other),
+            tone_type=tone_type,
+            tone_law=tone_law,
+            laws=_laws(side),
+            renamed=_renamed(other, side.remote.codecs),
+            watched=side.watched,
+        )
+
+
+def _source(side: SideMedia, other: SideMedia) -> SourceName:
+    """Return what a side hears: what it was told to, else music when the other one holds, else the other one."""
+    if not side.receives:
+        return "none"
+    if side.plays != "none":
+        return side.plays
+    if other.holds or other.directed is Direction.INACTIVE:
+        return "music"
+    return "relay" if other.sends else "none"
+
+
+def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
+    for codec in codecs:
+        if codec.key in _LAWS:
+            return codec.payload_type, int(_LAWS[codec.key])
+    return -1, int(Law.A)
+
+
+def _laws(side: SideMedia) -> dict[int, int]:
+    """Return the law of each payload type from a side that is G.711: as we told it, and the static ones."""
+    laws = {int(law): int(law) for law in Law}
+    told = side.local or side.offered
+    for codec in told.codecs if told is not None else ():
+        laws.pop(codec.payload_type, None)
+        if codec.key in _LAWS:
+            laws[codec.payload_type] = int(_LAWS[codec.key])
+    return laws
+
+
+def _renamed(sender: SideMedia, wanted: tuple[Codec, ...]) -> dict[int, int]:
+    """Return the payload types that the sender uses and that the receiver wants under another number."""
+    told = sender.local or sender.offered
+    numbers = {codec.key: codec.payload_type for codec in reversed(wanted)}
+    return {
+        codec.payload_type: numbers[codec.key]
+        for codec in (told.codecs if told is not None else ())
+        if codec.key in numbers and codec.payload_type != numbers[codec.key]
+    }
+
+
+@contextmanager
+def _acceptable() -> Iterator[None]:
+    """Turn what is wrong with a description into a MediaError."""
+    try:
+        yield
+    except NotAcceptable as error:
+        raise MediaError(f"not acceptable: {error}") from error
+    except MalformedSdp as error:
+        raise MediaError(f"malformed: {error}") from error
+
+
+def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
+    with _acceptable():
+        description = SessionDescription.parse(sdp)
+        audio = audio_of(description)
+        if not has_speech(audio.codecs):
+            raise NotAcceptable("no codec for speech")
+    return description, audio

@@ -1,0 +1,131 @@
+"""The interface of a media plane: what a call asks of it, and what it tells by itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol
+
+DirectionName = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+ToneName = Literal["ringback", "music", "none"]
+
+
+class Side(StrEnum):
+    """The two sides of a call. In a recording the caller is on the left, the callee on the right."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+    @property
+    def other(self) -> "Side":
+        """The opposite side."""
+        return Side.CALLEE if self is Side.CALLER else Side.CALLER
+
+
+class MediaError(Exception):
+    """The media plane could not do what it was asked.
+
+    `reason` is a few words for a log. It begins with "not acceptable" when a description is at fault (SIP 488), and
+    with "malformed" when it is none (400); anything else is the plane's own trouble (503).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTimedOut:
+    """Nothing, neither RTP nor RTCP, came from a side for the configured time although it should send. Once a call."""
+
+    call_id: str
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPlaneLost:
+    """The plane lost these calls: their media is gone and they should be ended. Calls made later work again."""
+
+    call_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingClosed:
+    """Nothing more will be written to a spool: it can be encoded. Also when it ended early (disk, lost plane)."""
+
+    call_id: str
+    record_id: str
+    spool: Path
+
+
+MediaEvent = MediaTimedOut | MediaPlaneLost | RecordingClosed
+Done = Callable[[bytes | MediaError], None]
+
+
+class MediaPlane(Protocol):
+    """Carries the media of calls.
+
+    All methods are called in the event loop's thread. `done` is called exactly once, at once or later, in the same
+    thread. A call begins with its first `offer` and ends with `release`; of an unknown call `done` gets a MediaError
+    and the methods without `done` do nothing.
+    """
+
+    on_event: Callable[[MediaEvent], None]
+
+    async def start(self) -> None:
+        """Make the plane ready; raise MediaError when that fails."""
+        ...
+
+    async def stop(self) -> None:
+        """End all calls, close all recordings and stop."""
+        ...
+
+    def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
+        """Turn the offer of one side into the offer to the other.
+
+        `sdp` None or empty: there is none, the plane offers by itself: G.711 with DTMF events or, when `source` has
+        answered an offer before, the first codec of that answer.
+        """
+        ...
+
+    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """Take the answer of a side to the offer made to it; give the answer for the other side's offer.
+
+        Gives b"" when the other side has no open offer. May be repeated for one offer (183 then 200, other branches of
+        a fork): the last counts.
+        """
+        ...
+
+    def reoffer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """Answer a later offer of a side: hold, resume, a new address, a refresh.
+
+        `sdp` empty: the side wants an offer, `done` gets it, and its answer comes through `reanswer`.
+        """
+        ...
+
+    def direct(self, call_id: str, *, target: Side, direction: DirectionName, done: Done) -> None:
+        """Give an offer for a side with this direction, as the plane says it. Its answer comes through `reanswer`.
+
+        Until then nothing changes. A side that was told "inactive" is held, and the other one hears music.
+        """
+        ...
+
+    def reanswer(self, call_id: str, *, source: Side, sdp: bytes) -> None:
+        """Take the answer of a side to an offer that `reoffer` or `direct` gave. An unusable one changes nothing."""
+        ...
+
+    def play(self, call_id: str, *, target: Side, what: ToneName) -> None:
+        """Let a side hear a generated tone instead of the other side, until "none".
+
+        A side whose phone holds (it said "sendonly" or "inactive" in a later offer) makes the plane play music to the
+        other one by itself, and stop on resume.
+        """
+        ...
+
+    def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
+        """Record from now until `release` what the sides hear of each other. RecordingClosed follows in any case."""
+        ...
+
+    def release(self, call_id: str) -> None:
+        """End a call: its ports are freed, its recording is closed."""
+        ...

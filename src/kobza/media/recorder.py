@@ -1,0 +1,153 @@
+"""The writing half of a recording: packets go into memory at once, and from there to the disk in a thread.
+
+The loop that moves packets never waits for the disk. When the disk fails or is too slow the recording stops, with a
+reason, and the call goes on.
+"""
+
+import logging
+import os
+import queue
+import threading
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from kobza.media.spool import RECORD, TICKS, SpoolHeader, end_record
+
+log = logging.getLogger(__name__)
+
+FLUSH_INTERVAL: Final = 0.5
+"""Seconds between two hand-overs to the disk: a crash loses at most this, and the disk is asked twice a second."""
+MAX_PENDING: Final = 2 * 1024 * 1024
+"""Bytes of one recording that may wait for the disk, about two minutes; then it is too slow and the recording stops."""
+
+NO_LAW: Final = 255
+"""Marks a payload type that is not G.711 in a table of laws; its packets are not recorded."""
+
+
+class Spool:
+    """One recording. `packet` is called by the relay for each packet that is to be heard later."""
+
+    __slots__ = ("_buffer", "_pending", "_writer", "call_id", "failure", "file", "path", "record_id", "started")
+
+    def __init__(self, writer: "SpoolWriter", path: Path, call_id: str, record_id: str) -> None:
+        self._writer = writer
+        self.path = path
+        self.call_id = call_id
+        self.record_id = record_id
+        self.started = time.monotonic()
+        self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000).to_bytes())
+        self._pending = 0
+        self.failure = ""
+        self.file: int | None = None
+        """The file descriptor; only the writer's thread touches it."""
+
+    def packet(self, kind: int, law: int, data: bytes) -> None:
+        """Append a packet of a side (KINDS) with its payload in a law."""
+        self._buffer += RECORD.pack(kind, law, len(data), int((time.monotonic() - self.started) * TICKS))
+        self._buffer += data
+
+    def flush(self, *, last: bool = False) -> None:
+        """Hand what came to the writer's thread. `last`: with the record that ends the spool, and close it."""
+        if last:
+            self._buffer += end_record(int((time.monotonic() - self.started) * TICKS))
+        if self._pending + len(self._buffer) > MAX_PENDING and not self.failure:
+            self.fail(f"the disk is too slow: {self._pending} bytes wait for it")
+        data = b"" if self.failure else bytes(self._buffer)
+        self._buffer.clear()
+        if data or last:
+            self._pending += len(data)
+            self._writer.write(self, data, last=last)
+
+    def written(self, count: int) -> None:
+        """Hear that bytes reached the file."""
+        self._pending -= count
+
+    def fail(self, reason: str) -> None:
+        """Stop recording; what is on the disk stays."""
+        if not self.failure:
+            self.failure = reason
+            log.error("recording %s of call %s stopped: %s", self.record_id, self.call_id, reason)
+
+
+class SpoolWriter:
+    """Owns the thread that writes all spools. `closed(spool)` is called in the loop when one is complete on disk.
+
+    The queue between loop and thread is bounded through the spools: each has at most MAX_PENDING bytes in it.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, closed: Callable[[Spool], None]) -> None:
+        self._loop = loop
+        self._closed = closed
+        self._open: dict[Spool, None] = {}
+        self._jobs: queue.SimpleQueue[tuple[Spool, bytes, bool] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
+        self._thread.start()
+        self._timer = loop.call_later(FLUSH_INTERVAL, self._flush_all)
+
+    def open(self, path: Path, call_id: str, record_id: str) -> Spool:
+        """Begin a recording into a new file. That the file cannot be made shows later, as its failure."""
+        spool = Spool(self, path, call_id, record_id)
+        self._open[spool] = None
+        spool.flush()
+        return spool
+
+    def close(self, spool: Spool) -> None:
+        """End a recording; `closed` follows."""
+        if spool in self._open:
+            del self._open[spool]
+            spool.flush(last=True)
+
+    def write(self, spool: Spool, data: bytes, *, last: bool) -> None:
+        """Queue bytes for the thread."""
+        self._jobs.put((spool, data, last))
+
+    def stop(self, timeout: float) -> None:
+        """Close all recordings and wait until they are on disk, at most `timeout` seconds."""
+        self._timer.cancel()
+        for spool in list(self._open):
+            self.close(spool)
+        self._jobs.put(None)
+        self._thread.join(timeout)
+
+    def _flush_all(self) -> None:
+        self._timer = self._loop.call_later(FLUSH_INTERVAL, self._flush_all)
+        for spool in self._open:
+            spool.flush()
+
+    def _run(self) -> None:
+        """Write what is queued: the body of the thread."""
+        while (job := self._jobs.get()) is not None:
+            spool, data, last = job
+            try:
+                _write(spool, data, last=last)
+            except OSError as error:
+                self._tell(spool.fail, f"the disk failed: {error.strerror or error}")
+            self._tell(spool.written, len(data))
+            if last:
+                self._tell(self._closed, spool)
+
+    def _tell(self, what: Callable[..., None], *args: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, *args)
+        except RuntimeError:
+            # The loop is closed: the process ends, and there is nobody left to tell.
+            log.debug("the loop is gone")
+
+
+def _write(spool: Spool, data: bytes, *, last: bool) -> None:
+    """Append to a spool's file, made when first needed; in the writer's thread."""
+    try:
+        if spool.file is None and data:
+            spool.path.parent.mkdir(parents=True, exist_ok=True)
+            spool.file = os.open(spool.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        while data and spool.file is not None:
+            data = data[os.write(spool.file, data) :]
+        if last and spool.file is not None:
+            os.fdatasync(spool.file)
+    finally:
+        if last and spool.file is not None:
+            os.close(spool.file)
+            spool.file = None

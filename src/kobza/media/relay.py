@@ -1,0 +1,232 @@
+"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT`.
+
+It is started by the PBX, takes commands over the unix socket and moves packets. It ends when that socket closes, so it
+never outlives the PBX, and completes the spools of its recordings before.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Final, cast
+
+import uvloop
+
+from kobza.media import tones
+from kobza.media.messages import (
+    Command,
+    Configure,
+    Frames,
+    MalformedStream,
+    Open,
+    Opened,
+    OpenFailed,
+    Ping,
+    Pong,
+    Record,
+    RecordingStopped,
+    Release,
+    Released,
+    Report,
+    TimedOut,
+    decode_command,
+    encode,
+)
+from kobza.media.plane import Side
+from kobza.media.recorder import Spool, SpoolWriter
+from kobza.media.relay_call import TONES, RelayCall
+from kobza.media.relay_side import RelaySide
+from kobza.rtp.g711 import Law
+
+log = logging.getLogger("kobza.media.relay")
+
+MAX_REPORTS: Final = 4 * 1024 * 1024
+"""Bytes of reports that may wait for the PBX: some 50,000 calls' worth. A PBX that reads none of them is gone."""
+TONE_INTERVAL: Final = 0.02
+"""Seconds between two packets of a tone."""
+TONE_CATCH_UP: Final = 5
+"""Packets of a tone that are sent late, at once, after the process was stopped for a moment; more are left out."""
+SPOOL_PATIENCE: Final = 10.0
+"""Seconds for the last spools to reach the disk at the end."""
+
+LAST_REPORTS: Final = 0.05
+"""Seconds for the last reports to leave; a PBX that was killed reads none."""
+
+
+class Relay(asyncio.Protocol):
+    """Carries out commands. It is the protocol of the unix socket: one relay has one PBX."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+        self._loop = loop
+        self._timeout = timeout
+        self._frames = Frames()
+        self._transport: asyncio.Transport | None = None
+        self._calls: dict[str, RelayCall] = {}
+        self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
+        self._tone_timer: asyncio.TimerHandle | None = None
+        self._tone_due = 0.0
+        self._writer = SpoolWriter(loop, self._spool_closed)
+        self._sweep_interval = min(1.0, timeout / 4)
+        self._sweeper = loop.call_later(self._sweep_interval, self._sweep)
+        self.ended = loop.create_future()
+
+    # the unix socket
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say that the relay is ready."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=MAX_REPORTS)
+        self._report(Pong(0))
+
+    def data_received(self, data: bytes) -> None:
+        """Carry out the commands in what came."""
+        try:
+            for body in self._frames.feed(data):
+                self._obey(decode_command(body))
+        except MalformedStream:
+            log.exception("the PBX sends what is no command")
+            self.end()
+
+    def eof_received(self) -> bool:
+        """The PBX wants no more; it still reads the last reports."""
+        self.end()
+        return True
+
+    def pause_writing(self) -> None:
+        """The PBX reads no reports."""
+        log.error("the PBX reads nothing: ending")
+        self.end()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The PBX is gone."""
+        self.end()
+
+    def end(self) -> None:
+        """Close all calls and let `main` return."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    async def stop(self) -> None:
+        """Close everything, spools included, and let the last reports leave."""
+        self._sweeper.cancel()
+        self._playing.clear()
+        for call_id in list(self._calls):
+            self._release(call_id)
+        self._writer.stop(SPOOL_PATIENCE)
+        # What the writer's thread told the loop is carried out now.
+        await asyncio.sleep(0)
+        if self._transport is not None:
+            self._transport.close()
+        await asyncio.sleep(LAST_REPORTS)
+
+    def _report(self, report: Report) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(report))
+
+    # commands
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Open():
+                self._open(command)
+            case Configure():
+                call = self._calls.get(command.call_id)
+                if call is not None:
+                    call.configure({Side.CALLER: command.caller, Side.CALLEE: command.callee})
+                    self._choose_tones(call)
+            case Record():
+                call = self._calls.get(command.call_id)
+                if call is not None:
+                    call.record(Path(command.spool), command.record_id)
+                else:
+                    self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
+            case Release():
+                self._release(command.call_id)
+            case Ping():
+                self._report(Pong(command.number))
+
+    def _open(self, command: Open) -> None:
+        call = self._calls.get(command.call_id)
+        if call is None:
+            call = RelayCall(self._loop, command.call_id, self._writer)
+        opened: list[Side] = []
+        for side, port in command.ports.items():
+            try:
+                call.open(side, command.host, port)
+            except OSError as error:
+                for other in opened:
+                    call.close_side(other)
+                self._report(OpenFailed(command.request, port, error.strerror or str(error)))
+                return
+            opened.append(side)
+        self._calls[command.call_id] = call
+        self._report(Opened(command.request))
+
+    def _release(self, call_id: str) -> None:
+        call = self._calls.pop(call_id, None)
+        if call is not None:
+            for side in call.sides.values():
+                self._playing.pop(side, None)
+            self._report(Released(call_id, call.release()))
+
+    def _spool_closed(self, spool: Spool) -> None:
+        self._report(RecordingStopped(spool.call_id, spool.record_id, str(spool.path), spool.failure))
+
+    # life
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        self._sweeper = self._loop.call_at(now + self._sweep_interval, self._sweep)
+        for call in self._calls.values():
+            silent = call.sweep(now, self._timeout)
+            if silent is not None:
+                self._report(TimedOut(call.call_id, silent))
+
+    # tones
+
+    def _choose_tones(self, call: RelayCall) -> None:
+        for side in call.sides.values():
+            self._playing.pop(side, None)
+        for side in call.playing():
+            self._playing[side] = TONES[side.flow.source](side.tone_law)
+        if self._playing and self._tone_timer is None:
+            self._tone_due = self._loop.time()
+            self._play()
+
+    def _play(self) -> None:
+        """Send each side that hears a tone its next packet; every 20 ms by the clock, however late the timer is."""
+        self._tone_timer = None
+        if not self._playing:
+            return
+        now = self._loop.time()
+        missed = int((now - self._tone_due) / TONE_INTERVAL)
+        if missed > TONE_CATCH_UP:
+            self._tone_due += (missed - TONE_CATCH_UP) * TONE_INTERVAL
+        while self._tone_due <= now:
+            self._tone_due += TONE_INTERVAL
+            for side, payloads in self._playing.items():
+                side.send_tone(payloads)
+        self._tone_timer = self._loop.call_at(self._tone_due, self._play)
+
+
+async def main(path: str, silence: float) -> None:
+    """Serve the PBX that listens on a unix socket until it closes it. `silence` in seconds, see MediaTimedOut."""
+    for law in Law:
+        tones.ringback(law)
+        tones.music(law)
+    # What exists now stays: the collector need not look at it again in the middle of calls.
+    gc.freeze()
+    loop = asyncio.get_running_loop()
+    _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence), path)
+    loop.add_signal_handler(signal.SIGTERM, relay.end)
+    await relay.ended
+    await relay.stop()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    # Ctrl-C goes to the whole foreground group; the PBX decides when the relay ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    uvloop.run(main(sys.argv[1], float(sys.argv[2])))

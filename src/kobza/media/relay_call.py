@@ -1,0 +1,105 @@
+"""A call in the relay: its sides together, the watch over their life, its recording."""
+
+from asyncio import AbstractEventLoop
+from pathlib import Path
+from typing import Final
+
+from kobza.media import tones
+from kobza.media.messages import SideFlow
+from kobza.media.plane import Side
+from kobza.media.recorder import Spool, SpoolWriter
+from kobza.media.relay_side import RelaySide
+
+TONES: Final = {"ringback": tones.ringback, "music": tones.music}
+
+
+class RelayCall:
+    """One call. `open` before anything else."""
+
+    __slots__ = ("_armed_at", "_loop", "_timed_out", "_watched_since", "_writer", "call_id", "sides", "spool")
+
+    def __init__(self, loop: AbstractEventLoop, call_id: str, writer: SpoolWriter) -> None:
+        self._loop = loop
+        self._writer = writer
+        self.call_id = call_id
+        self.sides: dict[Side, RelaySide] = {}
+        self.spool: Spool | None = None
+        self._armed_at: float | None = None
+        self._watched_since: dict[Side, float] = {}
+        self._timed_out = False
+
+    def open(self, side: Side, host: str, port: int) -> None:
+        """Bind the ports of a side; raise OSError."""
+        opened = RelaySide(self._loop, side, host, port)
+        replaced = self.sides.pop(side, None)
+        if replaced is not None:
+            replaced.close()
+        self.sides[side] = opened
+        opened.spool = self.spool
+        other = self.sides.get(side.other)
+        if other is not None:
+            opened.other, other.other = other, opened
+
+    def close_side(self, side: Side) -> None:
+        """Close the ports of one side again."""
+        closed = self.sides.pop(side, None)
+        if closed is not None:
+            closed.close()
+            other = self.sides.get(side.other)
+            if other is not None:
+                other.other = None
+
+    def configure(self, flows: dict[Side, SideFlow]) -> None:
+        """Take what happens to each side."""
+        now = self._loop.time()
+        for side, relay_side in self.sides.items():
+            flow = flows[side]
+            if flow.watched and not relay_side.flow.watched:
+                self._watched_since[side] = now
+            relay_side.configure(flow)
+
+    def record(self, path: Path, record_id: str) -> None:
+        """Begin a recording. One that runs already is closed first."""
+        self.stop_recording()
+        self.spool = self._writer.open(path, self.call_id, record_id)
+        for side in self.sides.values():
+            side.spool = self.spool
+
+    def stop_recording(self) -> None:
+        """End the recording, if there is one."""
+        if self.spool is not None:
+            self._writer.close(self.spool)
+            self.spool = None
+            for side in self.sides.values():
+                side.spool = None
+
+    def sweep(self, now: float, timeout: float) -> Side | None:
+        """Return a side that should send and has been silent for `timeout` seconds; once a call.
+
+        The watch begins with the first packet from either side: a call whose phones never send is not ended, as some
+        calls are meant to be silent (a test, a fax yet to come), and dead networks mostly die later.
+        """
+        came = [side.sweep(now) for side in self.sides.values()]
+        if self._timed_out or not any(came):
+            return None
+        if self._armed_at is None:
+            self._armed_at = now
+        for side, relay_side in self.sides.items():
+            since = max(relay_side.alive_at, self._armed_at, self._watched_since.get(side, now))
+            if relay_side.flow.watched and now - since >= timeout:
+                self._timed_out = True
+                return side
+        return None
+
+    def playing(self) -> list[RelaySide]:
+        """Return the sides that hear a tone."""
+        return [side for side in self.sides.values() if side.flow.source in TONES and side.flow.tone_type >= 0]
+
+    def release(self) -> list[int]:
+        """Close everything; return the even ports that are free now."""
+        self.stop_recording()
+        ports = [side.port for side in self.sides.values()]
+        for side in self.sides.values():
+            side.close()
+        self.sides.clear()
+        return ports

@@ -1,0 +1,324 @@
+"""One side of a call in the relay: its two sockets, what is learnt about its phone, and the way of a packet.
+
+Symmetric RTP: packets go where the phone's packets come from, which is not always where its description says. The
+source is learnt from the first packet after an address was named. Afterwards another source is believed only when it is
+the named one, shows the SSRC of the stream so far, or the known one has been silent for a while; else a stranger who
+guesses the port could take a call over.
+"""
+
+import random
+import socket
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Final
+
+from kobza.media.messages import Peer, SideFlow, SourceName
+from kobza.media.plane import Side
+from kobza.media.recorder import NO_LAW, Spool
+from kobza.media.spool import KINDS, MAX_PACKET
+from kobza.rtp.continuity import OutgoingStream
+from kobza.rtp.g711 import Law
+from kobza.rtp.packet import is_rtcp
+
+PACKETS_PER_WAKEUP: Final = 4
+"""Packets read from one socket before the others get their turn."""
+RELEARN_AFTER: Final = 3.0
+"""Seconds of silence after which packets from a new source are believed."""
+SHUN_FOR: Final = 2.0
+"""Seconds in which packets from the address before do not count as the answer from a newly named one: another branch of
+a fork may still send."""
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""As the socket module writes an IPv4 or an IPv6 address."""
+
+TRAFFIC_CLASS: Final = 0xB8
+"""Expedited Forwarding (RFC 4594, section 4.1) as the TOS byte."""
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a bound UDP socket; raise OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if family == socket.AF_INET:
+            opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TRAFFIC_CLASS)
+        opened.bind((host, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+class RelaySide:
+    """One side. `other` is set once both sides are open; until then nothing is relayed."""
+
+    __slots__ = (
+        "_first_of_tone",
+        "_kind",
+        "_loop",
+        "_named",
+        "_receive",
+        "_receive_rtcp",
+        "_renamed",
+        "_rtcp",
+        "_rtcp_named",
+        "_rtp",
+        "_send",
+        "_send_rtcp",
+        "_shunned",
+        "_shunned_until",
+        "_stream",
+        "_swept",
+        "_swept_rtcp",
+        "alive_at",
+        "dropped",
+        "flow",
+        "heard",
+        "heard_rtcp",
+        "laws",
+        "other",
+        "port",
+        "relaying",
+        "rewrite",
+        "rtcp_peer",
+        "rtp_peer",
+        "sent",
+        "side",
+        "spool",
+        "tone_position",
+    )
+
+    def __init__(self, loop: AbstractEventLoop, side: Side, host: str, port: int) -> None:
+        """Bind both ports; raise OSError, with none bound."""
+        self._loop = loop
+        self.side = side
+        self._kind = KINDS[side]
+        self.port = port
+        self._rtp = open_socket(host, port)
+        try:
+            self._rtcp = open_socket(host, port + 1)
+        except OSError:
+            self._rtp.close()
+            raise
+        self._receive, self._send = self._rtp.recvfrom, self._rtp.sendto
+        self._receive_rtcp, self._send_rtcp = self._rtcp.recvfrom, self._rtcp.sendto
+        self.other: RelaySide | None = None
+        self.flow = SideFlow()
+        self.rtp_peer: Address | None = None
+        """Where packets go: learnt, or named by the phone and not yet contradicted."""
+        self.rtcp_peer: Address | None = None
+        self._named: Address | None = None
+        self._rtcp_named: Address | None = None
+        self._shunned: Address | None = None
+        self._shunned_until = 0.0
+        self.heard: bytes | None = None
+        """The last RTP packet from the phone since its address was named."""
+        self.heard_rtcp: bytes | None = None
+        self._swept: bytes | None = None
+        self._swept_rtcp: bytes | None = None
+        self.alive_at = loop.time()
+        """When the sweep last saw that something had come."""
+        self.sent: bytes | None = None
+        """The last packet of the other side that went to the phone untouched."""
+        self.relaying = False
+        """What comes from this side goes to the other one."""
+        self.rewrite: Callable[[bytes], bytes] | None = None
+        """Changes packets toward this side; None, the common case: they pass untouched."""
+        self._stream: OutgoingStream | None = None
+        self._renamed: bytes | None = None
+        self.tone_position = 0
+        self._first_of_tone = True
+        self.spool: Spool | None = None
+        self.laws = bytes([NO_LAW]) * 128
+        self.dropped = 0
+        """Packets that were malformed, came from strangers, or could not be sent."""
+        loop.add_reader(self._rtp, self._readable)
+        loop.add_reader(self._rtcp, self._rtcp_readable)
+
+    def close(self) -> None:
+        """Close both ports."""
+        for opened in (self._rtp, self._rtcp):
+            self._loop.remove_reader(opened)
+            opened.close()
+        self.other = None
+        self.spool = None
+
+    # configuration
+
+    def configure(self, flow: SideFlow) -> None:
+        """Take what the PBX says about this side."""
+        if flow.rtp != self.flow.rtp:
+            self._name(flow.rtp)
+        if flow.rtcp != self.flow.rtcp:
+            self._rtcp_named = self.rtcp_peer = self._address(flow.rtcp)
+        if flow.source != self.flow.source:
+            self._switch(flow.source)
+        if flow.laws != self.flow.laws:
+            self.laws = bytes(flow.laws.get(payload_type, NO_LAW) for payload_type in range(128))
+        if flow.renamed != self.flow.renamed:
+            self._renamed = _renaming(flow.renamed)
+            self._choose_rewriting()
+        self.flow = flow
+        if self.other is not None:
+            self.other.relaying = flow.source == "relay"
+
+    def _name(self, peer: Peer | None) -> None:
+        """The phone named another address: send there, and learn anew."""
+        now = self._loop.time()
+        if self.heard is not None:
+            self._shunned, self._shunned_until = self.rtp_peer, now + SHUN_FOR
+        self._named = self.rtp_peer = self._address(peer)
+        self.heard = self._swept = None
+        self.alive_at = now
+
+    def _address(self, peer: Peer | None) -> Address | None:
+        """Return an address as the socket gives it with a packet, so that the two compare equal."""
+        if peer is None or self._rtp.family == socket.AF_INET:
+            return peer
+        return (*peer, 0, 0)
+
+    def _switch(self, source: SourceName) -> None:
+        """What the phone hears comes from elsewhere: from now on its stream is numbered here, so that it goes on."""
+        self.tone_position = 0
+        self._first_of_tone = True
+        if source in ("ringback", "music") and self._stream is None:
+            now = self._loop.time()
+            if self.sent is not None:
+                self._stream = OutgoingStream.after(self.sent, now)
+            else:
+                bits = random.SystemRandom().getrandbits
+                self._stream = OutgoingStream(ssrc=bits(32), sequence=bits(15), timestamp=bits(32), now=now)
+            self._choose_rewriting()
+
+    def _choose_rewriting(self) -> None:
+        self.rewrite = self._rewritten if self._stream is not None or self._renamed is not None else None
+
+    def _rewritten(self, data: bytes) -> bytes:
+        if self._renamed is not None:
+            data = data[:1] + data[1:2].translate(self._renamed) + data[2:]
+        return data if self._stream is None else self._stream.relayed(data, self._loop.time())
+
+    # the way of a packet
+
+    def _readable(self) -> None:
+        """Take what arrived on the RTP port. Called for each packet of each call: every line here counts."""
+        for _ in range(PACKETS_PER_WAKEUP):
+            try:
+                data, source = self._receive(MAX_PACKET)
+            except OSError:
+                # Mostly EAGAIN: the socket is empty. Whatever else it may be passes with the next packet.
+                return
+            if len(data) < 12 or data[0] & 0xC0 != 0x80:
+                self.dropped += 1
+                continue
+            if 192 <= data[1] <= 223:
+                self._rtcp_arrived(data, source)
+                continue
+            if source != self.rtp_peer and not self._believe(data, source):
+                self.dropped += 1
+                continue
+            self.heard = data
+            if not self.relaying:
+                continue
+            to = self.other
+            spool = self.spool
+            if spool is not None:
+                law = self.laws[data[1] & 0x7F]
+                if law != NO_LAW:
+                    spool.packet(self._kind, law, data)
+            if to is None or to.rtp_peer is None:
+                continue
+            if to.rewrite is not None:
+                data = to.rewrite(data)
+            try:
+                to._send(data, to.rtp_peer)  # noqa: SLF001  the same class
+                to.sent = data
+            except OSError:
+                self.dropped += 1
+
+    def _believe(self, data: bytes, source: Address) -> bool:
+        """Decide about a packet from elsewhere than the last ones; remember its source when it is believed."""
+        now = self._loop.time()
+        if self.heard is None:
+            if source == self._shunned and now < self._shunned_until:
+                return False
+        elif source != self._named and data[8:12] != self.heard[8:12] and now - self.alive_at < RELEARN_AFTER:
+            return False
+        self.rtp_peer = source
+        return True
+
+    def _rtcp_readable(self) -> None:
+        """Take what arrived on the RTCP port."""
+        for _ in range(PACKETS_PER_WAKEUP):
+            try:
+                data, source = self._receive_rtcp(MAX_PACKET)
+            except OSError:
+                return
+            self._rtcp_arrived(data, source)
+
+    def _rtcp_arrived(self, data: bytes, source: Address) -> None:
+        """Pass RTCP on. Its source is believed when it is the RTP's host, or nothing better is known."""
+        if not is_rtcp(data):
+            self.dropped += 1
+            return
+        if not self.flow.mux and source != self.rtcp_peer:
+            known = self.rtp_peer if self.heard is not None else None
+            if known is not None and source[0] != known[0] and source != self._rtcp_named:
+                self.dropped += 1
+                return
+            self.rtcp_peer = source
+        elif self.flow.mux and source != self.rtp_peer:
+            self.dropped += 1
+            return
+        self.heard_rtcp = data
+        if self.other is not None:
+            self.other.send_rtcp(data)
+
+    def send_rtcp(self, data: bytes) -> None:
+        """Send RTCP to the phone, where it wants it."""
+        send, peer = (self._send, self.rtp_peer) if self.flow.mux else (self._send_rtcp, self.rtcp_peer)
+        if peer is None:
+            return
+        try:
+            send(data, peer)
+        except OSError:
+            self.dropped += 1
+
+    def send_tone(self, payloads: tuple[bytes, ...]) -> None:
+        """Send the next packet of a tone."""
+        if self.rtp_peer is None or self._stream is None:
+            return
+        payload = payloads[self.tone_position % len(payloads)]
+        self.tone_position += 1
+        packet = self._stream.generated(
+            self.flow.tone_type, payload, samples=len(payload), first=self._first_of_tone, now=self._loop.time()
+        )
+        self._first_of_tone = False
+        try:
+            self._send(packet, self.rtp_peer)
+        except OSError:
+            self.dropped += 1
+
+    def sweep(self, now: float) -> bool:
+        """Look whether anything came since the last look; remember when. True when something ever came.
+
+        So the way of a packet costs no look at the clock.
+        """
+        if self.heard is not self._swept or self.heard_rtcp is not self._swept_rtcp:
+            self._swept, self._swept_rtcp = self.heard, self.heard_rtcp
+            self.alive_at = now
+        return self.heard is not None or self.heard_rtcp is not None
+
+    @property
+    def tone_law(self) -> Law:
+        """The law of a tone to this side."""
+        return Law(self.flow.tone_law)
+
+
+def _renaming(renamed: dict[int, int]) -> bytes | None:
+    """Return the table for the second byte of packets: the payload type changes, the marker stays."""
+    if not renamed:
+        return None
+    table = bytearray(range(256))
+    for sent, wanted in renamed.items():
+        table[sent], table[sent | 0x80] = wanted, wanted | 0x80
+    return bytes(table)

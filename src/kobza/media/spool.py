@@ -1,0 +1,96 @@
+"""The spool: a recording while it grows. The relay appends, the encoder reads, also after a crash of either.
+
+A line of JSON says what it is, then come records: a kind, a law, a length, the time of arrival, and an RTP packet as it
+came. The record of kind END carries the time at which the recording stopped. Without it the writer died, and what is
+there is the recording; a last record that is cut off is dropped.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from kobza.media.plane import Side
+
+VERSION: Final = 1
+TICKS: Final = 10_000
+"""Times in a spool count in ticks since its start: 0.1 ms; 32 bits last for five days."""
+MAX_PACKET: Final = 2048
+"""Bytes of a packet: an Ethernet frame holds fewer. A record that claims more is damage."""
+RECORD: Final = struct.Struct("<BBHI")
+"""Kind, law, length, ticks; little-endian."""
+
+KINDS: Final = {Side.CALLER: 0, Side.CALLEE: 1}
+END: Final = 2
+
+_MAX_HEADER: Final = 4096
+
+
+class MalformedSpool(ValueError):
+    """A file that is no spool, not even the beginning of one."""
+
+
+class SpoolHeader(msgspec.Struct, frozen=True):
+    """The first line. `started_ms` is milliseconds since the Unix epoch, UTC."""
+
+    record_id: str
+    call_id: str
+    started_ms: int
+    version: int = VERSION
+
+    def to_bytes(self) -> bytes:
+        """Return the line."""
+        return msgspec.json.encode(self) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolRecord:
+    """One packet: from which side, in which law its payload is, and when it came, in ticks since the start."""
+
+    kind: int
+    law: int
+    ticks: int
+    packet: bytes
+
+
+def end_record(ticks: int) -> bytes:
+    """Return the record that ends a spool."""
+    return RECORD.pack(END, 0, 0, ticks)
+
+
+def read_header(file: BinaryIO) -> SpoolHeader:
+    """Read the first line; raise MalformedSpool."""
+    line = file.readline(_MAX_HEADER)
+    try:
+        header = msgspec.json.decode(line, type=SpoolHeader)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedSpool(f"no header: {error}") from error
+    if not line.endswith(b"\n") or header.version != VERSION:
+        raise MalformedSpool(f"a header that is cut off, or of version {header.version}")
+    return header
+
+
+def read_records(file: BinaryIO) -> Iterator[SpoolRecord]:
+    """Give the records behind the header, END included. Ends at the first that is cut off or damaged."""
+    while True:
+        prefix = file.read(RECORD.size)
+        if len(prefix) < RECORD.size:
+            return
+        kind, law, length, ticks = RECORD.unpack(prefix)
+        if kind > END or length > MAX_PACKET:
+            return
+        packet = file.read(length)
+        if len(packet) < length:
+            return
+        yield SpoolRecord(kind, law, ticks, packet)
+        if kind == END:
+            return
+
+
+def header_of(spool: Path) -> SpoolHeader:
+    """Return whose recording a file holds; raise MalformedSpool or OSError. For spools that a crash left."""
+    with spool.open("rb") as file:
+        return read_header(file)

@@ -1,0 +1,84 @@
+"""Tones that the relay generates: ringback and music on hold, as G.711 packets made once and played in a loop."""
+
+import math
+from functools import cache
+from itertools import pairwise
+from typing import Final
+
+from kobza.rtp.g711 import SAMPLE_RATE, Law, encode
+
+PACKET_SAMPLES: Final = 160
+"""Samples in a packet: 20 ms."""
+RINGBACK_HZ: Final = 425.0
+"""The tone of Ukraine and most of Europe (ITU-T E.180 supplement 2, ETSI TR 101 041)."""
+
+_RINGBACK_ON: Final = 1.0
+_RINGBACK_OFF: Final = 4.0
+_LEVEL: Final = 5110
+"""Peak of a sample for -13 dBm0, a usual level of network tones; 32,768 would be +3.14 dBm0."""
+_RAMP: Final = 40
+"""Samples over which a tone swells and fades, so that it does not click: 5 ms."""
+
+_NOTE_SECONDS: Final = 0.5
+_RING_OUT: Final = 1.2
+"""Seconds that a note sounds; it overlaps the next ones."""
+_MELODY: Final = (
+    *(440.0, 523.25, 659.26, 523.25, 440.0, 523.25, 659.26, 880.0),
+    *(349.23, 440.0, 523.25, 440.0, 349.23, 440.0, 523.25, 698.46),
+    *(523.25, 659.26, 783.99, 659.26, 523.25, 659.26, 783.99, 659.26),
+    *(392.0, 493.88, 587.33, 493.88, 392.0, 493.88, 587.33, 783.99),
+)
+"""Hz of the notes: A minor, F, C and G, broken upwards and down again, as a music box would."""
+
+
+@cache
+def ringback(law: Law) -> tuple[bytes, ...]:
+    """Return the payloads of one cycle, 1 s of tone and 4 s of silence."""
+    length = int(_RINGBACK_ON * SAMPLE_RATE)
+    step = 2 * math.pi * RINGBACK_HZ / SAMPLE_RATE
+    samples = [
+        round(_LEVEL * min(1.0, index / _RAMP, (length - index) / _RAMP) * math.sin(step * index))
+        for index in range(length)
+    ]
+    samples += [0] * int(_RINGBACK_OFF * SAMPLE_RATE)
+    return _packets(samples, law)
+
+
+@cache
+def music(law: Law) -> tuple[bytes, ...]:
+    """Return the payloads of music on hold: 16 s that begin again without a break."""
+    return _packets(_melody(), law)
+
+
+@cache
+def _melody() -> list[int]:
+    spacing = int(_NOTE_SECONDS * SAMPLE_RATE)
+    length = spacing * len(_MELODY)
+    sound = [0.0] * length
+    notes = {frequency: _note(frequency) for frequency in set(_MELODY)}
+    for place, frequency in enumerate(_MELODY):
+        start = place * spacing
+        for offset, sample in enumerate(notes[frequency]):
+            # What is left of the last notes sounds into the beginning: the loop has no seam.
+            sound[(start + offset) % length] += sample
+    return [round(sample) for sample in sound]
+
+
+def _note(frequency: float) -> list[float]:
+    """Return a plucked note: the tone and its octave, quickly there, slowly gone."""
+    step = 2 * math.pi * frequency / SAMPLE_RATE
+    length = int(_RING_OUT * SAMPLE_RATE)
+    fade = math.exp(-4.0 / length)
+    note: list[float] = []
+    loudness = 0.8 * _LEVEL
+    for index in range(length):
+        swell = min(1.0, index / _RAMP, (length - index) / (10 * _RAMP))
+        note.append(loudness * swell * (math.sin(step * index) + 0.25 * math.sin(2 * step * index)))
+        loudness *= fade
+    return note
+
+
+def _packets(samples: list[int], law: Law) -> tuple[bytes, ...]:
+    octets = encode(samples, law)
+    bounds = range(0, len(octets) + 1, PACKET_SAMPLES)
+    return tuple(octets[start:end] for start, end in pairwise(bounds))
