@@ -1,0 +1,99 @@
+"""What the dispatcher reads from the store, in threads of its own, so that the loop never waits for the disk."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from kobza.call.directory import Endpoint
+from kobza.store import deliveries, endpoints
+from kobza.store.store import Store
+from kobza.webhooks.queue import Delivery
+
+THREADS: Final = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the store had at one moment for an enterprise."""
+
+    endpoint: Endpoint | None
+    complete: bool
+    """Whether these are all pending deliveries; else they are those that may go now, oldest first."""
+    deliveries: list[Delivery]
+
+
+class Backlog:
+    """Reads for the dispatcher. Each raises what the store raises."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(THREADS, "webhook-store")
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def enterprises_owed(self) -> list[str]:
+        """Return the enterprises to which anything is owed."""
+
+        def read() -> list[str]:
+            with self._store.read() as connection:
+                return deliveries.enterprises_owed(connection)
+
+        return await self._run(read)
+
+    async def page(self, enterprise_id: str, now_ms: int, room: int) -> Page:
+        """Return all that is pending if that is not more than `room`, else up to `room` deliveries that may go now."""
+
+        def read() -> Page:
+            with self._store.read() as connection:
+                endpoint = endpoints.get(connection, enterprise_id)
+                if endpoint is None or not endpoint.active:
+                    return Page(endpoint, complete=False, deliveries=[])
+                rows = deliveries.pending(connection, enterprise_id, limit=room + 1)
+                complete = len(rows) <= room
+                if not complete:
+                    rows = deliveries.heads_due(connection, enterprise_id, now_ms, limit=room)
+                return Page(endpoint, complete, [_delivery(row) for row in rows])
+
+        return await self._run(read)
+
+    async def endpoints_since(self, version: int | None) -> tuple[int, Mapping[str, Endpoint] | None]:
+        """Return the directory's version, and all endpoints by enterprise unless the version is the one given."""
+
+        def read() -> tuple[int, Mapping[str, Endpoint] | None]:
+            current = self._store.directory_version()
+            if current == version:
+                return current, None
+            with self._store.read() as connection:
+                return current, {endpoint.enterprise_id: endpoint for endpoint in endpoints.load(connection)}
+
+        return await self._run(read)
+
+    async def switch_off(self, enterprise_id: str, reason: str, now_ms: int) -> None:
+        """Switch an endpoint off in the store."""
+
+        def write() -> None:
+            with self._store.write() as connection:
+                endpoints.deactivate(connection, enterprise_id, reason, now_ms)
+
+        await self._run(write)
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def _delivery(row: deliveries.Pending) -> Delivery:
+    return Delivery(
+        event_id=row.event_id,
+        enterprise_id=row.enterprise_id,
+        call_control_id=row.call_control_id,
+        sequence=row.sequence,
+        body=row.payload.encode(),
+        attempts=row.attempts,
+        due_at=row.due_at / 1000,
+    )

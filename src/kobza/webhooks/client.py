@@ -1,0 +1,185 @@
+"""One POST of a call state, and what came of it in words that an administrator understands."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from kobza.call.directory import Endpoint
+from kobza.webhooks.address import AddressRefused, Network, Resolver, SocketFactory
+from kobza.webhooks.endpoint import callstate_url
+from kobza.webhooks.schedule import parse_retry_after
+from kobza.webhooks.signing import signature_headers
+
+CONNECT_SECONDS: Final = 5.0
+"""Longest time for one address to take the connection, TLS included."""
+ANSWER_SECONDS: Final = 10.0
+"""Longest silence of a receiver that has the request."""
+KEPT_RESPONSE: Final = 4096
+"""Bytes of the answer that are kept for the administrator; the rest is not read."""
+IDLE_SECONDS: Final = 30.0
+"""How long an unused connection is kept for the next state."""
+
+GONE: Final = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt. `started_at` is in seconds since the Unix epoch."""
+
+    started_at: float
+    duration_ms: int
+    url: str
+    address: str | None = None
+    """The address that was connected to, if it came to that."""
+    status_code: int | None = None
+    error: str | None = None
+    """Why it is a failure, in words; None when the state was taken."""
+    response: str | None = None
+    """The beginning of the answer's body."""
+    retry_after: float | None = None
+    """The seconds that the receiver asks to wait."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the receiver has taken the state (any 2xx)."""
+        return self.error is None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the receiver wants no more states, ever."""
+        return self.status_code == GONE
+
+
+class Client:
+    """The HTTP client of all endpoints: one pool of connections and one TLS context (making one costs 16 ms)."""
+
+    def __init__(
+        self,
+        *,
+        allowed: Sequence[Network],
+        total_seconds: float,
+        now: Callable[[], float],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._now = now
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=Resolver(),
+                socket_factory=SocketFactory(allowed),
+                ssl=tls or ssl.create_default_context(),
+                limit=0,  # the dispatcher limits what is under way, for each endpoint
+                keepalive_timeout=IDLE_SECONDS,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS, ceil_threshold=3600
+            ),
+            headers={"Content-Type": "application/json", "User-Agent": "Kobza"},
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> Outcome:
+        """Send a state once. Every failure is an outcome; nothing is raised."""
+        started_at, started = self._now(), time.monotonic()
+        url = str(callstate_url(endpoint.url))
+        headers = {"Authorization": f"Bearer {endpoint.token}"}
+        address = status = response = retry_after = None
+        try:
+            if endpoint.secret is not None:
+                headers |= signature_headers(endpoint.secret, event_id, body, started_at)
+            async with self._session.post(
+                callstate_url(endpoint.url), data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                status = answer.status
+                address = _peer(answer)
+                retry_after = parse_retry_after(answer.headers.get("Retry-After"), self._now())
+                response = await _beginning(answer)
+            error = _status_error(status)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as caught:
+            # The status decides: an answer whose body breaks off has been given all the same.
+            error = _words(caught) if status is None else _status_error(status)
+        return Outcome(
+            started_at=started_at,
+            duration_ms=round((time.monotonic() - started) * 1000),
+            url=url,
+            address=address,
+            status_code=status,
+            error=error,
+            response=response,
+            retry_after=retry_after,
+        )
+
+
+def _status_error(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return f"the receiver redirects (HTTP {status}), and a call state is never sent elsewhere"
+    if status == GONE:
+        return "the receiver wants no more call states (HTTP 410)"
+    return f"the receiver answered HTTP {status}"
+
+
+def _peer(answer: aiohttp.ClientResponse) -> str | None:
+    """Return the address of the receiver; None when the connection is already in the pool again."""
+    connection = answer.connection
+    if connection is None or connection.transport is None:
+        return None
+    peer = connection.transport.get_extra_info("peername")
+    return str(peer[0]) if peer else None
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> str:
+    """Read the beginning of the body, and its end if that is near: only then the connection can be used again."""
+    kept = bytearray()
+    while len(kept) < KEPT_RESPONSE:
+        chunk = await answer.content.read(KEPT_RESPONSE - len(kept))
+        if not chunk:
+            break
+        kept += chunk
+    else:
+        answer.close()
+    return kept.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the receiver's certificate is not good: {_reason(error.certificate_error)}"
+        case aiohttp.ClientConnectorDNSError():
+            return "the receiver's name has no address"
+        case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
+            return f"TLS failed: {_reason(error)}"
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, AddressRefused):
+            return str(error.os_error)
+        case aiohttp.ClientConnectorError():
+            return f"no connection: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection within {CONNECT_SECONDS:g} s"
+        case aiohttp.SocketTimeoutError():
+            return f"no answer within {ANSWER_SECONDS:g} s"
+        case TimeoutError():
+            return "the attempt took too long"
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return "the receiver closed the connection without an answer"
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
+            return "the receiver's answer is not HTTP"
+        case socket.gaierror():
+            return "the receiver's name has no address"
+        case _:
+            return f"the attempt failed: {_reason(error)}"
+
+
+def _reason(error: BaseException) -> str:
+    inner = getattr(error, "verify_message", None) or getattr(error, "reason", None) or str(error)
+    return str(inner) or type(error).__name__

@@ -1,0 +1,354 @@
+"""The dispatcher: posts what is owed, in order within a leg, until it is taken (contract, section 4).
+
+What is owed is in the store before it is offered here, so memory is only a window on it. An endpoint whose pending
+deliveries fit into memory is LIVE: a state goes out as soon as it is committed. One that owes more than that is BEHIND:
+the store is asked again and again for what may go next. A receiver that is slow, dead or full of errors therefore costs
+a bounded amount of memory and delays nobody else.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+import structlog
+
+from kobza.store.entries import AttemptStored, DeliveryOutcome, Entry, StateStored
+from kobza.store.store import Store
+from kobza.webhooks.address import Network
+from kobza.webhooks.backlog import Backlog
+from kobza.webhooks.client import Client, Outcome
+from kobza.webhooks.lane import Lane, Mode
+from kobza.webhooks.queue import Delivery
+from kobza.webhooks.schedule import wait_after
+
+IN_FLIGHT: Final = 16
+"""Attempts under way to one endpoint, unless the configuration says otherwise."""
+HELD: Final = 20_000
+"""Deliveries in memory, unless the configuration says otherwise: about 20 MB."""
+SHARE: Final = 4
+"""One endpoint may fill at most this part of the memory (a quarter); a few in flight are always let in."""
+TICK_SECONDS: Final = 1.0
+"""How often changes of the endpoints and due deliveries in the store are looked for."""
+SCAN_PAUSE_SECONDS: Final = 0.02
+"""Least time between two looks into the store for one endpoint."""
+SCANS_AT_ONCE: Final = 2
+UNSAVED: Final = 10_000
+"""Results that wait for the journal. With more, no new attempt is started: a crash would repeat them all."""
+STOP_SECONDS: Final = 3.0
+"""How long attempts under way may take when the dispatcher stops; then they are left to the next start."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Journal(Protocol):
+    """What the dispatcher needs of `kobza.pbx.journal.Journal`."""
+
+    def append(self, entries: Sequence[Entry], then: Callable[[], None] | None = None) -> None:
+        """Store entries in one commit; `then` is called in the loop's thread afterwards. Raises when it is full."""
+        ...
+
+
+class Dispatcher:
+    """Posts owed call states. All methods belong into the event loop's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        *,
+        allow_private: Sequence[Network],
+        now: Callable[[], float],
+        in_flight: int = IN_FLIGHT,
+        held: int = HELD,
+        timeout: float = 15.0,
+        wait: Callable[[int, float, float | None], float | None] = wait_after,
+    ) -> None:
+        self._backlog = Backlog(store)
+        self._journal = journal
+        self._allowed = tuple(allow_private)
+        self._now = now
+        self._in_flight = in_flight
+        self._held = held
+        self._timeout = timeout
+        self._wait = wait
+        self._lanes: dict[str, Lane] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._unsaved: deque[tuple[Lane, AttemptStored]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._scans: set[str] = set()
+        self._scan_slots = asyncio.Semaphore(SCANS_AT_ONCE)
+        self._client: Client | None = None
+        self._stopping = False
+        self._version: int | None = None
+
+    async def start(self) -> None:
+        """Take up what is pending from before, and keep the endpoints up to date."""
+        self._client = Client(allowed=self._allowed, total_seconds=self._timeout, now=self._now)
+        for enterprise_id in await self._backlog.enterprises_owed():
+            self._scan(self._lane(enterprise_id))
+        self._spawn(self._keep_up(), self._tasks)
+
+    async def stop(self) -> None:
+        """Stop: attempts under way get a little time; what is not done is taken up by the next start."""
+        self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=STOP_SECONDS)
+        for task in self._attempts:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._attempts, return_exceptions=True)
+        self._save_unsaved()
+        if self._client is not None:
+            await self._client.close()
+        self._backlog.close()
+
+    def owed(self, entries: Iterable[StateStored]) -> None:
+        """Take over states that the journal has committed; those that are not owed are left alone."""
+        touched: dict[str, Lane] = {}
+        for entry in entries:
+            if entry.owed_to_endpoint:
+                lane = self._lane(entry.state.enterprise_id)
+                lane.offer(Delivery.of(entry), self._room(lane))
+                touched[lane.enterprise_id] = lane
+        for lane in touched.values():
+            self._advance(lane)
+
+    def recheck(self, enterprise_id: str) -> None:
+        """Look into the store for what is owed to an enterprise: after a replay, or when its endpoint was changed."""
+        lane = self._lane(enterprise_id)
+        lane.fall_behind()
+        self._advance(lane)
+
+    @property
+    def held(self) -> int:
+        """Deliveries in memory."""
+        return sum(len(lane.queue) for lane in self._lanes.values())
+
+    # What goes next
+
+    def _lane(self, enterprise_id: str) -> Lane:
+        lane = self._lanes.get(enterprise_id)
+        if lane is None:
+            lane = self._lanes[enterprise_id] = Lane(enterprise_id)
+        return lane
+
+    def _room(self, lane: Lane) -> int:
+        """Return how many deliveries more the lane may hold: as many as can be under way, always."""
+        own = len(lane.queue)
+        if own >= self._held // SHARE:
+            return 0
+        return max(self._in_flight - own, min(self._held // SHARE - own, self._held - self.held))
+
+    def _advance(self, lane: Lane) -> None:
+        """Start what may go, look into the store if need be, and set the clock for what may go later."""
+        if self._stopping:
+            return
+        if self._wants_scan(lane):
+            self._scan(lane)
+        if lane.mode is not Mode.OFF:
+            now = self._now()
+            while lane.queue.in_flight < lane.allowed(self._in_flight) and len(self._unsaved) < UNSAVED:
+                delivery = lane.queue.take(now)
+                if delivery is None:
+                    break
+                self._spawn(self._attempt(lane, delivery), self._attempts)
+        self._set_timer(lane)
+
+    def _set_timer(self, lane: Lane) -> None:
+        timer = self._timers.pop(lane.enterprise_id, None)
+        if timer is not None:
+            timer.cancel()
+        due_at = lane.queue.next_due()
+        if due_at is not None:
+            delay = max(0.0, due_at - self._now())
+            self._timers[lane.enterprise_id] = asyncio.get_running_loop().call_later(delay, self._advance, lane)
+
+    # One attempt
+
+    async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
+        endpoint, client = lane.endpoint, self._client
+        if endpoint is None or client is None:  # switched off between the decision and this moment
+            lane.queue.done(delivery)
+            return
+        try:
+            outcome = await client.post(endpoint, delivery.event_id, delivery.body)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # a bug of ours: it must not end the delivery, nor go unseen
+            _log.exception("webhook_attempt_broke", enterprise_id=lane.enterprise_id, event_id=delivery.event_id)
+            outcome = Outcome(self._now(), 0, endpoint.url, error=f"the attempt broke: {type(error).__name__}")
+        self._conclude(lane, delivery, outcome)
+        self._advance(lane)
+
+    def _conclude(self, lane: Lane, delivery: Delivery, outcome: Outcome) -> None:
+        """Decide what follows from an attempt, store it, and go on."""
+        delivery.attempts += 1
+        now = self._now()
+        retry_at: float | None = None
+        result: DeliveryOutcome
+        if outcome.taken:
+            result = "delivered"
+        elif outcome.gone:
+            # It stays pending: when the endpoint is switched on again, it is among what was missed.
+            result, retry_at = "retry", now
+        else:
+            delay = self._wait(delivery.attempts, random.uniform(-1, 1), outcome.retry_after)  # noqa: S311 - spreading
+            result, retry_at = ("failed", None) if delay is None else ("retry", now + delay)
+        kept = retry_at is not None and lane.mode is Mode.LIVE and not outcome.gone
+        lane.settle(delivery, evicted=retry_at is not None and not kept)
+        self._save(lane, _entry(delivery, outcome, result, retry_at))
+        if retry_at is not None and kept:
+            lane.queue.retry(delivery, retry_at)
+        else:
+            lane.queue.done(delivery)
+        self._note(lane, delivery, outcome, result)
+        if outcome.gone and not lane.closing:
+            lane.closing = True
+            lane.switch_off()
+            self._spawn(self._switch_off_stored(lane, outcome.error or ""), self._tasks)
+
+    def _note(self, lane: Lane, delivery: Delivery, outcome: Outcome, result: DeliveryOutcome) -> None:
+        """Count for the probing, and log changes: a receiver that fails for a day is one line, not thousands."""
+        said = {"enterprise_id": lane.enterprise_id, "event_id": delivery.event_id}
+        if outcome.taken:
+            if lane.failures:
+                _log.info("webhook_recovered", **said, failures=lane.failures)
+            lane.failures = 0
+            return
+        lane.failures += 1
+        if outcome.gone:
+            _log.error("webhook_switched_off", **said, reason=outcome.error)
+        elif result == "failed":
+            _log.error("webhook_gave_up", **said, reason=outcome.error, attempts=delivery.attempts)
+        elif lane.failures == 1:
+            _log.warning("webhook_fails", **said, reason=outcome.error)
+
+    # Results into the store
+
+    def _save(self, lane: Lane, entry: AttemptStored) -> None:
+        self._unsaved.append((lane, entry))
+        if len(self._unsaved) == 1:  # else the journal is in trouble, and the next tick tries again
+            self._save_unsaved()
+
+    def _save_unsaved(self) -> None:
+        """Hand results to the journal in their order; stop at the first one that it does not take."""
+        while self._unsaved:
+            lane, entry = self._unsaved[0]
+            try:
+                self._journal.append([entry], partial(self._saved, lane, entry.event_id))
+            except Exception as error:  # full, or stopped: the results are kept, the deliveries go on
+                _log.warning("webhook_result_waits", reason=str(error), waiting=len(self._unsaved))
+                return
+            self._unsaved.popleft()
+
+    def _saved(self, lane: Lane, event_id: str) -> None:
+        lane.settling.pop(event_id, None)
+        if lane.mode is Mode.BEHIND:
+            lane.poked = True  # the next delivery of the leg may go, and only the store knows it
+            self._advance(lane)
+
+    async def _switch_off_stored(self, lane: Lane, reason: str) -> None:
+        while True:
+            try:
+                await self._backlog.switch_off(lane.enterprise_id, reason, int(self._now() * 1000))
+            except Exception:
+                _log.exception("webhook_switch_off_failed", enterprise_id=lane.enterprise_id)
+                await asyncio.sleep(TICK_SECONDS)
+            else:
+                lane.closing = False
+                return
+
+    # What the store has
+
+    def _wants_scan(self, lane: Lane) -> bool:
+        """Tell whether the store may have what memory should hold, and memory has use for it now."""
+        return lane.poked and (lane.mode is not Mode.BEHIND or len(lane.queue) < self._in_flight)
+
+    def _scan(self, lane: Lane) -> None:
+        if lane.enterprise_id not in self._scans and not self._stopping:
+            self._scans.add(lane.enterprise_id)
+            self._spawn(self._scan_until_quiet(lane), self._tasks)
+
+    async def _scan_until_quiet(self, lane: Lane) -> None:
+        try:
+            while True:
+                async with self._scan_slots:
+                    await self._scan_once(lane)
+                self._advance(lane)
+                await asyncio.sleep(SCAN_PAUSE_SECONDS)
+                if not self._wants_scan(lane):
+                    return
+        finally:
+            self._scans.discard(lane.enterprise_id)
+
+    async def _scan_once(self, lane: Lane) -> None:
+        lane.start_scan()
+        try:
+            page = await self._backlog.page(lane.enterprise_id, int(self._now() * 1000), self._room(lane))
+        except Exception:
+            lane.abandon_scan()
+            _log.exception("webhook_backlog_unreadable", enterprise_id=lane.enterprise_id)
+            await asyncio.sleep(TICK_SECONDS)
+        else:
+            lane.finish_scan(page)
+
+    async def _keep_up(self) -> None:
+        """Every second: results to save, changes of the endpoints, deliveries in the store that have become due."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                self._save_unsaved()
+                await self._take_changes()
+                for lane in list(self._lanes.values()):
+                    lane.poked = lane.poked or lane.mode is Mode.BEHIND
+                    self._advance(lane)
+            except Exception:
+                _log.exception("webhook_upkeep_failed")
+
+    async def _take_changes(self) -> None:
+        """See which endpoints were set, changed, switched on or removed since the last look."""
+        version, endpoints = await self._backlog.endpoints_since(self._version)
+        if endpoints is None:
+            return
+        self._version = version
+        for lane in self._lanes.values():
+            endpoint = endpoints.get(lane.enterprise_id)
+            if endpoint is None or not endpoint.active or lane.closing:
+                lane.switch_off()
+            elif lane.mode is Mode.OFF or endpoint != lane.endpoint:
+                lane.endpoint = endpoint
+                lane.failures = 0
+                lane.fall_behind()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        among.add(task)
+        task.add_done_callback(partial(self._ended, among))
+
+    def _ended(self, among: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        among.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("webhook_task_failed", exc_info=error)
+
+
+def _entry(delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, retry_at: float | None) -> AttemptStored:
+    return AttemptStored(
+        event_id=delivery.event_id,
+        attempt=delivery.attempts,
+        started_at=outcome.started_at,
+        duration_ms=outcome.duration_ms,
+        outcome=result,
+        retry_at=retry_at,
+        url=outcome.url,
+        address=outcome.address,
+        status_code=outcome.status_code,
+        error=outcome.error,
+        response=outcome.response,
+    )

@@ -1,0 +1,140 @@
+"""What is held in memory for one endpoint: who is next, who waits, who is under way. Pure: no clock, no I/O.
+
+Deliveries of one leg (`call_control_id`) go one after another in the order of their `sequence`; legs are independent.
+"""
+
+import heapq
+from bisect import insort
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from kobza.store.entries import StateStored
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A call state owed to an endpoint. `due_at` is in seconds since the Unix epoch, 0 is at once."""
+
+    event_id: str
+    enterprise_id: str
+    call_control_id: str
+    sequence: int
+    body: bytes
+    attempts: int = 0
+    """Failed attempts so far."""
+    due_at: float = 0.0
+
+    @classmethod
+    def of(cls, entry: StateStored) -> Self:
+        """Return the delivery of a state that has just been stored."""
+        state = entry.state
+        return cls(state.event_id, state.enterprise_id, state.call_control_id, state.sequence, entry.payload)
+
+
+class EndpointQueue:
+    """The deliveries of one endpoint that are in memory."""
+
+    __slots__ = ("_due", "_held", "_in_flight", "_legs", "_ready")
+
+    def __init__(self) -> None:
+        self._legs: dict[str, list[Delivery]] = {}
+        """Leg -> its deliveries by sequence, without the one under way."""
+        self._in_flight: dict[str, Delivery] = {}
+        """Leg -> the delivery that is under way."""
+        self._ready: deque[str] = deque()
+        """Legs whose first delivery may go, in order of arrival; one may be stale, which take() sees."""
+        self._due: list[tuple[float, str]] = []
+        """Heap of when the first delivery of a leg may go again; one may be stale, too."""
+        self._held: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, event_id: object) -> bool:
+        return event_id in self._held
+
+    @property
+    def in_flight(self) -> int:
+        """How many are under way."""
+        return len(self._in_flight)
+
+    def add(self, delivery: Delivery) -> None:
+        """Take a delivery in; one that is held already is not taken twice."""
+        if delivery.event_id in self._held:
+            return
+        self._held.add(delivery.event_id)
+        self._insert(delivery)
+
+    def take(self, now: float) -> Delivery | None:
+        """Return the next delivery that may go and count it as under way; None when there is none at this moment."""
+        while self._due and self._due[0][0] <= now:
+            self._ready.append(heapq.heappop(self._due)[1])
+        while self._ready:
+            leg = self._ready.popleft()
+            waiting = self._legs.get(leg)
+            if not waiting or leg in self._in_flight or waiting[0].due_at > now:
+                continue
+            delivery = waiting.pop(0)
+            if not waiting:
+                del self._legs[leg]
+            self._in_flight[leg] = delivery
+            return delivery
+        return None
+
+    def done(self, delivery: Delivery) -> None:
+        """Forget a delivery that was under way; the next one of its leg may go."""
+        self._land(delivery)
+        self._held.discard(delivery.event_id)
+        self._offer(delivery.call_control_id)
+
+    def retry(self, delivery: Delivery, due_at: float) -> None:
+        """Keep a delivery that was under way for another attempt; its leg waits for it."""
+        self._land(delivery)
+        delivery.due_at = due_at
+        self._insert(delivery)
+
+    def next_due(self) -> float | None:
+        """Return when the next of those that wait may go; None when nobody waits."""
+        while self._due:
+            due_at, leg = self._due[0]
+            waiting = self._legs.get(leg)
+            if waiting and leg not in self._in_flight and waiting[0].due_at == due_at:
+                return due_at
+            heapq.heappop(self._due)
+        return None
+
+    def clear(self) -> None:
+        """Forget all but those that are under way."""
+        self._legs.clear()
+        self._ready.clear()
+        self._due.clear()
+        self._held = {delivery.event_id for delivery in self._in_flight.values()}
+
+    def __iter__(self) -> Iterator[Delivery]:
+        """Go through those that are not under way."""
+        for waiting in self._legs.values():
+            yield from waiting
+
+    def _land(self, delivery: Delivery) -> None:
+        if self._in_flight.get(delivery.call_control_id) is delivery:
+            del self._in_flight[delivery.call_control_id]
+
+    def _insert(self, delivery: Delivery) -> None:
+        insort(self._legs.setdefault(delivery.call_control_id, []), delivery, key=_sequence)
+        self._offer(delivery.call_control_id)
+
+    def _offer(self, leg: str) -> None:
+        """Let the first delivery of a leg be found by take()."""
+        waiting = self._legs.get(leg)
+        if not waiting or leg in self._in_flight:
+            return
+        if waiting[0].due_at > 0:
+            heapq.heappush(self._due, (waiting[0].due_at, leg))
+        else:
+            self._ready.append(leg)
+
+
+def _sequence(delivery: Delivery) -> int:
+    return delivery.sequence
