@@ -1,0 +1,71 @@
+"""The HTTP application: put together from its parts, with no setting read and no state outside of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kobza.api import callstat
+from kobza.api.access_log import AccessLog, mask_server_log
+from kobza.api.context import ApiContext, context_of
+from kobza.api.fmc import callcontrol, callhistory, callrecord, clip, dnd, originate, phonestatus, webhook
+from kobza.api.manual import Manual
+from kobza.api.ports import Commands
+from kobza.api.problems import IncidentGuard, install_problems, problem
+from kobza.store import Store, ids
+
+ROUTERS: Final = (
+    callstat.router,
+    callhistory.router,
+    callrecord.router,
+    originate.router,
+    callcontrol.router,
+    clip.router,
+    dnd.router,
+    phonestatus.router,
+    webhook.router,
+    originate.legacy_router,
+)
+
+
+async def healthz(request: Request) -> Response:
+    """Tell whether the process serves and its store answers."""
+    context = context_of(request)
+    try:
+        await anyio.to_thread.run_sync(context.store.directory_version)
+    except Exception:  # noqa: BLE001 - whatever it is, the answer is "not healthy"
+        return problem(503, "unavailable", "The store does not answer.", headers={"retry-after": "1"})
+    return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+
+
+def build_app(
+    *,
+    store: Store,
+    commands: Commands,
+    recordings: Path,
+    now: Callable[[], float],
+    new_incident: Callable[[], str] = ids.new_id,
+) -> FastAPI:
+    """Build the application.
+
+    `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch.
+    """
+    app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.context = ApiContext(store=store, commands=commands, recordings=recordings, now=now)
+    documented: list[APIRoute] = []
+    for router in ROUTERS:
+        documented += [route for route in router.routes if isinstance(route, APIRoute)]
+    manual = Manual(app, documented)
+    app.state.manual = manual
+    app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
+    install_problems(app)
+    app.add_middleware(IncidentGuard, new_incident=new_incident)
+    app.add_middleware(AccessLog)
+    mask_server_log()
+    return app

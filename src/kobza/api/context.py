@@ -1,0 +1,86 @@
+"""What every route needs: the store, the commands, the clock. One for each application, in `app.state.context`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from kobza.api.idempotency import IdempotencyKeys
+from kobza.api.ports import Commands
+from kobza.api.problems import ApiError, not_found
+from kobza.api.streaming import ExportThreads
+from kobza.call.directory import Package, Subscriber
+from kobza.call.errors import ServiceNotEnabledError
+from kobza.store import Store, numbers
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """The parts that the application was built of. Everything that blocks goes through `read` or `write`."""
+
+    store: Store
+    commands: Commands
+    recordings: Path
+    """Directory of the finished recordings."""
+    now: Callable[[], float]
+    """The steady clock, in seconds since the epoch."""
+    exports: ExportThreads = field(default_factory=ExportThreads)
+    idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
+
+    def now_ms(self) -> int:
+        """Return the moment in whole milliseconds."""
+        return int(self.now() * 1000)
+
+    async def read(self, ask: Callable[[Connection], Result]) -> Result:
+        """Ask the store, in a thread."""
+
+        def run() -> Result:
+            with self.store.read() as conn:
+                return ask(conn)
+
+        return await anyio.to_thread.run_sync(run)
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        """Change settings in the store, in a thread and in one transaction."""
+
+        def run() -> Result:
+            with self.store.write() as conn:
+                return change(conn)
+
+        return await anyio.to_thread.run_sync(run)
+
+    async def subscriber(self, enterprise_id: str, number: str) -> Subscriber:
+        """Return a number of the enterprise. Raises ApiError 404 for nobody's and for another enterprise's alike."""
+        found = await self.read(lambda conn: numbers.find(conn, enterprise_id, number))
+        if found is None:
+            raise not_found()
+        return found
+
+    async def served(self, enterprise_id: str, number: str) -> Subscriber:
+        """Return a number of the enterprise that the FMC API may act on. Raises 404, or 403 service_not_enabled."""
+        found = await self.subscriber(enterprise_id, number)
+        missing = [package for package in (Package.CONVERGENT, Package.API_FMC) if package not in found.packages]
+        if missing:
+            raise ServiceNotEnabledError(f"The number lacks {' and '.join(PACKAGE_NAMES[name] for name in missing)}.")
+        return found
+
+
+PACKAGE_NAMES = {
+    Package.CONVERGENT: 'the package "Convergent"',
+    Package.API_FMC: 'the package "API FMC"',
+    Package.CALL_RECORDING: 'the package "Call recording"',
+}
+
+
+def context_of(request: Request) -> ApiContext:
+    """Return the parts that the request's application was built of."""
+    context = request.app.state.context
+    if not isinstance(context, ApiContext):
+        raise ApiError("unavailable", "The server is starting.", headers={"retry-after": "1"})
+    return context

@@ -1,0 +1,209 @@
+"""The calls of an enterprise: `GET /v1/callhistory`."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Generator, Iterator
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api import documenting as doc
+from kobza.api.auth import FmcCaller
+from kobza.api.context import context_of
+from kobza.api.languages import language_of
+from kobza.api.problems import ApiError
+from kobza.api.query import Query
+from kobza.api.streaming import StreamedResponse, in_chunks
+from kobza.api.times import WallClock, history_interval, rfc3339
+from kobza.call.causes import cause_text
+from kobza.call.durations import ringing_seconds, talk_seconds
+from kobza.call.numbers import national
+from kobza.store import calls
+from kobza.store.calls import HistoryRow
+
+router = APIRouter(prefix="/api/fmc", tags=["History"])
+
+MAX_LIMIT: Final = 5000
+MAX_CALL_ID: Final = 64
+_CURSOR_TIME: Final = re.compile(r"[0-9]{1,16}")
+DIRECTIONS: Final = ("incoming", "outgoing", "local")
+
+
+class HistoryCall(BaseModel):
+    """One call that is over."""
+
+    call_id: str
+    calling_number: str
+    called_number: str
+    start_datetime: Annotated[str, Field(description="Wall time of Kyiv, when the attempt was made.")]
+    end_datetime: str
+    call_duration: Annotated[int, Field(description="Talk time in seconds, rounded up; 0: not answered.")]
+    ringing: Annotated[int, Field(description="Seconds of alerting until the answer or the end.")]
+    direction: Literal["incoming", "outgoing", "local"]
+    cause: Annotated[int | None, Field(description="Q.850.")]
+    record_id: Annotated[str | None, Field(description="The recording, for callrecord.")]
+    cause_text: Annotated[str, Field(description="The cause in words: Ukrainian or English, by Accept-Language.")]
+    sip_status: int | None
+    released_by: Literal["caller", "called", "api", "network"] | None
+    answered_number: str | None
+    started_at: Annotated[str, Field(description="RFC 3339, UTC.")]
+    answered_at: str | None
+    ended_at: str
+    client_state: str | None
+
+
+class HistoryAnswer(BaseModel):
+    """The calls, oldest first."""
+
+    calls: list[HistoryCall]
+    next_cursor: Annotated[str | None, Field(description="Where the next page begins; null: this is the last.")]
+
+
+EXAMPLE: Final = {
+    "calls": [
+        {
+            "call_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f5f",
+            "calling_number": "0671234567",
+            "called_number": "0501112233",
+            "start_datetime": "2026-03-01 21:39:30",
+            "end_datetime": "2026-03-01 21:39:48",
+            "call_duration": 14,
+            "ringing": 5,
+            "direction": "outgoing",
+            "cause": 16,
+            "record_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f61",
+            "cause_text": "Normal call clearing",
+            "sip_status": 200,
+            "released_by": "caller",
+            "answered_number": "0501112233",
+            "started_at": "2026-03-01T19:39:30.120Z",
+            "answered_at": "2026-03-01T19:39:35.002Z",
+            "ended_at": "2026-03-01T19:39:48.420Z",
+            "client_state": None,
+        }
+    ],
+    "next_cursor": None,
+}
+
+
+def shown_call(row: HistoryRow, wall: Callable[[int], str], language: str) -> dict[str, Any]:
+    """Return one call in the contract's fields and order; `wall` writes moments as wall time."""
+    return {
+        "call_id": row.call_id,
+        "calling_number": national(row.calling_number),
+        "called_number": national(row.called_number),
+        "start_datetime": wall(row.started_at),
+        "end_datetime": wall(row.ended_at),
+        "call_duration": talk_seconds(row.answered_at, row.ended_at),
+        "ringing": ringing_seconds(row.ringing_at, row.answered_at, row.ended_at),
+        "direction": row.direction,
+        "cause": row.cause,
+        "record_id": row.record_id,
+        "cause_text": "" if row.cause is None else cause_text(row.cause, language),
+        "sip_status": row.sip_status,
+        "released_by": row.released_by,
+        "answered_number": None if row.answered_number is None else national(row.answered_number),
+        "started_at": rfc3339(row.started_at),
+        "answered_at": None if row.answered_at is None else rfc3339(row.answered_at),
+        "ended_at": rfc3339(row.ended_at),
+        "client_state": row.client_state,
+    }
+
+
+def write_cursor(started_ms: int, call_id: str) -> str:
+    """Write the place after a call as an opaque text."""
+    return base64.urlsafe_b64encode(f"{started_ms}.{call_id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> tuple[int, str]:
+    """Read what `write_cursor` wrote. Raises ApiError for anything else."""
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        started, _, call_id = decoded.partition(".")
+    except (ValueError, binascii.Error):
+        started = call_id = ""
+    if not _CURSOR_TIME.fullmatch(started) or not 0 < len(call_id) <= MAX_CALL_ID:
+        raise ApiError("invalid_parameter", "cursor must be a next_cursor of ours.", parameter="cursor")
+    return int(started), call_id
+
+
+@router.get(
+    "/v1/callhistory",
+    summary="List calls",
+    description="The calls that began in the interval and are over, oldest first. Without `limit` all of them, "
+    "streamed. The interval is up to 31 days of wall time in Kyiv; a future `to` means now.",
+    responses={
+        **doc.answer(HistoryAnswer, EXAMPLE),
+        **doc.errors(*doc.FMC_ERRORS, "duplicate_parameter", "invalid_number", "not_found", "service_not_enabled"),
+    },
+    openapi_extra={
+        "parameters": [
+            doc.parameter(
+                "from", "Beginning; absent: 7 days before `to`.", doc.WALL_TIME, example="2026-03-01T00:00:00"
+            ),
+            doc.parameter(
+                "to", "End; absent: 7 days after `from`, or now.", doc.WALL_TIME, example="2026-03-07T23:59:59"
+            ),
+            doc.parameter("number", "Only calls of this number of yours.", doc.NUMBER),
+            doc.parameter("direction", "Only calls of this direction.", {"type": "string", "enum": list(DIRECTIONS)}),
+            doc.parameter(
+                "limit", "Calls in one answer.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, example=100
+            ),
+            doc.parameter("cursor", "The `next_cursor` of the page before.", {"type": "string"}),
+        ]
+    },
+)
+async def call_history(request: Request, caller: FmcCaller) -> Response:
+    """List calls."""
+    context = context_of(request)
+    query = Query(request)
+    query.require_one_of("from", "to")
+    interval = history_interval(query.get("from"), query.get("to"), context.now())
+    number = query.number("number")
+    direction = query.choice("direction", DIRECTIONS)
+    limit = query.integer("limit", 1, MAX_LIMIT)
+    cursor_text = query.get("cursor")
+    cursor = None if cursor_text is None else read_cursor(cursor_text)
+    if number is not None:
+        await context.served(caller.enterprise_id, number)
+    language = language_of(request.headers.get("accept-language"))
+
+    def produce() -> Generator[bytes, None, None]:
+        with context.store.read() as conn:
+            rows = calls.history(
+                conn,
+                caller.enterprise_id,
+                interval.from_ms,
+                interval.to_ms,
+                number=number,
+                direction=direction,
+                limit=None if limit is None else limit + 1,
+                cursor=cursor,
+            )
+            yield from in_chunks(_document(rows, limit, language))
+
+    return StreamedResponse(produce, context.exports, content_type="application/json")
+
+
+def _document(rows: Iterator[HistoryRow], limit: int | None, language: str) -> Iterator[bytes]:
+    """Write the answer row by row; one row more than the limit was asked for to know whether there is a next page."""
+    wall = WallClock().text
+    encode = msgspec.json.Encoder().encode
+    next_cursor: str | None = None
+    last: HistoryRow | None = None
+    yield b'{"calls": ['
+    separator = b"\n"
+    for count, row in enumerate(rows):
+        if limit is not None and count == limit and last is not None:
+            next_cursor = write_cursor(last.started_at, last.call_id)
+            break
+        yield separator
+        yield encode(shown_call(row, wall, language))
+        separator = b",\n"
+        last = row
+    yield b'\n], "next_cursor": ' + encode(next_cursor) + b"}\n"

@@ -1,0 +1,49 @@
+"""The recording of a call: `GET` and `HEAD /v1/callrecord`."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api import documenting as doc
+from kobza.api.auth import FmcCaller
+from kobza.api.context import context_of
+from kobza.api.query import Query
+from kobza.api.recordings import CONTENT_TYPE, recording_response
+
+router = APIRouter(prefix="/api/fmc", tags=["History"])
+
+_PARAMETERS = [
+    doc.parameter(
+        "record_id",
+        "As in the history and in the call state `finished`.",
+        {"type": "string", "maxLength": 64},
+        required=True,
+        example="0192f3c4a5b67d8e9f0a1b2c3d4e5f61",
+    )
+]
+
+
+async def call_record(request: Request, caller: FmcCaller) -> Response:
+    """Fetch a recording."""
+    record_id = Query(request).required("record_id")
+    return await recording_response(request, context_of(request), caller.enterprise_id, record_id)
+
+
+for _method, _summary in (("GET", "Fetch a recording"), ("HEAD", "Ask about a recording")):
+    router.add_api_route(
+        "/v1/callrecord",
+        call_record,
+        methods=[_method],
+        name=f"call_record_{_method.lower()}",
+        summary=_summary,
+        description="An mp3: the caller left, the called right. Range and ETag (the SHA-256 of the file) work.",
+        responses={
+            **doc.raw_answer(CONTENT_TYPE, {"type": "string", "format": "binary"}, "The recording"),
+            206: {"description": "The part that Range asks for", "content": {CONTENT_TYPE: {}}},
+            304: {"description": "It is the one that If-None-Match names"},
+            **doc.errors(
+                *doc.FMC_ERRORS, "not_found", "recording_not_ready", "recording_erased", "range_not_satisfiable"
+            ),
+        },
+        openapi_extra={"parameters": _PARAMETERS},
+    )

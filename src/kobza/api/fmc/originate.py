@@ -1,0 +1,183 @@
+"""Click2dial: `POST /v1/originate`, and the older `/api/onebox/v1/originate` that does the same."""
+
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api import documenting as doc
+from kobza.api.auth import FmcCaller, token_caller
+from kobza.api.context import ApiContext, context_of
+from kobza.api.problems import ApiError
+from kobza.api.query import MAX_BODY, json_body, number_of
+from kobza.call.errors import PresentationNotAllowedError
+from kobza.store import numbers
+
+router = APIRouter(prefix="/api/fmc", tags=["Calls"])
+legacy_router = APIRouter(tags=["Older interface"])
+
+MAX_CLIENT_STATE: Final = 1024
+"""Bytes of UTF-8, as the contract has it."""
+DEFAULT_TIMEOUT: Final = 60
+
+NumberText = Annotated[str, Field(min_length=1, max_length=40, examples=["0671234567"])]
+
+
+class OriginateRequest(BaseModel):
+    """A call to be made: the originator's phones ring first, then the destination is called."""
+
+    originator: NumberText
+    destination: NumberText
+    timeout: Annotated[int, Field(ge=5, le=120, description="Seconds for which each side may ring.")] = DEFAULT_TIMEOUT
+    clip: Annotated[
+        str | None, Field(max_length=40, description="The number to show to the destination; one of your own.")
+    ] = None
+    client_state: Annotated[
+        str | None, Field(max_length=MAX_CLIENT_STATE, description="Up to 1 KiB, echoed in call states and history.")
+    ] = None
+
+
+class OriginateAnswer(BaseModel):
+    """The call that was begun."""
+
+    call_control_id: Annotated[str, Field(description="The originator's leg: what callcontrol acts on.")]
+    call_id: Annotated[str, Field(description="The whole call, as in call states and history.")]
+
+
+EXAMPLE: Final = {
+    "call_control_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f60",
+    "call_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f5f",
+}
+CALL_ERRORS: Final = (
+    "invalid_number",
+    "service_not_enabled",
+    "not_found",
+    "originator_busy",
+    "originator_unreachable",
+    "no_route",
+)
+
+
+async def originate(context: ApiContext, enterprise_id: str, asked: OriginateRequest) -> bytes:
+    """Begin the call and return the answer's body. Raises KobzaError."""
+    originator = number_of(asked.originator, "originator")
+    destination = number_of(asked.destination, "destination")
+    if originator == destination:
+        raise ApiError("invalid_number", "A number cannot call itself.", parameter="destination")
+    if asked.client_state is not None and len(asked.client_state.encode()) > MAX_CLIENT_STATE:
+        raise ApiError(
+            "invalid_body", f"client_state is longer than {MAX_CLIENT_STATE} bytes.", parameter="client_state"
+        )
+    clip = None if asked.clip is None else number_of(asked.clip, "clip")
+    await context.served(enterprise_id, originator)
+    if clip is not None:
+        await require_presentable(context, enterprise_id, clip, "clip")
+    begun = await context.commands.originate(
+        enterprise_id, originator, destination, timeout=asked.timeout, clip=clip, client_state=asked.client_state
+    )
+    return msgspec.json.encode({"call_control_id": begun.call_control_id, "call_id": begun.call_id})
+
+
+async def require_presentable(context: ApiContext, enterprise_id: str, number: str, parameter: str) -> None:
+    """Raise PresentationNotAllowedError unless the enterprise may present the number: it must be its own."""
+    if await context.read(lambda conn: numbers.find(conn, enterprise_id, number)) is None:
+        raise PresentationNotAllowedError("The enterprise may present its own numbers only.", parameter=parameter)
+
+
+@router.post(
+    "/v1/originate",
+    summary="Make a call",
+    description="Rings the originator's phones first; when one answers, calls the destination while the originator "
+    "hears ringback. The answer comes at once; what happens to the call, call states tell.",
+    responses={
+        **doc.answer(OriginateAnswer, EXAMPLE),
+        **doc.errors(*doc.FMC_ERRORS, "invalid_body", *CALL_ERRORS, "presentation_not_allowed", "idempotency_conflict"),
+    },
+    openapi_extra={
+        "parameters": [
+            doc.header(
+                "Idempotency-Key",
+                "Within 24 hours the same key with the same body gives the same answer and makes one call.",
+                {"type": "string", "minLength": 1, "maxLength": 255},
+                example="order-1715-call",
+            )
+        ],
+        **doc.body(OriginateRequest, {"originator": "0671234567", "destination": "0501112233"}),
+    },
+)
+async def originate_call(request: Request, caller: FmcCaller) -> Response:
+    """Make a call."""
+    context = context_of(request)
+    asked = await json_body(request, OriginateRequest)
+    answer = await context.idempotency.once(
+        caller.enterprise_id,
+        request.headers.get("idempotency-key"),
+        msgspec.json.encode(asked.model_dump()),
+        context.now(),
+        lambda: originate(context, caller.enterprise_id, asked),
+    )
+    return Response(answer, media_type="application/json")
+
+
+async def _older_parameters(request: Request) -> dict[str, str]:
+    """Return token and numbers from the query and, with POST, from a form in the body. Raises ApiError."""
+    pairs = list(request.query_params.multi_items())
+    if request.method == "POST":
+        form = bytearray()
+        async for chunk in request.stream():
+            form += chunk
+            if len(form) > MAX_BODY:
+                raise ApiError("invalid_body", f"The body is longer than {MAX_BODY} bytes.")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/x-www-form-urlencoded":
+            pairs += parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True)
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in ("token", "calling_number", "called_number"):
+            if name in found:
+                raise ApiError("duplicate_parameter", f"{name} is given more than once.", parameter=name)
+            found[name] = value
+    for name in ("token", "calling_number", "called_number"):
+        if name not in found:
+            raise ApiError("missing_parameter", f"{name} is missing.", parameter=name)
+    return found
+
+
+async def older_originate(request: Request) -> Response:
+    """Make a call, with the parameters of the older interface."""
+    context = context_of(request)
+    asked = await _older_parameters(request)
+    caller = await token_caller(context, asked["token"])
+    wanted = OriginateRequest.model_construct(
+        originator=number_of(asked["calling_number"], "calling_number"),
+        destination=number_of(asked["called_number"], "called_number"),
+    )
+    return Response(await originate(context, caller.enterprise_id, wanted), media_type="application/json")
+
+
+for _method in ("GET", "POST"):
+    legacy_router.add_api_route(
+        "/api/onebox/v1/originate",
+        older_originate,
+        methods=[_method],
+        name=f"older_originate_{_method.lower()}",
+        summary="Make a call (older interface)",
+        description="Does what originate does; kept for clients that were written for it.",
+        responses={
+            **doc.answer(OriginateAnswer, EXAMPLE),
+            **doc.errors(
+                "missing_parameter", "duplicate_parameter", "forbidden", "invalid_body", *CALL_ERRORS, "internal_error"
+            ),
+        },
+        openapi_extra={
+            "parameters": [
+                doc.parameter("token", "The FMC token.", {"type": "string"}, required=True),
+                doc.parameter("calling_number", "Whose phones ring first.", doc.NUMBER, required=True),
+                doc.parameter("called_number", "Who is called then.", doc.NUMBER, required=True),
+            ]
+        },
+    )

@@ -1,0 +1,94 @@
+"""Which numbers can be reached now: `GET /v1/phonestatus`."""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api import documenting as doc
+from kobza.api.auth import FmcCaller
+from kobza.api.context import context_of
+from kobza.api.ports import PhoneStatus
+from kobza.api.problems import ApiError
+from kobza.api.query import Query, number_of
+from kobza.api.times import rfc3339
+from kobza.call.numbers import national
+
+router = APIRouter(prefix="/api/fmc", tags=["Settings of a number"])
+
+MAX_NUMBERS: Final = 200
+"""Numbers named in one request, each of which is looked up; without any, all are shown."""
+
+
+class Phone(BaseModel):
+    """One number."""
+
+    number: str
+    status: Annotated[
+        Literal["available", "busy", "unavailable"],
+        Field(description="busy: alerting or in a call; unavailable: no device is reachable."),
+    ]
+    dnd: Literal["on", "off"]
+    devices: Annotated[int, Field(description="How many devices are registered.")]
+    since: Annotated[str | None, Field(description="Since when the status is what it is (RFC 3339, UTC).")]
+
+
+class PhonesAnswer(BaseModel):
+    """The numbers asked for, or all."""
+
+    phones: list[Phone]
+
+
+EXAMPLE: Final = {
+    "phones": [
+        {
+            "number": "0671234567",
+            "status": "available",
+            "dnd": "off",
+            "devices": 2,
+            "since": "2026-03-01T07:30:00.000Z",
+        }
+    ]
+}
+
+
+def _shown(phone: PhoneStatus) -> dict[str, Any]:
+    return {
+        "number": national(phone.number),
+        "status": phone.status,
+        "dnd": "on" if phone.dnd else "off",
+        "devices": phone.devices,
+        "since": None if phone.since is None else rfc3339(int(phone.since * 1000)),
+    }
+
+
+@router.get(
+    "/v1/phonestatus",
+    summary="Show which numbers can be reached",
+    responses={
+        **doc.answer(PhonesAnswer, EXAMPLE),
+        **doc.errors(*doc.FMC_ERRORS, "invalid_number", "not_found", "service_not_enabled"),
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                **doc.parameter("number", "Numbers of yours; none: all.", {"type": "array", "items": doc.NUMBER}),
+                "explode": True,
+            }
+        ]
+    },
+)
+async def show_phones(request: Request, caller: FmcCaller) -> Response:
+    """Show which numbers can be reached."""
+    context = context_of(request)
+    asked = Query(request).all("number")
+    if len(asked) > MAX_NUMBERS:
+        raise ApiError("invalid_parameter", f"number may be given {MAX_NUMBERS} times.", parameter="number")
+    wanted = list(dict.fromkeys(number_of(text, "number") for text in asked)) or None
+    for number in wanted or ():
+        await context.served(caller.enterprise_id, number)
+    phones = context.commands.phone_status(caller.enterprise_id, wanted)
+    return Response(msgspec.json.encode({"phones": [_shown(phone) for phone in phones]}), media_type="application/json")

@@ -1,0 +1,116 @@
+"""What the HTTP layer needs of the conductor, as protocols: `kobza.pbx.commands.Commands` fulfils them."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+ControlAction = Literal["clear", "hold", "unhold"]
+
+
+class Originated(Protocol):
+    """A call that was begun: its own id and that of the originator's leg."""
+
+    @property
+    def call_id(self) -> str: ...  # noqa: D102
+    @property
+    def call_control_id(self) -> str: ...  # noqa: D102
+
+
+class PhoneStatus(Protocol):
+    """Whether a number can be reached now."""
+
+    @property
+    def number(self) -> str:
+        """E.164."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """One of available, busy, unavailable."""
+        ...
+
+    @property
+    def dnd(self) -> bool:
+        """Whether Do Not Disturb is in force."""
+        ...
+
+    @property
+    def devices(self) -> int:
+        """How many devices are registered."""
+        ...
+
+    @property
+    def since(self) -> float | None:
+        """Seconds: since when the status is what it is; None when that is not known."""
+        ...
+
+
+class LiveCall(Protocol):
+    """One leg of a call that is on now."""
+
+    @property
+    def call_id(self) -> str: ...  # noqa: D102
+    @property
+    def call_control_id(self) -> str: ...  # noqa: D102
+    @property
+    def number(self) -> str:
+        """The owner's number, E.164."""
+        ...
+
+    @property
+    def phone_number(self) -> str:
+        """The other side's number."""
+        ...
+
+    @property
+    def direction(self) -> str:
+        """One of incoming, outgoing, local."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """One of alerting, established, held."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """Seconds: since when the state is what it is."""
+        ...
+
+
+class Commands(Protocol):
+    """Commands to live calls and settings that act on the next one. The synchronous ones read memory only."""
+
+    async def originate(
+        self,
+        enterprise_id: str,
+        originator: str,
+        destination: str,
+        *,
+        timeout: int = 60,  # noqa: ASYNC109 - how long phones ring, not how long we wait
+        clip: str | None = None,
+        client_state: str | None = None,
+    ) -> Originated:
+        """Ring the originator's phones, then call the destination. Raises KobzaError."""
+        ...
+
+    async def control(self, enterprise_id: str, call_control_id: str, action: ControlAction) -> str:
+        """Act on a leg; return its state afterwards. Raises KobzaError: 404, 409, 504."""
+        ...
+
+    def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> Sequence[PhoneStatus]:
+        """Return the status of some or all numbers of an enterprise."""
+        ...
+
+    async def set_dnd(self, enterprise_id: str, number: str, on: bool, until_ms: int | None) -> None:
+        """Switch Do Not Disturb, until a moment in ms or until it is switched off."""
+        ...
+
+    async def set_clip(
+        self, enterprise_id: str, number: str, presentation_number: str | None, restricted: bool, until_ms: int | None
+    ) -> None:
+        """Set what those see whom the number calls."""
+        ...
+
+    def live_calls(self, enterprise_id: str) -> Sequence[LiveCall]:
+        """Return the legs of the enterprise's numbers that are in a call now."""
+        ...

@@ -1,0 +1,93 @@
+"""Sending a recording: whole or a part of it, only when it changed; shared by the FMC API and the portal."""
+
+import logging
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api.context import ApiContext
+from kobza.api.problems import ApiError, not_found
+from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, parse_range
+from kobza.api.streaming import CHUNK, StreamedResponse
+from kobza.store import recordings
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "audio/mpeg"
+RETRY_AFTER: Final = "2"
+"""Seconds: what encoding an ordinary call takes, generously."""
+MAX_RECORD_ID: Final = 64
+
+
+async def recording_response(request: Request, context: ApiContext, enterprise_id: str, record_id: str) -> Response:
+    """Answer GET or HEAD of a recording of the enterprise.
+
+    Raises ApiError: 404 unknown or another enterprise's, 410 erased, 409 while it is being made, 416.
+    """
+    found = None
+    if 0 < len(record_id) <= MAX_RECORD_ID:
+        found = await context.read(lambda conn: recordings.find(conn, enterprise_id, record_id))
+    if found is None:
+        raise not_found()
+    if found.status in ("recording", "encoding"):
+        raise ApiError("recording_not_ready", "The recording is being made.", headers={"retry-after": RETRY_AFTER})
+    if found.status != "ready" or found.path is None:
+        raise ApiError("recording_erased", "The recording is gone.")
+    path = context.recordings / found.path
+    size = await anyio.to_thread.run_sync(_size, path)
+    if size is None:
+        logger.error("the file of recording %s is missing", record_id)
+        raise ApiError("recording_erased", "The recording is gone.")
+    etag = f'"{found.sha256}"'
+    headers = {
+        "etag": etag,
+        "accept-ranges": "bytes",
+        "cache-control": "private, no-cache",
+        "content-disposition": f'inline; filename="{record_id}.mp3"',
+    }
+    if matches_etag(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    condition = request.headers.get("if-range")
+    wanted = request.headers.get("range") if condition is None or condition.strip() == etag else None
+    try:
+        part = parse_range(wanted, size) if request.method == "GET" else None
+    except RangeNotSatisfiableError:
+        raise ApiError(
+            "range_not_satisfiable", "The range lies behind the end.", headers={"content-range": f"bytes */{size}"}
+        ) from None
+    status = 200
+    if part is None:
+        part = ByteRange(0, size - 1)
+    else:
+        status = 206
+        headers["content-range"] = f"bytes {part.first}-{part.last}/{size}"
+    headers["content-length"] = str(part.length)
+    sent = part
+
+    def produce() -> Generator[bytes, None, None]:
+        yield from _bytes_of(path, sent)
+
+    return StreamedResponse(produce, context.exports, content_type=CONTENT_TYPE, headers=headers, status=status)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _bytes_of(path: Path, part: ByteRange) -> Generator[bytes, None, None]:
+    remaining = part.length
+    with path.open("rb") as file:
+        file.seek(part.first)
+        while remaining > 0:
+            chunk = file.read(min(CHUNK, remaining))
+            if not chunk:
+                raise OSError(f"{path.name} became shorter while it was sent")
+            remaining -= len(chunk)
+            yield chunk
