@@ -217,7 +217,9 @@ def test_the_phone_answers_too_late_and_is_held_after_all() -> None:
     token = ladder.hold("caller")
     ladder.timer(f"command:{token}", after=10)
     assert ladder.commands == {token: "no_answer_from_phone"}
+    ladder.take()
     ladder.timer(f"command:{token}")
+    assert ladder.take() == []
     with pytest.raises(WrongStateError):  # the re-INVITE is still out
         ladder.hold("caller")
     ladder.take()
@@ -372,3 +374,5 @@ def test_the_call_ends_while_commands_wait() -> None:
         "command: wrong_state",
     ]
     assert ladder.commands == {in_time: "wrong_state", late: "no_answer_from_phone"}
+    ladder.timer(f"command:{in_time}")
+    assert ladder.take() == []
