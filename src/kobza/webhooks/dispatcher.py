@@ -7,13 +7,12 @@ a bounded amount of memory and delays nobody else.
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
-
-import structlog
 
 from kobza.store.entries import AttemptStored, DeliveryOutcome, Entry, StateStored
 from kobza.store.store import Store
@@ -40,7 +39,7 @@ UNSAVED: Final = 10_000
 STOP_SECONDS: Final = 3.0
 """How long attempts under way may take when the dispatcher stops; then they are left to the next start."""
 
-_log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
@@ -181,8 +180,8 @@ class Dispatcher:
             outcome = await client.post(endpoint, delivery.event_id, delivery.body)
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # a bug of ours: it must not end the delivery, nor go unseen
-            _log.exception("webhook_attempt_broke", enterprise_id=lane.enterprise_id, event_id=delivery.event_id)
+        except Exception as error:
+            logger.exception("webhook of enterprise %s: attempt %s broke", lane.enterprise_id, delivery.event_id)
             outcome = Outcome(self._now(), 0, endpoint.url, error=f"the attempt broke: {type(error).__name__}")
         self._conclude(lane, delivery, outcome)
         self._advance(lane)
@@ -216,19 +215,19 @@ class Dispatcher:
 
     def _note(self, lane: Lane, delivery: Delivery, outcome: Outcome, result: DeliveryOutcome) -> None:
         """Count for the probing, and log changes: a receiver that fails for a day is one line, not thousands."""
-        said = {"enterprise_id": lane.enterprise_id, "event_id": delivery.event_id}
+        whose = lane.enterprise_id
         if outcome.taken:
             if lane.failures:
-                _log.info("webhook_recovered", **said, failures=lane.failures)
+                logger.info("webhook of enterprise %s works again after %d failures", whose, lane.failures)
             lane.failures = 0
             return
         lane.failures += 1
         if outcome.gone:
-            _log.error("webhook_switched_off", **said, reason=outcome.error)
+            logger.error("webhook of enterprise %s is switched off: %s", whose, outcome.error)
         elif result == "failed":
-            _log.error("webhook_gave_up", **said, reason=outcome.error, attempts=delivery.attempts)
+            logger.error("webhook of enterprise %s: gave up on %s: %s", whose, delivery.event_id, outcome.error)
         elif lane.failures == 1:
-            _log.warning("webhook_fails", **said, reason=outcome.error)
+            logger.warning("webhook of enterprise %s fails: %s", whose, outcome.error)
 
     # Results into the store
 
@@ -243,8 +242,8 @@ class Dispatcher:
             lane, entry = self._unsaved[0]
             try:
                 self._journal.append([entry], partial(self._saved, lane, entry.event_id))
-            except Exception as error:  # full, or stopped: the results are kept, the deliveries go on
-                _log.warning("webhook_result_waits", reason=str(error), waiting=len(self._unsaved))
+            except Exception as error:  # noqa: BLE001 - full or stopped: the results are kept, the rest goes on
+                logger.warning("%d results of webhooks wait for the journal: %s", len(self._unsaved), error)
                 return
             self._unsaved.popleft()
 
@@ -259,7 +258,7 @@ class Dispatcher:
             try:
                 await self._backlog.switch_off(lane.enterprise_id, reason, int(self._now() * 1000))
             except Exception:
-                _log.exception("webhook_switch_off_failed", enterprise_id=lane.enterprise_id)
+                logger.exception("webhook of enterprise %s: switching it off failed", lane.enterprise_id)
                 await asyncio.sleep(TICK_SECONDS)
             else:
                 lane.closing = False
@@ -294,7 +293,7 @@ class Dispatcher:
             page = await self._backlog.page(lane.enterprise_id, int(self._now() * 1000), self._room(lane))
         except Exception:
             lane.abandon_scan()
-            _log.exception("webhook_backlog_unreadable", enterprise_id=lane.enterprise_id)
+            logger.exception("webhook of enterprise %s: what is owed cannot be read", lane.enterprise_id)
             await asyncio.sleep(TICK_SECONDS)
         else:
             lane.finish_scan(page)
@@ -310,7 +309,7 @@ class Dispatcher:
                     lane.poked = lane.poked or lane.mode is Mode.BEHIND
                     self._advance(lane)
             except Exception:
-                _log.exception("webhook_upkeep_failed")
+                logger.exception("the upkeep of the webhooks failed")
 
     async def _take_changes(self) -> None:
         """See which endpoints were set, changed, switched on or removed since the last look."""
@@ -335,7 +334,7 @@ class Dispatcher:
     def _ended(self, among: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         among.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("webhook_task_failed", exc_info=error)
+            logger.error("a task of the webhooks failed", exc_info=error)
 
 
 def _entry(delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, retry_at: float | None) -> AttemptStored:
