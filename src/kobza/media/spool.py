@@ -7,9 +7,8 @@ there is the recording; a last record that is cut off is dropped.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +21,9 @@ MAX_PACKET: Final = 2048
 """Bytes of a packet: an Ethernet frame holds fewer. A record that claims more is damage."""
 RECORD: Final = struct.Struct("<BBHI")
 """Kind, law, length, ticks; little-endian."""
+
+MAX_TICKS: Final = 24 * 3600 * TICKS
+"""A day. A record that claims to be later is damage."""
 
 KINDS: Final = {Side.CALLER: 0, Side.CALLEE: 1}
 END: Final = 2
@@ -46,8 +48,7 @@ class SpoolHeader(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self) + b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolRecord:
+class SpoolRecord(NamedTuple):
     """One packet: from which side, in which law its payload is, and when it came, in ticks since the start."""
 
     kind: int
@@ -80,7 +81,7 @@ def read_records(file: BinaryIO) -> Iterator[SpoolRecord]:
         if len(prefix) < RECORD.size:
             return
         kind, law, length, ticks = RECORD.unpack(prefix)
-        if kind > END or length > MAX_PACKET:
+        if kind > END or length > MAX_PACKET or ticks > MAX_TICKS:
             return
         packet = file.read(length)
         if len(packet) < length:
