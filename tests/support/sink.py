@@ -90,6 +90,7 @@ class WebhookSink:
         """Asked for each request before anything else; None leaves it to the others."""
         self.in_flight = 0
         self.most_in_flight = 0
+        self._peers: set[object] = set()
         self._answers: deque[Answer] = deque()
         self._arrived = asyncio.Condition()
         self._stopping = asyncio.Event()
@@ -105,6 +106,11 @@ class WebhookSink:
     def port(self) -> int:
         """The port it listens on."""
         return self._port
+
+    @property
+    def connections(self) -> int:
+        """How many connections requests have come over."""
+        return len(self._peers)
 
     @property
     def states(self) -> list[dict[str, Any]]:
@@ -150,6 +156,8 @@ class WebhookSink:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.in_flight += 1
+        if request.transport is not None:
+            self._peers.add(request.transport.get_extra_info("peername"))
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             body = await request.read()
