@@ -98,18 +98,24 @@ def number_of(text: str, parameter: str) -> str:
         raise NumberError(error.detail, parameter=parameter) from None
 
 
-async def json_body(request: Request, model: type[Body]) -> Body:
-    """Read and check the JSON body, whatever its Content-Type says. Raises ApiError: 400 for all that is wrong with it.
-
-    Types are strict (a number is no string); unknown fields are ignored, so that clients may send more than we know.
-    """
+async def limited_body(request: Request) -> bytes:
+    """Read the body. Raises ApiError when it is longer than MAX_BODY."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
             raise ApiError("invalid_body", f"The body is longer than {MAX_BODY} bytes.")
+    return bytes(body)
+
+
+async def json_body(request: Request, model: type[Body]) -> Body:
+    """Read and check the JSON body, whatever its Content-Type says. Raises ApiError: 400 for all that is wrong with it.
+
+    Types are strict (a number is no string); unknown fields are ignored, so that clients may send more than we know.
+    """
+    body = await limited_body(request)
     try:
-        return model.model_validate_json(bytes(body), strict=True)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         names = [str(part) for part in first["loc"]]

@@ -13,7 +13,7 @@ from kobza.api import documenting as doc
 from kobza.api.auth import FmcCaller, token_caller
 from kobza.api.context import ApiContext, context_of
 from kobza.api.problems import ApiError
-from kobza.api.query import MAX_BODY, json_body, number_of
+from kobza.api.query import json_body, limited_body, number_of
 from kobza.call.errors import PresentationNotAllowedError
 from kobza.store import numbers
 
@@ -127,11 +127,7 @@ async def _older_parameters(request: Request) -> dict[str, str]:
     """Return token and numbers from the query and, with POST, from a form in the body. Raises ApiError."""
     pairs = list(request.query_params.multi_items())
     if request.method == "POST":
-        form = bytearray()
-        async for chunk in request.stream():
-            form += chunk
-            if len(form) > MAX_BODY:
-                raise ApiError("invalid_body", f"The body is longer than {MAX_BODY} bytes.")
+        form = await limited_body(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/x-www-form-urlencoded":
             pairs += parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True)
