@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     try:
-        result = app(args=arguments, standalone_mode=False)
+        result = app(args=arguments, prog_name="kobza", standalone_mode=False)
     except typer.TyperException as error:
         print_usage_error(error)
         return WRONG_USE

@@ -1,0 +1,217 @@
+"""The commands that fill a store, as tests from outside use them."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from kobza.sip.digest import ha1
+
+from kobza.call.directory import Package
+from kobza.store import Store, directory, enterprises, users
+from kobza.store.store import STORE_FILE
+from tests.cli.conftest import Kobza
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+def test_init_makes_a_store_and_may_be_repeated(kobza: Kobza, data: Path) -> None:
+    assert kobza("init", "--json").json == {"data": str(data), "sip_realm": "kobza"}
+    assert (data / STORE_FILE).is_file()
+    assert kobza("init", "--json").json == {"data": str(data), "sip_realm": "kobza"}
+
+
+def test_the_data_directory_may_stand_before_or_after_the_command(kobza: Kobza, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    assert kobza("--data", str(before), "init", "--json").json["data"] == str(before)
+    assert kobza("init", "--data", str(after), "--json").json["data"] == str(after)
+    assert kobza("--data", str(before), "init", "--data", str(after), "--json").json["data"] == str(after)
+    assert (before / STORE_FILE).is_file()
+    assert (after / STORE_FILE).is_file()
+
+
+def test_the_realm_is_fixed_by_the_first_enterprise(kobza: Kobza, monkeypatch: pytest.MonkeyPatch) -> None:
+    kobza("init")
+    monkeypatch.setenv("KOBZA_SIP_REALM", "pbx.example")
+    assert kobza("init", "--json").json["sip_realm"] == "pbx.example"
+    kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret")
+    monkeypatch.setenv("KOBZA_SIP_REALM", "other.example")
+    ran = kobza("init", "--json")
+    assert ran.json["sip_realm"] == "pbx.example"
+    assert "keeps its realm pbx.example" in ran.err
+
+
+def test_without_a_store_every_command_says_what_to_do(kobza: Kobza) -> None:
+    ran = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert "kobza init" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_an_enterprise(kobza: Kobza, data: Path) -> None:
+    kobza("init")
+    added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
+    assert list(added) == ["enterprise_id", "fmc_token", "integrator_id"]
+    assert re.fullmatch(r"[0-9a-f]{64}", added["fmc_token"])
+    store = Store.open(data / STORE_FILE)
+    with store.read() as connection:
+        found = enterprises.find_token(connection, added["fmc_token"])
+        user = users.find(connection, "olena")
+    store.close()
+    assert found is not None
+    assert (found.enterprise_id, found.integrator_id) == (added["enterprise_id"], added["integrator_id"])
+    assert user is not None
+    assert PasswordHasher().verify(user.password_hash, "secret")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("Other", "--admin", "olena", "--password", "x"), "olena is taken"),
+        (("", "--admin", "maria", "--password", "x"), "NAME"),
+        (("Other", "--admin", " ", "--password", "x"), "--admin"),
+    ],
+)
+def test_enterprises_that_cannot_be(kobza: Kobza, enterprise: str, arguments: tuple[str, ...], words: str) -> None:
+    ran = kobza("enterprise", "add", *arguments, "--json")
+    assert ran.code != 0
+    assert ran.out == ""
+    assert words in ran.err
+
+
+def test_a_number_with_everything(kobza: Kobza, enterprise: str, data: Path) -> None:
+    options = ("--name", "Олена", "--department", "Продаж", "--package", "convergent", "--package", "call_recording")
+    added = kobza(
+        "number", "add", "+380 67 123-45-67", "--enterprise", enterprise, *options, "--sip-password", "pw", "--json"
+    ).json
+    assert added == {
+        "number": "0671234567",
+        "enterprise_id": enterprise,
+        "name": "Олена",
+        "department": "Продаж",
+        "packages": ["call_recording", "convergent"],
+        "sip_username": "0671234567",
+        "sip_password": "pw",
+    }
+    store = Store.open(data / STORE_FILE)
+    with store.read() as connection:
+        subscriber = directory.load(connection).subscribers["+380671234567"]
+    store.close()
+    assert subscriber.enterprise_id == enterprise
+    assert subscriber.packages == {Package.CONVERGENT, Package.CALL_RECORDING}
+    assert (subscriber.name, subscriber.department) == ("Олена", "Продаж")
+    assert subscriber.ha1_md5 == ha1("0671234567", "kobza", "pw", "MD5")
+    assert subscriber.ha1_sha256 == ha1("0671234567", "kobza", "pw", "SHA-256")
+
+
+def test_a_number_with_nothing_gets_a_password_and_the_usual_packages(kobza: Kobza, enterprise: str) -> None:
+    first = kobza("number", "add", "0671234567", "--enterprise", enterprise, "--json").json
+    second = kobza("number", "add", "0671234568", "--enterprise", enterprise, "--json").json
+    assert first["packages"] == ["api_fmc", "convergent"]
+    assert re.fullmatch(r"[A-Za-z0-9]{20}", first["sip_password"])
+    assert first["sip_password"] != second["sip_password"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("0671234567", "--enterprise", "nobody"), 1, "there is no enterprise nobody"),
+        (("067", "--enterprise", "ENTERPRISE", "--package", "gold"), 2, "'gold' is not one of"),
+        (("06712345678901234567", "--enterprise", "ENTERPRISE"), 1, "no such number"),
+        (("no number", "--enterprise", "ENTERPRISE"), 1, "consists of digits"),
+        (("0671234567", "--enterprise", "ENTERPRISE", "--sip-password", ""), 2, "--sip-password"),
+        (("0671234567",), 2, "--enterprise"),
+    ],
+)
+def test_numbers_that_cannot_be(
+    kobza: Kobza, enterprise: str, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    ran = kobza("number", "add", *(enterprise if item == "ENTERPRISE" else item for item in arguments), "--json")
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_number_is_added_once(kobza: Kobza, enterprise: str) -> None:
+    assert kobza("number", "add", "0671234567", "--enterprise", enterprise).code == 0
+    ran = kobza("number", "add", "380671234567", "--enterprise", enterprise)
+    assert ran.code == 1
+    assert "taken" in ran.err
+
+
+def test_a_trunk(kobza: Kobza, enterprise: str, data: Path) -> None:
+    added = kobza("trunk", "add", "operator", "--host", "127.0.0.1", "--port", "5090", "--json").json
+    assert added == {
+        "trunk_id": added["trunk_id"],
+        "name": "operator",
+        "host": "127.0.0.1",
+        "port": 5090,
+        "prefix": None,
+    }
+    assert kobza("trunk", "add", "kyiv", "--host", "::1", "--port", "5060", "--prefix", "044", "--json").json["prefix"]
+    store = Store.open(data / STORE_FILE)
+    with store.read() as connection:
+        trunks = directory.load(connection).trunks
+    store.close()
+    assert [(trunk.name, trunk.host, trunk.port, trunk.prefix) for trunk in trunks] == [
+        ("operator", "127.0.0.1", 5090, None),
+        ("kyiv", "::1", 5060, "044"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("t", "--host", "operator.example", "--port", "5060"),
+        ("t", "--host", "127.0.0.1", "--port", "0"),
+        ("t", "--host", "127.0.0.1", "--port", "5060", "--prefix", "ab"),
+    ],
+)
+def test_trunks_that_cannot_be(kobza: Kobza, enterprise: str, arguments: tuple[str, ...]) -> None:
+    ran = kobza("trunk", "add", *arguments, "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+
+
+def test_a_webhook(kobza: Kobza, enterprise: str, data: Path) -> None:
+    url = "http://127.0.0.1:9000/hooks"
+    for secret in ((), ("--secret", SECRET)):
+        ran = kobza("webhook", "set", "--enterprise", enterprise, "--url", url, "--token", "T", *secret, "--json")
+        assert ran.json == {"enterprise_id": enterprise, "url": url, "signed": bool(secret), "active": True}
+    store = Store.open(data / STORE_FILE)
+    with store.read() as connection:
+        endpoint = directory.load(connection).endpoints[enterprise]
+    store.close()
+    assert (endpoint.url, endpoint.token, endpoint.secret, endpoint.active) == (url, "T", SECRET, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "words"),
+    [
+        ({"--enterprise": "nobody"}, 1, "there is no enterprise nobody"),
+        ({"--url": "ftp://crm.example.com"}, 2, "--url"),
+        ({"--token": "a b"}, 2, "--token"),
+        ({"--secret": "short"}, 2, "--secret"),
+    ],
+)
+def test_webhooks_that_cannot_be(kobza: Kobza, enterprise: str, changed: dict[str, str], code: int, words: str) -> None:
+    options = {"--enterprise": enterprise, "--url": "https://crm.example.com", "--token": "T"} | changed
+    ran = kobza("webhook", "set", *(item for pair in options.items() for item in pair), "--json")
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_history_for_benches(kobza: Kobza, enterprise: str) -> None:
+    filled = kobza(
+        "dev", "fill", "--enterprise", enterprise, "--calls", "500", "--days", "3", "--seed", "1", "--json"
+    ).json
+    assert (filled["calls"], filled["days"], filled["seed"]) == (500, 3, 1)
+
+
+def test_people_get_a_table(kobza: Kobza, enterprise: str) -> None:
+    ran = kobza("number", "add", "0671234567", "--enterprise", enterprise, "--name", "[bold]Olena[/bold]")
+    assert ran.code == 0
+    assert "sip password" in ran.out
+    assert "[bold]Olena[/bold]" in ran.out
