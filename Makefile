@@ -20,7 +20,7 @@ export UV_NO_PROGRESS := 1
 .PHONY: help demo install dev test test-tools check format bench lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/.run ## install and start Kobza with phones that call each other; Ctrl-C stops it (ARGS="--http …" adds options)
 	@exec $(BIN)/kobza demo $(ARGS)
