@@ -18,6 +18,7 @@ from kobza.api.fmc import callcontrol, callhistory, callrecord, clip, dnd, origi
 from kobza.api.manual import Manual
 from kobza.api.ports import Commands
 from kobza.api.problems import IncidentGuard, install_problems, problem
+from kobza.portal.routes import portal_routes
 from kobza.store import Store, ids
 
 ROUTERS: Final = (
@@ -50,20 +51,24 @@ def build_app(
     commands: Commands,
     recordings: Path,
     now: Callable[[], float],
+    portal_secret: bytes,
     new_incident: Callable[[], str] = ids.new_id,
 ) -> FastAPI:
     """Build the application.
 
-    `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch.
+    `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
+    `portal_secret` (32 bytes or more) signs the portal's cookies.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.context = ApiContext(store=store, commands=commands, recordings=recordings, now=now)
+    context = ApiContext(store=store, commands=commands, recordings=recordings, now=now)
+    app.state.context = context
     documented: list[APIRoute] = []
     for router in ROUTERS:
         documented += [route for route in router.routes if isinstance(route, APIRoute)]
     manual = Manual(app, documented)
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
+    app.router.routes += portal_routes(context, portal_secret)
     install_problems(app)
     app.add_middleware(IncidentGuard, new_incident=new_incident)
     app.add_middleware(AccessLog)

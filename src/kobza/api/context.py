@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio.to_thread
-from sqlalchemy import Connection
 from starlette.requests import Request
 
 from kobza.api.idempotency import IdempotencyKeys
@@ -18,6 +17,8 @@ from kobza.call.errors import ServiceNotEnabledError
 from kobza.store import Store, numbers
 
 Result = TypeVar("Result")
+Connection = Any
+"""What `Store.read` and `Store.write` give. No SQL is written up here, so its library is not known here either."""
 
 
 @dataclass(frozen=True, slots=True)

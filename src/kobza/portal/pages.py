@@ -1,0 +1,114 @@
+"""The pages that show: overview, live calls, recordings, integration, extended services."""
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api.fmc.webhook import load_endpoint
+from kobza.api.recordings import recording_response
+from kobza.portal.access import Portal, Visitor
+from kobza.portal.rendering import page_language
+from kobza.portal.views import LiveView, NumberView, call_view, live_views, number_views
+from kobza.store import address_book, calls, numbers
+
+LAST_CALLS: Final = 30
+LAST_DAYS: Final = 7
+_DAY_MS: Final = 86_400_000
+
+
+def common(visitor: Visitor) -> dict[str, Any]:
+    """Return what the frame of every page shows."""
+    return {"enterprise": visitor.enterprise.name, "csrf": visitor.csrf}
+
+
+async def _names(portal: Portal, visitor: Visitor) -> dict[str, str]:
+    entries = await portal.context.read(lambda conn: address_book.list_for(conn, visitor.enterprise_id))
+    return {entry.number: entry.name for entry in entries}
+
+
+async def _numbers(portal: Portal, visitor: Visitor) -> list[NumberView]:
+    subscribers = await portal.context.read(lambda conn: numbers.list_for(conn, visitor.enterprise_id))
+    phones = portal.context.commands.phone_status(visitor.enterprise_id, None)
+    return number_views(subscribers, phones, portal.context.now())
+
+
+def _live(portal: Portal, visitor: Visitor, names: dict[str, str]) -> list[LiveView]:
+    legs = portal.context.commands.live_calls(visitor.enterprise_id)
+    return live_views(legs, names, portal.context.now())
+
+
+async def overview(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """Numbers with their status, live calls, last calls."""
+    now_ms = portal.context.now_ms()
+    rows = await portal.context.read(
+        lambda conn: list(calls.latest(conn, visitor.enterprise_id, now_ms - LAST_DAYS * _DAY_MS, limit=LAST_CALLS))
+    )
+    names = await _names(portal, visitor)
+    language = page_language(request)
+    return portal.pages.page(
+        request,
+        "overview.html",
+        **common(visitor),
+        numbers=await _numbers(portal, visitor),
+        live=_live(portal, visitor, names),
+        calls=[call_view(row, names, language) for row in rows],
+        notice=None,
+    )
+
+
+async def live(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """The live calls alone: what the overview's script asks for again and again."""
+    names = await _names(portal, visitor)
+    return portal.pages.page(request, "live.html", csrf=visitor.csrf, live=_live(portal, visitor, names))
+
+
+async def recording(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """A recording, for the player."""
+    record_id = request.path_params["record_id"]
+    return await recording_response(request, portal.context, visitor.enterprise_id, record_id)
+
+
+async def provisioning(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """Numbers with their packages and switches."""
+    return portal.pages.page(request, "provisioning.html", **common(visitor), numbers=await _numbers(portal, visitor))
+
+
+async def crm_integration(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """Integrator id, token, remote system, deliveries."""
+    return await crm_page(portal, request, visitor, saved=request.query_params.get("saved") == "1")
+
+
+async def crm_page(
+    portal: Portal,
+    request: Request,
+    visitor: Visitor,
+    *,
+    saved: bool = False,
+    error: str | None = None,
+    new_token: str | None = None,
+    form: dict[str, Any] | None = None,
+    status: int = 200,
+) -> Response:
+    """Answer with the page of the integration; `form` is what was sent, when it was wrong."""
+    found = await load_endpoint(portal.context, visitor.enterprise_id)
+    endpoint = None
+    if found is not None:
+        settings, state = found
+        endpoint = {"active": state.active, "reason": state.inactive_reason, "signed": settings.secret is not None}
+        form = form or {"url": settings.url, "extended": settings.extended}
+    base = request.base_url
+    return portal.pages.page(
+        request,
+        "crm.html",
+        status=status,
+        **common(visitor),
+        saved=saved,
+        error=error,
+        new_token=new_token,
+        api_address=f"{base.scheme}://{base.netloc}/api/fmc",
+        integrator_id=visitor.enterprise.integrator_id,
+        endpoint=endpoint,
+        form=form or {"url": "", "extended": False},
+        deliveries=[],
+    )

@@ -1,0 +1,95 @@
+"""Pages: templates, the headers that keep a page to itself, and the files it is made of."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api.languages import Language, language_of
+from kobza.portal.texts import Say, say_in
+
+LANGUAGE_COOKIE: Final = "kobza_language"
+
+HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+STATIC: Final[Mapping[str, str]] = {
+    "kobza.css": "text/css; charset=utf-8",
+    "kobza.js": "text/javascript; charset=utf-8",
+    "kobza.svg": "image/svg+xml",
+}
+
+
+def make_environment() -> Environment:
+    """Return the templates. Everything is escaped; an unknown name is an error."""
+    return Environment(
+        loader=PackageLoader("kobza.portal"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page_language(request: Request) -> Language:
+    """Return the language chosen in the header of the page, else that of the browser."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen == "uk":
+        return "uk"
+    if chosen == "en":
+        return "en"
+    return language_of(request.headers.get("accept-language"))
+
+
+def duration_text(seconds: int, say: Say) -> str:
+    """Write a duration for people: `45 s`, `3 min 20 s`, `1 h 5 min`."""
+    minutes, rest = divmod(max(0, seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} {say('hours')} {minutes} {say('minutes')}"
+    if minutes:
+        return f"{minutes} {say('minutes')} {rest} {say('seconds')}"
+    return f"{rest} {say('seconds')}"
+
+
+class Pages:
+    """Renders pages in the language of the request."""
+
+    def __init__(self) -> None:
+        self._environment = make_environment()
+
+    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Answer with a page."""
+        language = page_language(request)
+        say = say_in(language)
+        html = self._environment.get_template(template).render(
+            say=say,
+            language=language,
+            path=request.url.path,
+            duration=lambda seconds: duration_text(seconds, say),
+            **values,
+        )
+        return Response(html, status, HEADERS, "text/html")
+
+
+async def static_file(request: Request) -> Response:
+    """Answer with one of the portal's own files."""
+    name = request.path_params["name"]
+    content_type = STATIC.get(name)
+    if content_type is None:
+        return Response(status_code=404)
+    headers = {
+        "content-type": content_type,
+        "cache-control": "public, max-age=300",
+        "x-content-type-options": "nosniff",
+    }
+    return Response((files("kobza.portal") / "static" / name).read_bytes(), headers=headers)

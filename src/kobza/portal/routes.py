@@ -1,0 +1,45 @@
+"""The portal's routes, for the one application that serves programs and people."""
+
+import anyio
+from starlette.routing import BaseRoute, Route
+
+from kobza.api.context import ApiContext
+from kobza.portal import actions, pages
+from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
+from kobza.portal.rendering import Pages, static_file
+from kobza.portal.signin import CookieSigner, GuessLimit
+
+
+def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
+    """Return the routes. `secret` (32 bytes or more) signs the cookies: whoever has it can sign in as anybody."""
+    portal = Portal(
+        context=context,
+        signer=CookieSigner(secret),
+        pages=Pages(),
+        guesses=GuessLimit(),
+        hashing=anyio.Semaphore(HASHING_AT_ONCE),
+    )
+    sign_in = actions.SignIn(portal)
+    shown = {
+        "/": pages.overview,
+        "/live": pages.live,
+        "/provisioning": pages.provisioning,
+        "/crm-integration": pages.crm_integration,
+        "/recordings/{record_id}": pages.recording,
+    }
+    forms = {
+        "/signout": actions.sign_out,
+        "/live/hangup": actions.hang_up,
+        "/provisioning/dnd": actions.switch_dnd,
+        "/crm-integration/webhook": actions.set_webhook,
+        "/crm-integration/webhook/remove": actions.remove_webhook,
+        "/crm-integration/token": actions.rotate_token,
+    }
+    return [
+        Route("/static/{name}", static_file, methods=["GET"]),
+        Route("/signin", sign_in.form, methods=["GET"]),
+        Route("/signin", sign_in.sign_in, methods=["POST"]),
+        Route("/language/{language}", actions.choose_language, methods=["GET"]),
+        *(Route(path, page(portal, show), methods=["GET"]) for path, show in shown.items()),
+        *(Route(path, action(portal, act), methods=["POST"]) for path, act in forms.items()),
+    ]

@@ -1,0 +1,121 @@
+"""What pages show, made of what the store and the commands know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kobza.api.languages import Language
+from kobza.api.ports import LiveCall, PhoneStatus
+from kobza.api.times import wall_text
+from kobza.call.causes import cause_text
+from kobza.call.directory import Package, Subscriber
+from kobza.call.durations import ringing_seconds, talk_seconds
+from kobza.call.numbers import national
+
+ARROWS: Final = {"incoming": "↙", "outgoing": "↗", "local": "↔"}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberView:
+    """One number of the enterprise."""
+
+    number: str
+    name: str
+    department: str
+    packages: tuple[str, ...]
+    status: str
+    devices: int
+    dnd: bool
+    dnd_until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """One leg that is in a call now."""
+
+    call_control_id: str
+    number: str
+    name: str
+    other: str
+    other_name: str
+    direction: str
+    arrow: str
+    state: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One call that is over."""
+
+    begun: str
+    caller: str
+    caller_name: str
+    called: str
+    called_name: str
+    direction: str
+    arrow: str
+    talk: int
+    rang: int
+    outcome: str
+    cause: int | None
+    record_id: str | None
+
+
+def number_views(subscribers: Sequence[Subscriber], phones: Sequence[PhoneStatus], now: float) -> list[NumberView]:
+    """Return the numbers in order of department and name."""
+    by_number = {phone.number: phone for phone in phones}
+    views = []
+    for subscriber in sorted(subscribers, key=lambda each: (each.department, each.name, each.number)):
+        phone = by_number.get(subscriber.number)
+        dnd = subscriber.dnd_at(now)
+        until = subscriber.dnd_until if dnd else None
+        views.append(
+            NumberView(
+                number=national(subscriber.number),
+                name=subscriber.name,
+                department=subscriber.department,
+                packages=tuple(package.value for package in Package if package in subscriber.packages),
+                status="unavailable" if phone is None else phone.status,
+                devices=0 if phone is None else phone.devices,
+                dnd=dnd,
+                dnd_until=None if until is None else wall_text(until)[:16],
+            )
+        )
+    return views
+
+
+def live_views(legs: Sequence[LiveCall], names: Mapping[str, str], now: float) -> list[LiveView]:
+    """Return the live legs, the longest first."""
+    return [
+        LiveView(
+            call_control_id=leg.call_control_id,
+            number=national(leg.number),
+            name=names.get(leg.number, ""),
+            other=national(leg.phone_number),
+            other_name=names.get(leg.phone_number, ""),
+            direction=leg.direction,
+            arrow=ARROWS[leg.direction],
+            state=str(leg.state),
+            seconds=int(now - leg.since),
+        )
+        for leg in sorted(legs, key=lambda each: each.since)
+    ]
+
+
+def call_view(row: Any, names: Mapping[str, str], language: Language) -> CallView:
+    """Return one call of the history (`kobza.store.calls.HistoryRow`)."""
+    return CallView(
+        begun=wall_text(row.started_at)[:16],
+        caller=national(row.calling_number),
+        caller_name=names.get(row.calling_number, ""),
+        called=national(row.called_number),
+        called_name=names.get(row.called_number, ""),
+        direction=row.direction,
+        arrow=ARROWS[row.direction],
+        talk=talk_seconds(row.answered_at, row.ended_at),
+        rang=ringing_seconds(row.ringing_at, row.answered_at, row.ended_at),
+        outcome="" if row.cause is None else cause_text(row.cause, language),
+        cause=row.cause,
+        record_id=row.record_id,
+    )
