@@ -9,8 +9,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
-from kobza.sip.headers import Reason
-
 from kobza.call import actions as do
 from kobza.call.b2bua import Call
 from kobza.call.cdr import Cdr, CdrFold
@@ -18,6 +16,7 @@ from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import CallEnded, CallFact
 from kobza.call.routing import Party
 from kobza.call.states import OwnerState, OwnerStates
+from kobza.sip.headers import Reason
 
 OFFER = b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n"
 ANSWER = b"v=0\r\nm=audio 5000 RTP/AVP 8\r\n"

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from tests.call.ladder import ANSWER, Ladder, with_direction
-
 from kobza.call.errors import WrongStateError
 from kobza.call.phases import Phase
+from tests.call.ladder import ANSWER, Ladder, with_direction
 
 INPUTS: Final[dict[str, Callable[[Ladder], object]]] = {
     "a device rings (180)": lambda ladder: ladder.progress("device"),

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kobza.sip.headers import Reason
 
 from kobza.call.cause_texts import CAUSE_TEXTS
 from kobza.call.causes import (
@@ -16,6 +15,7 @@ from kobza.call.causes import (
     reason_header,
     sip_from_cause,
 )
+from kobza.sip.headers import Reason
 
 RFC_3398_8_2_6_1 = """
 400 41 401 21 402 21 403 21 404 1 405 63 406 79 407 21 408 102 410 22 413 127 414 127 415 79 416 127 420 127 421 127

@@ -1,12 +1,12 @@
 """Call records, folded from facts."""
 
 import pytest
-from tests.call.ladder import COMPETITOR, OLENA, STRANGER
-from tests.call.test_states import ANSWERED, ENDED, RANG, RECORDED, T, started
 
 from kobza.call.cdr import Cdr, CdrFold, fold
 from kobza.call.events import CallHeld, OriginatorRang
 from kobza.call.routing import Party
+from tests.call.ladder import COMPETITOR, OLENA, STRANGER
+from tests.call.test_states import ANSWERED, ENDED, RANG, RECORDED, T, started
 
 
 def test_an_answered_local_call_is_one_record() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.call.ladder import Ladder
 from tests.call.scenarios import SCENARIOS
 from tests.call.state_table import diagram, table

@@ -1,11 +1,11 @@
 """Hold and resume, by the phones and through the API, as ladders."""
 
 import pytest
-from tests.call.ladder import Ladder, with_direction
 
 from kobza.call.errors import WrongStateError
 from kobza.call.leg import LegState
 from kobza.call.phases import Phase
+from tests.call.ladder import Ladder, with_direction
 
 INACTIVE = with_direction("inactive")
 

@@ -1,12 +1,12 @@
 """Calls that come in as an INVITE, as ladders: what is sent, in order."""
 
 import pytest
-from tests.call.ladder import OLENA, STRANGER, Ladder, q850
 
 from kobza.call.core import SETTLE_TIME
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.leg import LegState
 from kobza.call.phases import Phase
+from tests.call.ladder import OLENA, STRANGER, Ladder, q850
 
 
 def test_a_normal_call() -> None:

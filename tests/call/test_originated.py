@@ -1,9 +1,9 @@
 """Click2dial calls, as ladders: the originator's phones first, ringback, then the destination."""
 
 import pytest
-from tests.call.ladder import STRANGER, Ladder, q850, with_direction
 
 from kobza.call.phases import Phase
+from tests.call.ladder import STRANGER, Ladder, q850, with_direction
 
 
 def originator_answered(**parties: object) -> Ladder:

@@ -13,13 +13,13 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kobza.sip.headers import Reason
-from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS, Ladder, with_direction
 
 from kobza.call import actions as do
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallAnswered, CallEnded, CallHeld, CallResumed, CallStarted, RecordingStarted
 from kobza.call.phases import Phase
+from kobza.sip.headers import Reason
+from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS, Ladder, with_direction
 
 OWNER_TOLD: Final = re.compile(r"|(alerting )?(established (held resumed )*(held )?)?finished")
 

@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS
 
 from kobza.call.events import (
     CallAnswered,
@@ -18,6 +17,7 @@ from kobza.call.events import (
 )
 from kobza.call.routing import Party
 from kobza.call.states import OwnerState, OwnerStates, StateType
+from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS
 
 T = 1_700_000_000.0
 
