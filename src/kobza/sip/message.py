@@ -1,0 +1,381 @@
+"""SIP messages: parsed lazily, changed in place, written byte for byte where untouched (RFC 3261 7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Self
+
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list
+from kobza.sip.header_lines import HeaderLines, split_keys
+from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
+from kobza.sip.uri import SipUri
+
+MAX_MESSAGE_BYTES = 65_535
+"""A datagram cannot be longer; a stream's message may not be either."""
+MAX_EXPIRES = 2**32 - 1
+"""Seconds; RFC 3261 20.19."""
+MAX_MAX_FORWARDS = 255
+"""RFC 3261 20.22."""
+
+_MANDATORY = frozenset({"via", "from", "to", "call-id", "cseq"})
+_SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires")
+_LINE_BREAK = re.compile(r"\r\n(?![ \t])")
+_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]++) ([^ \t\r\n]++) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"(SIP/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?: (.*+))?+", re.IGNORECASE)
+_CALL_ID = re.compile(r"[\x21-\x7e]++")
+
+
+class SipMessage(HeaderLines):
+    """What requests and responses share. Not made itself: see SipRequest, SipResponse, `parse_message`.
+
+    The typed properties parse on first use and keep the value until the header changes. They raise MalformedMessage
+    when the header is broken, and when a mandatory one (Via, From, To, Call-ID, CSeq) is absent. Lists are copies.
+    """
+
+    __slots__ = ("body",)
+
+    def __init__(self, keys: list[str], lines: list[str], body: bytes) -> None:
+        super().__init__(keys, lines)
+        self.body = body
+
+    @property
+    def start_line(self) -> str:
+        """The first line without its end."""
+        raise NotImplementedError
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via value; the others are not looked at."""
+        vias: Any = self._typed.get("via")
+        if vias is None:
+            vias = self._typed["via"] = (Via.parse(_first(self._mandatory("via"), "Via header"), "Via header"),)
+        return vias[0]  # type: ignore[no-any-return]
+
+    @property
+    def vias(self) -> list[Via]:
+        """All Via values, topmost first."""
+        self._mandatory("via")
+        where = "Via header"
+        return [Via.parse(part, where) for value in self.get_all("via") for part in split_list(value, where)]
+
+    def replace_top_via(self, via: Via | None) -> None:
+        """Put `via` in the place of the topmost Via value (18.2.1: received, rport), or take that value away (None)."""
+        value = self._mandatory("via")
+        where = "Via header"
+        others = split_list(value, where)[1:]
+        written = [*([] if via is None else [str(via)]), *others]
+        if written:
+            self._replace_first("Via", ", ".join(written))
+        else:
+            later = self.lines_of(("via",))[1:]
+            self.remove("via")
+            self._keys[:0] = [key for key, _ in later]
+            self._lines[:0] = [line for _, line in later]
+
+    @property
+    def from_(self) -> NameAddr:
+        """From."""
+        return self._name_addr("from", "From header")
+
+    @property
+    def to(self) -> NameAddr:
+        """To."""
+        return self._name_addr("to", "To header")
+
+    @property
+    def call_id(self) -> str:
+        """Call-ID: visible ASCII, compared byte by byte (20.8)."""
+        value = self._mandatory("call-id")
+        if _CALL_ID.fullmatch(value) is None:
+            raise MalformedMessage(f"not a Call-ID: {shorten(value)}", "Call-ID header")
+        return value
+
+    @property
+    def cseq(self) -> CSeq:
+        """CSeq."""
+        cseq: Any = self._typed.get("cseq")
+        if cseq is None:
+            cseq = self._typed["cseq"] = CSeq.parse(self._mandatory("cseq"))
+        return cseq  # type: ignore[no-any-return]
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """Contacts of all lines; [] for none and for `Contact: *`."""
+        return [] if self.is_contact_star else self._name_addrs("contact", "Contact header")
+
+    @property
+    def is_contact_star(self) -> bool:
+        """Whether the message has `Contact: *` (10.2.2); a star beside other contacts is malformed where it is read."""
+        return self.get("contact") == "*" and self._keys.count("contact") == 1
+
+    @property
+    def routes(self) -> list[NameAddr]:
+        """Route, nearest first."""
+        return self._name_addrs("route", "Route header")
+
+    @property
+    def record_routes(self) -> list[NameAddr]:
+        """Record-Route, as listed."""
+        return self._name_addrs("record-route", "Record-Route header")
+
+    @property
+    def paths(self) -> list[NameAddr]:
+        """Path (RFC 3327), as listed."""
+        return self._name_addrs("path", "Path header")
+
+    @property
+    def max_forwards(self) -> int | None:
+        """Max-Forwards, 0 to 255; None when absent (an RFC 2543 peer)."""
+        value = self.get("max-forwards")
+        return None if value is None else parse_number(value, MAX_MAX_FORWARDS, "Max-Forwards header")
+
+    @property
+    def expires(self) -> int | None:
+        """Expires in seconds; None when absent."""
+        value = self.get("expires")
+        return None if value is None else parse_number(value, MAX_EXPIRES, "Expires header")
+
+    @property
+    def content_type(self) -> str | None:
+        """`type/subtype` in lower case without parameters; None when absent."""
+        value = self.get("content-type")
+        if value is None:
+            return None
+        main, slash, sub = value.partition(";")[0].partition("/")
+        main, sub = main.strip(), sub.strip()
+        if not (slash and is_token(main) and is_token(sub)):
+            raise MalformedMessage(f"not a media type: {shorten(value)}", "Content-Type header")
+        return f"{main}/{sub}".lower()
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Reason values of all lines (RFC 3326)."""
+        return [reason for value in self.get_all("reason") for reason in Reason.parse_all(value)]
+
+    def to_bytes(self) -> bytes:
+        """Write the message. Content-Length is always there and true, at its place or at the end."""
+        length = str(len(self.body))
+        lines = self._lines
+        if "content-length" not in self._keys:
+            lines = [*lines, f"Content-Length: {length}"]
+        else:
+            index = self._keys.index("content-length")
+            if self._value(index) != length:
+                lines = lines.copy()
+                lines[index] = f"Content-Length: {length}"
+        head = "\r\n".join([self.start_line, *lines, "\r\n"])
+        return head.encode("utf-8", "surrogateescape") + self.body
+
+    def _mandatory(self, key: str) -> str:
+        if key not in self._keys:
+            raise MalformedMessage(f"no {key} header", "header")
+        return self._value(self._keys.index(key))
+
+    def _name_addr(self, key: str, where: str) -> NameAddr:
+        value: Any = self._typed.get(key)
+        if value is None:
+            value = self._typed[key] = NameAddr.parse(self._mandatory(key), where)
+        return value  # type: ignore[no-any-return]
+
+    def _name_addrs(self, key: str, where: str) -> list[NameAddr]:
+        if key not in self._keys:
+            return []
+        values: Any = self._typed.get(key)
+        if values is None:
+            values = [addr for value in self.get_all(key) for addr in parse_name_addr_list(value, where)]
+            self._typed[key] = values
+        return list(values)
+
+
+class SipRequest(SipMessage):
+    """A request. `method` is case-sensitive; `uri_text` is the Request-URI as written."""
+
+    __slots__ = ("_uri", "_uri_text", "_version", "method")
+
+    def __init__(
+        self, method: str, uri_text: str, keys: list[str], lines: list[str], body: bytes, version: str = "SIP/2.0"
+    ) -> None:
+        super().__init__(keys, lines, body)
+        self.method = method
+        self._uri_text = uri_text
+        self._version = version
+        self._uri: SipUri | None = None
+
+    @classmethod
+    def create(cls, method: str, uri: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Self:
+        """Make a request of our own; MalformedMessage when a value cannot stand in a message."""
+        request = cls(method, uri, [], [], body)
+        if _REQUEST_LINE.fullmatch(request.start_line) is None or not uri.isprintable():
+            raise MalformedMessage(f"not a request line: {shorten(request.start_line)}", "start line")
+        for name, value in headers:
+            request.add(name, value)
+        return request
+
+    @property
+    def start_line(self) -> str:
+        """The request line."""
+        return f"{self.method} {self._uri_text} {self._version}"
+
+    @property
+    def version(self) -> str:
+        """Protocol version, "SIP/2.0" unless only split."""
+        return self._version
+
+    @property
+    def uri_text(self) -> str:
+        """The Request-URI as written."""
+        return self._uri_text
+
+    @uri_text.setter
+    def uri_text(self, uri: str) -> None:
+        if " " in uri or not uri or not uri.isprintable():
+            raise MalformedMessage(f"not a Request-URI: {shorten(uri)}", "Request-URI")
+        self._uri_text = uri
+        self._uri = None
+
+    @property
+    def uri(self) -> SipUri:
+        """The Request-URI, parsed on first use."""
+        if self._uri is None:
+            self._uri = SipUri.parse(self._uri_text, "Request-URI")
+        return self._uri
+
+    def copy(self) -> SipRequest:
+        """Independent copy; changes of one leave the other alone."""
+        return SipRequest(self.method, self._uri_text, [*self._keys], [*self._lines], self.body, self._version)
+
+    def __repr__(self) -> str:
+        return f"<SipRequest {self.method} {self._uri_text}>"
+
+
+class SipResponse(SipMessage):
+    """A response. `status` is 100 to 699, `reason` the phrase (UTF-8, may be empty, made readable)."""
+
+    __slots__ = ("_phrase", "_version", "status")
+
+    def __init__(
+        self, status: int, phrase: str, keys: list[str], lines: list[str], body: bytes, version: str = "SIP/2.0"
+    ) -> None:
+        super().__init__(keys, lines, body)
+        self.status = status
+        self._phrase = phrase
+        self._version = version
+
+    @classmethod
+    def create(cls, status: int, reason: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Self:
+        """Make a response of our own; MalformedMessage when a value cannot stand in a message."""
+        response = cls(status, readable(reason), [], [], body)
+        if not 100 <= status <= 699:
+            raise MalformedMessage(f"not a status: {status}", "start line")
+        for name, value in headers:
+            response.add(name, value)
+        return response
+
+    @property
+    def start_line(self) -> str:
+        """The status line."""
+        return f"{self._version} {self.status} {self._phrase}"
+
+    @property
+    def version(self) -> str:
+        """Protocol version, "SIP/2.0" unless only split."""
+        return self._version
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+        return readable(self._phrase)
+
+    def copy(self) -> SipResponse:
+        """Independent copy; changes of one leave the other alone."""
+        return SipResponse(self.status, self._phrase, [*self._keys], [*self._lines], self.body, self._version)
+
+    def __repr__(self) -> str:
+        return f"<SipResponse {self.status} {self.reason}>"
+
+
+def parse_message(data: bytes) -> SipRequest | SipResponse:
+    """Read one datagram. Leading CRLFs are skipped (7.5), bytes after Content-Length dropped (18.3).
+
+    Checked here: start line and version, each header line, mandatory headers, headers that may come once only, CSeq
+    (method of a request), Content-Length against the body. Other values are checked when first read.
+    """
+    message = split_message(data)
+    check_message(message)
+    return message
+
+
+def split_message(data: bytes) -> SipRequest | SipResponse:
+    """Split without checks of the header's content: enough to answer 400 to what `parse_message` refused."""
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MalformedMessage(f"longer than {MAX_MESSAGE_BYTES} bytes", "message", sip_status=513)
+    if data[:1] in b"\r\n":
+        data = data.lstrip(b"\r\n")
+    end = data.find(b"\r\n\r\n")
+    head = data[:end].decode("utf-8", "surrogateescape")
+    body = data[end + 4 :]
+    lines = head.split("\r\n")
+    breaks = len(lines) - 1
+    if end < 0 or head.count("\n") != breaks or head.count("\r") != breaks:
+        lines, body = _split_leniently(data)
+    elif "\r\n " in head or "\r\n\t" in head:
+        lines = _LINE_BREAK.split(head)
+    return _with_start_line(lines.pop(0), lines, body)
+
+
+def _split_leniently(data: bytes) -> tuple[list[str], bytes]:
+    """Lines that end in a lone LF are accepted: hand-made messages have them. A lone CR is refused: peers read it as
+    different things, so that it could hide a header."""
+    ends = [(at, len(blank)) for blank in (b"\n\r\n", b"\n\n") if (at := data.find(blank)) >= 0]
+    if not ends:
+        raise MalformedMessage("no blank line after the header" if data else "empty", "message")
+    end, length = min(ends)
+    head = data[:end].removesuffix(b"\r").decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    if "\r" in head:
+        raise MalformedMessage("lone CR", f"header line {head[: head.index(chr(13))].count(chr(10))}")
+    return _LINE_BREAK.split(head.replace("\n", "\r\n")), data[end + length :]
+
+
+def _with_start_line(start: str, lines: list[str], body: bytes) -> SipRequest | SipResponse:
+    keys = split_keys(lines)
+    found = _REQUEST_LINE.fullmatch(start)
+    if found is not None:
+        method, uri, version = found.groups()
+        if not uri.isprintable():
+            raise MalformedMessage("unprintable character in the Request-URI", "start line")
+        return SipRequest(method, uri, keys, lines, body, version)
+    found = _STATUS_LINE.fullmatch(start)
+    if found is None:
+        raise MalformedMessage(f"neither request nor status line: {shorten(start)}", "start line")
+    return SipResponse(int(found[2]), found[3] or "", keys, lines, body, found[1])
+
+
+def check_message(message: SipRequest | SipResponse) -> None:
+    """Do the checks of `parse_message` on a message that was split; its body is cut to Content-Length."""
+    if message.version != "SIP/2.0" and message.version.upper() != "SIP/2.0":
+        raise MalformedMessage(f"version {message.version}", "start line", sip_status=505)
+    keys = message._keys  # noqa: SLF001 (one module)
+    present = frozenset(keys)
+    if not present >= _MANDATORY:
+        missing = ", ".join(sorted(_MANDATORY - present))
+        raise MalformedMessage(f"missing: {missing}", "header")
+    if len(present) != len(keys):
+        for key in _SINGLE:
+            if keys.count(key) > 1:
+                raise MalformedMessage(f"{key} given {keys.count(key)} times", "header")
+    cseq = message.cseq
+    if isinstance(message, SipRequest) and cseq.method != message.method:
+        raise MalformedMessage(f"method {cseq.method} is not the request's {message.method}", "CSeq header")
+    if "content-length" in present:
+        value = message.get("content-length") or ""
+        length = parse_number(value, MAX_EXPIRES, "Content-Length header")
+        if length > len(message.body):
+            raise MalformedMessage(f"{len(message.body)} bytes of body, Content-Length {length}", "body")
+        message.body = message.body[:length]
+
+
+def _first(text: str, where: str) -> str:
+    """First element of a comma list; the cheap way when it is the only one."""
+    return split_list(text, where)[0] if "," in text else text

@@ -1,0 +1,200 @@
+"""SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966); URIs of other schemes are kept whole."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from urllib.parse import unquote_to_bytes
+
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.grammar import Params, find_param, parse_number, readable, shorten
+
+MAX_PORT = 65_535
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):")
+_HOST = r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9._\-]++))"
+_SIP_REST = re.compile(
+    rf'(?:([^@:<>" ]*+)(?::([^@<>" ]*+))?+@)?{_HOST}(?::([0-9]++))?+(?:;([^?@<>" ]*+))?+(?:\?([^@<>" ]*+))?+'
+)
+_TEL_REST = re.compile(r"([0-9A-Fa-f+*#().\-]++)(?:;([^?@<>\" ]*+))?+")
+_HOST_ONLY = re.compile(_HOST)
+_OPAQUE = re.compile(r'[^<>" ]++')
+_USER_FORBIDDEN = re.compile(r'[\x00-\x20<>"@:\x7f\ud800-\udfff]')
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
+_VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
+_NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
+
+
+@dataclass(frozen=True, slots=True)
+class SipUri:
+    """A URI as SIP uses it.
+
+    `scheme` is in lower case. `user`, `password`, `params` and `headers` are as written, escapes included; see
+    `unescaped_user`. `host` is without the brackets of an IPv6 reference. A tel: URI has its number in `user` and no
+    host. Of any other scheme (`is_supported` is false) `user` holds all that follows the colon.
+    """
+
+    scheme: str
+    user: str = ""
+    password: str | None = None
+    host: str = ""
+    port: int | None = None
+    params: Params = ()
+    headers: str = ""
+
+    @classmethod
+    def parse(cls, text: str, where: str = "URI") -> SipUri:
+        """Read a URI without angle brackets; MalformedMessage names `where`."""
+        found = _SCHEME.match(text)
+        if found is None:
+            raise MalformedMessage(f"no URI scheme: {shorten(text)}", where)
+        if not text.isprintable():
+            raise MalformedMessage("unprintable character in a URI", where)
+        scheme = found[1].lower()
+        at = found.end()
+        if scheme in ("sip", "sips"):
+            found = _SIP_REST.fullmatch(text, at)
+            if found is None:
+                raise MalformedMessage(f"not a {scheme} URI: {shorten(text)}", where)
+            user, password, ipv6, host, port, params, headers = found.groups()
+            if ipv6 is not None:
+                host = checked_ipv6(ipv6, where)
+            return cls(
+                scheme,
+                user or "",
+                password,
+                host,
+                None if port is None else parse_number(port, MAX_PORT, where),
+                _split_params(params, where) if params else (),
+                headers or "",
+            )
+        if scheme == "tel":
+            found = _TEL_REST.fullmatch(text, at)
+            if found is None:
+                raise MalformedMessage(f"not a tel URI: {shorten(text)}", where)
+            return cls(scheme, found[1], params=_split_params(found[2], where) if found[2] else ())
+        if _OPAQUE.fullmatch(text, at) is None:
+            raise MalformedMessage(f"not a URI: {shorten(text)}", where)
+        return cls(scheme, text[at:])
+
+    def __str__(self) -> str:
+        """Write it; characters that may not stand in a user part are escaped."""
+        user = self.user
+        params = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.params)
+        if not self.is_supported:
+            return f"{self.scheme}:{user}"
+        if _USER_FORBIDDEN.search(user):
+            user = _USER_FORBIDDEN.sub(_percent, user)
+        if self.scheme == "tel":
+            return f"tel:{user}{params}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.password is not None:
+            user = f"{user}:{self.password}@"
+        elif user:
+            user = f"{user}@"
+        port = "" if self.port is None else f":{self.port}"
+        headers = f"?{self.headers}" if self.headers else ""
+        return f"{self.scheme}:{user}{host}{port}{params}{headers}"
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the scheme is sip, sips or tel; a request to any other deserves 416 (RFC 3261 8.2.2.1)."""
+        return self.scheme in ("sip", "sips", "tel")
+
+    @property
+    def unescaped_user(self) -> str:
+        """The user part with %XX resolved, as UTF-8, made `readable`: what a person dialled."""
+        return _unescape_text(self.user)
+
+    def param(self, name: str) -> str | None:
+        """Value of a parameter: "" for a flag without value, None when absent. The name in lower case."""
+        return find_param(self.params, name)
+
+    def equivalent(self, other: SipUri) -> bool:
+        """Compare by RFC 3261 19.1.4 (sip, sips), RFC 3966 4 (tel); other schemes by their text."""
+        if self.scheme != other.scheme:
+            return False
+        if not self.is_supported:
+            return self.user == other.user
+        if self.scheme == "tel":
+            return _tel_form(self) == _tel_form(other)
+        return (
+            _plain(self.user) == _plain(other.user)
+            and (self.password is None) == (other.password is None)
+            and _plain(self.password or "") == _plain(other.password or "")
+            and self.host.lower() == other.host.lower()
+            and self.port == other.port
+            and _same_params(self.params, other.params)
+            and _header_set(self.headers) == _header_set(other.headers)
+        )
+
+
+def parse_host(text: str, where: str) -> str:
+    """Check a host name, IPv4 address or IPv6 reference; the result is without brackets."""
+    found = _HOST_ONLY.fullmatch(text)
+    if found is None:
+        raise MalformedMessage(f"not a host: {shorten(text)}", where)
+    return checked_ipv6(found[1], where) if found[1] is not None else found[2]
+
+
+def checked_ipv6(text: str, where: str) -> str:
+    """Return `text` as it is when it is an IPv6 address."""
+    try:
+        IPv6Address(text)
+    except ValueError:
+        raise MalformedMessage(f"not an IPv6 address: {shorten(text)}", where) from None
+    return text
+
+
+def _split_params(text: str, where: str) -> Params:
+    params: list[tuple[str, str | None]] = []
+    for part in text.split(";"):
+        name, equals, value = part.partition("=")
+        if name:
+            params.append((name, value if equals else None))
+        elif equals:
+            raise MalformedMessage("URI parameter without a name", where)
+    return tuple(params)
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+
+def _unescape_text(text: str) -> str:
+    if "%" not in text:
+        return text
+    return readable(unquote_to_bytes(text).decode("utf-8", "surrogateescape"))
+
+
+def _plain(text: str) -> str:
+    """Resolve escapes of unreserved characters, upper-case the others: what 19.1.4 compares."""
+    return _ESCAPE.sub(_plain_escape, text) if "%" in text else text
+
+
+def _plain_escape(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if character in _UNRESERVED else found[0].upper()
+
+
+def _param_map(params: Params) -> dict[str, str]:
+    return {_plain(name).lower(): _plain(value or "").lower() for name, value in reversed(params)}
+
+
+def _same_params(ours: Params, theirs: Params) -> bool:
+    if not ours and not theirs:
+        return True
+    mine, other = _param_map(ours), _param_map(theirs)
+    return all(mine.get(name) == other.get(name) for name in _NEVER_IGNORED) and all(
+        other[name] == value for name, value in mine.items() if name in other
+    )
+
+
+def _header_set(headers: str) -> list[str]:
+    return sorted(_plain(header).lower() for header in headers.split("&"))
+
+
+def _tel_form(uri: SipUri) -> tuple[str, dict[str, str]]:
+    return uri.user.translate(_VISUAL_SEPARATORS).lower(), _param_map(uri.params)
