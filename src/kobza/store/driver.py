@@ -22,6 +22,10 @@ BUSY_TIMEOUT_MS = 5000
 WAL_LIMIT = 64 * 1024 * 1024
 """To how many bytes the WAL is cut after a checkpoint, so that one large transaction leaves no large file behind."""
 
+CHECKPOINT_PAGES = 4000
+"""WAL pages (16 MB) after which a commit checkpoints: four times the default, because the journal writes the same pages
+again and again, and a checkpoint copies each only once."""
+
 CACHE_KIB = 16 * 1024
 """Page cache of a connection. The journal's hot pages (the ends of its indexes) fit many times."""
 
@@ -72,6 +76,7 @@ def connect(path: Path, *, foreign_keys: bool = True, busy_timeout_ms: int = BUS
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, or_, select
 from kobza.call.directory import Enterprise
 from kobza.store import meta, users
 from kobza.store.errors import NotInStore
-from kobza.store.ids import hash_token, new_id, new_integrator_id, new_token
+from kobza.store.ids import hash_token, new_enterprise_id, new_integrator_id, new_token
 from kobza.store.schema import enterprises, tokens
 
 
@@ -33,7 +33,7 @@ def add(conn: Connection, name: str, admin_login: str, password_hash: str, now_m
         NameTaken: somebody else has the login.
 
     """
-    enterprise_id, integrator_id = new_id(), new_integrator_id()
+    enterprise_id, integrator_id = new_enterprise_id(), new_integrator_id()
     conn.execute(
         enterprises.insert().values(
             enterprise_id=enterprise_id, name=name, integrator_id=integrator_id, created_at=now_ms

@@ -227,8 +227,7 @@ events = Table(
     Column("client_state", Text),
     Column("extended", Boolean(create_constraint=False), nullable=False),
     Column("payload", Text, nullable=False),
-    UniqueConstraint("call_control_id", "sequence"),
-    Index(None, "call_id"),
+    UniqueConstraint("call_id", "call_control_id", "sequence"),
     Index(None, "enterprise_id", "cursor"),
     sqlite_autoincrement=True,
 )
@@ -252,11 +251,8 @@ promised_legs = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("event_id", Id, primary_key=True),
-    Column("cursor", BigInteger, nullable=False),
+    Column("cursor", Cursor, primary_key=True, autoincrement=False),
     Column("enterprise_id", Id, nullable=False),
-    Column("call_control_id", Id, nullable=False),
-    Column("sequence", Integer, nullable=False),
     Column("status", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
@@ -264,23 +260,17 @@ deliveries = Table(
         "ix_deliveries_pending",
         "enterprise_id",
         "cursor",
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
-    Index(
-        "ix_deliveries_due",
         "due_at",
         sqlite_where=text("status = 'pending'"),
         postgresql_where=text("status = 'pending'"),
     ),
-    sqlite_with_rowid=False,
 )
-"""An event owed to an endpoint: pending, delivered or failed."""
+"""An event owed to an endpoint: pending, delivered or failed. Small, because each one is written twice or more."""
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("event_id", Id, nullable=False),
+    Column("cursor", Cursor, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("duration_ms", Integer, nullable=False),
@@ -289,7 +279,7 @@ attempts = Table(
     Column("status_code", Integer),
     Column("error", Text),
     Column("response", Text),
-    PrimaryKeyConstraint("event_id", "attempt"),
+    PrimaryKeyConstraint("cursor", "attempt"),
     sqlite_with_rowid=False,
 )
 """One POST of a delivery and what came of it."""

@@ -1,0 +1,272 @@
+"""The journal: everything that calls make known is on the disk before anyone hears of it (transactional outbox).
+
+The loop hands entries over; one thread groups what arrives within 5 ms into one commit; after the commit the loop goes
+on with what was waiting for it. A commit that fails is tried again until it succeeds, in the same order.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from kobza.store.journal import BindingStored, CdrOpened, Entry, JournalWriter, passes_by_itself
+
+GROUP_WINDOW = 0.005
+"""Seconds for which a commit waits for company: a commit costs an fsync, however much is in it."""
+
+BATCH_LIMIT = 2000
+"""Entries in one commit (a group is never split): some 40 ms of work. So a backlog is not one huge commit."""
+
+LIMIT = 20_000
+"""Entries that may wait before new calls and registrations are refused: several seconds of a full load."""
+
+RESERVE = 200_000
+"""Entries beyond `LIMIT` kept for calls that are already running: 20 for each of 10,000 calls. About 200 MB."""
+
+HEARTBEAT_INTERVAL = 2.0
+"""Seconds between signs of life: how exactly the end of a call is known after a crash."""
+
+FIRST_BACKOFF, LAST_BACKOFF = 0.05, 2.0
+"""Seconds to wait before a failed commit is tried again: doubled from the first to the last."""
+
+DRAIN_TIMEOUT = 10.0
+"""Seconds for which `stop` waits for what is left."""
+
+Then = Callable[[], None]
+T = TypeVar("T")
+
+
+class JournalFull(Exception):
+    """Too much waits to be written: refuse the call (503). Nothing of the entries was taken."""
+
+
+class JournalStopped(Exception):
+    """The journal takes nothing (any more): it was not started, it was stopped, or its thread died."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFailure:
+    """A commit failed, or entries were refused for good."""
+
+    error: BaseException
+    waiting: int
+    """Entries that wait, those of the commit included."""
+    failures: int
+    """How many times in a row; 1 is the first."""
+    rejected: tuple[Entry, ...] = ()
+    """Entries that the store will never take: they are dropped, and what waited for them is not called."""
+
+
+class _Group(NamedTuple):
+    """What one `append` handed over: written together, in one commit."""
+
+    entries: Sequence[Entry]
+    then: Then | None
+    size: int
+    """What it counts in the queue's bound."""
+
+
+class Journal:
+    """Hands entries to the writer's thread and tells when they are stored.
+
+    `on_failure` and `then` are called in the loop's thread. `now` gives the moment, in seconds, that is stored as a
+    sign of life. Read what `kobza.store.recovery` needs of the life before, before `start`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], float],
+        on_failure: Callable[[JournalFailure], None],
+        limit: int = LIMIT,
+        reserve: int = RESERVE,
+    ) -> None:
+        self._writer = JournalWriter(path)
+        self._now = now
+        self._on_failure = on_failure
+        self._limit = limit
+        self._reserve = reserve
+        self._groups: deque[_Group] = deque()
+        self._waiting = 0
+        self._failures = 0
+        self._next_sign = 0.0
+        self._changed = threading.Condition()
+        self._stopping = True
+        self._giving_up = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Entries that are not yet stored."""
+        return self._waiting
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last commit failed and is being tried again."""
+        return self._failures > 0
+
+    def start(self) -> None:
+        """Start the writer. Must be called in the running loop to which the callbacks shall come."""
+        if self._thread is not None:
+            raise RuntimeError("the journal is running")
+        self._loop = asyncio.get_running_loop()
+        self._stopping = self._giving_up = False
+        self._next_sign = time.monotonic() + HEARTBEAT_INTERVAL
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    async def stop(self, timeout: float = DRAIN_TIMEOUT) -> int:  # noqa: ASYNC109 - the drain's, not the caller's
+        """Take nothing more, write what waits, and return how many entries could not be written in time (0, mostly)."""
+        thread = self._thread
+        if thread is None:
+            return 0
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        await asyncio.to_thread(thread.join, timeout)
+        if thread.is_alive():
+            with self._changed:
+                self._giving_up = True
+                self._changed.notify()
+            await asyncio.to_thread(thread.join)
+        self._thread = None
+        await asyncio.sleep(0)  # lets the callbacks of the last commit run
+        return self._waiting
+
+    def append(self, entries: Sequence[Entry], then: Then | None = None) -> None:
+        """Hand over entries that belong together, from any thread; `then` is called in the loop once they are stored.
+
+        With no entries, `then` is called after all that was handed over before. What `then` raises goes to the loop's
+        exception handler.
+
+        Raises:
+            JournalFull: `LIMIT` entries wait and these begin a call or a registration; or the reserve is used up too,
+                which only a disk that takes nothing for minutes can do: end calls.
+            JournalStopped: there is nobody to write them.
+
+        """
+        size = max(1, len(entries))
+        with self._changed:
+            if self._stopping:
+                raise JournalStopped("the journal is not running")
+            waiting = self._waiting + size
+            if waiting > self._limit and (waiting > self._limit + self._reserve or _begins_something(entries)):
+                raise JournalFull(f"{self._waiting} entries wait to be written")
+            if not self._groups:
+                self._changed.notify()
+            self._groups.append(_Group(entries, then, size))
+            self._waiting = waiting
+
+    def _run(self) -> None:
+        """Be the writer's thread."""
+        try:
+            while self._wait_for_work():
+                if self._groups and not self._stopping:
+                    time.sleep(GROUP_WINDOW)
+                if not self._write(self._take()):
+                    break
+        except BaseException as error:  # noqa: BLE001 - somebody must see the thread die
+            self._tell(error)
+        finally:
+            with self._changed:
+                self._stopping = True
+            self._writer.close()
+
+    def _wait_for_work(self) -> bool:
+        """Wait for entries or until a sign of life is due; return False when all is written and the journal stops."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._groups or self._stopping, max(0.0, self._next_sign - time.monotonic()))
+            return bool(self._groups) or not self._stopping
+
+    def _take(self) -> list[_Group]:
+        """Take the next groups off the queue, up to `BATCH_LIMIT` entries."""
+        with self._changed:
+            if self._waiting <= BATCH_LIMIT:
+                groups = list(self._groups)
+                self._groups.clear()
+                return groups
+            groups, count = [], 0
+            while self._groups and count < BATCH_LIMIT:
+                group = self._groups.popleft()
+                groups.append(group)
+                count += group.size
+            return groups
+
+    def _write(self, groups: list[_Group]) -> bool:
+        """Write groups, again and again until they are stored; return False when that was given up."""
+        while True:
+            try:
+                self._commit(groups)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the entries must not be lost
+                if not passes_by_itself(error):
+                    return self._write_apart(groups, error)
+                if not self._back_off(error):
+                    return False
+            else:
+                return True
+
+    def _write_apart(self, groups: list[_Group], error: BaseException) -> bool:
+        """Write each group by itself, so that one that the store refuses harms no other; drop that one, and tell."""
+        if len(groups) == 1:
+            with self._changed:
+                self._waiting -= groups[0].size
+            self._tell(error, tuple(groups[0].entries))
+            return True
+        return all([self._write([group]) for group in groups])  # noqa: C419 - the others are to be tried anyway
+
+    def _commit(self, groups: list[_Group]) -> None:
+        entries = [entry for group in groups for entry in group.entries]
+        if time.monotonic() < self._next_sign:
+            self._writer.write(entries)
+        else:
+            self._writer.write(entries, alive_at=self._now())
+            self._next_sign = time.monotonic() + HEARTBEAT_INTERVAL
+        with self._changed:
+            self._waiting -= sum(group.size for group in groups)
+        self._failures = 0
+        waiting_for_it = [group.then for group in groups if group.then is not None]
+        if waiting_for_it:
+            self._in_loop(self._call, waiting_for_it)
+
+    def _back_off(self, error: BaseException) -> bool:
+        """Wait before the next try; return False when the journal is to stop without having written everything."""
+        self._failures += 1
+        self._tell(error)
+        wait = min(LAST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 16))
+        with self._changed:
+            self._changed.wait_for(lambda: self._giving_up, wait)
+            return not self._giving_up
+
+    def _tell(self, error: BaseException, rejected: tuple[Entry, ...] = ()) -> None:
+        failure = JournalFailure(error, self._waiting, max(1, self._failures), rejected)
+        self._in_loop(self._on_failure, failure)
+
+    def _in_loop(self, function: Callable[[T], None], argument: T) -> None:
+        """Call a function in the loop's thread; not at all when the loop is closed, because then nobody waits."""
+        with contextlib.suppress(RuntimeError):
+            self._running_loop().call_soon_threadsafe(function, argument)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("the journal was never started")
+        return self._loop
+
+    def _call(self, thens: Sequence[Then]) -> None:
+        """Call what waited for a commit; one that fails must not keep the others from hearing of it."""
+        for then in thens:
+            try:
+                then()
+            except Exception as error:  # noqa: BLE001
+                context = {"message": "what waited for the journal failed", "exception": error}
+                self._running_loop().call_exception_handler(context)
+
+
+def _begins_something(entries: Sequence[Entry]) -> bool:
+    return any(isinstance(entry, CdrOpened | BindingStored) for entry in entries)

@@ -1,0 +1,167 @@
+"""Deliveries: events owed to endpoints, and the attempts to bring them there.
+
+The journal makes them (`StateStored`) and keeps their outcome (`AttemptStored`); here they are read and owed again.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+
+from kobza.call.durations import to_ms
+from kobza.store.entries import StateStored
+from kobza.store.schema import attempts, deliveries, endpoints, events
+
+PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
+
+
+class Delivery(NamedTuple):
+    """An event owed to an endpoint. Moments are milliseconds."""
+
+    cursor: int
+    """The event's cursor, by which deliveries are known; 0 when it is not known yet (see `of`)."""
+    event_id: str
+    enterprise_id: str
+    call_id: str
+    call_control_id: str
+    sequence: int
+    occurred_at: int
+    payload: bytes
+    """The JSON document to post."""
+    status: str
+    attempts: int
+    """Attempts made so far."""
+    due_at: int
+    """When to try, or to try again."""
+
+    @classmethod
+    def of(cls, entry: StateStored) -> "Delivery":
+        """Return the delivery that the journal makes of an entry, without asking the store for it."""
+        state = entry.state
+        at = to_ms(state.at)
+        return cls(
+            cursor=0,
+            event_id=state.event_id,
+            enterprise_id=state.enterprise_id,
+            call_id=state.call_id,
+            call_control_id=state.call_control_id,
+            sequence=state.sequence,
+            occurred_at=at,
+            payload=entry.payload,
+            status=PENDING,
+            attempts=0,
+            due_at=at,
+        )
+
+
+class Attempt(NamedTuple):
+    """One POST of a delivery. `started_at` is in milliseconds."""
+
+    attempt: int
+    started_at: int
+    duration_ms: int
+    url: str | None
+    address: str | None
+    status_code: int | None
+    error: str | None
+    response: str | None
+
+
+def pending(conn: Connection, enterprise_id: str | None = None, *, after: int = 0, limit: int = 1000) -> list[Delivery]:
+    """Return pending deliveries to active endpoints in the order of their events, so that a leg's states are in order.
+
+    The next page is the one `after` the last one's cursor. Of one enterprise, or of all.
+    """
+    found = _active.where(deliveries.c.status == PENDING, deliveries.c.cursor > after)
+    if enterprise_id is not None:
+        found = found.where(deliveries.c.enterprise_id == enterprise_id)
+    return _fetch(conn, found.order_by(deliveries.c.cursor).limit(limit))
+
+
+def due(conn: Connection, now_ms: int, limit: int, enterprise_id: str | None = None) -> list[Delivery]:
+    """Return pending deliveries to active endpoints whose time has come, in the order of their events."""
+    found = _active.where(deliveries.c.status == PENDING, deliveries.c.due_at <= now_ms)
+    if enterprise_id is not None:
+        found = found.where(deliveries.c.enterprise_id == enterprise_id)
+    return _fetch(conn, found.order_by(deliveries.c.cursor).limit(limit))
+
+
+def count_pending(conn: Connection, enterprise_id: str | None = None) -> int:
+    """Return how many deliveries are pending, whether or not their endpoint is active."""
+    found = select(func.count()).select_from(deliveries).where(deliveries.c.status == PENDING)
+    if enterprise_id is not None:
+        found = found.where(deliveries.c.enterprise_id == enterprise_id)
+    return conn.execute(found).scalar_one()
+
+
+def list_for(
+    conn: Connection, enterprise_id: str, *, status: str | None = None, before: int | None = None, limit: int = 100
+) -> list[Delivery]:
+    """Return the deliveries of an enterprise, the newest first; the next page is the one `before` the last cursor."""
+    found = _deliveries.where(events.c.enterprise_id == enterprise_id)
+    if status is not None:
+        found = found.where(deliveries.c.status == status)
+    if before is not None:
+        found = found.where(events.c.cursor < before)
+    return _fetch(conn, found.order_by(events.c.cursor.desc()).limit(limit))
+
+
+def find(conn: Connection, enterprise_id: str, cursor: int) -> Delivery | None:
+    """Return a delivery of an enterprise, or None."""
+    found = _deliveries.where(deliveries.c.cursor == cursor, deliveries.c.enterprise_id == enterprise_id)
+    return next(iter(_fetch(conn, found)), None)
+
+
+def list_attempts(conn: Connection, enterprise_id: str, cursor: int) -> list[Attempt]:
+    """Return the attempts to bring a delivery of an enterprise, in order."""
+    found = (
+        select(*(attempts.c[name] for name in Attempt._fields))
+        .join(deliveries, deliveries.c.cursor == attempts.c.cursor)
+        .where(attempts.c.cursor == cursor, deliveries.c.enterprise_id == enterprise_id)
+        .order_by(attempts.c.attempt)
+    )
+    return [Attempt(*row) for row in conn.execute(found)]
+
+
+def replay(conn: Connection, enterprise_id: str, cursor: int, now_ms: int) -> Delivery | None:
+    """Owe a delivery of an enterprise once more, at once, and return it; None when there is none."""
+    again = update(deliveries).where(deliveries.c.cursor == cursor, deliveries.c.enterprise_id == enterprise_id)
+    conn.execute(again.values(status=PENDING, due_at=now_ms))
+    return find(conn, enterprise_id, cursor)
+
+
+def recover(conn: Connection, enterprise_id: str, since_ms: int, now_ms: int) -> int:
+    """Owe everything once more that failed and happened since a moment; return how many deliveries."""
+    recent = select(events.c.cursor).where(events.c.enterprise_id == enterprise_id, events.c.occurred_at >= since_ms)
+    again = update(deliveries).where(
+        deliveries.c.enterprise_id == enterprise_id,
+        deliveries.c.status == FAILED,
+        deliveries.c.cursor.in_(recent),
+    )
+    return conn.execute(again.values(status=PENDING, due_at=now_ms)).rowcount
+
+
+def _fetch(conn: Connection, query: Select[Any]) -> list[Delivery]:
+    return [_delivery(row) for row in conn.execute(query)]
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery._make(row)._replace(payload=row.payload.encode())
+
+
+_deliveries = select(
+    events.c.cursor,
+    events.c.event_id,
+    events.c.enterprise_id,
+    events.c.call_id,
+    events.c.call_control_id,
+    events.c.sequence,
+    events.c.occurred_at,
+    events.c.payload,
+    deliveries.c.status,
+    deliveries.c.attempts,
+    deliveries.c.due_at,
+).join_from(deliveries, events, deliveries.c.cursor == events.c.cursor)
+
+_active = _deliveries.join(endpoints, endpoints.c.enterprise_id == deliveries.c.enterprise_id).where(
+    endpoints.c.active.is_(True)
+)

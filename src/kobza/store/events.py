@@ -1,0 +1,55 @@
+"""Events: the call states of owners in the order in which they were stored."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, func, select
+
+from kobza.store.schema import events
+
+
+class Event(NamedTuple):
+    """A stored call state. `occurred_at` is in milliseconds; `payload` is the JSON document as it is posted."""
+
+    cursor: int
+    """Grows with every event of the store; those of one enterprise have gaps."""
+    event_id: str
+    enterprise_id: str
+    call_id: str
+    call_control_id: str
+    sequence: int
+    state_type: str
+    state_owner: str
+    phone_number: str
+    call_direction: str
+    occurred_at: int
+    extended: bool
+    payload: bytes
+
+
+def after(conn: Connection, enterprise_id: str, cursor: int, limit: int, *, extended: bool = True) -> list[Event]:
+    """Return the events of an enterprise that follow a cursor (0: from the first one kept), in order."""
+    found = _events.where(events.c.enterprise_id == enterprise_id, events.c.cursor > cursor)
+    if not extended:
+        found = found.where(events.c.extended.is_(False))
+    return [_event(row) for row in conn.execute(found.order_by(events.c.cursor).limit(limit))]
+
+
+def of_call(conn: Connection, enterprise_id: str, call_id: str, call_control_id: str | None = None) -> list[Event]:
+    """Return the events of a call of an enterprise, or of one leg of it, in order."""
+    found = _events.where(events.c.call_id == call_id, events.c.enterprise_id == enterprise_id)
+    if call_control_id is not None:
+        found = found.where(events.c.call_control_id == call_control_id)
+    return [_event(row) for row in conn.execute(found.order_by(events.c.cursor))]
+
+
+def last_cursor(conn: Connection, enterprise_id: str) -> int:
+    """Return the cursor of an enterprise's last event, 0 without any."""
+    found = select(func.max(events.c.cursor)).where(events.c.enterprise_id == enterprise_id)
+    return conn.execute(found).scalar_one() or 0
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event._make(row)._replace(payload=row.payload.encode())
+
+
+_events = select(*(events.c[name] for name in Event._fields))

@@ -1,0 +1,260 @@
+"""The journal's statements and the rows they take: the hot path, in SQLite's dialect.
+
+A row builder turns an entry into a tuple in the order of the statement's marks: plain tuples for the driver's
+`executemany`, which cost a third less than SQLAlchemy's Core and a sixth of its ORM.
+"""
+
+from typing import Any
+
+from kobza.call.durations import to_ms
+from kobza.store.entries import (
+    AttemptStored,
+    BindingRemoved,
+    BindingStored,
+    CdrClosed,
+    CdrOpened,
+    CdrUpdated,
+    LegPromised,
+    RecordingStored,
+    StateStored,
+)
+
+Row = tuple[Any, ...]
+
+HEARTBEAT = (
+    "INSERT INTO meta (key, number) VALUES ('heartbeat', ?) "
+    "ON CONFLICT (key) DO UPDATE SET number = max(number, excluded.number)"
+)
+
+LAST_CURSOR = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+"""The last cursor ever given: it does not go back when old events are removed."""
+
+_CALL_COLUMNS = (
+    "call_id, enterprise_id, calling_number, called_number, answered_number, started_at, ringing_at, answered_at, "
+    "ended_at, start_at, direction, cause, sip_status, released_by, record_id, client_state, convergent"
+)
+
+OPEN_CALL = (
+    f"INSERT INTO calls ({_CALL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
+    "ON CONFLICT (call_id, enterprise_id) DO NOTHING"
+)
+
+UPDATE_CALL = (
+    "UPDATE calls SET answered_number = ?, ringing_at = ?, answered_at = ?, start_at = ?, record_id = ? "
+    "WHERE call_id = ? AND enterprise_id = ? AND ended_at IS NULL"
+)
+"""Never changes a call that has ended."""
+
+CLOSE_CALL = (
+    f"INSERT INTO calls ({_CALL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
+    "ON CONFLICT (call_id, enterprise_id) DO UPDATE SET answered_number = excluded.answered_number, "
+    "ringing_at = excluded.ringing_at, answered_at = excluded.answered_at, ended_at = excluded.ended_at, "
+    "start_at = excluded.start_at, cause = excluded.cause, sip_status = excluded.sip_status, "
+    "released_by = excluded.released_by, record_id = excluded.record_id WHERE ended_at IS NULL"
+)
+"""The first end of a call counts. A call that is not there yet is added, so that no finished call is ever missing."""
+
+PROMISE_LEG = (
+    "INSERT INTO promised_legs (call_id, call_control_id, enterprise_id, state_owner, phone_number, call_direction, "
+    "client_state, promised_at) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (call_control_id) DO NOTHING"
+)
+
+ADD_EVENT = (
+    "INSERT INTO events (cursor, event_id, enterprise_id, call_id, call_control_id, sequence, state_type, state_owner, "
+    "phone_number, call_direction, occurred_at, client_state, extended, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+
+OWE_DELIVERY = "INSERT INTO deliveries (cursor, enterprise_id, status, attempts, due_at) VALUES (?,?,'pending',0,?)"
+
+_EVENT = "(SELECT cursor FROM events WHERE call_id = ? AND call_control_id = ? AND sequence = ?)"
+
+DELIVERY_DONE = f"UPDATE deliveries SET status = ?, attempts = max(attempts, ?) WHERE cursor = {_EVENT}"  # noqa: S608
+
+DELIVERY_RETRY = (
+    "UPDATE deliveries SET status = 'pending', attempts = max(attempts, ?), due_at = ? "  # noqa: S608 - a constant
+    f"WHERE cursor = {_EVENT}"
+)
+
+ADD_ATTEMPT = (
+    "INSERT INTO attempts (cursor, attempt, started_at, duration_ms, url, address, status_code, error, response) "
+    "SELECT cursor,?,?,?,?,?,?,?,? FROM events WHERE call_id = ? AND call_control_id = ? AND sequence = ? "
+    "ON CONFLICT (cursor, attempt) DO NOTHING"
+)
+
+PUT_RECORDING = (
+    "INSERT INTO recordings (record_id, enterprise_id, call_id, status, path, duration_ms, size, sha256, changed_at) "
+    "VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (record_id, enterprise_id) DO UPDATE SET status = excluded.status, "
+    "path = coalesce(excluded.path, path), duration_ms = coalesce(excluded.duration_ms, duration_ms), "
+    "size = coalesce(excluded.size, size), sha256 = coalesce(excluded.sha256, sha256), "
+    "changed_at = excluded.changed_at"
+)
+
+PUT_BINDING = (
+    "INSERT INTO bindings (number, contact, sip_call_id, cseq, expires_at, registered_at, path, transport, local_host, "
+    "local_port, remote_host, remote_port, connection, instance_id, reg_id, user_agent) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (number, contact) DO UPDATE SET "
+    "sip_call_id = excluded.sip_call_id, cseq = excluded.cseq, expires_at = excluded.expires_at, "
+    "path = excluded.path, transport = excluded.transport, local_host = excluded.local_host, "
+    "local_port = excluded.local_port, remote_host = excluded.remote_host, remote_port = excluded.remote_port, "
+    "connection = excluded.connection, instance_id = excluded.instance_id, reg_id = excluded.reg_id, "
+    "user_agent = excluded.user_agent"
+)
+"""A refresh keeps `registered_at`: since when the device is there."""
+
+REMOVE_BINDING = "DELETE FROM bindings WHERE number = ? AND contact = ?"
+
+
+def ms(at: float | None) -> int | None:
+    """Convert a moment that may be absent to milliseconds."""
+    return None if at is None else to_ms(at)
+
+
+def call_row(entry: CdrOpened | CdrClosed) -> Row:
+    """Make the row for OPEN_CALL and CLOSE_CALL."""
+    cdr = entry.cdr
+    started_at, answered_at = to_ms(cdr.started_at), ms(cdr.answered_at)
+    return (
+        cdr.call_id,
+        cdr.enterprise_id,
+        cdr.calling_number,
+        cdr.called_number,
+        cdr.answered_number,
+        started_at,
+        ms(cdr.ringing_at),
+        answered_at,
+        ms(cdr.ended_at),
+        started_at if answered_at is None else answered_at,
+        cdr.direction,
+        cdr.cause,
+        cdr.sip_status,
+        cdr.released_by,
+        cdr.record_id,
+        cdr.client_state,
+        cdr.convergent,
+    )
+
+
+def update_row(entry: CdrUpdated) -> Row:
+    """Make the row for UPDATE_CALL."""
+    cdr = entry.cdr
+    answered_at = ms(cdr.answered_at)
+    return (
+        cdr.answered_number,
+        ms(cdr.ringing_at),
+        answered_at,
+        to_ms(cdr.started_at) if answered_at is None else answered_at,
+        cdr.record_id,
+        cdr.call_id,
+        cdr.enterprise_id,
+    )
+
+
+def promise_row(entry: LegPromised) -> Row:
+    """Make the row for PROMISE_LEG."""
+    return (
+        entry.call_id,
+        entry.call_control_id,
+        entry.enterprise_id,
+        entry.state_owner,
+        entry.phone_number,
+        entry.call_direction,
+        entry.client_state,
+        to_ms(entry.at),
+    )
+
+
+def event_row(cursor: int, entry: StateStored) -> Row:
+    """Make the row for ADD_EVENT."""
+    state = entry.state
+    return (
+        cursor,
+        state.event_id,
+        state.enterprise_id,
+        state.call_id,
+        state.call_control_id,
+        state.sequence,
+        state.state_type.value,
+        state.state_owner,
+        state.phone_number,
+        state.call_direction,
+        to_ms(state.at),
+        state.client_state,
+        state.extended,
+        entry.payload.decode(),
+    )
+
+
+def delivery_row(cursor: int, entry: StateStored) -> Row:
+    """Make the row for OWE_DELIVERY."""
+    state = entry.state
+    return cursor, state.enterprise_id, to_ms(state.at)
+
+
+def attempt_row(entry: AttemptStored) -> Row:
+    """Make the row for ADD_ATTEMPT."""
+    return (
+        entry.attempt,
+        to_ms(entry.started_at),
+        entry.duration_ms,
+        entry.url,
+        entry.address,
+        entry.status_code,
+        entry.error,
+        entry.response,
+        entry.call_id,
+        entry.call_control_id,
+        entry.sequence,
+    )
+
+
+def done_row(entry: AttemptStored) -> Row:
+    """Make the row for DELIVERY_DONE."""
+    return entry.outcome, entry.attempt, entry.call_id, entry.call_control_id, entry.sequence
+
+
+def retry_row(entry: AttemptStored) -> Row:
+    """Make the row for DELIVERY_RETRY."""
+    return entry.attempt, ms(entry.retry_at), entry.call_id, entry.call_control_id, entry.sequence
+
+
+def recording_row(entry: RecordingStored) -> Row:
+    """Make the row for PUT_RECORDING."""
+    return (
+        entry.record_id,
+        entry.enterprise_id,
+        entry.call_id,
+        entry.status,
+        entry.path,
+        entry.duration_ms,
+        entry.size,
+        entry.sha256,
+        to_ms(entry.at),
+    )
+
+
+def binding_row(entry: BindingStored) -> Row:
+    """Make the row for PUT_BINDING."""
+    binding = entry.binding
+    return (
+        binding.number,
+        binding.contact,
+        binding.sip_call_id,
+        binding.cseq,
+        to_ms(binding.expires_at),
+        to_ms(binding.registered_at),
+        "\n".join(binding.path),
+        binding.transport,
+        binding.local_host,
+        binding.local_port,
+        binding.remote_host,
+        binding.remote_port,
+        binding.connection,
+        binding.instance_id,
+        binding.reg_id,
+        binding.user_agent,
+    )
+
+
+def removal_row(entry: BindingRemoved) -> Row:
+    """Make the row for REMOVE_BINDING."""
+    return entry.number, entry.contact
