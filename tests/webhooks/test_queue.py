@@ -6,7 +6,7 @@ from kobza.webhooks.queue import Delivery, EndpointQueue
 
 
 def delivery(leg: str, sequence: int, due_at: float = 0.0) -> Delivery:
-    return Delivery(f"{leg}{sequence}", "e", leg, sequence, b"{}", due_at=due_at)
+    return Delivery(f"{leg}{sequence}", "e", "call", leg, sequence, b"{}", due_at=due_at)
 
 
 def names(queue: EndpointQueue, now: float, count: int = 100) -> list[str]:

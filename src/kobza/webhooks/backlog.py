@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from kobza.call.directory import Endpoint
 from kobza.store import deliveries, endpoints
+from kobza.store.heads import due_heads
 from kobza.store.store import Store
 from kobza.webhooks.queue import Delivery
 
@@ -37,12 +38,12 @@ class Backlog:
         """Let go of the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def enterprises_owed(self) -> list[str]:
-        """Return the enterprises to which anything is owed."""
+    async def enterprises(self) -> list[str]:
+        """Return the enterprises that have an active endpoint."""
 
         def read() -> list[str]:
             with self._store.read() as connection:
-                return deliveries.enterprises_owed(connection)
+                return [endpoint.enterprise_id for endpoint in endpoints.load(connection) if endpoint.active]
 
         return await self._run(read)
 
@@ -57,7 +58,7 @@ class Backlog:
                 rows = deliveries.pending(connection, enterprise_id, limit=room + 1)
                 complete = len(rows) <= room
                 if not complete:
-                    rows = deliveries.heads_due(connection, enterprise_id, now_ms, limit=room)
+                    rows = due_heads(connection, enterprise_id, now_ms, limit=room)
                 return Page(endpoint, complete, [_delivery(row) for row in rows])
 
         return await self._run(read)
@@ -87,13 +88,14 @@ class Backlog:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
 
-def _delivery(row: deliveries.Pending) -> Delivery:
+def _delivery(row: deliveries.Delivery) -> Delivery:
     return Delivery(
         event_id=row.event_id,
         enterprise_id=row.enterprise_id,
+        call_id=row.call_id,
         call_control_id=row.call_control_id,
         sequence=row.sequence,
-        body=row.payload.encode(),
+        body=row.payload,
         attempts=row.attempts,
         due_at=row.due_at / 1000,
     )

@@ -75,7 +75,7 @@ class Dispatcher:
         self._wait = wait
         self._lanes: dict[str, Lane] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._unsaved: deque[tuple[Lane, AttemptStored]] = deque()
+        self._unsaved: deque[tuple[Lane, str, AttemptStored]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempts: set[asyncio.Task[None]] = set()
         self._scans: set[str] = set()
@@ -87,7 +87,7 @@ class Dispatcher:
     async def start(self) -> None:
         """Take up what is pending from before, and keep the endpoints up to date."""
         self._client = Client(allowed=self._allowed, total_seconds=self._timeout, now=self._now)
-        for enterprise_id in await self._backlog.enterprises_owed():
+        for enterprise_id in await self._backlog.enterprises():
             self._scan(self._lane(enterprise_id))
         self._spawn(self._keep_up(), self._tasks)
 
@@ -202,7 +202,7 @@ class Dispatcher:
             result, retry_at = ("failed", None) if delay is None else ("retry", now + delay)
         kept = retry_at is not None and lane.mode is Mode.LIVE and not outcome.gone
         lane.settle(delivery, evicted=retry_at is not None and not kept)
-        self._save(lane, _entry(delivery, outcome, result, retry_at))
+        self._save(lane, delivery.event_id, _entry(delivery, outcome, result, retry_at))
         if retry_at is not None and kept:
             lane.queue.retry(delivery, retry_at)
         else:
@@ -231,17 +231,17 @@ class Dispatcher:
 
     # Results into the store
 
-    def _save(self, lane: Lane, entry: AttemptStored) -> None:
-        self._unsaved.append((lane, entry))
+    def _save(self, lane: Lane, event_id: str, entry: AttemptStored) -> None:
+        self._unsaved.append((lane, event_id, entry))
         if len(self._unsaved) == 1:  # else the journal is in trouble, and the next tick tries again
             self._save_unsaved()
 
     def _save_unsaved(self) -> None:
         """Hand results to the journal in their order; stop at the first one that it does not take."""
         while self._unsaved:
-            lane, entry = self._unsaved[0]
+            lane, event_id, entry = self._unsaved[0]
             try:
-                self._journal.append([entry], partial(self._saved, lane, entry.event_id))
+                self._journal.append([entry], partial(self._saved, lane, event_id))
             except Exception as error:  # noqa: BLE001 - full or stopped: the results are kept, the rest goes on
                 logger.warning("%d results of webhooks wait for the journal: %s", len(self._unsaved), error)
                 return
@@ -339,7 +339,9 @@ class Dispatcher:
 
 def _entry(delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, retry_at: float | None) -> AttemptStored:
     return AttemptStored(
-        event_id=delivery.event_id,
+        call_id=delivery.call_id,
+        call_control_id=delivery.call_control_id,
+        sequence=delivery.sequence,
         attempt=delivery.attempts,
         started_at=outcome.started_at,
         duration_ms=outcome.duration_ms,

@@ -19,6 +19,7 @@ class Delivery:
 
     event_id: str
     enterprise_id: str
+    call_id: str
     call_control_id: str
     sequence: int
     body: bytes
@@ -30,7 +31,14 @@ class Delivery:
     def of(cls, entry: StateStored) -> Self:
         """Return the delivery of a state that has just been stored."""
         state = entry.state
-        return cls(state.event_id, state.enterprise_id, state.call_control_id, state.sequence, entry.payload)
+        return cls(
+            event_id=state.event_id,
+            enterprise_id=state.enterprise_id,
+            call_id=state.call_id,
+            call_control_id=state.call_control_id,
+            sequence=state.sequence,
+            body=entry.payload,
+        )
 
 
 class EndpointQueue:

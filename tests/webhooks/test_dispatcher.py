@@ -1,0 +1,325 @@
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from kobza.pbx.journal import Journal
+from kobza.store.entries import AttemptStored, Entry
+from kobza.webhooks.dispatcher import Dispatcher
+from kobza.webhooks.schedule import wait_after
+from tests.support.sink import Answer, Hang, Received, Reset, Slow, Status, WebhookSink, gone, redirect, retry_after
+from tests.webhooks.conftest import Pbx, store, until
+
+
+def sequences(requests: list[Received]) -> dict[str, list[int]]:
+    """Leg -> the sequence of its states as they came."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for request in requests:
+        found[request.json["call_control_id"]].append(request.json["sequence"])
+    return found
+
+
+async def test_states_go_out_as_stored(pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    entries = [pbx.state(enterprise, "leg", sequence) for sequence in (1, 2, 3)]
+    await store(journal, entries, dispatcher)
+    requests = await sink.wait_for(3)
+    assert [request.body for request in requests] == [entry.payload for entry in entries]
+    assert {request.path for request in requests} == {"/hooks/callstate"}
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "the results in the store")
+    assert pbx.rows() == [("leg-1", "delivered", 1), ("leg-2", "delivered", 1), ("leg-3", "delivered", 1)]
+    assert pbx.attempts("leg-1") == [(1, 200, None)]
+    assert dispatcher.held == 0
+
+
+async def test_states_that_are_not_owed_are_left_alone(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    await store(journal, [pbx.state(enterprise, "a", 1, owed=False), pbx.state(enterprise, "b", 1)], dispatcher)
+    await sink.wait_for(1)
+    await asyncio.sleep(0.1)
+    assert list(sequences(sink.requests)) == ["b"]
+
+
+@pytest.mark.parametrize(
+    "failure", [Status(500), Status(404), Reset(), redirect("/elsewhere"), retry_after("1")], ids=str
+)
+async def test_a_failure_is_tried_again_until_it_is_taken_and_the_leg_waits(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink, failure: Answer
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.answer(failure, failure)
+    await store(journal, [pbx.state(enterprise, "leg", sequence) for sequence in (1, 2)], dispatcher)
+    requests = await sink.wait_for(4)
+    assert sequences(requests) == {"leg": [1, 1, 1, 2]}
+    assert {request.path for request in requests} == {"/hooks/callstate"}
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "the results in the store")
+    assert [attempt[0] for attempt in pbx.attempts("leg-1")] == [1, 2, 3]
+    assert all(attempt[2] for attempt in pbx.attempts("leg-1")[:2])
+
+
+async def test_after_the_last_attempt_the_leg_goes_on(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.choose = lambda request: Status(500) if request.json["sequence"] == 1 else None
+    await store(journal, [pbx.state(enterprise, "leg", sequence) for sequence in (1, 2)], dispatcher)
+    await sink.wait_until(lambda requests: any(request.json["sequence"] == 2 for request in requests))
+    assert sequences(sink.requests) == {"leg": [1] * 9 + [2]}
+    await until(lambda: pbx.rows() == [("leg-1", "failed", 9), ("leg-2", "delivered", 1)], "the results")
+
+
+async def test_retry_after_reaches_the_schedule(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:
+    asked: list[tuple[int, float | None]] = []
+
+    def wait(attempts: int, jitter: float, asked_for: float | None) -> float | None:
+        assert -1 <= jitter <= 1
+        asked.append((attempts, asked_for))
+        return 0.01
+
+    dispatcher = pbx.dispatcher(journal, wait=wait)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    sink.answer(retry_after("7"), Status(500))
+    await store(journal, [pbx.state(enterprise, "leg", 1)], dispatcher)
+    await sink.wait_for(3)
+    await dispatcher.stop()
+    assert asked == [(1, 7.0), (2, None)]
+
+
+async def test_the_second_attempt_is_due_five_seconds_later(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:
+    dispatcher = pbx.dispatcher(journal, wait=wait_after)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    sink.answer(Status(500))
+    await store(journal, [pbx.state(enterprise, "leg", 1)], dispatcher)
+    await until(lambda: pbx.rows() == [("leg-1", "pending", 1)], "the first attempt")
+    [(due_at,)] = pbx.rows("due_at")
+    assert 4.5 <= due_at / 1000 - sink.requests[0].at <= 5.6
+    await dispatcher.stop()
+
+
+async def test_a_slow_leg_does_not_hold_another(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.choose = lambda request: Hang() if request.json["call_control_id"] == "slow" else None
+    await store(journal, [pbx.state(enterprise, "slow", 1), pbx.state(enterprise, "slow", 2)], dispatcher)
+    await sink.wait_for(1)
+    await store(journal, [pbx.state(enterprise, "quick", sequence) for sequence in (1, 2, 3)], dispatcher)
+    await sink.wait_for(4)
+    assert sequences(sink.requests) == {"slow": [1], "quick": [1, 2, 3]}
+
+
+async def test_endpoints_do_not_wait_for_each_other(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    async with WebhookSink() as dead:
+        dead.otherwise = Hang()
+        one, other = pbx.enterprise(dead.url), pbx.enterprise(sink.url)
+        await store(journal, [pbx.state(one, f"dead{number}", 1) for number in range(100)], dispatcher)
+        await store(journal, [pbx.state(other, f"live{number}", 1) for number in range(100)], dispatcher)
+        await sink.wait_for(100)
+        await until(lambda: dead.in_flight == 16, "the limit of the dead endpoint")
+        await asyncio.sleep(0.1)
+        assert dead.most_in_flight == 16
+
+
+async def test_a_failing_endpoint_is_probed_not_hammered(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.otherwise = Status(503)
+    await store(journal, [pbx.state(enterprise, f"before{number}", 1) for number in range(20)], dispatcher)
+    await sink.wait_for(30)
+    sink.otherwise = Slow(0.02, Status(503))
+    sink.most_in_flight = 0
+    seen = len(sink.requests)
+    await sink.wait_for(seen + 10)
+    assert sink.most_in_flight <= 1
+    sink.otherwise = Status()
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "recovery")
+
+
+async def test_410_switches_the_endpoint_off_and_setting_it_brings_what_was_missed(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.otherwise = gone()
+    await store(journal, [pbx.state(enterprise, "leg", sequence) for sequence in (1, 2)], dispatcher)
+    await until(lambda: not pbx.is_active(enterprise), "the endpoint to be switched off")
+    # The PBX may not have heard of it yet.
+    await store(journal, [pbx.state(enterprise, "leg", 3), pbx.state(enterprise, "other", 1)], dispatcher)
+    await asyncio.sleep(1.3)
+    assert sequences(sink.requests) == {"leg": [1]}
+    assert [row[1] for row in pbx.rows()] == ["pending"] * 4
+    sink.otherwise = Status()
+    pbx.set_endpoint(enterprise, sink.url)
+    await sink.wait_for(5)
+    assert sequences(sink.requests) == {"leg": [1, 1, 2, 3], "other": [1]}
+
+
+async def test_a_changed_url_counts_for_what_is_owed(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:
+    dispatcher = pbx.dispatcher(journal, wait=lambda *_: 0.5)
+    await dispatcher.start()
+    async with WebhookSink() as former:
+        former.otherwise = Status(500)
+        enterprise = pbx.enterprise(former.url)
+        await store(journal, [pbx.state(enterprise, "leg", 1)], dispatcher)
+        await former.wait_for(1)
+        pbx.set_endpoint(enterprise, sink.url)
+        await sink.wait_for(1)
+        assert sequences(sink.requests) == {"leg": [1]}
+    await dispatcher.stop()
+
+
+async def test_what_was_pending_goes_out_after_a_start(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:
+    one, other = pbx.enterprise(sink.url), pbx.enterprise(None)
+    entries = [pbx.state(one, leg, sequence) for sequence in (1, 2, 3) for leg in ("a", "b")]
+    await store(journal, [*entries, pbx.state(other, "nobody's", 1)], None)
+    dispatcher = pbx.dispatcher(journal)
+    await dispatcher.start()
+    await sink.wait_for(6)
+    assert sequences(sink.requests) == {"a": [1, 2, 3], "b": [1, 2, 3]}
+    await dispatcher.stop()
+
+
+async def test_an_attempt_that_was_due_later_waits_after_a_start_too(
+    pbx: Pbx, journal: Journal, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.answer(Status(500))
+    former = pbx.dispatcher(journal, wait=lambda *_: 0.8)
+    await former.start()
+    await store(journal, [pbx.state(enterprise, "leg", 1), pbx.state(enterprise, "leg", 2)], former)
+    await until(lambda: pbx.rows()[0] == ("leg-1", "pending", 1), "the failure")
+    await former.stop()
+    dispatcher = pbx.dispatcher(journal)
+    await dispatcher.start()
+    await sink.wait_for(3)
+    await dispatcher.stop()
+    first, again, _ = sink.requests
+    assert again.at - first.at >= 0.75
+    assert sequences(sink.requests) == {"leg": [1, 1, 2]}
+
+
+async def test_memory_is_bounded_and_the_rest_comes_from_the_store(
+    pbx: Pbx, journal: Journal, sink: WebhookSink
+) -> None:
+    dispatcher = pbx.dispatcher(journal, held=100, in_flight=4)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    sink.otherwise = Hang()
+    await store(journal, [pbx.state(enterprise, "first", 1)], dispatcher)
+    await sink.wait_for(1)
+    most = 0
+    for sequence in range(1, 6):
+        entries = [pbx.state(enterprise, f"leg{number}", sequence) for number in range(60)]
+        await store(journal, entries, dispatcher)
+        most = max(most, dispatcher.held)
+    assert most <= 100 // 4 + 4
+    sink.otherwise = Status()
+    pbx.set_endpoint(enterprise, sink.url)
+    await sink.wait_until(lambda requests: len({request.json["event_id"] for request in requests}) == 301, 20)
+    found = sequences(sink.requests)
+    for number in range(60):
+        assert list(dict.fromkeys(found[f"leg{number}"])) == [1, 2, 3, 4, 5]
+        assert found[f"leg{number}"] == sorted(found[f"leg{number}"])
+    await dispatcher.stop()
+
+
+async def test_results_wait_while_the_journal_takes_nothing(
+    pbx: Pbx, journal: Journal, sink: WebhookSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stubborn:
+        """A journal that is full of running calls."""
+
+        full = True
+
+        def append(self, entries: Sequence[Entry], then: Callable[[], None] | None = None) -> None:
+            if self.full and any(isinstance(entry, AttemptStored) for entry in entries):
+                raise RuntimeError("200000 entries wait to be written")
+            journal.append(entries, then)
+
+    stubborn = Stubborn()
+    dispatcher = pbx.dispatcher(stubborn)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    await store(journal, [pbx.state(enterprise, "leg", sequence) for sequence in (1, 2, 3)], dispatcher)
+    await sink.wait_for(3)
+    assert {row[1] for row in pbx.rows()} == {"pending"}
+    assert "wait for the journal" in caplog.text
+    stubborn.full = False
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "the results in the store")
+    assert sequences(sink.requests) == {"leg": [1, 2, 3]}
+    await dispatcher.stop()
+
+
+async def test_a_store_that_cannot_be_read_is_read_again(
+    pbx: Pbx, journal: Journal, sink: WebhookSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatcher = pbx.dispatcher(journal)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    real = dispatcher._backlog.page
+    failures = iter([True, True])
+
+    async def unreliable(*arguments: Any) -> Any:
+        if next(failures, False):
+            raise OSError("disk I/O error")
+        return await real(*arguments)
+
+    monkeypatch.setattr(dispatcher._backlog, "page", unreliable)
+    await store(journal, [pbx.state(enterprise, "leg", 1)], dispatcher)
+    await sink.wait_for(1)
+    assert "disk I/O error" in caplog.text
+    await dispatcher.stop()
+
+
+async def test_stopping_leaves_what_is_under_way_to_the_next_start(
+    pbx: Pbx, journal: Journal, sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kobza.webhooks.dispatcher.STOP_SECONDS", 0.1)
+    dispatcher = pbx.dispatcher(journal)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    sink.answer(Hang())
+    await store(journal, [pbx.state(enterprise, "leg", 1)], dispatcher)
+    await sink.wait_for(1)
+    await dispatcher.stop()
+    assert pbx.rows() == [("leg-1", "pending", 0)]
+    following = pbx.dispatcher(journal)
+    await following.start()
+    await sink.wait_for(2)
+    await following.stop()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_chaos(pbx: Pbx, journal: Journal, sink: WebhookSink, seed: int) -> None:
+    """Errors, resets, slowness, restarts and little memory: everything arrives, in order within each leg."""
+    chance = random.Random(seed)
+    answers: list[Answer | None] = [Status(500), Reset(), Slow(0.02), Slow(0.02, Status(503)), None, None, None, None]
+    sink.choose = lambda _request: chance.choice(answers)
+    options = {"held": 100, "in_flight": 3, "wait": lambda _attempts, _jitter, _asked: chance.random() * 0.05}
+    dispatcher = pbx.dispatcher(journal, **options)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    legs = 50
+    for sequence in (1, 2, 3):
+        for number in range(legs):
+            await store(journal, [pbx.state(enterprise, f"leg{number}", sequence)], dispatcher)
+            if chance.random() < 0.02:
+                await dispatcher.stop()
+                dispatcher = pbx.dispatcher(journal, **options)
+                await dispatcher.start()
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "everything to be delivered", 30)
+    await dispatcher.stop()
+    found = sequences(sink.requests)
+    assert set(found) == {f"leg{number}" for number in range(legs)}
+    for leg, seen in found.items():
+        assert seen == sorted(seen), leg
+        assert set(seen) == {1, 2, 3}, leg
