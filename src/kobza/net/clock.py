@@ -1,0 +1,51 @@
+"""The one clock of a process: never jumps, never runs backwards, stays near the wall clock."""
+
+import time
+from collections.abc import Callable
+
+MAX_SLEW = 0.0005
+"""Greatest correction, in seconds a second: what ntpd allows itself, and no SIP timer or duration notices it."""
+CHECK_INTERVAL = 1.0
+"""Seconds between two comparisons with the wall clock."""
+
+
+def _monotonic() -> float:
+    """Seconds that also count while the machine sleeps, so that a laptop's lid does not make the clock hours late."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class SteadyClock:
+    """Seconds since the Unix epoch that only ever grow.
+
+    Follows the monotonic clock; an error against the wall clock is taken out at no more than `MAX_SLEW`. A step of the
+    wall clock (an administrator, NTP after a long outage) therefore neither ends calls nor makes durations negative.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = _monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self._base_monotonic = monotonic()
+        self._base_time = wall()
+        self._rate = 1.0
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch; never less than any value returned before."""
+        elapsed = self._monotonic() - self._base_monotonic
+        if elapsed < CHECK_INTERVAL:
+            return self._base_time + elapsed * self._rate
+        return self._rebase(elapsed)
+
+    @property
+    def error(self) -> float:
+        """Seconds the wall clock is ahead of this one now: for a warning when somebody has set the clock."""
+        return self._wall() - self.now()
+
+    def _rebase(self, elapsed: float) -> float:
+        """Start a new straight piece of the clock's line here, with a slope that leads toward the wall clock."""
+        self._base_monotonic += elapsed
+        self._base_time += elapsed * self._rate
+        error = self._wall() - self._base_time
+        self._rate = 1.0 + max(-MAX_SLEW, min(MAX_SLEW, error / CHECK_INTERVAL))
+        return self._base_time

@@ -1,0 +1,273 @@
+"""Drives one `UserAgent` over sockets: what arrives goes in, what it wants sent goes out, its timers are kept."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kobza.net.tcp import Connection, TcpTransport
+from kobza.net.udp import UdpSocket
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Address, Flow, Transmit, Transport
+from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.stream import BrokenMessage
+from kobza.sip.ua import MalformedReceived, UaEvent, UserAgent
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVES = frozenset({b"\r\n\r\n", b"\r\n", b"\0", b"\0\0\0\0", b""})
+"""Datagrams that only keep a NAT open (RFC 5626 section 4.4 and what phones send in its place)."""
+MAX_ROUNDS = 100
+"""Rounds of events and sending in one `pump`; more means that events breed events for ever, and the loop must go on."""
+LEAST_DELAY = 0.001
+"""Seconds; a timer that is due at once still lets the sockets have their turn first."""
+DELAY_AFTER_FAULT = 1.0
+"""Seconds until timers are tried again after an exception in them: a fault of ours must not eat the processor."""
+
+
+@dataclass(slots=True)
+class EndpointCounters:
+    """What an operator wants to know of the sockets; all only grow."""
+
+    received: int = 0
+    sent: int = 0
+    send_failures: int = 0
+    exceptions: int = 0
+
+
+class SipEndpoint:
+    """Sockets, connections and the timer of one user agent. All calls belong into the loop's thread.
+
+    `on_events` gets the events of the user agent in batches, and may act on the user agent: what it causes is sent
+    before control returns. Whoever acts on the user agent from elsewhere calls `pump` afterwards.
+    """
+
+    def __init__(self, ua: UserAgent, *, now: Callable[[], float], on_events: Callable[[list[UaEvent]], None]) -> None:
+        self._ua = ua
+        self._now = now
+        self._on_events = on_events
+        self._udp: list[UdpSocket] = []
+        self._udp_by_local: dict[Address, UdpSocket] = {}
+        self._tcp: TcpTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._least_delay = LEAST_DELAY
+        self._pumping = False
+        self._closed = False
+        self.counters = EndpointCounters()
+
+    async def listen(self, transport: Transport, host: str, port: int) -> Address:
+        """Bind; returns the address with the real port. `port` 0 takes a free one. Raises `OSError` when it is taken.
+
+        Several UDP sockets may be bound, one TCP server. Raises `ValueError` for a transport that is not there.
+        """
+        if transport is Transport.UDP:
+            sock = UdpSocket((host, port), received=self._datagram, drained=self.pump, failed=self._udp_failed)
+            self._udp.append(sock)
+            self._udp_by_local[sock.address] = sock
+            return sock.address
+        if transport is Transport.TCP:
+            return await self._tcp_transport().listen((host, port))
+        raise ValueError(f"no {transport.value} transport")
+
+    def flow_to(self, remote: Address, transport: Transport) -> Flow:
+        """Return the flow a first request to `remote` (an IP address and port) takes; TCP opens a connection when used.
+
+        Raises `ValueError` when nothing listens on that transport (UDP) or it does not exist here.
+        """
+        if transport is Transport.UDP:
+            sock = self._socket_toward(remote)
+            return Flow(Transport.UDP, sock.local_for(remote), remote)
+        if transport is Transport.TCP:
+            return Flow(Transport.TCP, self._tcp_transport().local_for(remote), remote)
+        raise ValueError(f"no {transport.value} transport")
+
+    def pump(self) -> None:
+        """Send what the user agent wants sent, deliver its events, set the timer. Safe to call from `on_events`."""
+        if self._pumping or self._closed:
+            return
+        self._pumping = True
+        try:
+            for _ in range(MAX_ROUNDS):
+                for transmit in self._ua.take_transmits():
+                    self._send(transmit)
+                events = self._ua.take_events()
+                if not events:
+                    break
+                try:
+                    self._on_events(events)
+                except Exception:
+                    self.counters.exceptions += 1
+                    log.exception("SIP events were not handled: %s", ", ".join(type(e).__name__ for e in events))
+            else:
+                log.error("SIP events breed events without end; the rest waits for the next wake-up")
+                asyncio.get_running_loop().call_soon(self.pump)
+        finally:
+            self._pumping = False
+        self._arm()
+
+    async def close(self) -> None:
+        """Send what is waiting, close every socket and connection, stop the timer."""
+        for transmit in self._ua.take_transmits():
+            self._send(transmit)
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for sock in self._udp:
+            sock.close()
+        if self._tcp is not None:
+            await self._tcp.close()
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that were pushed out of a full send queue, over all sockets."""
+        return sum(sock.dropped for sock in self._udp)
+
+    @property
+    def connections(self) -> int:
+        """TCP connections open now."""
+        return self._tcp.connections if self._tcp is not None else 0
+
+    # in
+
+    def _datagram(self, sock: UdpSocket, data: bytes, remote: Address) -> None:
+        if len(data) <= 4 and data in KEEP_ALIVES:
+            return
+        self.counters.received += 1
+        try:
+            local = self._remember(sock, remote) if sock.is_wildcard else sock.address
+            self._ua.receive(data, Flow(Transport.UDP, local, remote), self._now())
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("datagram from %s:%s was not handled", *remote)
+
+    def _message(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
+        self.counters.received += 1
+        flow = self._flow_of(connection)
+        try:
+            if isinstance(item, BrokenMessage):  # the user agent knows what a broken request is answered
+                self._ua.receive(item.data, flow, self._now())
+            else:
+                self._ua.receive_message(item, flow, self._now())
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("message from %s:%s was not handled", *connection.remote)
+
+    def _malformed(self, connection: Connection, error: MalformedMessage, data: bytes) -> None:
+        try:
+            self._on_events([MalformedReceived(self._flow_of(connection), error, data)])
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("malformed stream from %s:%s was not handled", *connection.remote)
+
+    def _lost(self, connection: Connection) -> None:
+        """Tell the user agent under both names its flows may have for this connection."""
+        if self._closed:
+            return
+        flow = self._flow_of(connection)
+        self._fail(flow)
+        if connection.used_on_demand:
+            self._fail(Flow(flow.transport, flow.local, flow.remote))
+        self.pump()
+
+    def _udp_failed(self, sock: UdpSocket, remote: Address, error: OSError) -> None:
+        log.info("UDP to %s:%s: %s", *remote, error)
+        self.counters.send_failures += 1
+        self._fail(Flow(Transport.UDP, sock.local_for(remote), remote))
+        self.pump()
+
+    def _fail(self, flow: Flow) -> None:
+        try:
+            self._ua.transport_failed(flow, self._now())
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("broken flow to %s:%s was not handled", *flow.remote)
+
+    # out
+
+    def _send(self, transmit: Transmit) -> None:
+        flow = transmit.flow
+        self.counters.sent += 1
+        try:
+            if flow.transport is Transport.UDP:
+                self._socket_at(flow.local).send(transmit.data, flow.remote)
+            elif not self._tcp_transport().send(transmit.data, flow.remote, flow.connection):
+                self.counters.send_failures += 1
+                self._fail(flow)
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("message to %s:%s was not handled", *flow.remote)
+
+    # timer
+
+    def _arm(self) -> None:
+        """Have one timer at or before the next deadline; an earlier one that is set already just looks again."""
+        deadline = self._ua.next_deadline()
+        if deadline is None or self._closed:
+            return
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        delay = max(deadline - self._now(), self._least_delay)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._timer_due)
+
+    def _timer_due(self) -> None:
+        self._timer = None
+        now = self._now()
+        deadline = self._ua.next_deadline()
+        if deadline is not None and deadline <= now:
+            self._least_delay = LEAST_DELAY
+            try:
+                self._ua.handle_timers(now)
+            except Exception:
+                self._least_delay = DELAY_AFTER_FAULT
+                self.counters.exceptions += 1
+                log.exception("SIP timers were not handled")
+            self.pump()
+        else:
+            self._arm()
+
+    # inside
+
+    def _flow_of(self, connection: Connection) -> Flow:
+        local = self._tcp_transport().local_for(connection.remote)
+        if not local[1]:  # we listen nowhere: the connection itself is the only place to reach us
+            local = connection.local
+        return Flow(Transport.TCP, local, connection.remote, connection.number)
+
+    def _tcp_transport(self) -> TcpTransport:
+        if self._tcp is None:
+            self._tcp = TcpTransport(
+                received=self._message, drained=self.pump, lost=self._lost, malformed=self._malformed
+            )
+        return self._tcp
+
+    def _socket_toward(self, remote: Address) -> UdpSocket:
+        """Choose the socket for a first request: the one bound to the address the route leaves from, else the first."""
+        if not self._udp:
+            raise ValueError("no UDP socket")
+        if len(self._udp) > 1:
+            for sock in self._udp:
+                if sock.reaches(remote[0]):
+                    return sock
+        sock = self._udp[0]
+        if sock.is_wildcard:
+            self._remember(sock, remote)
+        return sock
+
+    def _remember(self, sock: UdpSocket, remote: Address) -> Address:
+        local = sock.local_for(remote)
+        self._udp_by_local[local] = sock
+        return local
+
+    def _socket_at(self, local: Address) -> UdpSocket:
+        sock = self._udp_by_local.get(local)
+        if sock is not None:
+            return sock
+        for candidate in self._udp:
+            if candidate.is_wildcard and candidate.address[1] == local[1]:
+                return candidate
+        raise ValueError(f"no UDP socket at {local[0]}:{local[1]}")

@@ -1,0 +1,323 @@
+"""SIP over TCP (RFC 3261 section 18): incoming and outgoing connections, their limits and their end."""
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from kobza.net.addresses import LocalHosts, is_wildcard
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Address
+from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.stream import BrokenMessage, KeepAlive, StreamParser
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS = 4096
+"""Connections at once, over all peers: each costs a descriptor and about 10 kB."""
+MAX_CONNECTIONS_PER_HOST = 1024
+"""Connections at once from one address: many phones behind one NAT are normal, one peer with all of them is not."""
+IDLE_CLOSE = 4000.0
+"""Seconds without a byte before a connection is closed: longer than a registration, or its phone would be lost."""
+INCOMPLETE_CLOSE = 10.0
+"""Seconds a message may take to arrive once its first byte is here: ends peers that send a byte now and then."""
+SILENT_CLOSE = 30.0
+"""Seconds a new incoming connection may wait with its first message."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds until an outgoing connection counts as failed: well under timer B (32 s): another target has its turn."""
+MAX_UNSENT = 1024 * 1024
+"""Bytes queued toward a peer that does not read. At the bound the connection is closed: late messages are useless."""
+SWEEP_INTERVAL = 1.0
+"""Seconds between two looks for connections that are overdue."""
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection. `number` is its id in a Flow; `used_on_demand` says that a flow with connection 0 used it."""
+
+    def __init__(self, owner: "TcpTransport", number: int, remote: Address | None) -> None:
+        self._owner = owner
+        self.number = number
+        self.remote: Address = remote or ("", 0)
+        self.local: Address = ("", 0)
+        self.outgoing = remote is not None
+        self.used_on_demand = remote is not None
+        self._parser = StreamParser()
+        self._transport: asyncio.Transport | None = None
+        self._unsent: deque[bytes] = deque()
+        self._unsent_bytes = 0
+        self.connecting: asyncio.Task[None] | None = None
+        self._opened_at = self._heard_at = owner.time()
+        self._incomplete_since: float | None = None
+        self._heard_a_message = False
+        self.closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio calls this once the connection stands."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")  # noqa: S101 - uvloop has its own
+        self._transport = transport  # type: ignore[assignment]
+        name, peer = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        if name is None or peer is None or self.closed:  # gone before it began
+            transport.abort()  # type: ignore[attr-defined]
+            return
+        self.local, self.remote = (name[0], name[1]), (peer[0], peer[1])
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._owner.connection_opened(self)
+        while self._unsent and not self.closed:
+            self._write(self._unsent.popleft())
+        self._unsent_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio calls this with what arrived."""
+        self._heard_at = self._owner.time()
+        try:
+            items = self._parser.feed(data)
+        except MalformedMessage:
+            items = []
+        for item in items:
+            if isinstance(item, KeepAlive):
+                if item.reply:
+                    self._write(item.reply)
+            else:
+                self._heard_a_message = True
+                self._owner.item_arrived(self, item)
+            if self.closed:
+                return
+        error = self._parser.error
+        if error is not None:  # the frame is lost: nothing after it can be trusted
+            log.info("TCP %s:%s: %s, connection closed", *self.remote, error)
+            self._owner.framing_lost(self, error, data)
+            self.close()
+        elif items or self._incomplete_since is None:
+            self._incomplete_since = self._heard_at if self._parser.buffered else None
+        self._owner.drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio calls this at the end, whoever closed."""
+        self._transport = None
+        self.fail(exc)
+
+    def send(self, data: bytes) -> None:
+        """Write now, or as soon as the connection stands. A peer that does not read loses its connection."""
+        if self._transport is not None:
+            self._write(data)
+            return
+        self._unsent_bytes += len(data)
+        if self._unsent_bytes > MAX_UNSENT:
+            self.fail(None)
+            return
+        self._unsent.append(data)
+
+    def close(self) -> None:
+        """Close after what was written has left; `connection_lost` follows."""
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            self.fail(None)
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+        self.fail(None)
+
+    def fail(self, reason: BaseException | None) -> None:
+        """End this connection once: no further message is taken, the owner forgets it and tells the user agent."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.connecting is not None and not self.connecting.done():
+            self.connecting.cancel()
+        self._unsent.clear()
+        self._owner.connection_closed(self, reason)
+
+    def overdue(self, now: float) -> str | None:
+        """Say why this connection must go now; None when it may stay."""
+        if self._incomplete_since is not None and now - self._incomplete_since > INCOMPLETE_CLOSE:
+            return "an incomplete message"
+        if not self.outgoing and not self._heard_a_message and now - self._opened_at > SILENT_CLOSE:
+            return "no message"
+        if now - self._heard_at > IDLE_CLOSE:
+            return "idle"
+        return None
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            log.warning("TCP %s:%s does not read, connection closed", *self.remote)
+            self.abort()
+
+
+class TcpTransport:
+    """All TCP connections of one endpoint: one server at most, connections on demand, reuse, limits.
+
+    Callbacks: `received(connection, message)`, `drained()` after each batch, `lost(connection)` once for each
+    connection that had stood or was asked for, `malformed(connection, error, data)` for a stream that cannot be framed.
+    """
+
+    def __init__(
+        self,
+        *,
+        received: Callable[[Connection, SipRequest | SipResponse | BrokenMessage], None],
+        drained: Callable[[], None],
+        lost: Callable[[Connection], None],
+        malformed: Callable[[Connection, MalformedMessage, bytes], None],
+    ) -> None:
+        self._received = received
+        self.drained = drained
+        self._lost = lost
+        self._malformed = malformed
+        self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time
+        self._server: asyncio.Server | None = None
+        self._connections: dict[int, Connection] = {}
+        self._by_remote: dict[Address, Connection] = {}
+        self._per_host: dict[str, int] = {}
+        self._next_number = 1
+        self._sweep: asyncio.TimerHandle | None = None
+        self._locals = LocalHosts()
+        self.address: Address | None = None
+        self.refused = 0
+        self._closing = False
+
+    @property
+    def connections(self) -> int:
+        """Connections open or being opened now."""
+        return len(self._connections)
+
+    async def listen(self, bind: Address) -> Address:
+        """Accept connections at `bind`; returns the address with the real port. Raises `OSError` when it is taken."""
+        if self._server is not None:
+            raise OSError("this endpoint already listens on TCP")  # a second one needs a second transport
+        self._server = await self._loop.create_server(self._accept, *bind, reuse_address=True, backlog=512)
+        name = self._server.sockets[0].getsockname()
+        self.address = (name[0], name[1])
+        return self.address
+
+    def local_for(self, remote: Address) -> Address:
+        """Return what belongs in Via and Contact toward `remote`: where we listen, as `remote` sees it."""
+        if self.address is None:
+            return self._locals.get(remote[0]), 0
+        if is_wildcard(self.address[0]):
+            return self._locals.get(remote[0]), self.address[1]
+        return self.address
+
+    def send(self, data: bytes, remote: Address, number: int) -> bool:
+        """Send on connection `number`, or (0, or when that one is gone) on any to `remote`, opening one when needed.
+
+        Returns False when it cannot even be tried: the connection limit is reached.
+        """
+        connection = self._connections.get(number) if number else None
+        if connection is None:
+            connection = self._by_remote.get(remote)
+            if connection is None:
+                if self._closing or len(self._connections) >= MAX_CONNECTIONS:
+                    self.refused += 1
+                    return False
+                connection = self._open(remote)
+            connection.used_on_demand = True
+        connection.send(data)
+        return True
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        self._closing = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._server is not None:
+            self._server.close()
+        pending = [c.connecting for c in self._connections.values() if c.connecting is not None]
+        for connection in list(self._connections.values()):
+            connection.close()
+        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.sleep(0)  # asyncio calls connection_lost in the next round
+
+    # what a Connection reports
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Take an accepted connection in, or turn it away at a limit."""
+        host = connection.remote[0]
+        if not connection.outgoing:
+            crowded = self._per_host.get(host, 0) >= MAX_CONNECTIONS_PER_HOST
+            if crowded or self._closing or len(self._connections) >= MAX_CONNECTIONS:
+                self.refused += 1
+                log.warning("TCP connection from %s:%s refused: too many", *connection.remote)
+                connection.abort()
+                return
+            self._add(connection)
+
+    def item_arrived(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
+        """Pass on one message, sound or broken inside."""
+        self._received(connection, item)
+
+    def framing_lost(self, connection: Connection, error: MalformedMessage, data: bytes) -> None:
+        """Pass on that a stream cannot be framed any more."""
+        self._malformed(connection, error, data)
+
+    def connection_closed(self, connection: Connection, reason: BaseException | None) -> None:
+        """Forget a connection and tell the owner."""
+        if self._connections.pop(connection.number, None) is None:
+            return
+        if self._by_remote.get(connection.remote) is connection:
+            del self._by_remote[connection.remote]
+        host = connection.remote[0]
+        left = self._per_host.get(host, 1) - 1
+        if left:
+            self._per_host[host] = left
+        else:
+            self._per_host.pop(host, None)
+        if reason is not None:
+            log.info("TCP %s:%s: %s", *connection.remote, reason)
+        self._lost(connection)
+
+    # inside
+
+    def _accept(self) -> Connection:
+        return Connection(self, self._new_number(), None)
+
+    def _new_number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
+
+    def _add(self, connection: Connection) -> None:
+        self._connections[connection.number] = connection
+        self._by_remote[connection.remote] = connection
+        host = connection.remote[0]
+        self._per_host[host] = self._per_host.get(host, 0) + 1
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_overdue)
+
+    def _open(self, remote: Address) -> Connection:
+        connection = Connection(self, self._new_number(), remote)
+        self._add(connection)
+        connection.connecting = self._loop.create_task(
+            self._connect(connection), name=f"sip-tcp-{remote[0]}:{remote[1]}"
+        )
+        return connection
+
+    async def _connect(self, connection: Connection) -> None:
+        """Open the connection; its failure is the connection's end, and the owner hears of that."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self._loop.create_connection(lambda: connection, *connection.remote)
+        except (OSError, TimeoutError) as error:
+            connection.fail(error)
+        except asyncio.CancelledError:
+            connection.fail(None)
+            raise
+
+    def _sweep_overdue(self) -> None:
+        self._sweep = None
+        now = self.time()
+        for connection in list(self._connections.values()):
+            why = connection.overdue(now)
+            if why is not None:
+                log.info("TCP %s:%s closed: %s", *connection.remote, why)
+                connection.abort()
+        if self._connections and not self._closing:
+            self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_overdue)

@@ -1,0 +1,123 @@
+"""One non-blocking UDP socket in the event loop's reader set."""
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from kobza.net.addresses import LocalHosts, family_of, is_wildcard
+from kobza.sip.flow import Address
+
+log = logging.getLogger(__name__)
+
+DATAGRAMS_PER_WAKEUP = 64
+"""Datagrams read before the loop gets its turn: about 10 ms of SIP work at most, so timers and HTTP are not starved."""
+SEND_QUEUE = 1024
+"""Datagrams that wait when the kernel's buffer is full. The oldest goes first: SIP retransmits, and new beats old."""
+MAX_DATAGRAM = 65535
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Bytes asked of the kernel: a burst while the loop is busy waits there instead of being lost."""
+
+
+class UdpSocket:
+    """A bound UDP socket: `received(socket, data, remote)` for each datagram, `drained()` after each batch.
+
+    `dropped` counts datagrams pushed out of the full send queue; `failed(socket, remote, error)` says that the kernel
+    refused one.
+    """
+
+    def __init__(
+        self,
+        bind: Address,
+        *,
+        received: Callable[["UdpSocket", bytes, Address], None],
+        drained: Callable[[], None],
+        failed: Callable[["UdpSocket", Address, OSError], None],
+    ) -> None:
+        self._received = received
+        self._drained = drained
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self.dropped = 0
+        self._socket = socket.socket(family_of(bind[0]), socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            self._socket.bind(bind)
+        except OSError:
+            self._socket.close()
+            raise
+        name = self._socket.getsockname()
+        self.address: Address = (name[0], name[1])
+        self.is_wildcard = is_wildcard(self.address[0])
+        self._locals = LocalHosts()
+        self._loop.add_reader(self._socket, self._readable)
+
+    def local_for(self, remote: Address) -> Address:
+        """Return the address `remote` sees this socket under: what belongs in Via and Contact."""
+        return (self._locals.get(remote[0]), self.address[1]) if self.is_wildcard else self.address
+
+    def reaches(self, remote_host: str) -> bool:
+        """Tell whether packets to `remote_host` would leave from the address this socket is bound to."""
+        if family_of(remote_host) != self._socket.family:
+            return False
+        return self.is_wildcard or self._locals.get(remote_host) == self.address[0]
+
+    def send(self, data: bytes, remote: Address) -> None:
+        """Send one datagram, or queue it when the kernel's buffer is full; the queue drops its oldest."""
+        if self._waiting:
+            self._queue(data, remote)
+            return
+        try:
+            self._socket.sendto(data, remote)
+        except (BlockingIOError, InterruptedError):
+            self._queue(data, remote)
+            self._loop.add_writer(self._socket, self._writable)
+        except OSError as error:
+            self._failed(self, remote, error)
+
+    def close(self) -> None:
+        """Close the socket; what waits to be sent is lost."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+        self._waiting.clear()
+
+    def _queue(self, data: bytes, remote: Address) -> None:
+        if len(self._waiting) >= SEND_QUEUE:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append((data, remote))
+
+    def _writable(self) -> None:
+        while self._waiting:
+            data, remote = self._waiting[0]
+            try:
+                self._socket.sendto(data, remote)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._waiting.popleft()
+                self._failed(self, remote, error)
+                if self._socket.fileno() < 0:
+                    return
+                continue
+            self._waiting.popleft()
+        self._loop.remove_writer(self._socket)
+
+    def _readable(self) -> None:
+        for _ in range(DATAGRAMS_PER_WAKEUP):
+            try:
+                data, remote = self._socket.recvfrom(MAX_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:  # an ICMP error of an earlier datagram: nothing is to be read, nothing is broken
+                log.info("UDP %s:%s: %s", *self.address, error)
+                continue
+            self._received(self, data, remote[:2])
+            if self._socket.fileno() < 0:
+                return
+        self._drained()

@@ -1,0 +1,93 @@
+"""The phone's side of offer and answer (RFC 3264): one G.711 stream, DTMF events, directions."""
+
+from dataclasses import dataclass
+
+from kobza.rtp.g711 import Law
+from kobza.sdp.audio import Audio, Direction, audio_of
+from kobza.sdp.codecs import (
+    OWN_CODECS,
+    TELEPHONE_EVENT,
+    Codec,
+    codecs_with_types_of,
+    common_codecs,
+    first_speech_with_events,
+)
+from kobza.sdp.description import Origin, SessionDescription
+from kobza.sdp.errors import NotAcceptable
+from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
+
+_LAWS = {"pcmu": Law.MU, "pcma": Law.A}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What both sides settled on. `remote` is None when the peer named no usable address."""
+
+    remote: tuple[str, int] | None
+    law: Law
+    payload_type: int
+    event_type: int | None
+    direction: Direction
+    """As this phone sees it."""
+    codec: str
+
+
+class Agreement:
+    """The descriptions of one dialog, with their versions. Raises `MalformedSdp` and `NotAcceptable` for the peer's."""
+
+    def __init__(self, identifier: int, host: str, port: int, codecs: tuple[Codec, ...] = OWN_CODECS) -> None:
+        self._origin: Origin = new_origin(str(identifier), host)
+        self._host = host
+        self._port = port
+        self._codecs = codecs
+        self._written = False
+        self._offered = Direction.SENDRECV
+        self._layout: SessionDescription | None = None
+        self._index = 0
+        self.agreed: Agreed | None = None
+
+    def offer(self, direction: Direction = Direction.SENDRECV) -> bytes:
+        """Write an offer: the first of a dialog, or a later one (hold, resume)."""
+        self._offered = direction
+        local = LocalAudio(self._host, self._port, self._codecs, direction, ptime=20)
+        layout = self._layout.media if self._layout is not None else ()
+        return write_offer(self._next_origin(), local, layout, self._index).to_bytes()
+
+    def answered(self, body: bytes) -> Agreed:
+        """Read the answer to our offer."""
+        answer = SessionDescription.parse(body)
+        audio = audio_of(answer)
+        return self._settle(answer, audio, self._offered.narrowed(audio.direction.reversed))
+
+    def answer(self, body: bytes, direction: Direction = Direction.SENDRECV) -> bytes:
+        """Read an offer and write the answer. `direction` is the most this phone wants now."""
+        offer = SessionDescription.parse(body)
+        audio = audio_of(offer)
+        settled = self._settle(offer, audio, direction.narrowed(audio.direction.reversed))
+        codecs = codecs_with_types_of(common_codecs(self._codecs, audio.codecs), audio.codecs)
+        local = LocalAudio(self._host, self._port, codecs, settled.direction, ptime=20)
+        return write_answer(self._next_origin(), local, offer, audio).to_bytes()
+
+    def _settle(self, theirs: SessionDescription, audio: Audio, direction: Direction) -> Agreed:
+        chosen = first_speech_with_events(common_codecs(audio.codecs, self._codecs))
+        if not chosen:
+            raise NotAcceptable("no G.711")
+        speech = chosen[0]
+        destination = audio.destination
+        events = [codec.payload_type for codec in chosen if codec.name.lower() == TELEPHONE_EVENT]
+        self._layout, self._index = theirs, audio.index
+        self.agreed = Agreed(
+            (destination.host, destination.port) if destination.host is not None else None,
+            _LAWS[speech.name.lower()],
+            speech.payload_type,
+            events[0] if events else None,
+            direction,
+            speech.name,
+        )
+        return self.agreed
+
+    def _next_origin(self) -> Origin:
+        if self._written:
+            self._origin = next_version(self._origin)
+        self._written = True
+        return self._origin
