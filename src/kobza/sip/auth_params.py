@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.grammar import is_token, quote, shorten, unquote
+from kobza.sip.grammar import is_token, quote, readable, shorten, unquote
 
 _AUTH_PARAM = re.compile(
     r"""[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^\x00-\x20,"\x7f]*+)[ \t]*+(?:,|\Z)""",
@@ -49,6 +49,6 @@ def parse_auth(text: str, where: str = "Authorization header") -> AuthParams:
         name = found[1].lower()
         if name in params:
             raise MalformedMessage(f"parameter {name} given twice", where)
-        params[name] = unquote(found[2])
+        params[name] = readable(unquote(found[2]))
         at = found.end()
     return AuthParams(scheme, params)
