@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, or_, select, tuple_
 from kobza.store.export import export
 from kobza.store.schema import calls
 
-__all__ = ["HistoryRow", "count", "export", "find", "history"]
+__all__ = ["HistoryRow", "count", "export", "find", "history", "latest"]
 
 PAGE = 2000
 """Rows read at once: some 2 MB, and a read transaction of some 10 ms."""
@@ -71,6 +71,13 @@ def history(
     return _pages(conn, query, from_ms, after, limit)
 
 
+def latest(conn: Connection, enterprise_id: str, since_ms: int, *, limit: int) -> list[HistoryRow]:
+    """Return the last finished calls of an enterprise that began at a moment or later, newest first."""
+    query = _finished.where(calls.c.enterprise_id == enterprise_id, calls.c.started_at >= since_ms)
+    query = query.order_by(calls.c.started_at.desc(), calls.c.call_id.desc()).limit(limit)
+    return [HistoryRow._make(row) for row in conn.execute(query)]
+
+
 def find(conn: Connection, enterprise_id: str, call_id: str) -> HistoryRow | None:
     """Return a call of an enterprise, or None. An unfinished one has no end and no cause yet."""
     found = select(*_columns).where(calls.c.enterprise_id == enterprise_id, calls.c.call_id == call_id)
@@ -111,4 +118,5 @@ def _pages(
 
 
 _columns = [calls.c[name] for name in HistoryRow._fields]
-_history = select(*_columns).where(calls.c.ended_at.is_not(None)).order_by(calls.c.started_at, calls.c.call_id)
+_finished = select(*_columns).where(calls.c.ended_at.is_not(None))
+_history = _finished.order_by(calls.c.started_at, calls.c.call_id)

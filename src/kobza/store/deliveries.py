@@ -77,14 +77,6 @@ def pending(conn: Connection, enterprise_id: str | None = None, *, after: int = 
     return _fetch(conn, found.order_by(deliveries.c.cursor).limit(limit))
 
 
-def due(conn: Connection, now_ms: int, limit: int, enterprise_id: str | None = None) -> list[Delivery]:
-    """Return pending deliveries to active endpoints whose time has come, in the order of their events."""
-    found = _active.where(deliveries.c.status == PENDING, deliveries.c.due_at <= now_ms)
-    if enterprise_id is not None:
-        found = found.where(deliveries.c.enterprise_id == enterprise_id)
-    return _fetch(conn, found.order_by(deliveries.c.cursor).limit(limit))
-
-
 def count_pending(conn: Connection, enterprise_id: str | None = None) -> int:
     """Return how many deliveries are pending, whether or not their endpoint is active."""
     found = select(func.count()).select_from(deliveries).where(deliveries.c.status == PENDING)

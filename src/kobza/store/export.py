@@ -35,7 +35,7 @@ def export(
 
     The start of an answered call is the answer, of another the attempt. Each row is a tuple in the contract's order:
     end and start (milliseconds), calling number, duration (seconds), called number (E.164); then, as asked, calling and
-    called name; both departments; both ownerships (True or False); direction (`incoming`, `outgoing`).
+    called name; both departments; both ownerships (1 or 0); direction (`incoming`, `outgoing`).
 
     Memory does not grow with the answer. The connection's transaction is ended first, and each page is read in one of
     its own: a slow reader holds no snapshot.
@@ -72,8 +72,6 @@ def export_pages(
         start, size = from_ms, FIRST_PAGE
         while True:
             rows = raw.execute(query, (enterprise_id, start, to_ms, size)).fetchall()
-            if ownership:
-                rows = [_with_booleans(row, 5 + 2 * names + 2 * departments) for row in rows]
             if len(rows) < size:
                 if rows:
                     yield rows
@@ -110,7 +108,3 @@ def _query(*, names: bool, departments: bool, ownership: bool, direction: bool) 
         "WHERE c.enterprise_id = ? AND start_at >= ? AND start_at <= ? AND convergent AND ended_at IS NOT NULL "
         "ORDER BY start_at LIMIT ?"
     )
-
-
-def _with_booleans(row: ExportRow, at: int) -> ExportRow:
-    return (*row[:at], row[at] == 1, row[at + 1] == 1, *row[at + 2 :])

@@ -20,7 +20,7 @@ CHUNK = 5000
 """Calls in one commit: some 50 ms, so that a journal beside it goes on."""
 
 CONTACTS, STRANGERS, INVENTED_NUMBERS = 400, 2000, 20
-"""People that the address book knows, those it does not, and numbers for an enterprise that has none."""
+"""People that the address book knows, those that it does not, and numbers for an enterprise without any."""
 
 HOUR_MS = 3_600_000
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -31,7 +31,7 @@ _DAYS = (1.05, 1.0, 1.0, 1.0, 0.95, 0.3, 0.15)
 
 
 class Outcome(NamedTuple):
-    """How a call ends: its share in 100, whether it is answered, the cause, the SIP status, who may have released it."""
+    """How a call ends: its share in 100, whether it is answered, the cause, the SIP status, who may release it."""
 
     share: int
     answered: bool
