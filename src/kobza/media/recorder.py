@@ -12,7 +12,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kobza.media.spool import RECORD, TICKS, SpoolHeader, end_record
 
@@ -30,10 +30,9 @@ NO_LAW: Final = 255
 class Spool:
     """One recording. `packet` is called by the relay for each packet that is to be heard later."""
 
-    __slots__ = ("_buffer", "_pending", "_writer", "call_id", "failure", "file", "path", "record_id", "started")
+    __slots__ = ("_buffer", "_pending", "call_id", "failure", "file", "path", "record_id", "started")
 
-    def __init__(self, writer: "SpoolWriter", path: Path, call_id: str, record_id: str) -> None:
-        self._writer = writer
+    def __init__(self, path: Path, call_id: str, record_id: str) -> None:
         self.path = path
         self.call_id = call_id
         self.record_id = record_id
@@ -41,6 +40,7 @@ class Spool:
         self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000).to_bytes())
         self._pending = 0
         self.failure = ""
+        """Why the recording stopped early."""
         self.file: int | None = None
         """The file descriptor; only the writer's thread touches it."""
 
@@ -49,20 +49,21 @@ class Spool:
         self._buffer += RECORD.pack(kind, law, len(data), int((time.monotonic() - self.started) * TICKS))
         self._buffer += data
 
-    def flush(self, *, last: bool = False) -> None:
-        """Hand what came to the writer's thread. `last`: with the record that ends the spool, and close it."""
-        if last:
-            self._buffer += end_record(int((time.monotonic() - self.started) * TICKS))
-        if self._pending + len(self._buffer) > MAX_PENDING and not self.failure:
+    def end(self) -> None:
+        """Append the record that ends the spool."""
+        self._buffer += end_record(int((time.monotonic() - self.started) * TICKS))
+
+    def take(self) -> bytes:
+        """Return what came since the last time, for the disk. Nothing after a failure."""
+        if self._pending + len(self._buffer) > MAX_PENDING:
             self.fail(f"the disk is too slow: {self._pending} bytes wait for it")
         data = b"" if self.failure else bytes(self._buffer)
         self._buffer.clear()
-        if data or last:
-            self._pending += len(data)
-            self._writer.write(self, data, last=last)
+        self._pending += len(data)
+        return data
 
     def written(self, count: int) -> None:
-        """Hear that bytes reached the file."""
+        """Hear that bytes reached the file, or never will."""
         self._pending -= count
 
     def fail(self, reason: str) -> None:
@@ -70,6 +71,12 @@ class Spool:
         if not self.failure:
             self.failure = reason
             log.error("recording %s of call %s stopped: %s", self.record_id, self.call_id, reason)
+
+
+class _Job(NamedTuple):
+    spool: Spool
+    data: bytes
+    last: bool
 
 
 class SpoolWriter:
@@ -82,27 +89,24 @@ class SpoolWriter:
         self._loop = loop
         self._closed = closed
         self._open: dict[Spool, None] = {}
-        self._jobs: queue.SimpleQueue[tuple[Spool, bytes, bool] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._thread.start()
-        self._timer = loop.call_later(FLUSH_INTERVAL, self._flush_all)
+        self._timer = loop.call_later(FLUSH_INTERVAL, self._flush)
 
     def open(self, path: Path, call_id: str, record_id: str) -> Spool:
         """Begin a recording into a new file. That the file cannot be made shows later, as its failure."""
-        spool = Spool(self, path, call_id, record_id)
+        spool = Spool(path, call_id, record_id)
         self._open[spool] = None
-        spool.flush()
+        self._jobs.put([_Job(spool, spool.take(), last=False)])
         return spool
 
     def close(self, spool: Spool) -> None:
         """End a recording; `closed` follows."""
         if spool in self._open:
             del self._open[spool]
-            spool.flush(last=True)
-
-    def write(self, spool: Spool, data: bytes, *, last: bool) -> None:
-        """Queue bytes for the thread."""
-        self._jobs.put((spool, data, last))
+            spool.end()
+            self._jobs.put([_Job(spool, spool.take(), last=True)])
 
     def stop(self, timeout: float) -> None:
         """Close all recordings and wait until they are on disk, at most `timeout` seconds."""
@@ -112,33 +116,44 @@ class SpoolWriter:
         self._jobs.put(None)
         self._thread.join(timeout)
 
-    def _flush_all(self) -> None:
-        self._timer = self._loop.call_later(FLUSH_INTERVAL, self._flush_all)
-        for spool in self._open:
-            spool.flush()
+    def _flush(self) -> None:
+        """Hand what came to the thread: one batch for all spools, so that it wakes the loop once."""
+        self._timer = self._loop.call_later(FLUSH_INTERVAL, self._flush)
+        batch = [_Job(spool, data, last=False) for spool in self._open if (data := spool.take())]
+        if batch:
+            self._jobs.put(batch)
 
     def _run(self) -> None:
         """Write what is queued: the body of the thread."""
-        while (job := self._jobs.get()) is not None:
-            spool, data, last = job
+        while (batch := self._jobs.get()) is not None:
+            outcomes = [(job, _attempt(job)) for job in batch]
             try:
-                _write(spool, data, last=last)
-            except OSError as error:
-                self._tell(spool.fail, f"the disk failed: {error.strerror or error}")
-            self._tell(spool.written, len(data))
+                self._loop.call_soon_threadsafe(self._done, outcomes)
+            except RuntimeError:
+                # The loop is closed: the process ends, and there is nobody left to tell.
+                log.debug("the loop is gone")
+
+    def _done(self, outcomes: list[tuple[_Job, str]]) -> None:
+        """Take what became of a batch; in the loop."""
+        for (spool, data, last), failure in outcomes:
+            spool.written(len(data))
+            if failure:
+                spool.fail(failure)
             if last:
-                self._tell(self._closed, spool)
-
-    def _tell(self, what: Callable[..., None], *args: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(what, *args)
-        except RuntimeError:
-            # The loop is closed: the process ends, and there is nobody left to tell.
-            log.debug("the loop is gone")
+                self._closed(spool)
 
 
-def _write(spool: Spool, data: bytes, *, last: bool) -> None:
-    """Append to a spool's file, made when first needed; in the writer's thread."""
+def _attempt(job: _Job) -> str:
+    """Write a job; return "" or what went wrong. In the writer's thread."""
+    try:
+        _write(*job)
+    except OSError as error:
+        return f"the disk failed: {error.strerror or error}"
+    return ""
+
+
+def _write(spool: Spool, data: bytes, last: bool) -> None:
+    """Append to a spool's file, made when first needed."""
     try:
         if spool.file is None and data:
             spool.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,166 @@
+"""What a relayed packet costs: `python bench/relay.py`.
+
+Prints CPU in microseconds a packet, packets lost, and the delay added (99 of 100 packets are faster). Drives calls of
+G.711 both ways through the relay's process, not recorded and recorded, and through a bare forwarder (the least that
+Python with uvloop can do) in the same run, in turns. CPU is that of the relaying process alone.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from kobza.media.embedded import EmbeddedPlane
+from kobza.media.plane import MediaError, Side
+
+HERE = Path(__file__).parent
+FIRST_PORT = 24000
+FIRST_PHONE = 34000
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Result:
+    cpu_us: float
+    """Microseconds of CPU a packet."""
+    core_percent: float
+    lost: int
+    delay_p99_ms: float
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+async def drive(pid: int, pairs: list[tuple[int, int]], seconds: float) -> Result:
+    """Send through pairs of (phone, relay port); measure process `pid` meanwhile."""
+    before = cpu_seconds(pid)
+    load = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(HERE / "rtp_load.py"), str(seconds)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await load.communicate("".join(f"{phone} {port}\n" for phone, port in pairs).encode())
+    spent = cpu_seconds(pid) - before
+    counts = json.loads(out)
+    return Result(
+        cpu_us=spent / max(1, counts["sent"]) * 1e6,
+        core_percent=100 * spent / seconds,
+        lost=counts["sent"] - counts["received"],
+        delay_p99_ms=counts["delay_p99_ms"],
+    )
+
+
+async def bare(calls: int, seconds: float) -> Result:
+    forwarder = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(HERE / "bare_forwarder.py"), str(calls), str(FIRST_PORT), str(FIRST_PHONE)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert forwarder.stdout is not None
+        await forwarder.stdout.readline()
+        pairs = [(FIRST_PHONE + index, FIRST_PORT + index) for index in range(2 * calls)]
+        return await drive(forwarder.pid, pairs, seconds)
+    finally:
+        forwarder.kill()
+        await forwarder.wait()
+
+
+def description(port: int) -> bytes:
+    lines = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", f"m=audio {port} RTP/AVP 8")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def port_in(answer: bytes | MediaError) -> int:
+    if isinstance(answer, MediaError):
+        raise answer
+    return int(answer.split(b"m=audio ")[1].split()[0])
+
+
+async def relayed(calls: int, seconds: float, spools: Path | None) -> Result:
+    loop = asyncio.get_running_loop()
+    plane = EmbeddedPlane(
+        host="127.0.0.1", ports=range(FIRST_PORT, FIRST_PORT + 4 * calls), timeout=600.0, on_event=lambda _: None
+    )
+    await plane.start()
+    pairs: list[tuple[int, int]] = []
+    for call in range(calls):
+        caller, callee = FIRST_PHONE + 2 * call, FIRST_PHONE + 2 * call + 1
+        name = f"call-{call}"
+        offered: asyncio.Future[bytes | MediaError] = loop.create_future()
+        plane.offer(name, source=Side.CALLER, target=Side.CALLEE, sdp=description(caller), done=offered.set_result)
+        to_callee = port_in(await offered)
+        answered: asyncio.Future[bytes | MediaError] = loop.create_future()
+        plane.answer(name, source=Side.CALLEE, sdp=description(callee), done=answered.set_result)
+        pairs += [(caller, port_in(await answered)), (callee, to_callee)]
+        if spools is not None:
+            plane.record(name, record_id=name, spool=spools / name)
+    assert plane.relay_pid is not None
+    try:
+        return await drive(plane.relay_pid, pairs, seconds)
+    finally:
+        await plane.stop()
+
+
+def middle(results: list[Result]) -> Result:
+    return Result(
+        statistics.median(result.cpu_us for result in results),
+        statistics.median(result.core_percent for result in results),
+        sum(result.lost for result in results),
+        statistics.median(result.delay_p99_ms for result in results),
+    )
+
+
+async def main(calls: int, seconds: float, rounds: int) -> dict[str, Result]:
+    results: dict[str, list[Result]] = {"bare forwarder": [], "relay": [], "relay, recording": []}
+    spools = Path(tempfile.mkdtemp(prefix="kobza-bench-"))
+    try:
+        for number in range(rounds):
+            results["bare forwarder"].append(await bare(calls, seconds))
+            results["relay"].append(await relayed(calls, seconds, None))
+            results["relay, recording"].append(await relayed(calls, seconds, spools / str(number)))
+    finally:
+        shutil.rmtree(spools)
+    return {name: middle(some) for name, some in results.items()}
+
+
+def table(results: dict[str, Result], calls: int) -> Table:
+    shown = Table(title=f"{calls} calls of G.711, 20 ms, both ways ({100 * calls} packets/s)")
+    for heading in ("", "us/packet", "% of a core", "% a call", "lost", "p99 ms", "to bare"):
+        shown.add_column(heading, justify="left" if not heading else "right")
+    least = results["bare forwarder"].cpu_us
+    for name, result in results.items():
+        shown.add_row(
+            name,
+            f"{result.cpu_us:.2f}",
+            f"{result.core_percent:.1f}",
+            f"{result.core_percent / calls:.3f}",
+            str(result.lost),
+            f"{result.delay_p99_ms:.2f}",
+            f"{result.cpu_us / least:.2f}",
+        )
+    return shown
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="the median of them is shown")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    measured = asyncio.run(main(arguments.calls, arguments.seconds, arguments.rounds))
+    if arguments.json:
+        print(json.dumps({name: vars(result) for name, result in measured.items()}))
+    else:
+        Console().print(table(measured, arguments.calls))
