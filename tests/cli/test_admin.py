@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from kobza.sip.digest import ha1
 
 from kobza.call.directory import Package
+from kobza.sip.digest import ha1
 from kobza.store import Store, directory, enterprises, users
 from kobza.store.store import STORE_FILE
 from tests.cli.conftest import Kobza
@@ -201,6 +201,16 @@ def test_webhooks_that_cannot_be(kobza: Kobza, enterprise: str, changed: dict[st
     assert (ran.code, ran.out) == (code, "")
     assert words in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_a_private_address_is_noted_at_once(kobza: Kobza, enterprise: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("webhook", "set", "--enterprise", enterprise, "--token", "T", "--json", "--url")
+    ran = kobza(*arguments, "http://10.1.2.3/hooks")
+    assert ran.json["active"]
+    assert "10.1.2.3 is a private address" in ran.err
+    monkeypatch.setenv("KOBZA_WEBHOOK_ALLOW", "10.0.0.0/8")
+    for url in ("http://10.1.2.3/hooks", "https://crm.example.com", "http://127.0.0.1:1"):
+        assert kobza(*arguments, url).err == ""
 
 
 def test_history_for_benches(kobza: Kobza, enterprise: str) -> None:

@@ -1,13 +1,16 @@
 """`kobza webhook …`."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kobza.cli.clock import now_ms
-from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, opened_store
-from kobza.cli.output import emit
+from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, load_settings, opened_store
+from kobza.cli.output import emit, print_error
+
+if TYPE_CHECKING:
+    from kobza.config.settings import Settings
 
 app = typer.Typer(name="webhook", no_args_is_help=True, rich_markup_mode=None, help="Where call states are posted.")
 
@@ -45,12 +48,28 @@ def set_endpoint(
         _check(value, check, option)
     if secret is not None:
         _check(secret, check_secret, "--secret")
+    _warn_of_private_address(url, load_settings(ctx, data=data).settings)
     with opened_store(ctx, data) as store, store.write() as connection:
         if enterprises.find(connection, enterprise) is None:
             raise NotInStore(f"there is no enterprise {enterprise}")
         endpoints.set(connection, enterprise, url, token, secret, now_ms=now_ms())
     document = {"enterprise_id": enterprise, "url": url, "signed": secret is not None, "active": True}
     emit(document, as_json=as_json, title="Webhook set")
+
+
+def _warn_of_private_address(url: str, settings: "Settings") -> None:
+    """Say at once what each connection would say: that the address in the URL is not one to go to."""
+    from yarl import URL
+
+    from kobza.config.settings import webhook_networks
+    from kobza.webhooks.address import AddressRefused, check_address
+
+    try:
+        check_address(URL(url).host or "", webhook_networks(settings))
+    except AddressRefused as refused:
+        print_error(f"note: {refused}; `kobza serve` will not post there")
+    except ValueError:
+        return  # a name: looked up when it is connected to
 
 
 def _check(value: str, check: Callable[[str], None], option: str) -> None:
