@@ -1,0 +1,1 @@
+"""The composition root: builds the whole from settings, starts it, stops it."""
