@@ -127,7 +127,7 @@ def _codec(payload_type: int, rtpmap: str | None, parameters: str) -> Codec | No
     name, _, rest = rtpmap.partition("/")
     rate_text, _, channels_text = rest.partition("/")
     rate_value, channels = _number(rate_text), _number(channels_text or "1")
-    if not name or not rate_value or not channels:
+    if not name.isascii() or not name.isprintable() or name.split() != [name] or not rate_value or not channels:
         return None
     return Codec(payload_type, name, rate_value, channels, parameters)
 
@@ -138,7 +138,8 @@ def _by_payload_type(values: Iterable[str]) -> dict[int, str]:
         number, _, rest = value.strip().partition(" ")
         payload_type = _payload_type(number)
         if payload_type is not None:
-            result.setdefault(payload_type, rest.strip())
+            # It goes on to the other side: nothing may hide in it.
+            result.setdefault(payload_type, rest.strip() if rest.isprintable() else "")
     return result
 
 

@@ -1,7 +1,7 @@
 """Parse and write session descriptions (RFC 8866).
 
 What Kobza needs is kept as values (origin, connection, media, attributes); lines that mean nothing to a telephone call
-(i, u, e, p, b, z, k, r) are read over. What phones get wrong is taken: bare LF, no `s=` or `t=` line, no final
+(i, u, e, p, b, z, k, r) are read over. What phones get wrong is taken: bare LF or CR, no `s=` or `t=` line, no final
 line end.
 """
 
@@ -137,7 +137,7 @@ class _Parser:
     def parse(self, data: bytes) -> SessionDescription:
         if len(data) > MAX_BYTES:
             raise MalformedSdp(f"longer than {MAX_BYTES} bytes", "body")
-        lines = data.decode(errors="replace").replace("\r\n", "\n").split("\n")
+        lines = data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
         if len(lines) > MAX_LINES:
             raise MalformedSdp(f"more than {MAX_LINES} lines", "body")
         if lines[0].strip() != "v=0":
