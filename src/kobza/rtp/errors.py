@@ -1,7 +1,7 @@
 """What can go wrong with a packet."""
 
 
-class MalformedRtp(ValueError):  # noqa: N818  the twin of sip.errors.MalformedMessage
+class MalformedRtp(ValueError):
     """Bytes that are no RTP or RTCP packet: the only exception that parsing one raises. `what` says why."""
 
     def __init__(self, what: str) -> None:
