@@ -30,7 +30,7 @@ class Voice:
     Counters: `packets_sent`, `packets_heard`. Digits (RFC 4733) go to `on_digit`, each once.
     """
 
-    def __init__(self, host: str, sound: Sound, *, on_digit: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, host: str, sound: Sound) -> None:
         """Bind an even port and its odd neighbour at `host`; raises `OSError` when there is none."""
         self.sound = sound
         self.recording: WavRecording | None = None
@@ -39,7 +39,7 @@ class Voice:
         self.packets_heard = 0
         self.sends = False
         self.muted = False
-        self._on_digit = on_digit
+        self.on_digit: Callable[[str], None] = lambda _: None
         self._loop = asyncio.get_running_loop()
         self._rtp, self._rtcp = _bind_pair(host)
         self.host, self.port = self._rtp.getsockname()[:2]
@@ -154,7 +154,7 @@ class Voice:
         if packet.timestamp != self._last_event:
             self._last_event = packet.timestamp
             if event.digit is not None:
-                self._on_digit(event.digit)
+                self.on_digit(event.digit)
 
     def _drain_rtcp(self) -> None:
         """Read RTCP away: nothing here needs it, and a full buffer would only cost memory."""
