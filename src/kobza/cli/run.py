@@ -115,7 +115,11 @@ def phone(
     record: Annotated[
         Path | None, typer.Option("--record", metavar="FILE", help="Write what is heard to this WAV file.")
     ] = None,
-    as_json: JsonOption = False,
+    duration: Annotated[
+        float | None, typer.Option("--duration", metavar="S", min=0, help="Hang up after so many seconds of talk.")
+    ] = None,
+    transport: Annotated[str, typer.Option("--transport", metavar="udp|tcp", help="Over what it speaks SIP.")] = "udp",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each thing that happens.")] = False,
 ) -> int | None:
     """Run a softphone: registers, takes or makes calls, plays and records, and prints what happens."""
     if answer_after is not None and reject is not None:
@@ -131,5 +135,7 @@ def phone(
         dial=dial,
         play=play,
         record=record,
+        duration=duration,
+        transport=transport,
         as_json=as_json,
     )
