@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kobza.cli import main
+from kobza.store import driver
 from tests.cli.conftest import Kobza
 
 
@@ -86,6 +87,20 @@ def test_a_bug_is_not_hidden(kobza: Kobza, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("kobza.cli.config.load_settings", broken)
     with pytest.raises(ZeroDivisionError):
         kobza("config")
+
+
+def test_a_store_that_is_locked_is_one_line(kobza: Kobza, enterprise: str, data: Path) -> None:
+    path = data / "kobza.db"
+    locked = driver.connect(path)
+    locked.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("kobza.store.driver.connect.__kwdefaults__", {"foreign_keys": True, "busy_timeout_ms": 1})
+            ran = kobza("trunk", "add", "t", "--host", "127.0.0.1", "--port", "5060", "--json")
+    finally:
+        locked.close()
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "kobza: the store cannot be used now: database is locked\n"
 
 
 def test_an_interruption_has_its_code(kobza: Kobza, monkeypatch: pytest.MonkeyPatch) -> None:

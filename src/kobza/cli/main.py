@@ -110,4 +110,6 @@ def _expected(error: Exception) -> tuple[str, int] | None:
         return error.detail, FAILED
     if isinstance(error, StoreError | OSError):
         return str(error), FAILED
+    if type(error).__name__ == "OperationalError":  # the database's own: locked for long, disk full
+        return f"the store cannot be used now: {getattr(error, 'orig', error)}", FAILED
     return None

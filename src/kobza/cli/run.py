@@ -9,7 +9,6 @@ from kobza.cli.options import (
     ConfigOption,
     DataOption,
     HttpOption,
-    JsonOption,
     RtpHostOption,
     RtpPortsOption,
     SipOption,
