@@ -14,9 +14,20 @@ from starlette.routing import Route
 from kobza.api import callstat
 from kobza.api.access_log import AccessLog, mask_server_log
 from kobza.api.context import ApiContext, context_of
-from kobza.api.fmc import callcontrol, callhistory, callrecord, clip, dnd, originate, phonestatus, webhook
+from kobza.api.fmc import (
+    callcontrol,
+    callhistory,
+    callrecord,
+    clip,
+    deliveries,
+    dnd,
+    events,
+    originate,
+    phonestatus,
+    webhook,
+)
 from kobza.api.manual import Manual
-from kobza.api.ports import Commands
+from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import IncidentGuard, install_problems, problem
 from kobza.portal.routes import portal_routes
 from kobza.store import Store, ids
@@ -31,6 +42,8 @@ ROUTERS: Final = (
     dnd.router,
     phonestatus.router,
     webhook.router,
+    deliveries.router,
+    events.router,
     originate.legacy_router,
 )
 
@@ -52,15 +65,16 @@ def build_app(
     recordings: Path,
     now: Callable[[], float],
     portal_secret: bytes,
+    webhooks: WebhookPort | None = None,
     new_incident: Callable[[], str] = ids.new_id,
 ) -> FastAPI:
     """Build the application.
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
-    `portal_secret` (32 bytes or more) signs the portal's cookies.
+    `portal_secret` (32 bytes or more) signs the portal's cookies, `webhooks` the dispatcher of this process.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    context = ApiContext(store=store, commands=commands, recordings=recordings, now=now)
+    context = ApiContext(store=store, commands=commands, recordings=recordings, now=now, webhooks=webhooks)
     app.state.context = context
     documented: list[APIRoute] = []
     for router in ROUTERS:

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from kobza.api import documenting as doc
 from kobza.api.auth import token_caller
-from kobza.api.callstat_formats import CallRow, Shown, as_csv, as_json, as_xml
+from kobza.api.callstat_formats import Pages, Shown, as_csv, as_json, as_xml
 from kobza.api.context import ApiContext, context_of
 from kobza.api.query import Query
 from kobza.api.streaming import StreamedResponse, in_chunks
 from kobza.api.times import Interval, callstat_interval
-from kobza.store import calls
+from kobza.store.export import export_pages
 
 router = APIRouter(tags=["Basic call information"])
 
@@ -54,7 +54,7 @@ async def check(request: Request, context: ApiContext) -> Asked:
     return Asked(caller.enterprise_id, interval, shown, bom)
 
 
-def pieces(asked: Asked, extension: str, rows: Iterator[CallRow]) -> Iterator[str]:
+def pieces(asked: Asked, extension: str, rows: Pages) -> Iterator[str]:
     """Return the answer in the format that the extension names."""
     match extension:
         case "csv":
@@ -72,9 +72,18 @@ def _responder(extension: str) -> Any:
         asked = await check(request, context)
 
         def produce() -> Generator[bytes, None, None]:
-            interval = asked.interval
+            interval, shown = asked.interval, asked.shown
             with context.store.read() as conn:
-                rows = calls.export(conn, asked.enterprise_id, interval.from_ms, interval.to_ms)
+                rows = export_pages(
+                    conn,
+                    asked.enterprise_id,
+                    interval.from_ms,
+                    interval.to_ms,
+                    names=shown.names,
+                    departments=shown.departments,
+                    ownership=shown.ownership,
+                    direction=shown.direction,
+                )
                 yield from in_chunks(pieces(asked, extension, rows))
 
         name = f"callstat_{asked.interval.wall_from.isoformat()}_{asked.interval.wall_to.isoformat()}.{extension}"

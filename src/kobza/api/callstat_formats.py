@@ -1,36 +1,27 @@
-"""The three formats of the basic call information: CSV, JSON and XML, as pieces of text made row by row.
+"""The three formats of the basic call information: CSV, JSON and XML, as pieces of text of many rows each.
 
-Pure. A row is a `CallRow`; which fields it shows is a `Shown`. No row is ever held longer than it takes to write it.
+Pure. Rows are those of `kobza.store.calls.export_pages` for the same `Shown`: end and start (ms), calling number,
+duration (s), called number; then, as asked, both names, both departments, both ownerships (bool), direction.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from kobza.api.times import WallClock
-from kobza.call.durations import talk_seconds
 from kobza.call.numbers import national
 
+Row = tuple[Any, ...]
+Pages = Iterable[Sequence[Row]]
+Text = Callable[[str], str]
 
-class CallRow(NamedTuple):
-    """One finished call of the enterprise: moments in ms UTC, numbers as stored, names "" when unknown."""
-
-    ended_ms: int
-    started_ms: int
-    """When the attempt was made."""
-    answered_ms: int | None
-    calling_number: str
-    called_number: str
-    calling_name: str
-    called_name: str
-    calling_department: str
-    called_department: str
-    calling_own: bool
-    called_own: bool
-    direction: str
-    """incoming, outgoing or local."""
+ROWS_AT_ONCE: Final = 500
+"""Rows joined to one piece: some 50 KB, so that memory stays flat and the cost of a piece disappears."""
+REMEMBERED: Final = 4096
+"""Numbers and names kept in written form: an enterprise calls the same ones again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +55,6 @@ _XML_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\
 """Everything outside the production Char of XML 1.0, 2.2."""
 _XML_ESCAPED: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 
-Text = Callable[[str], str]
-
 
 def csv_text(text: str) -> str:
     """Write a name as a CSV field (RFC 4180), with an apostrophe before what a spreadsheet would run as a formula."""
@@ -91,61 +80,81 @@ def csv_number(number: str) -> str:
     return csv_text(number) if not number.removeprefix("+").isdigit() else number
 
 
-def _cells(rows: Iterable[CallRow], shown: Shown, number: Text, text: Text, yes: str, no: str) -> Iterator[list[str]]:
-    """Yield the fields of each row, written."""
-    clock = WallClock()
-    wall = clock.text
-    for row in rows:
-        answered = row.answered_ms
-        cells = [
-            wall(row.ended_ms),
-            wall(row.started_ms if answered is None else answered),
-            number(national(row.calling_number)),
-            str(talk_seconds(answered, row.ended_ms)),
-            number(national(row.called_number)),
-        ]
-        if shown.names:
-            cells += (text(row.calling_name), text(row.called_name))
-        if shown.departments:
-            cells += (text(row.calling_department), text(row.called_department))
-        if shown.ownership:
-            cells += (yes if row.calling_own else no, yes if row.called_own else no)
-        if shown.direction:
-            cells.append("incoming" if row.direction == "incoming" else "outgoing")
-        yield cells
+def _writers(shown: Shown, text: Text) -> tuple[Callable[[Any], str], ...]:
+    """Return what writes each of the optional fields."""
+    texts = 2 * shown.names + 2 * shown.departments
+    return (*(text,) * texts, *(_boolean,) * (2 * shown.ownership), *(str,) * shown.direction)
 
 
-def as_csv(rows: Iterable[CallRow], shown: Shown, *, bom: bool = False) -> Iterator[str]:
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _pieces(pages: Pages, line: Callable[[Row], str], separator: str = "") -> Iterator[str]:
+    """Write rows and join them to pieces, the separator before each row but the first."""
+    lead = ""
+    for page in pages:
+        for start in range(0, len(page), ROWS_AT_ONCE):
+            yield lead + separator.join(map(line, page[start : start + ROWS_AT_ONCE]))
+            lead = separator
+
+
+def as_csv(pages: Pages, shown: Shown, *, bom: bool = False) -> Iterator[str]:
     """Write RFC 4180: CRLF, a header row, quotes where needed. `bom`: with the mark that spreadsheets need."""
+    wall = WallClock().text
+    number = lru_cache(REMEMBERED)(lambda stored: csv_number(national(stored)))
+    writers = _writers(shown, lru_cache(REMEMBERED)(csv_text))
+
+    def line(row: Row) -> str:
+        base = f"{wall(row[0])},{wall(row[1])},{number(row[2])},{row[3]},{number(row[4])}"
+        if writers:
+            base += "," + ",".join([write(value) for write, value in zip(writers, row[5:], strict=True)])
+        return base + "\r\n"
+
     yield ("\ufeff" if bom else "") + ",".join(shown.fields()) + "\r\n"
-    join = ",".join
-    for cells in _cells(rows, shown, csv_number, csv_text, "true", "false"):
-        yield join(cells) + "\r\n"
+    yield from _pieces(pages, line)
 
 
-def as_json(rows: Iterable[CallRow], shown: Shown) -> Iterator[str]:
+def as_json(pages: Pages, shown: Shown) -> Iterator[str]:
     """Write `{"calls": [ … ]}`; `duration` is a number, ownership a boolean, all else are strings."""
-    before = [
-        f'{", " if place else ""}"{name}": '
-        + ('"' if name in ("end_timestamp", "start_timestamp", "direction") else "")
-        for place, name in enumerate(shown.fields())
-    ]
-    after = ['"' if piece.endswith('"') else "" for piece in before]
-    template = "{{" + "".join(f"{head}{{}}{tail}" for head, tail in zip(before, after, strict=True)) + "}}"
-    line = template.format
-    yield '{"calls": ['
-    separator = "\n"
-    for cells in _cells(rows, shown, json_text, json_text, "true", "false"):
-        yield separator + line(*cells)
-        separator = ",\n"
+    wall = WallClock().text
+    number = lru_cache(REMEMBERED)(lambda stored: json_text(national(stored)))
+    writers = _writers(shown, lru_cache(REMEMBERED)(json_text))
+    if shown.direction:
+        writers = (*writers[:-1], json_text)
+    optional = "".join(f', "{name}": %s' for name in shown.fields()[5:])
+
+    def line(row: Row) -> str:
+        base = (
+            f'{{"end_timestamp": "{wall(row[0])}", "start_timestamp": "{wall(row[1])}", '
+            f'"calling_number": {number(row[2])}, "duration": {row[3]}, "called_number": {number(row[4])}'
+        )
+        if writers:
+            base += optional % tuple([write(value) for write, value in zip(writers, row[5:], strict=True)])
+        return base + "}"
+
+    yield '{"calls": [\n'
+    yield from _pieces(pages, line, ",\n")
     yield "\n]}\n"
 
 
-def as_xml(rows: Iterable[CallRow], shown: Shown) -> Iterator[str]:
+def as_xml(pages: Pages, shown: Shown) -> Iterator[str]:
     """Write `<calls><call><end_timestamp>…`, one element for each field."""
-    template = "<call>" + "".join(f"<{name}>{{}}</{name}>" for name in shown.fields()) + "</call>\n"
-    line = template.format
+    wall = WallClock().text
+    number = lru_cache(REMEMBERED)(lambda stored: xml_text(national(stored)))
+    writers = _writers(shown, lru_cache(REMEMBERED)(xml_text))
+    optional = "".join(f"<{name}>%s</{name}>" for name in shown.fields()[5:])
+
+    def line(row: Row) -> str:
+        base = (
+            f"<call><end_timestamp>{wall(row[0])}</end_timestamp><start_timestamp>{wall(row[1])}</start_timestamp>"
+            f"<calling_number>{number(row[2])}</calling_number><duration>{row[3]}</duration>"
+            f"<called_number>{number(row[4])}</called_number>"
+        )
+        if writers:
+            base += optional % tuple([write(value) for write, value in zip(writers, row[5:], strict=True)])
+        return base + "</call>\n"
+
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<calls>\n'
-    for cells in _cells(rows, shown, xml_text, xml_text, "true", "false"):
-        yield line(*cells)
+    yield from _pieces(pages, line)
     yield "</calls>\n"

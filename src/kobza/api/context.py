@@ -9,7 +9,7 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from kobza.api.idempotency import IdempotencyKeys
-from kobza.api.ports import Commands
+from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import ApiError, not_found
 from kobza.api.streaming import ExportThreads
 from kobza.call.directory import Package, Subscriber
@@ -31,6 +31,8 @@ class ApiContext:
     """Directory of the finished recordings."""
     now: Callable[[], float]
     """The steady clock, in seconds since the epoch."""
+    webhooks: WebhookPort | None = None
+    """None: call states are not sent by this process, and the functions that need it answer 503."""
     exports: ExportThreads = field(default_factory=ExportThreads)
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
 

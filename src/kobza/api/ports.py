@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from kobza.call.directory import Endpoint
+
 ControlAction = Literal["clear", "hold", "unhold"]
 
 
@@ -113,4 +115,38 @@ class Commands(Protocol):
 
     def live_calls(self, enterprise_id: str) -> Sequence[LiveCall]:
         """Return the legs of the enterprise's numbers that are in a call now."""
+        ...
+
+
+class WebhookOutcome(Protocol):
+    """What came of one POST: `kobza.webhooks.client.Outcome` fulfils it."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the answer was a 2xx."""
+        ...
+
+    @property
+    def duration_ms(self) -> int: ...  # noqa: D102
+    @property
+    def url(self) -> str: ...  # noqa: D102
+    @property
+    def address(self) -> str | None: ...  # noqa: D102
+    @property
+    def status_code(self) -> int | None: ...  # noqa: D102
+    @property
+    def error(self) -> str | None: ...  # noqa: D102
+    @property
+    def response(self) -> str | None: ...  # noqa: D102
+
+
+class WebhookPort(Protocol):
+    """What the HTTP layer needs of the dispatcher."""
+
+    def recheck(self, enterprise_id: str) -> None:
+        """Look into the store for what is owed to an enterprise."""
+        ...
+
+    async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> WebhookOutcome:
+        """Send a state once, now. Every failure is an outcome."""
         ...

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kobza.call.errors import Fault, KobzaError
@@ -129,13 +130,24 @@ async def _kobza_error(_request: Request, error: Exception) -> Response:
     return problem_of(error)
 
 
-async def _http_exception(_request: Request, error: Exception) -> Response:
+async def _http_exception(request: Request, error: Exception) -> Response:
     """Map what the framework raises by itself: unknown paths, methods that a path does not have."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     status = 400 if error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY else error.status_code
     code = _CODE_BY_STATUS.get(status, "internal_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "not_found")
-    kind = KINDS[code]
-    return problem(status, code, kind.meaning, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = _allowed(request)
+    return problem(status, code, KINDS[code].meaning, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes of the path; the framework names those of the first one only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is Match.PARTIAL:
+            methods |= route.methods
+    return ", ".join(sorted(methods))
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ _RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off",
 
 
 def to_yaml(value: Any) -> str:
-    """Write mappings, sequences, strings, numbers, booleans and None; the order of mappings is kept."""
+    """Write mappings, sequences, strings, whole numbers, booleans and None; the order of mappings is kept."""
     return "\n".join(_lines(value)) + "\n"
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from kobza.api.languages import Language
 from kobza.api.ports import LiveCall, PhoneStatus
@@ -11,6 +13,8 @@ from kobza.call.causes import cause_text
 from kobza.call.directory import Package, Subscriber
 from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.call.numbers import national
+from kobza.store.calls import HistoryRow
+from kobza.store.deliveries import Attempt, Delivery
 
 ARROWS: Final = {"incoming": "↙", "outgoing": "↗", "local": "↔"}
 
@@ -62,6 +66,17 @@ class CallView:
     record_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """One call state that was posted, or is to be."""
+
+    at: str
+    event: str
+    status: str
+    attempts: int
+    answer: str
+
+
 def number_views(subscribers: Sequence[Subscriber], phones: Sequence[PhoneStatus], now: float) -> list[NumberView]:
     """Return the numbers in order of department and name."""
     by_number = {phone.number: phone for phone in phones}
@@ -103,8 +118,8 @@ def live_views(legs: Sequence[LiveCall], names: Mapping[str, str], now: float) -
     ]
 
 
-def call_view(row: Any, names: Mapping[str, str], language: Language) -> CallView:
-    """Return one call of the history (`kobza.store.calls.HistoryRow`)."""
+def call_view(row: HistoryRow, names: Mapping[str, str], language: Language) -> CallView:
+    """Return one call of the history."""
     return CallView(
         begun=wall_text(row.started_at)[:16],
         caller=national(row.calling_number),
@@ -118,4 +133,20 @@ def call_view(row: Any, names: Mapping[str, str], language: Language) -> CallVie
         outcome="" if row.cause is None else cause_text(row.cause, language),
         cause=row.cause,
         record_id=row.record_id,
+    )
+
+
+def delivery_view(delivery: Delivery, attempts: Sequence[Attempt]) -> DeliveryView:
+    """Return one delivery with what its last attempt brought."""
+    state = msgspec.json.decode(delivery.payload)
+    last = attempts[-1] if attempts else None
+    answer = ""
+    if last is not None:
+        answer = last.error or f"HTTP {last.status_code}, {last.duration_ms} ms"
+    return DeliveryView(
+        at=wall_text(delivery.occurred_at),
+        event=f"{state['state_type']} · {state['state_owner']} · {state['phone_number']}",
+        status=delivery.status,
+        attempts=delivery.attempts,
+        answer=answer,
     )

@@ -1,8 +1,5 @@
 """The calls of an enterprise: `GET /v1/callhistory`."""
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Generator, Iterator
 from typing import Annotated, Any, Final, Literal
 
@@ -29,8 +26,6 @@ from kobza.store.calls import HistoryRow
 router = APIRouter(prefix="/api/fmc", tags=["History"])
 
 MAX_LIMIT: Final = 5000
-MAX_CALL_ID: Final = 64
-_CURSOR_TIME: Final = re.compile(r"[0-9]{1,16}")
 DIRECTIONS: Final = ("incoming", "outgoing", "local")
 
 
@@ -115,23 +110,6 @@ def shown_call(row: HistoryRow, wall: Callable[[int], str], language: str) -> di
     }
 
 
-def write_cursor(started_ms: int, call_id: str) -> str:
-    """Write the place after a call as an opaque text."""
-    return base64.urlsafe_b64encode(f"{started_ms}.{call_id}".encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> tuple[int, str]:
-    """Read what `write_cursor` wrote. Raises ApiError for anything else."""
-    try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        started, _, call_id = decoded.partition(".")
-    except (ValueError, binascii.Error):
-        started = call_id = ""
-    if not _CURSOR_TIME.fullmatch(started) or not 0 < len(call_id) <= MAX_CALL_ID:
-        raise ApiError("invalid_parameter", "cursor must be a next_cursor of ours.", parameter="cursor")
-    return int(started), call_id
-
-
 @router.get(
     "/v1/callhistory",
     summary="List calls",
@@ -167,24 +145,28 @@ async def call_history(request: Request, caller: FmcCaller) -> Response:
     number = query.number("number")
     direction = query.choice("direction", DIRECTIONS)
     limit = query.integer("limit", 1, MAX_LIMIT)
-    cursor_text = query.get("cursor")
-    cursor = None if cursor_text is None else read_cursor(cursor_text)
+    cursor = query.get("cursor")
     if number is not None:
         await context.served(caller.enterprise_id, number)
     language = language_of(request.headers.get("accept-language"))
 
     def produce() -> Generator[bytes, None, None]:
         with context.store.read() as conn:
-            rows = calls.history(
-                conn,
-                caller.enterprise_id,
-                interval.from_ms,
-                interval.to_ms,
-                number=number,
-                direction=direction,
-                limit=None if limit is None else limit + 1,
-                cursor=cursor,
-            )
+            try:
+                rows = calls.history(
+                    conn,
+                    caller.enterprise_id,
+                    interval.from_ms,
+                    interval.to_ms,
+                    number=number,
+                    direction=direction,
+                    limit=None if limit is None else limit + 1,
+                    cursor=cursor,
+                )
+            except ValueError:
+                raise ApiError(
+                    "invalid_parameter", "cursor must be a next_cursor of ours.", parameter="cursor"
+                ) from None
             yield from in_chunks(_document(rows, limit, language))
 
     return StreamedResponse(produce, context.exports, content_type="application/json")
@@ -200,7 +182,7 @@ def _document(rows: Iterator[HistoryRow], limit: int | None, language: str) -> I
     separator = b"\n"
     for count, row in enumerate(rows):
         if limit is not None and count == limit and last is not None:
-            next_cursor = write_cursor(last.started_at, last.call_id)
+            next_cursor = last.cursor
             break
         yield separator
         yield encode(shown_call(row, wall, language))

@@ -1,0 +1,225 @@
+"""Two enterprises in a real store, calls that a test makes, commands that remember what they were told."""
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import argon2
+import httpx
+
+from kobza.api.app import build_app
+from kobza.api.ports import ControlAction
+from kobza.call.cdr import Cdr
+from kobza.call.directory import Endpoint, Package
+from kobza.call.errors import KobzaError, NotFoundError
+from kobza.store import Store, address_book, enterprises, numbers
+from kobza.store.entries import CdrClosed, CdrOpened, RecordingStored
+from kobza.store.journal import JournalWriter
+
+BOTH = (Package.CONVERGENT, Package.API_FMC)
+PASSWORD = "correct horse"
+PASSWORD_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+
+ALICE, BORYS, PLAIN, OUTSIDE = "+380671111111", "+380672222222", "+380673333333", "+380501112233"
+"""Two numbers with both packages, one with "Convergent" only, and nobody's."""
+STRANGER = "+380679999999"
+"""A number of the other enterprise."""
+
+
+def moment(text: str) -> float:
+    """Return a moment (s) written as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Begun:
+    call_id: str
+    call_control_id: str
+
+
+@dataclass(frozen=True)
+class Phone:
+    number: str
+    status: str
+    dnd: bool
+    devices: int
+    since: float | None
+
+
+@dataclass(frozen=True)
+class Leg:
+    call_id: str
+    call_control_id: str
+    number: str
+    phone_number: str
+    direction: str
+    state: str
+    since: float
+
+
+@dataclass
+class TestCommands:
+    """Commands without phones: settings go to the store as the real ones do, all else is remembered or made up."""
+
+    __test__ = False
+
+    store: Store
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    refuse: KobzaError | None = None
+    phones: list[Phone] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
+
+    async def originate(
+        self,
+        enterprise_id: str,
+        originator: str,
+        destination: str,
+        *,
+        timeout: int = 60,  # noqa: ASYNC109
+        clip: str | None = None,
+        client_state: str | None = None,
+    ) -> Begun:
+        if self.refuse is not None:
+            raise self.refuse
+        self.told.append(("originate", enterprise_id, originator, destination, timeout, clip, client_state))
+        return Begun(f"call{len(self.told)}", f"leg{len(self.told)}")
+
+    async def control(self, enterprise_id: str, call_control_id: str, action: ControlAction) -> str:
+        if self.refuse is not None:
+            raise self.refuse
+        if not any(leg.call_control_id == call_control_id for leg in self.legs):
+            raise NotFoundError("There is no such call.")
+        self.told.append(("control", enterprise_id, call_control_id, action))
+        return {"clear": "finished", "hold": "held", "unhold": "established"}[action]
+
+    def phone_status(self, enterprise_id: str, numbers: Any) -> list[Phone]:
+        return [phone for phone in self.phones if numbers is None or phone.number in numbers]
+
+    async def set_dnd(self, enterprise_id: str, number: str, on: bool, until_ms: int | None) -> None:
+        with self.store.write() as conn:
+            numbers.set_dnd(conn, enterprise_id, number, on, until_ms)
+
+    async def set_clip(
+        self, enterprise_id: str, number: str, presentation_number: str | None, restricted: bool, until_ms: int | None
+    ) -> None:
+        with self.store.write() as conn:
+            numbers.set_clip(conn, enterprise_id, number, presentation_number, restricted, until_ms)
+
+    def live_calls(self, enterprise_id: str) -> list[Leg]:
+        return self.legs
+
+
+@dataclass(frozen=True)
+class Posted:
+    taken: bool = True
+    duration_ms: int = 12
+    url: str = "https://crm.example.com/hooks/callstate"
+    address: str | None = "203.0.113.9"
+    status_code: int | None = 200
+    error: str | None = None
+    response: str | None = "ok"
+
+
+@dataclass
+class TestWebhooks:
+    """A dispatcher that sends nothing."""
+
+    __test__ = False
+
+    rechecked: list[str] = field(default_factory=list)
+    posted: list[tuple[Endpoint, str, bytes]] = field(default_factory=list)
+
+    def recheck(self, enterprise_id: str) -> None:
+        self.rechecked.append(enterprise_id)
+
+    async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> Posted:
+        self.posted.append((endpoint, event_id, body))
+        return Posted()
+
+
+class World:
+    """The store, the clock and the application."""
+
+    def __init__(self, directory: Path, now: str = "2026-04-20T09:00:00") -> None:
+        self.at = moment(now)
+        self.store = Store.create(directory / "kobza.db")
+        self.recordings = directory / "recordings"
+        self.recordings.mkdir()
+        self.journal = JournalWriter(directory / "kobza.db")
+        with self.store.write() as conn:
+            self.own = enterprises.add(conn, "Бджола", "olena", PASSWORD_HASH, 0)
+            self.other = enterprises.add(conn, "Джміль", "petro", PASSWORD_HASH, 0)
+            own = self.own.enterprise_id
+            numbers.add(conn, ALICE, own, "Олена Коваль", "Збут", BOTH)
+            numbers.add(conn, BORYS, own, "Борис", "Склад", BOTH)
+            numbers.add(conn, PLAIN, own, "", "", [Package.CONVERGENT])
+            numbers.add(conn, STRANGER, self.other.enterprise_id, "Чужий", "", BOTH)
+            address_book.put(conn, own, [address_book.Entry(OUTSIDE, "Клієнт, «А»", "")])
+        self.commands = TestCommands(self.store)
+        self.webhooks = TestWebhooks()
+        self.app = build_app(
+            store=self.store,
+            commands=self.commands,
+            recordings=self.recordings,
+            now=lambda: self.at,
+            portal_secret=b"s" * 32,
+            webhooks=self.webhooks,
+        )
+        self._ids = itertools.count(1)
+
+    def close(self) -> None:
+        self.journal.close()
+        self.store.close()
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://kobza.test", timeout=30, **options
+        )
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.own.fmc_token}"}
+
+    def fmc(self, **parameters: Any) -> dict[str, Any]:
+        """Return keyword arguments of a request that is authorised."""
+        return {"params": {"integrator_id": self.own.integrator_id, **parameters}, "headers": self.bearer}
+
+    def cdr(self, **changes: Any) -> Cdr:
+        """Return a call record: answered after 5 s, ended after 18.4 s."""
+        started = changes.pop("started_at", moment("2026-04-19T09:00:00"))
+        values: dict[str, Any] = {
+            "call_id": f"c{next(self._ids):04d}",
+            "enterprise_id": self.own.enterprise_id,
+            "calling_number": ALICE,
+            "called_number": OUTSIDE,
+            "answered_number": OUTSIDE,
+            "started_at": started,
+            "ringing_at": started + 1,
+            "answered_at": started + 5,
+            "ended_at": started + 18.4,
+            "direction": "outgoing",
+            "cause": 16,
+            "sip_status": 200,
+            "released_by": "caller",
+            "record_id": None,
+            "client_state": None,
+            "convergent": True,
+        }
+        return Cdr(**{**values, **changes})
+
+    def add_call(self, **changes: Any) -> Cdr:
+        """Store a finished call."""
+        cdr = self.cdr(**changes)
+        self.journal.write([CdrOpened(cdr), CdrClosed(cdr)])
+        return cdr
+
+    def add_recording(self, data: bytes | None, status: str = "ready", record_id: str = "r1") -> str:
+        """Store a recording with its file; return its id."""
+        name = f"{record_id}.mp3"
+        if data is not None:
+            (self.recordings / name).write_bytes(data)
+        entry = RecordingStored(record_id, self.own.enterprise_id, "c1", status, self.at, name, 1000, 0, "ab" * 32)  # type: ignore[arg-type]
+        self.journal.write([entry])
+        return record_id
