@@ -73,10 +73,12 @@ def parse_number(text: str, limit: int, where: str) -> int:
     """Read 1*DIGIT up to `limit`; leading zeros are allowed."""
     if not (text.isascii() and text.isdigit()):
         raise MalformedMessage(f"not a number: {shorten(text)}", where)
-    digits = text.lstrip("0")
-    if len(digits) > MAX_DIGITS or int(digits or "0") > limit:
+    if len(text) > MAX_DIGITS:
+        text = text.lstrip("0")[: MAX_DIGITS + 1] or "0"
+    number = int(text)
+    if number > limit:
         raise MalformedMessage(f"number above {limit}", where)
-    return int(digits or "0")
+    return number
 
 
 def shorten(text: str) -> str:

@@ -12,23 +12,32 @@ MAX_HEADERS = 256
 """Header lines in one message. A call through ten proxies has 40; the longest torture message (RFC 4475 longreq) 60."""
 
 
-def split_keys(lines: list[str]) -> list[str]:
-    """Keys of raw header lines; MalformedMessage says which line is none."""
+def split_keys(lines: list[str]) -> list[str] | None:
+    """Keys of raw header lines; None when one begins with white space, so that it continues the one before it.
+
+    MalformedMessage says which line is none.
+    """
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage(f"more than {MAX_HEADERS} header lines", "header", sip_status=513)
     keys: list[str] = []
     for line in lines:
         name, colon, _ = line.partition(":")
-        key = known_key(name)
-        if not colon:
-            raise MalformedMessage(f"no colon: {shorten(line)}", f"header line {len(keys) + 1}")
+        key = known_key(name) if colon else None
         if key is None:
-            try:
-                key = header_key(name)
-            except MalformedMessage as error:
-                raise MalformedMessage(error.what, f"header line {len(keys) + 1}") from None
+            if line[:1] in (" ", "\t"):
+                return None
+            key = _uncommon_key(name, colon, len(keys) + 1)
         keys.append(key)
     return keys
+
+
+def _uncommon_key(name: str, colon: str, number: int) -> str:
+    if not colon:
+        raise MalformedMessage(f"no colon: {shorten(name)}", f"header line {number}")
+    try:
+        return header_key(name)
+    except MalformedMessage as error:
+        raise MalformedMessage(error.what, f"header line {number}") from None
 
 
 class HeaderLines:
@@ -55,8 +64,6 @@ class HeaderLines:
     def get_all(self, name: str) -> list[str]:
         """Values of all lines of a header, in order."""
         key = known_key(name) or header_key(name)
-        if key not in self._keys:
-            return []
         return [self._value(index) for index, found in enumerate(self._keys) if found == key]
 
     def tokens(self, name: str) -> list[str]:
@@ -124,7 +131,7 @@ class HeaderLines:
 
     def _value(self, index: int) -> str:
         line = self._lines[index]
-        value = line[line.index(":") + 1 :]
+        value = line.partition(":")[2]
         if "\n" in value:
             value = unfold(value)
         return value.strip()

@@ -21,7 +21,7 @@ from kobza.sip.grammar import (
     unquote,
     write_params,
 )
-from kobza.sip.uri import MAX_PORT, SipUri, parse_host
+from kobza.sip.uri import HOST_PATTERN, MAX_PORT, SipUri, checked_ipv6
 
 __all__ = ["MAX_CSEQ", "AuthParams", "CSeq", "NameAddr", "Reason", "Via", "parse_auth", "parse_name_addr_list"]
 
@@ -30,10 +30,11 @@ MAX_CSEQ = 2**31 - 1
 
 _NAME_ADDR = re.compile(r'(?:("(?:[^"\\]++|\\.)*+")[ \t]*+|([^<",;]*+))<([^<>]*+)>[ \t]*+', re.DOTALL)
 _VIA = re.compile(
-    r"""[ \t]*+SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++
-    (\[[^\]]*+\]|[^\s:;\[\]]++)[ \t]*+(?::[ \t]*+([0-9]++)[ \t]*+)?+(?=;|\Z)""",
-    re.VERBOSE | re.IGNORECASE,
+    rf"""[ \t]*+[Ss][Ii][Pp][ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++
+    {HOST_PATTERN}[ \t]*+(?::[ \t]*+([0-9]++)[ \t]*+)?+(?=;|\Z)""",
+    re.VERBOSE,
 )
+_CSEQ = re.compile(r"[ \t]*+([0-9]++)[ \t]++([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,10 @@ class Via:
         found = _VIA.match(text)
         if found is None:
             raise MalformedMessage(f"not a Via: {shorten(text)}", where)
-        transport, host, port = found.groups()
+        transport, ipv6, host, port = found.groups()
         return cls(
             transport.upper(),
-            parse_host(host, where),
+            host or checked_ipv6(ipv6, where),
             None if port is None else parse_number(port, MAX_PORT, where),
             parse_params(text[found.end() :].rstrip(), where),
         )
@@ -154,10 +155,10 @@ class CSeq:
     @classmethod
     def parse(cls, text: str, where: str = "CSeq header") -> CSeq:
         """Read `1 INVITE`; leading zeros are allowed, 2**31 and more is not."""
-        parts = text.split()
-        if len(parts) != 2 or not is_token(parts[1]):
+        found = _CSEQ.fullmatch(text)
+        if found is None:
             raise MalformedMessage(f"not a CSeq: {shorten(text)}", where)
-        return cls(parse_number(parts[0], MAX_CSEQ, where), parts[1])
+        return cls(parse_number(found[1], MAX_CSEQ, where), found[2])
 
     def __str__(self) -> str:
         """Write it."""
@@ -196,4 +197,6 @@ class Reason:
 
 def parse_name_addr_list(text: str, where: str = "name-addr list") -> list[NameAddr]:
     """Read a comma separated list of name-addr or addr-spec values."""
+    if "," not in text:
+        return [NameAddr.parse(text, where)]
     return [NameAddr.parse(element, where) for element in split_list(text, where)]

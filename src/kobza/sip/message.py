@@ -22,8 +22,8 @@ MAX_MAX_FORWARDS = 255
 _MANDATORY = frozenset({"via", "from", "to", "call-id", "cseq"})
 _SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires")
 _LINE_BREAK = re.compile(r"\r\n(?![ \t])")
-_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]++) ([^ \t\r\n]++) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE)
-_STATUS_LINE = re.compile(r"(SIP/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?: (.*+))?+", re.IGNORECASE)
+_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]++) ([^ \t\r\n]++) ([Ss][Ii][Pp]/[0-9]++\.[0-9]++)")
+_STATUS_LINE = re.compile(r"([Ss][Ii][Pp]/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?: (.*+))?+")
 _CALL_ID = re.compile(r"[\x21-\x7e]++")
 
 
@@ -103,12 +103,12 @@ class SipMessage(HeaderLines):
     @property
     def contacts(self) -> list[NameAddr]:
         """Contacts of all lines; [] for none and for `Contact: *`."""
-        return [] if self.is_contact_star else self._name_addrs("contact", "Contact header")
+        return self._name_addrs("contact", "Contact header")
 
     @property
     def is_contact_star(self) -> bool:
-        """Whether the message has `Contact: *` (10.2.2); a star beside other contacts is malformed where it is read."""
-        return self.get("contact") == "*" and self._keys.count("contact") == 1
+        """Whether the message has `Contact: *` (10.2.2); a star beside other contacts makes `contacts` malformed."""
+        return self.get_all("contact") == ["*"]
 
     @property
     def routes(self) -> list[NameAddr]:
@@ -169,9 +169,10 @@ class SipMessage(HeaderLines):
         return head.encode("utf-8", "surrogateescape") + self.body
 
     def _mandatory(self, key: str) -> str:
-        if key not in self._keys:
-            raise MalformedMessage(f"no {key} header", "header")
-        return self._value(self._keys.index(key))
+        try:
+            return self._value(self._keys.index(key))
+        except ValueError:
+            raise MalformedMessage(f"no {key} header", "header") from None
 
     def _name_addr(self, key: str, where: str) -> NameAddr:
         value: Any = self._typed.get(key)
@@ -180,12 +181,12 @@ class SipMessage(HeaderLines):
         return value  # type: ignore[no-any-return]
 
     def _name_addrs(self, key: str, where: str) -> list[NameAddr]:
-        if key not in self._keys:
-            return []
         values: Any = self._typed.get(key)
         if values is None:
-            values = [addr for value in self.get_all(key) for addr in parse_name_addr_list(value, where)]
-            self._typed[key] = values
+            texts = self.get_all(key)
+            if key == "contact" and texts == ["*"]:
+                texts = []
+            values = self._typed[key] = [addr for text in texts for addr in parse_name_addr_list(text, where)]
         return list(values)
 
 
@@ -319,27 +320,33 @@ def split_message(data: bytes) -> SipRequest | SipResponse:
     lines = head.split("\r\n")
     breaks = len(lines) - 1
     if end < 0 or head.count("\n") != breaks or head.count("\r") != breaks:
-        lines, body = _split_leniently(data)
-    elif "\r\n " in head or "\r\n\t" in head:
-        lines = _LINE_BREAK.split(head)
-    return _with_start_line(lines.pop(0), lines, body)
+        head, body = _split_leniently(data)
+        lines = head.split("\r\n")
+    start = lines.pop(0)
+    keys = split_keys(lines)
+    if keys is None:
+        start, *lines = _LINE_BREAK.split(head)
+        keys = split_keys(lines)
+    return _with_start_line(start, keys or [], lines, body)
 
 
-def _split_leniently(data: bytes) -> tuple[list[str], bytes]:
-    """Lines that end in a lone LF are accepted: hand-made messages have them. A lone CR is refused: peers read it as
-    different things, so that it could hide a header."""
+def _split_leniently(data: bytes) -> tuple[str, bytes]:
+    """Head, with CRLF for line breaks, and body of a message that has other line breaks.
+
+    Lines that end in a lone LF are accepted: hand-made messages have them. A lone CR is refused: peers read it as
+    different things, so that it could hide a header.
+    """
     ends = [(at, len(blank)) for blank in (b"\n\r\n", b"\n\n") if (at := data.find(blank)) >= 0]
     if not ends:
         raise MalformedMessage("no blank line after the header" if data else "empty", "message")
     end, length = min(ends)
     head = data[:end].removesuffix(b"\r").decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     if "\r" in head:
-        raise MalformedMessage("lone CR", f"header line {head[: head.index(chr(13))].count(chr(10))}")
-    return _LINE_BREAK.split(head.replace("\n", "\r\n")), data[end + length :]
+        raise MalformedMessage("lone CR", f"header line {head.count(chr(10), 0, head.index(chr(13)))}")
+    return head.replace("\n", "\r\n"), data[end + length :]
 
 
-def _with_start_line(start: str, lines: list[str], body: bytes) -> SipRequest | SipResponse:
-    keys = split_keys(lines)
+def _with_start_line(start: str, keys: list[str], lines: list[str], body: bytes) -> SipRequest | SipResponse:
     found = _REQUEST_LINE.fullmatch(start)
     if found is not None:
         method, uri, version = found.groups()
@@ -369,11 +376,13 @@ def check_message(message: SipRequest | SipResponse) -> None:
     if isinstance(message, SipRequest) and cseq.method != message.method:
         raise MalformedMessage(f"method {cseq.method} is not the request's {message.method}", "CSeq header")
     if "content-length" in present:
-        value = message.get("content-length") or ""
+        value = message._value(keys.index("content-length"))  # noqa: SLF001
         length = parse_number(value, MAX_EXPIRES, "Content-Length header")
-        if length > len(message.body):
-            raise MalformedMessage(f"{len(message.body)} bytes of body, Content-Length {length}", "body")
-        message.body = message.body[:length]
+        there = len(message.body)
+        if length > there:
+            raise MalformedMessage(f"{there} bytes of body, Content-Length {length}", "body")
+        if length < there:
+            message.body = message.body[:length]
 
 
 def _first(text: str, where: str) -> str:

@@ -55,6 +55,7 @@ class StreamParser:
         self._scanned = 0  # bytes of the buffer known to hold no blank line
         self._body_at = 0  # where the body of the message at the buffer's start begins; 0: not known yet
         self._length = 0
+        self._half_ping = False  # the last thing was one CRLF: another right after it makes a ping
 
     @property
     def buffered(self) -> int:
@@ -99,7 +100,7 @@ class StreamParser:
             return BrokenMessage(data, error)
 
     def _skip_line_breaks(self) -> KeepAlive | None:
-        """Take line breaks off the front. A ping cut in two is told as pong and ping: harmless, and no one waits."""
+        """Take line breaks off the front. A ping cut in two is told as pong, then ping: nobody waits for its rest."""
         buffer = self._buffer
         found = _BREAKS.match(buffer)
         if found is None or buffer == b"\r":
@@ -107,8 +108,9 @@ class StreamParser:
         breaks = found.end()
         if breaks == len(buffer) and buffer.endswith(b"\r"):
             breaks -= 1  # half of a CRLF: the other half is on its way
-        ping = buffer.count(b"\n", 0, breaks) > 1
+        ping = buffer.count(b"\n", 0, breaks) + self._half_ping > 1
         del buffer[:breaks]
+        self._half_ping = not ping
         return KeepAlive(b"\r\n" if ping else b"")
 
     def _find_header_end(self) -> bool:
@@ -121,6 +123,7 @@ class StreamParser:
             raise MalformedMessage(f"header longer than {MAX_HEADER_BYTES} bytes", "stream", sip_status=513)
         if not ends:
             return False
+        self._half_ping = False
         self._body_at = min(ends)
         self._length = _content_length(bytes(buffer[: self._body_at]))
         if self._body_at + self._length > MAX_MESSAGE_BYTES:
