@@ -208,11 +208,8 @@ class RelaySide:
         except OSError:
             # Mostly EAGAIN, a datagram with a wrong checksum. Whatever else it may be passes with the next packet.
             return
-        if len(data) < HEADER_BYTES or data[0] & 0xC0 != 0x80:
-            self.dropped += 1
-            return
-        kind = data[1]
-        if 192 <= kind <= 223:
+        if len(data) < HEADER_BYTES or data[0] & 0xC0 != 0x80 or 192 <= (kind := data[1]) <= 223:
+            # No RTP. RTCP on the same port (RFC 5761), or malformed.
             self._rtcp_arrived(data, source)
             return
         if source != self.rtp_peer and not self._believe(data, source):

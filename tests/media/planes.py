@@ -1,0 +1,105 @@
+"""A running media plane for tests, with the calls that most tests need."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from kobza.media.embedded import EmbeddedPlane
+from kobza.media.plane import (
+    DirectionName,
+    MediaError,
+    MediaEvent,
+    MediaPlaneLost,
+    MediaTimedOut,
+    RecordingClosed,
+    Side,
+)
+from tests.media.phone_end import HOST, PhoneEnd
+from tests.support.ports import free_range
+
+CALL = "call-1"
+Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed)
+
+
+@asynccontextmanager
+async def running_plane(*, ports: range | None = None, silence: float = 60.0) -> AsyncIterator["RunningPlane"]:
+    """Start a plane; stop it afterwards."""
+    running = RunningPlane(free_range(40) if ports is None else ports, silence)
+    await running.plane.start()
+    try:
+        yield running
+    finally:
+        await running.plane.stop()
+
+
+def _result(reply: bytes | MediaError) -> bytes:
+    if isinstance(reply, MediaError):
+        raise reply
+    return reply
+
+
+class RunningPlane:
+    """An EmbeddedPlane whose answers can be awaited and whose events are kept."""
+
+    def __init__(self, ports: range, silence: float) -> None:
+        self.events: list[MediaEvent] = []
+        self._told = asyncio.Event()
+        self.plane = EmbeddedPlane(host=HOST, ports=ports, timeout=silence, on_event=self._event)
+
+    def _event(self, event: MediaEvent) -> None:
+        self.events.append(event)
+        self._told.set()
+
+    async def event(self, kind: type[Event], seconds: float = 15.0) -> Event:
+        """Wait for the first event of a kind."""
+        async with asyncio.timeout(seconds):
+            while True:
+                for event in self.events:
+                    if isinstance(event, kind):
+                        return event
+                self._told.clear()
+                await self._told.wait()
+
+    async def connect(self, caller: PhoneEnd, callee: PhoneEnd, call: str = CALL) -> None:
+        """Set up a call between two phones the ordinary way."""
+        callee.learn(await self.offer(Side.CALLER, Side.CALLEE, caller.sdp(), call))
+        caller.learn(await self.answer(Side.CALLEE, callee.sdp(), call))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the relay has carried out what it was told: it obeys in order and answers an Open."""
+        await self.offer(None, Side.CALLER, None, "settle")
+        self.plane.release("settle")
+
+    def record(self, spool: Path, call: str = CALL) -> None:
+        """Record a call."""
+        self.plane.record(call, record_id="record-1", spool=spool)
+
+    async def ports_are_back(self, seconds: float = 10.0) -> None:
+        """Wait until no call holds a port."""
+        async with asyncio.timeout(seconds):
+            # The relay reports each closed call in its own time; there is nothing to wait for but the count.
+            while self.plane.ports_used:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def offer(self, source: Side | None, target: Side, sdp: bytes | None, call: str = CALL) -> bytes:
+        reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
+        self.plane.offer(call, source=source, target=target, sdp=sdp, done=reply.set_result)
+        return _result(await reply)
+
+    async def answer(self, source: Side, sdp: bytes, call: str = CALL) -> bytes:
+        reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
+        self.plane.answer(call, source=source, sdp=sdp, done=reply.set_result)
+        return _result(await reply)
+
+    async def reoffer(self, source: Side, sdp: bytes, call: str = CALL) -> bytes:
+        reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
+        self.plane.reoffer(call, source=source, sdp=sdp, done=reply.set_result)
+        return _result(await reply)
+
+    async def direct(self, target: Side, direction: DirectionName, call: str = CALL) -> bytes:
+        reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
+        self.plane.direct(call, target=target, direction=direction, done=reply.set_result)
+        return _result(await reply)
