@@ -666,11 +666,13 @@ async def test_deliveries_are_listed_replayed_and_recovered(client: httpx.AsyncC
     for sequence in (1, 2):
         store_state(world, sequence)
     attempt = AttemptStored(
-        "e1",
-        1,
-        world.at,
-        41,
-        "failed",
+        call_id="call1",
+        call_control_id="leg1",
+        sequence=1,
+        attempt=1,
+        started_at=world.at,
+        duration_ms=41,
+        outcome="failed",
         url="https://crm.example.com/hooks/callstate",
         status_code=500,
         error="HTTP 500",

@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +16,7 @@ from kobza.api.streaming import StreamedResponse, in_chunks
 from kobza.api.times import Interval, callstat_interval
 from kobza.store.export import export_pages
 
-router = APIRouter(tags=["Basic call information"])
+router = doc.router("", "Basic call information")
 
 CONTENT_TYPES: Final = {
     "csv": "text/csv; charset=utf-8",

@@ -2,16 +2,25 @@
 
 from typing import Any, Final
 
+from fastapi import APIRouter
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from kobza.api.problems import KINDS, MANUAL, PROBLEM_TYPE
 
 Json = dict[str, Any]
 
-BODY_MODEL: Final = "x-kobza-body"
-"""Where a route keeps the model of its body until the document is made; it never appears there."""
+BODY_SCHEMA: Final = "x-kobza-body"
+"""Where a route keeps the schema of its body until the document is made; it never appears there."""
 
 FMC_ERRORS: Final = ("unauthorized", "forbidden", "missing_parameter", "invalid_parameter", "internal_error")
+
+
+def router(prefix: str, tag: str) -> APIRouter:
+    """Return a router whose routes are documented under a tag and known by their names; they answer as they like."""
+    return APIRouter(
+        prefix=prefix, tags=[tag], default_response_class=Response, generate_unique_id_function=lambda route: route.name
+    )
 
 
 def parameter(name: str, description: str, schema: Json, *, required: bool = False, example: Any = None) -> Json:
@@ -30,7 +39,8 @@ def header(name: str, description: str, schema: Json, *, example: Any = None) ->
 def body(model: type[BaseModel], example: Json) -> Json:
     """Describe a JSON body."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}}
-    return {"requestBody": {"required": True, "content": content}, BODY_MODEL: model}
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": content}, BODY_SCHEMA: {model.__name__: schema}}
 
 
 def errors(*codes: str) -> dict[int | str, Json]:

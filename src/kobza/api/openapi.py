@@ -7,9 +7,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
-from kobza.api.documenting import BODY_MODEL, Json, parameter
+from kobza.api.documenting import BODY_SCHEMA, Json, parameter
 
 FMC: Final = "/api/fmc/"
 DESCRIPTION: Final = """\
@@ -61,10 +60,9 @@ def openapi_document(app: FastAPI, routes: Iterable[APIRoute]) -> Json:
     schemas: Json = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in _body_models(documented):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+    for name, schema in _body_schemas(documented):
+        schemas.update(schema.get("$defs", {}))
+        schemas[name] = {key: value for key, value in schema.items() if key != "$defs"}
     schemas["Problem"] = PROBLEM_SCHEMA
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     document["components"]["securitySchemes"] = {
@@ -72,17 +70,28 @@ def openapi_document(app: FastAPI, routes: Iterable[APIRoute]) -> Json:
     }
     for path, item in document["paths"].items():
         for operation in item.values():
-            operation.pop(BODY_MODEL, None)
+            operation.pop(BODY_SCHEMA, None)
             operation["responses"].pop("422", None)
             if path.startswith(FMC):
                 operation["security"] = [{"fmcToken": []}]
                 operation["parameters"] = [INTEGRATOR, *operation.get("parameters", [])]
+    _restore_examples(document, documented)
     document["servers"] = [{"url": app.root_path or "/"}]
     return document
 
 
-def _body_models(routes: Iterable[APIRoute]) -> Iterator[type[BaseModel]]:
+def _body_schemas(routes: Iterable[APIRoute]) -> Iterator[tuple[str, Json]]:
     for route in routes:
         extra: dict[str, Any] = route.openapi_extra or {}
-        if BODY_MODEL in extra:
-            yield extra[BODY_MODEL]
+        yield from extra.get(BODY_SCHEMA, {}).items()
+
+
+def _restore_examples(document: Json, routes: Iterable[APIRoute]) -> None:
+    """Put the examples of answers back as they are: the framework drops every null in them."""
+    for route in routes:
+        for method in route.methods:
+            written = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, given in route.responses.items():
+                for content_type, content in given.get("content", {}).items():
+                    if "example" in content:
+                        written[str(status)]["content"][content_type]["example"] = content["example"]

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/$][A-Za-z0-9_./{}$ -]*[A-Za-z0-9_/}]|[A-Za-z_/$]")
 """Texts that need no quotes: they begin like a word and hold nothing that YAML reads as anything else."""
+_BLOCK: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n\n?[!-~](?:[ -~]*[!-~])?)+\n")
+"""Paragraphs that can be written as they are, indented: lines of ASCII that neither begin nor end with a space."""
 _RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 
 
@@ -31,6 +33,10 @@ def _entry(head: str, item: Any, indent: str) -> Iterator[str]:
         yield head
         for line in _lines(item):
             yield indent + line
+    elif isinstance(item, str) and _BLOCK.fullmatch(item):
+        yield f"{head} |"
+        for line in item.removesuffix("\n").split("\n"):
+            yield indent + line if line else ""
     else:
         yield f"{head} {_scalar(item)}"
 

@@ -3,7 +3,6 @@
 from typing import Annotated, Final, Literal
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from kobza.api.auth import FmcCaller
 from kobza.api.context import context_of
 from kobza.api.query import json_body
 
-router = APIRouter(prefix="/api/fmc", tags=["Calls"])
+router = doc.router("/api/fmc", "Calls")
 
 
 class ControlRequest(BaseModel):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +22,7 @@ from kobza.call.numbers import national
 from kobza.store import calls
 from kobza.store.calls import HistoryRow
 
-router = APIRouter(prefix="/api/fmc", tags=["History"])
+router = doc.router("/api/fmc", "History")
 
 MAX_LIMIT: Final = 5000
 DIRECTIONS: Final = ("incoming", "outgoing", "local")

@@ -1,6 +1,5 @@
 """The recording of a call: `GET` and `HEAD /v1/callrecord`."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,7 +9,7 @@ from kobza.api.context import context_of
 from kobza.api.query import Query
 from kobza.api.recordings import CONTENT_TYPE, recording_response
 
-router = APIRouter(prefix="/api/fmc", tags=["History"])
+router = doc.router("/api/fmc", "History")
 
 _PARAMETERS = [
     doc.parameter(

@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from kobza.api.query import json_body, number_of
 from kobza.call.directory import Subscriber
 from kobza.call.numbers import national
 
-router = APIRouter(prefix="/api/fmc", tags=["Settings of a number"])
+router = doc.router("/api/fmc", "Settings of a number")
 
 
 class ClipRequest(BaseModel):

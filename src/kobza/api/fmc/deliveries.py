@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,7 @@ from kobza.store import deliveries, endpoints
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.ids import new_id
 
-router = APIRouter(prefix="/api/fmc", tags=["Webhook"])
+router = doc.router("/api/fmc", "Webhook")
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200

@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from kobza.api.times import parse_moment, rfc3339
 from kobza.call.directory import Subscriber
 from kobza.call.numbers import national
 
-router = APIRouter(prefix="/api/fmc", tags=["Settings of a number"])
+router = doc.router("/api/fmc", "Settings of a number")
 
 Until = Annotated[
     str | None,

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from kobza.api.problems import ApiError
 from kobza.api.query import Query
 from kobza.store import events
 
-router = APIRouter(prefix="/api/fmc", tags=["Webhook"])
+router = doc.router("/api/fmc", "Webhook")
 
 KEPT_MS: Final = 7 * 86_400_000
 DEFAULT_LIMIT: Final = 500

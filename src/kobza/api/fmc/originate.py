@@ -4,7 +4,6 @@ from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,8 +16,8 @@ from kobza.api.query import json_body, limited_body, number_of
 from kobza.call.errors import PresentationNotAllowedError
 from kobza.store import numbers
 
-router = APIRouter(prefix="/api/fmc", tags=["Calls"])
-legacy_router = APIRouter(tags=["Older interface"])
+router = doc.router("/api/fmc", "Calls")
+legacy_router = doc.router("", "Older interface")
 
 MAX_CLIENT_STATE: Final = 1024
 """Bytes of UTF-8, as the contract has it."""

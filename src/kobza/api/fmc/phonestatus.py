@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from kobza.api.query import Query, number_of
 from kobza.api.times import rfc3339
 from kobza.call.numbers import national
 
-router = APIRouter(prefix="/api/fmc", tags=["Settings of a number"])
+router = doc.router("/api/fmc", "Settings of a number")
 
 MAX_NUMBERS: Final = 200
 """Numbers named in one request, each of which is looked up; without any, all are shown."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,7 @@ from kobza.store import endpoints
 from kobza.store.endpoints import EndpointStatus
 from kobza.webhooks.endpoint import check_secret, check_token, check_url
 
-router = APIRouter(prefix="/api/fmc", tags=["Webhook"])
+router = doc.router("/api/fmc", "Webhook")
 
 
 class WebhookRequest(BaseModel):
