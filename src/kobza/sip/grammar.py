@@ -23,7 +23,6 @@ MAX_DIGITS = 10
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
 _UNREADABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_NEEDS_ESCAPE = re.compile(r'(["\\])')
 _FOLD = re.compile(r"\r\n[ \t]+")
 _LIST_ELEMENT = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
 _PARAM = re.compile(
@@ -61,12 +60,11 @@ def unquote(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Write a quoted-string, with escapes where they are needed."""
-    return f'"{_NEEDS_ESCAPE.sub(_escape, text)}"'
-
-
-def _escape(found: re.Match[str]) -> str:
-    return "\\" + found[0]
+    """Write a quoted-string, with escapes where they are needed, `readable`: it never breaks a line."""
+    text = readable(text)
+    if '"' in text or "\\" in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def parse_number(text: str, limit: int, where: str) -> int:

@@ -123,11 +123,15 @@ class HeaderLines:
             self._keys.append(key)
             self._lines.append(line)
 
-    def _replace_first(self, name: str, value: str) -> None:
-        """Replace the first line of a header that is there, leaving its other lines."""
-        key, line = _checked_line(name, value)
+    def _replace_first(self, name: str, value: str | None) -> None:
+        """Replace the first line of a header that is there, or take it away (None); its other lines stay."""
+        key, line = _checked_line(name, value or "")
         self._typed.pop(key, None)
-        self._lines[self._keys.index(key)] = line
+        index = self._keys.index(key)
+        if value is None:
+            del self._keys[index], self._lines[index]
+        else:
+            self._lines[index] = line
 
     def _value(self, index: int) -> str:
         line = self._lines[index]

@@ -59,6 +59,8 @@ class NameAddr:
             return cls(display_name, SipUri.parse(uri.strip(), where), params)
         uri, semicolon, rest = text.partition(";")
         uri = uri.rstrip()
+        if uri.startswith('"'):
+            raise MalformedMessage(f"unbalanced quote: {shorten(text)}", where)
         if "?" in uri or "," in uri:
             raise MalformedMessage("URI with ? or , needs angle brackets", where)
         return cls("", SipUri.parse(uri, where), parse_params(semicolon + rest, where) if semicolon else ())

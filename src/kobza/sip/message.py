@@ -62,17 +62,10 @@ class SipMessage(HeaderLines):
 
     def replace_top_via(self, via: Via | None) -> None:
         """Put `via` in the place of the topmost Via value (18.2.1: received, rport), or take that value away (None)."""
-        value = self._mandatory("via")
-        where = "Via header"
-        others = split_list(value, where)[1:]
-        written = [*([] if via is None else [str(via)]), *others]
-        if written:
-            self._replace_first("Via", ", ".join(written))
-        else:
-            later = self.lines_of(("via",))[1:]
-            self.remove("via")
-            self._keys[:0] = [key for key, _ in later]
-            self._lines[:0] = [line for _, line in later]
+        values = split_list(self._mandatory("via"), "Via header")[1:]
+        if via is not None:
+            values.insert(0, str(via))
+        self._replace_first("Via", ", ".join(values) if values else None)
 
     @property
     def from_(self) -> NameAddr:
