@@ -84,6 +84,7 @@ class EmbeddedPlane(MediaPlane):
         """The even ports that the relay holds for a call, until it says that they are closed."""
         self._sessions = 0
         self._link: RelayLink | None = None
+        self._dead: RelayLink | None = None
         self._started_at = 0.0
         self._failures = 0
         self._restart: asyncio.Task[None] | None = None
@@ -103,6 +104,7 @@ class EmbeddedPlane(MediaPlane):
             self._restart.cancel()
             await asyncio.gather(self._restart, return_exceptions=True)
             self._restart = None
+        await self._reap()
         for call_id in list(self._calls):
             self.release(call_id)
         link, self._link = self._link, None
@@ -326,7 +328,7 @@ class EmbeddedPlane(MediaPlane):
     def _lost(self) -> None:
         """The relay died: end what it carried, start another one."""
         log.error("the relay died with %d calls", len(self._calls))
-        self._link = None
+        self._dead, self._link = self._link, None
         calls, self._calls = self._calls, {}
         self._requests.clear()
         now = asyncio.get_running_loop().time()
@@ -341,7 +343,13 @@ class EmbeddedPlane(MediaPlane):
         self.on_event(MediaPlaneLost(tuple(calls)))
         self._give_up_recordings()
 
+    async def _reap(self) -> None:
+        if self._dead is not None:
+            await self._dead.reap()
+            self._dead = None
+
     async def _start_again(self) -> None:
+        await self._reap()
         while True:
             await asyncio.sleep(RESTART_DELAYS[min(self._failures, len(RESTART_DELAYS) - 1)])
             try:

@@ -36,8 +36,9 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
 
     `rtp` and `rtcp` are where its phone said it wants packets, None when it named no address (then it is learnt).
     `source` is what the phone hears. `tone_type` is the payload type of a tone to it (0 mu-law, 8 A-law in `tone_law`),
-    -1 when it takes no G.711. `laws` tells which payload types from it are G.711, `renamed` which payload types toward
-    it have another number than the other side uses. `watched`: it must send, else MediaTimedOut.
+    -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `renamed`
+    which payload types toward it have another number than the other side uses. `watched`: it must send, else
+    MediaTimedOut.
     """
 
     rtp: Peer | None = None

@@ -242,11 +242,12 @@ class CallMedia:
             return SideFlow(laws=_laws(side), source="none")
         to = side.remote.destination
         tone_type, tone_law = _tone_codec(side.remote.codecs)
+        source = _source(side, other)
         return SideFlow(
             rtp=(to.host, to.port) if to.host is not None else None,
             rtcp=(to.rtcp_host, to.rtcp_port) if to.rtcp_host is not None else None,
             mux=to.mux and side.local is not None and side.local.mux,
-            source=_source(side, other),
+            source=source if tone_type >= 0 or source == "relay" else "none",
             tone_type=tone_type,
             tone_law=tone_law,
             laws=_laws(side),

@@ -93,7 +93,7 @@ class RelayCall:
 
     def playing(self) -> list[RelaySide]:
         """Return the sides that hear a tone."""
-        return [side for side in self.sides.values() if side.flow.source in TONES and side.flow.tone_type >= 0]
+        return [side for side in self.sides.values() if side.flow.source in TONES]
 
     def release(self) -> list[int]:
         """Close everything; return the even ports that are free now."""

@@ -89,9 +89,8 @@ class RelayLink(asyncio.Protocol):
         self._stopping = True
         if self._transport is not None:
             self._transport.abort()
-        if self._process is not None:
-            self.kill()
-            await self._process.wait()
+        self.kill()
+        await self.reap()
 
     async def stop(self) -> None:
         """Close the socket, wait for the process to complete its spools and end; kill it when it does not."""
@@ -107,9 +106,14 @@ class RelayLink(asyncio.Protocol):
             except TimeoutError:
                 log.error("the relay does not end: killed")  # noqa: TRY400  the traceback says nothing
                 self.kill()
-                await self._process.wait()
+                await self.reap()
         if self._transport is not None:
             self._transport.close()
+
+    async def reap(self) -> None:
+        """Wait for the end of a process that was lost: it was killed."""
+        if self._process is not None:
+            await self._process.wait()
 
     def kill(self) -> None:
         """End the process at once."""

@@ -70,7 +70,7 @@ def _note(frequency: float) -> list[float]:
     length = int(_RING_OUT * SAMPLE_RATE)
     fade = math.exp(-4.0 / length)
     note: list[float] = []
-    loudness = 0.8 * _LEVEL
+    loudness = 1.2 * _LEVEL
     for index in range(length):
         swell = min(1.0, index / _RAMP, (length - index) / (10 * _RAMP))
         note.append(loudness * swell * (math.sin(step * index) + 0.25 * math.sin(2 * step * index)))
