@@ -1,6 +1,8 @@
 """Pages: templates, the headers that keep a page to itself, and the files it is made of."""
 
+import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -9,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api.languages import Language, language_of
+from kobza.api.problems import not_found
+from kobza.api.ranges import matches_etag
 from kobza.portal.texts import Say, say_in
 
 LANGUAGE_COOKIE: Final = "kobza_language"
@@ -81,15 +85,26 @@ class Pages:
         return Response(html, status, HEADERS, "text/html")
 
 
+@lru_cache
+def _static(name: str) -> tuple[bytes, str]:
+    """Return one of the portal's own files and its entity tag."""
+    content = (files("kobza.portal") / "static" / name).read_bytes()
+    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
 async def static_file(request: Request) -> Response:
-    """Answer with one of the portal's own files."""
+    """Answer with one of the portal's own files; asked again, browsers learn that it is still the same."""
     name = request.path_params["name"]
     content_type = STATIC.get(name)
     if content_type is None:
-        return Response(status_code=404)
+        raise not_found()
+    content, etag = _static(name)
     headers = {
         "content-type": content_type,
-        "cache-control": "public, max-age=300",
+        "cache-control": "no-cache",
+        "etag": etag,
         "x-content-type-options": "nosniff",
     }
-    return Response((files("kobza.portal") / "static" / name).read_bytes(), headers=headers)
+    if matches_etag(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers)
