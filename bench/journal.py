@@ -148,7 +148,7 @@ def bare(path: Path, steps: Sequence[list[Entry]], group: int, pause: float = 0.
         batches.append(
             (
                 (sql.OPEN_CALL, [sql.call_row(entry) for entry in entries if isinstance(entry, CdrOpened)]),
-                (sql.UPDATE_CALL, [sql.update_row(entry) for entry in entries if isinstance(entry, CdrUpdated)]),
+                (sql.UPDATE_CALL, [sql.call_row(entry) for entry in entries if isinstance(entry, CdrUpdated)]),
                 (sql.CLOSE_CALL, [sql.call_row(entry) for entry in entries if isinstance(entry, CdrClosed)]),
                 (sql.ADD_EVENT, [sql.event_row(number, entry) for number, entry in numbered]),
                 (sql.OWE_DELIVERY, [sql.delivery_row(number, entry) for number, entry in numbered]),

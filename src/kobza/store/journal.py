@@ -73,7 +73,7 @@ class JournalWriter:
             _write_states(connection, groups.get(StateStored, ()))
             _write_attempts(connection, groups.get(AttemptStored, ()))
             if recordings := groups.get(RecordingStored):
-                connection.executemany(sql.PUT_RECORDING, [sql.recording_row(entry) for entry in recordings])
+                sql.insert(connection, sql.PUT_RECORDING, [sql.recording_row(entry) for entry in recordings])
             if BindingStored in groups or BindingRemoved in groups:
                 _write_bindings(connection, batch)
             if alive_at is not None:
@@ -124,13 +124,13 @@ def _by_kind(batch: Sequence[Entry]) -> dict[type, list[Any]]:
 
 def _write_calls(connection: driver.RawConnection, groups: dict[type, list[Any]]) -> None:
     if opened := groups.get(CdrOpened):
-        connection.executemany(sql.OPEN_CALL, [sql.call_row(entry) for entry in opened])
+        sql.insert(connection, sql.OPEN_CALL, [sql.call_row(entry) for entry in opened])
     if promised := groups.get(LegPromised):
-        connection.executemany(sql.PROMISE_LEG, [sql.promise_row(entry) for entry in promised])
+        sql.insert(connection, sql.PROMISE_LEG, [sql.promise_row(entry) for entry in promised])
     if updated := groups.get(CdrUpdated):
-        connection.executemany(sql.UPDATE_CALL, [sql.update_row(entry) for entry in updated])
+        sql.insert(connection, sql.UPDATE_CALL, [sql.call_row(entry) for entry in updated])
     if closed := groups.get(CdrClosed):
-        connection.executemany(sql.CLOSE_CALL, [sql.call_row(entry) for entry in closed])
+        sql.insert(connection, sql.CLOSE_CALL, [sql.call_row(entry) for entry in closed])
 
 
 def _write_states(connection: driver.RawConnection, states: Sequence[StateStored]) -> None:
@@ -139,10 +139,10 @@ def _write_states(connection: driver.RawConnection, states: Sequence[StateStored
         return
     last = connection.execute(sql.LAST_CURSOR).fetchone()
     numbered = list(enumerate(states, 1 + (last[0] if last else 0)))
-    connection.executemany(sql.ADD_EVENT, [sql.event_row(cursor, entry) for cursor, entry in numbered])
+    sql.insert(connection, sql.ADD_EVENT, [sql.event_row(cursor, entry) for cursor, entry in numbered])
     owed = [sql.delivery_row(cursor, entry) for cursor, entry in numbered if entry.owed_to_endpoint]
     if owed:
-        connection.executemany(sql.OWE_DELIVERY, owed)
+        sql.insert(connection, sql.OWE_DELIVERY, owed)
 
 
 def _write_attempts(connection: driver.RawConnection, attempts: Sequence[AttemptStored]) -> None:
@@ -169,4 +169,4 @@ def _write_bindings(connection: driver.RawConnection, batch: Sequence[Entry]) ->
         elif isinstance(entry, BindingStored):
             stored[entry.binding.number, entry.binding.contact] = sql.binding_row(entry)
     connection.executemany(sql.REMOVE_BINDING, list(removed.values()))
-    connection.executemany(sql.PUT_BINDING, list(stored.values()))
+    sql.insert(connection, sql.PUT_BINDING, list(stored.values()))

@@ -1,9 +1,12 @@
 """The journal's statements and the rows they take: the hot path, in SQLite's dialect.
 
-A row builder turns an entry into a tuple in the order of the statement's marks: plain tuples for the driver's
-`executemany`, which cost a third less than SQLAlchemy's Core and a sixth of its ORM.
+A row builder turns an entry into a tuple in the order of the statement's marks: plain tuples for the driver cost a
+third less than SQLAlchemy's Core and a sixth of its ORM.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from kobza.call.durations import to_ms
@@ -40,8 +43,10 @@ OPEN_CALL = (
 )
 
 UPDATE_CALL = (
-    "UPDATE calls SET answered_number = ?, ringing_at = ?, answered_at = ?, start_at = ?, record_id = ? "
-    "WHERE call_id = ? AND enterprise_id = ? AND ended_at IS NULL"
+    f"INSERT INTO calls ({_CALL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
+    "ON CONFLICT (call_id, enterprise_id) DO UPDATE SET answered_number = excluded.answered_number, "
+    "ringing_at = excluded.ringing_at, answered_at = excluded.answered_at, start_at = excluded.start_at, "
+    "record_id = excluded.record_id WHERE ended_at IS NULL"
 )
 """Never changes a call that has ended."""
 
@@ -104,13 +109,37 @@ PUT_BINDING = (
 REMOVE_BINDING = "DELETE FROM bindings WHERE number = ? AND contact = ?"
 
 
+ROWS_AT_ONCE = (64, 16, 4, 1)
+"""Into how many rows a batch is cut for one execution of a statement; four texts of each stay prepared."""
+
+
+def insert(connection: Any, statement: str, rows: Sequence[Row]) -> None:
+    """Run an INSERT with one row of marks for many rows, many rows at a time.
+
+    The driver lets other threads run at each step of a statement, and when the loop is busy it takes its time to come
+    back: with `executemany` that is once for each row, so here one statement takes up to 64. The CPU is the same.
+    """
+    at = 0
+    while at < len(rows):
+        size = next(size for size in ROWS_AT_ONCE if size <= len(rows) - at)
+        connection.execute(_for_rows(statement, size), list(chain.from_iterable(rows[at : at + size])))
+        at += size
+
+
+@lru_cache(maxsize=64)
+def _for_rows(statement: str, count: int) -> str:
+    head, values, rest = statement.partition("VALUES ")
+    marks, end, tail = rest.partition(")")
+    return head + values + ",".join([marks + end] * count) + tail
+
+
 def ms(at: float | None) -> int | None:
     """Convert a moment that may be absent to milliseconds."""
     return None if at is None else to_ms(at)
 
 
-def call_row(entry: CdrOpened | CdrClosed) -> Row:
-    """Make the row for OPEN_CALL and CLOSE_CALL."""
+def call_row(entry: CdrOpened | CdrUpdated | CdrClosed) -> Row:
+    """Make the row for OPEN_CALL, UPDATE_CALL and CLOSE_CALL."""
     cdr = entry.cdr
     started_at, answered_at = to_ms(cdr.started_at), ms(cdr.answered_at)
     return (
@@ -131,21 +160,6 @@ def call_row(entry: CdrOpened | CdrClosed) -> Row:
         cdr.record_id,
         cdr.client_state,
         cdr.convergent,
-    )
-
-
-def update_row(entry: CdrUpdated) -> Row:
-    """Make the row for UPDATE_CALL."""
-    cdr = entry.cdr
-    answered_at = ms(cdr.answered_at)
-    return (
-        cdr.answered_number,
-        ms(cdr.ringing_at),
-        answered_at,
-        to_ms(cdr.started_at) if answered_at is None else answered_at,
-        cdr.record_id,
-        cdr.call_id,
-        cdr.enterprise_id,
     )
 
 

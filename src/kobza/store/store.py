@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from kobza.store import driver, meta
@@ -38,6 +39,7 @@ class Store:
 
         Raises:
             StoreMissing: there is no such file, or nothing in it.
+            StoreError: the file cannot be opened, or is something else.
             StoreOutdated: its tables are of another release.
             LibraryTooOld: see `driver.check_library`.
 
@@ -47,11 +49,11 @@ class Store:
             raise driver.missing(path)
         engine = _engine(path)
         try:
-            with engine.connect() as conn:
+            with _said_plainly(path), engine.connect() as conn:
                 revision = revision_of(conn)
-        except driver.dbapi.DatabaseError as error:
+        except StoreError:
             engine.dispose()
-            raise StoreError(f"{path} is not a store: {error}") from error
+            raise
         if revision != HEAD:
             engine.dispose()
             if revision is None:
@@ -73,7 +75,7 @@ class Store:
         # Without foreign keys: a migration that rebuilds a table drops the old one, and with it what refers to it.
         engine = _engine(path, foreign_keys=False)
         try:
-            with engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
+            with _said_plainly(path), engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
                 upgrade(conn)
                 if meta.get_number(conn, meta.DIRECTORY_VERSION) is None:
                     meta.set_number(conn, meta.DIRECTORY_VERSION, 1)
@@ -119,6 +121,17 @@ class Store:
                 self._version_connection.close()
                 self._version_connection = None
         self._engine.dispose()
+
+
+@contextmanager
+def _said_plainly(path: Path) -> Iterator[None]:
+    """Make one line of what SQLite says about a file that it cannot use."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreError(f"the store at {path} cannot be opened: {error.orig}") from error
+    except DatabaseError as error:
+        raise StoreError(f"{path} is not a store: {error.orig}") from error
 
 
 def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
