@@ -18,7 +18,7 @@ from tests.media.phone_end import HOST, REPORT, PhoneEnd
 from tests.media.planes import CALL, running_plane
 from tests.support.ports import free_range
 
-SILENCE = 0.8
+SILENCE = 0.6
 
 
 async def test_a_side_that_falls_silent_is_told_once() -> None:

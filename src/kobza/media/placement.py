@@ -15,8 +15,10 @@ from kobza.rtp.packet import timestamp_difference
 
 LOOKAHEAD: Final = 25
 """Packets that must agree before the base moves later: half a second, longer than a burst of delayed packets lasts."""
-AGREE_EARLIER: Final = 5
+FEW: Final = 5
 """Packets that must agree before it moves earlier: nothing arrives before it was sent, so a few are proof."""
+STALL: Final = 4000
+"""Half a second: fewer packets than that, before a pause or at the end, must be later than the network makes them."""
 TOLERANCE: Final = 160
 """By how much the delay may differ before the base moves: 20 ms."""
 PATIENCE: Final = 2 * 8000
@@ -78,9 +80,9 @@ class _Stream:
     def _rebased(self, base: int | None) -> int:
         lateness = [packet.lateness for packet, _ in zip(self._waiting, range(LOOKAHEAD), strict=False)]
         least = min(lateness)
-        if base is None or least > base + TOLERANCE:
+        if base is None or least > base + (TOLERANCE if len(lateness) >= FEW else STALL):
             return least
-        first = lateness[:AGREE_EARLIER]
+        first = lateness[:FEW]
         return min(first) if max(first) < base - TOLERANCE else base
 
 

@@ -1,0 +1,80 @@
+"""Spools made by hand, and what their mp3 sounds like."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kobza.media.encoder import encode
+from kobza.media.plane import Side
+from kobza.media.spool import KINDS, RECORD, TICKS, SpoolHeader, end_record
+from kobza.rtp.g711 import Law
+from kobza.rtp.packet import RtpPacket
+from tests.support.spectrum import Samples, read_audio
+
+Packet = tuple[Side, float, RtpPacket]
+"""From which side, when it arrived (s), and what."""
+
+HEADER = SpoolHeader("record-1", "call-1", 1_700_000_000_000)
+
+
+def write_spool(path: Path, packets: Iterable[Packet], seconds: float | None) -> Path:
+    """Write a spool; without `seconds` it has no end, as after a crash."""
+    parts = [HEADER.to_bytes()]
+    for side, arrived, packet in sorted(packets, key=lambda entry: entry[1]):
+        data = packet.to_bytes()
+        law = packet.payload_type if packet.payload_type in set(Law) else Law.A
+        parts.append(RECORD.pack(KINDS[side], law, len(data), round(arrived * TICKS)) + data)
+    if seconds is not None:
+        parts.append(end_record(round(seconds * TICKS)))
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def stream(
+    side: Side, payloads: list[bytes], *, start: float = 0.0, law: Law = Law.A, ssrc: int = 1, timestamp: int = 1000
+) -> list[Packet]:
+    """Return a clean stream: packets that arrive as soon as they are spoken, the first of which began at `start` s."""
+    return [
+        (side, start + 0.02 * (n + 1), RtpPacket(law, n % 65536, (timestamp + 160 * n) % 2**32, ssrc, payload))
+        for n, payload in enumerate(payloads)
+    ]
+
+
+needs_mp3 = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None and shutil.which("sox") is None, reason="neither ffmpeg nor sox is installed"
+)
+
+
+def decode_mp3(path: Path) -> tuple[Samples, Samples]:
+    """Return left and right as a good player gives them: without the silence that LAME adds and the file tells of.
+
+    sox knows nothing of that note, so with it the result is cut by hand.
+    """
+    if shutil.which("ffmpeg") is not None:
+        command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "s16le", "-"]
+        pcm = subprocess.run(command, capture_output=True, check=True).stdout
+        frames = np.frombuffer(pcm, dtype="<i2").reshape(-1, 2).astype(np.float64) / 32768
+        return frames[:, 0].copy(), frames[:, 1].copy()
+    note = path.read_bytes()[:288]
+    place = note.index(b"LAME3.100") + 21
+    padding = int.from_bytes(note[place : place + 3], "big") & 0xFFF
+    # The silent frame with the note, LAME's delay, and that of any decoder.
+    before = 576 + 576 + 529
+    left, right = read_audio(path)
+    end = len(left) - max(0, padding - 529)
+    return left[before:end], right[before:end]
+
+
+def hear_spool(tmp_path: Path, packets: Iterable[Packet], seconds: float | None) -> tuple[Samples, Samples]:
+    """Encode a spool and return left and right; with an end the length is exact to the packet."""
+    mp3 = tmp_path / "recording.mp3"
+    encoded = encode(write_spool(tmp_path / "spool", packets, seconds), mp3)
+    left, right = decode_mp3(mp3)
+    assert abs(len(left) / 8 - encoded.duration_ms) < 1
+    if seconds is not None:
+        assert abs(encoded.duration_ms - 1000 * seconds) < 1
+    return left, right
