@@ -168,7 +168,7 @@ class SipEndpoint:
         flow = self._flow_of(connection)
         self._fail(flow)
         if connection.used_on_demand:
-            self._fail(Flow(flow.transport, flow.local, flow.remote))
+            self._fail(self.flow_to(flow.remote, Transport.TCP))
         self.pump()
 
     def _udp_failed(self, sock: UdpSocket, remote: Address, error: OSError) -> None:

@@ -1,8 +1,11 @@
 """One non-blocking UDP socket in the event loop's reader set."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 
@@ -18,6 +21,16 @@ SEND_QUEUE = 1024
 MAX_DATAGRAM = 65535
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes asked of the kernel: a burst while the loop is busy waits there instead of being lost."""
+ERRORS_PER_LOOK = 64
+"""ICMP errors taken from the kernel at a time; it keeps a bounded number, and the rest has its turn later."""
+UNREACHABLE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT})
+"""What an ICMP error is called here: nobody at that port, host, network or protocol (RFC 3261 section 18.4)."""
+RECEIVE_ERRORS = (
+    {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+    if sys.platform == "linux"
+    else {}
+)
+"""IP_RECVERR and IPV6_RECVERR, which Python 3.11 does not name: ICMP errors are kept with the address they are about."""
 
 
 class UdpSocket:
@@ -45,6 +58,8 @@ class UdpSocket:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if self._socket.family in RECEIVE_ERRORS:
+                self._socket.setsockopt(*RECEIVE_ERRORS[self._socket.family], 1)
             self._socket.bind(bind)
         except OSError:
             self._socket.close()
@@ -71,7 +86,7 @@ class UdpSocket:
             self._queue(data, remote)
             return
         try:
-            self._socket.sendto(data, remote)
+            self._send_now(data, remote)
         except (BlockingIOError, InterruptedError):
             self._queue(data, remote)
             self._loop.add_writer(self._socket, self._writable)
@@ -86,6 +101,34 @@ class UdpSocket:
             self._socket.close()
         self._waiting.clear()
 
+    def _send_now(self, data: bytes, remote: Address) -> None:
+        """Send; an error that the kernel reports here may be that of an earlier datagram to somebody else."""
+        try:
+            self._socket.sendto(data, remote)
+        except OSError as error:
+            if error.errno not in UNREACHABLE or not self._take_errors():
+                raise
+            self._socket.sendto(data, remote)
+
+    def _take_errors(self) -> bool:
+        """Tell the owner of each ICMP error that the kernel holds; return whether there was any."""
+        if self._socket.family not in RECEIVE_ERRORS:
+            return False
+        for taken in range(ERRORS_PER_LOOK):
+            try:
+                _, ancillary, _, remote = self._socket.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+            except OSError:
+                return taken > 0
+            for _, _, extended in ancillary:  # struct sock_extended_err begins with the number of the error
+                number = int.from_bytes(extended[:4], sys.byteorder)
+                # not from here: whoever sends is in the middle of something
+                self._loop.call_soon(self._tell, remote[:2], number)
+        return True
+
+    def _tell(self, remote: Address, number: int) -> None:
+        if self._socket.fileno() >= 0:
+            self._failed(self, remote, OSError(number, os.strerror(number)))
+
     def _queue(self, data: bytes, remote: Address) -> None:
         if len(self._waiting) >= SEND_QUEUE:
             self._waiting.popleft()
@@ -96,7 +139,7 @@ class UdpSocket:
         while self._waiting:
             data, remote = self._waiting[0]
             try:
-                self._socket.sendto(data, remote)
+                self._send_now(data, remote)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -114,8 +157,9 @@ class UdpSocket:
                 data, remote = self._socket.recvfrom(MAX_DATAGRAM)
             except (BlockingIOError, InterruptedError):
                 break
-            except OSError as error:  # an ICMP error of an earlier datagram: nothing is to be read, nothing is broken
-                log.info("UDP %s:%s: %s", *self.address, error)
+            except OSError as error:  # of an earlier datagram: nothing is to be read, and this socket is not broken
+                if not self._take_errors():
+                    log.info("UDP %s:%s: %s", *self.address, error)
                 continue
             self._received(self, data, remote[:2])
             if self._socket.fileno() < 0:
