@@ -1,0 +1,108 @@
+"""Durations of RFC 3261 table 4 and RFC 6026, and the queue of what is due when. Seconds everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Protocol
+
+COMPACT_ABOVE = 256
+"""Stopped timers that may stay in the heap whatever its size: a small heap is not worth compacting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """The three base values (RFC 3261 17.1.1.1, 17.1.2.2); all timers follow from them."""
+
+    t1: float = 0.5
+    """Estimate of the round trip; first retransmission interval (timers A, E, G)."""
+    t2: float = 4.0
+    """Longest retransmission interval of timers E and G."""
+    t4: float = 5.0
+    """How long a message stays in the network (timers I, K)."""
+
+    @property
+    def timeout(self) -> float:
+        """64*T1: timers B, F, H, J, L, M, and D, which must be at least 32 s on UDP (17.1.1.2)."""
+        return 64 * self.t1
+
+
+class TimerOwner(Protocol):
+    """Who is told that a timer fired."""
+
+    def timer_fired(self, kind: int, now: float) -> None:
+        """`kind` is what the owner started it with."""
+
+
+class Timer:
+    """One started timer. It holds its owner only until it fires or is stopped, so that nobody lives on in the queue."""
+
+    __slots__ = ("deadline", "kind", "owner")
+
+    def __init__(self, deadline: float, owner: TimerOwner, kind: int) -> None:
+        self.deadline = deadline
+        self.owner: TimerOwner | None = owner
+        self.kind = kind
+
+
+class TimerQueue:
+    """Timers in order of their deadlines: one heap, stopped ones are dropped when they come up.
+
+    Most timers are stopped long before they are due (timer B of every answered INVITE), so when more than half of the
+    heap is stopped it is rebuilt: its size stays within twice the live timers, at constant cost for each.
+    """
+
+    __slots__ = ("_heap", "_order", "_stopped")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = count()  # ties fire in the order they were started, and timers need no comparison
+        self._stopped = 0
+
+    def __len__(self) -> int:
+        """Timers that run."""
+        return len(self._heap) - self._stopped
+
+    @property
+    def heap_size(self) -> int:
+        """Entries held, stopped ones included."""
+        return len(self._heap)
+
+    def start(self, deadline: float, owner: TimerOwner, kind: int) -> Timer:
+        """Have `owner.timer_fired(kind, now)` called at `deadline`."""
+        timer = Timer(deadline, owner, kind)
+        heappush(self._heap, (deadline, next(self._order), timer))
+        return timer
+
+    def stop(self, timer: Timer | None) -> None:
+        """Stop a timer; nothing happens for None and for one that fired or was stopped."""
+        if timer is None or timer.owner is None:
+            return
+        timer.owner = None
+        self._stopped += 1
+        if self._stopped > COMPACT_ABOVE and self._stopped * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].owner is not None]
+            heapify(self._heap)
+            self._stopped = 0
+
+    def next_deadline(self) -> float | None:
+        """When the next timer is due; None when none runs."""
+        heap = self._heap
+        while heap:
+            if heap[0][2].owner is not None:
+                return heap[0][0]
+            heappop(heap)
+            self._stopped -= 1
+        return None
+
+    def fire_due(self, now: float) -> None:
+        """Call the owners of all timers due at `now`, earliest first; those they start meanwhile count too."""
+        while self._heap and self._heap[0][0] <= now:
+            timer = heappop(self._heap)[2]
+            owner = timer.owner
+            if owner is None:
+                self._stopped -= 1
+                continue
+            timer.owner = None
+            owner.timer_fired(timer.kind, now)
