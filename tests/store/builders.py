@@ -5,10 +5,12 @@ from typing import Any
 
 from kobza.call.cdr import Cdr
 from kobza.call.states import OwnerState, StateType
-from kobza.store.entries import AttemptStored, Binding, RecordingStored, StateStored
+from kobza.store.entries import AttemptStored, Binding, CdrClosed, Entry, RecordingStored, StateStored
 
 NOW = 1_760_000_000.0
 NOW_MS = 1_760_000_000_000
+LATER = NOW_MS + 100_000
+FOREVER = (0, 2 * NOW_MS)
 
 ANNA, BOHDAN, OUTSIDE = "+380671000001", "+380671000002", "+380441234567"
 
@@ -95,3 +97,11 @@ def binding(number: str = ANNA, contact: str = "sip:a@192.0.2.1:5062", **fields:
         "user_agent": "Softphone 1.0",
     }
     return Binding(number=number, contact=contact, **(values | fields))
+
+
+def many(count: int, enterprise_id: str = "ent-1", *, every: float = 1.0) -> list[Entry]:
+    """Finished calls, `every` seconds from start to start."""
+    return [
+        CdrClosed(ended(f"call-{index:05}", enterprise_id, started_at=NOW + int(index * every)))
+        for index in range(count)
+    ]

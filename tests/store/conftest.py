@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from kobza.store import Store
+from kobza.store import Store, endpoints, enterprises
 from kobza.store.entries import Entry
 from kobza.store.journal import JournalWriter
-from tests.store.builders import NOW
+from tests.store.builders import NOW, stored
 
 Write = Callable[..., None]
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -51,7 +51,26 @@ def rows(store: Store) -> Rows:
 
 @pytest.fixture
 def enterprise_id(store: Store) -> str:
-    from kobza.store import enterprises
-
     with store.write() as conn:
         return enterprises.add(conn, "Ромашка", "admin", "hash", int(NOW * 1000)).enterprise_id
+
+
+@pytest.fixture
+def ids(store: Store) -> tuple[str, str]:
+    """Two enterprises, each with an endpoint."""
+    with store.write() as conn:
+        first = enterprises.add(conn, "A", "a", "hash", 1).enterprise_id
+        second = enterprises.add(conn, "B", "b", "hash", 2).enterprise_id
+        for enterprise_id in (first, second):
+            endpoints.set(conn, enterprise_id, f"https://{enterprise_id}.example", "t")
+    return first, second
+
+
+@pytest.fixture
+def owed(write: Write, ids: tuple[str, str]) -> tuple[str, str]:
+    """Cursors 1 to 5: of the first enterprise leg-1 (1, 2, 5) and leg-2 (3); of the second leg-3 (4)."""
+    first, second = ids
+    write(stored(1, enterprise_id=first), stored(2, enterprise_id=first))
+    write(stored(1, enterprise_id=first, call_control_id="leg-2"))
+    write(stored(1, enterprise_id=second, call_control_id="leg-3"), stored(3, enterprise_id=first))
+    return ids

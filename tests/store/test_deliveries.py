@@ -1,33 +1,7 @@
-import pytest
-
-from kobza.store import Store, deliveries, endpoints, enterprises, events
+from kobza.store import Store, deliveries, endpoints
 from kobza.store.deliveries import Delivery
-from kobza.store.heads import due_heads
-from tests.store.builders import NOW, NOW_MS, attempt, stored
+from tests.store.builders import LATER, NOW_MS, attempt, stored
 from tests.store.conftest import Write
-
-LATER = NOW_MS + 100_000
-
-
-@pytest.fixture
-def ids(store: Store) -> tuple[str, str]:
-    """Two enterprises, each with an endpoint."""
-    with store.write() as conn:
-        first = enterprises.add(conn, "A", "a", "hash", 1).enterprise_id
-        second = enterprises.add(conn, "B", "b", "hash", 2).enterprise_id
-        for enterprise_id in (first, second):
-            endpoints.set(conn, enterprise_id, f"https://{enterprise_id}.example", "t")
-    return first, second
-
-
-@pytest.fixture
-def owed(write: Write, ids: tuple[str, str]) -> tuple[str, str]:
-    """Cursors 1 to 5: of the first enterprise leg-1 (1, 2, 5) and leg-2 (3); of the second leg-3 (4)."""
-    first, second = ids
-    write(stored(1, enterprise_id=first), stored(2, enterprise_id=first))
-    write(stored(1, enterprise_id=first, call_control_id="leg-2"))
-    write(stored(1, enterprise_id=second, call_control_id="leg-3"), stored(3, enterprise_id=first))
-    return ids
 
 
 def cursors(found: list[Delivery]) -> list[int]:
@@ -62,21 +36,6 @@ def test_what_is_done_is_no_longer_pending(store: Store, write: Write, owed: tup
         assert cursors(deliveries.list_for(conn, first)) == [5, 3, 2, 1]
         assert cursors(deliveries.list_for(conn, first, before=3, limit=1)) == [2]
         assert cursors(deliveries.list_for(conn, first, status="failed")) == [2]
-
-
-def test_only_the_first_of_a_leg_may_go(store: Store, write: Write, owed: tuple[str, str]) -> None:
-    first, _ = owed
-    with store.read() as conn:
-        assert cursors(due_heads(conn, first, LATER, limit=10)) == [1, 3]
-        assert cursors(due_heads(conn, first, LATER, limit=1)) == [1]
-        assert cursors(due_heads(conn, first, NOW_MS, limit=10)) == []
-    write(attempt(1, 1, outcome="retry", retry_at=NOW + 500))
-    with store.read() as conn:
-        assert cursors(due_heads(conn, first, LATER, limit=10)) == [3]
-        assert cursors(due_heads(conn, first, NOW_MS + 500_000, limit=10)) == [1, 3]
-    write(attempt(1, 2))
-    with store.read() as conn:
-        assert cursors(due_heads(conn, first, LATER, limit=10)) == [2, 3]
 
 
 def test_nothing_is_pending_for_an_endpoint_that_is_off(store: Store, owed: tuple[str, str]) -> None:
@@ -119,18 +78,3 @@ def test_a_delivery_of_another_does_not_exist(store: Store, owed: tuple[str, str
         found = deliveries.find(conn, first, 1)
     assert found is not None
     assert found.event_id == "leg-1-1"
-
-
-def test_events_can_be_read_on_from_a_cursor(store: Store, write: Write, owed: tuple[str, str]) -> None:
-    first, second = owed
-    write(stored(4, enterprise_id=first, extended=True, owed=False))
-    with store.read() as conn:
-        assert [event.cursor for event in events.after(conn, first, 0, 2)] == [1, 2]
-        assert [event.cursor for event in events.after(conn, first, 2, 10)] == [3, 5, 6]
-        assert [event.cursor for event in events.after(conn, first, 2, 10, extended=False)] == [3, 5]
-        assert events.last_cursor(conn, first) == 6
-        assert events.last_cursor(conn, second) == 4
-        assert events.last_cursor(conn, "nobody") == 0
-        assert [event.cursor for event in events.of_call(conn, first, "call-1")] == [1, 2, 3, 5, 6]
-        assert [event.cursor for event in events.of_call(conn, first, "call-1", "leg-2")] == [3]
-        assert events.of_call(conn, second, "call-2") == []

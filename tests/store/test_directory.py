@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Connection
 
 from kobza.call.directory import Endpoint, Enterprise, Package, Trunk
-from kobza.store import NameTaken, Store, directory, endpoints, enterprises, numbers, trunks
+from kobza.store import Store, directory, endpoints, enterprises, numbers, trunks
 from tests.store.builders import ANNA
 
 
@@ -38,50 +38,6 @@ def test_the_directory_has_everything_that_routing_needs(store: Store) -> None:
             added.enterprise_id, "https://crm.example/hook", "token", "whsec_x", extended=True, active=True
         )
     }
-
-
-def test_a_trunk_can_be_an_enterprises_own(store: Store, enterprise_id: str) -> None:
-    with store.write() as conn:
-        other = enterprises.add(conn, "B", "other", "hash", 1).enterprise_id
-        trunks.add(conn, "all", "192.0.2.1", 5060, now_ms=1)
-        trunks.add(conn, "own", "192.0.2.2", 5060, enterprise_id=enterprise_id, now_ms=2)
-        assert [trunk.name for trunk in trunks.list_all(conn, enterprise_id)] == ["all", "own"]
-        assert [trunk.name for trunk in trunks.list_all(conn, other)] == ["all"]
-        assert [trunk.name for trunk in trunks.list_all(conn)] == ["all", "own"]
-
-
-def test_a_trunks_name_is_taken_once(store: Store) -> None:
-    with store.write() as conn:
-        trunks.add(conn, "out", "192.0.2.1", 5060)
-        with pytest.raises(NameTaken, match="out"):
-            trunks.add(conn, "out", "192.0.2.2", 5060)
-        assert trunks.remove(conn, "out")
-        assert not trunks.remove(conn, "out")
-        assert trunks.list_all(conn) == []
-
-
-def test_an_endpoint_is_switched_off_and_on_again(store: Store, enterprise_id: str) -> None:
-    with store.write() as conn:
-        assert endpoints.get(conn, enterprise_id) is None
-        assert endpoints.status(conn, enterprise_id) is None
-        endpoints.set(conn, enterprise_id, "https://a.example", "t", now_ms=1)
-        assert endpoints.deactivate(conn, enterprise_id, "410 Gone", 2)
-        assert not endpoints.deactivate(conn, enterprise_id, "again", 3)
-        endpoint = endpoints.get(conn, enterprise_id)
-        assert endpoint is not None
-        assert not endpoint.active
-        assert endpoints.status(conn, enterprise_id) == (False, "410 Gone", 2)
-        assert endpoints.activate(conn, enterprise_id, 4)
-        assert not endpoints.activate(conn, enterprise_id, 5)
-        assert endpoints.status(conn, enterprise_id) == (True, None, 4)
-
-
-def test_setting_an_endpoint_again_replaces_it_and_switches_it_on(store: Store, enterprise_id: str) -> None:
-    with store.write() as conn:
-        endpoints.set(conn, enterprise_id, "https://a.example", "t", "secret", extended=True)
-        endpoints.deactivate(conn, enterprise_id, "410 Gone", 2)
-        endpoints.set(conn, enterprise_id, "https://b.example", "u")
-        assert endpoints.load(conn) == [Endpoint(enterprise_id, "https://b.example", "u")]
 
 
 CHANGES: list[Callable[[Connection, str], Any]] = [

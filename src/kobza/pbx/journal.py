@@ -118,6 +118,9 @@ class Journal:
             raise RuntimeError("the journal is running")
         self._loop = asyncio.get_running_loop()
         self._stopping = self._giving_up = False
+        # What an earlier stop could not write was reported as lost by then.
+        self._groups.clear()
+        self._waiting = self._failures = 0
         self._next_sign = time.monotonic() + HEARTBEAT_INTERVAL
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()

@@ -1,8 +1,8 @@
 """The store: tables, migrations and every SQL statement of the project, one repository module for each aggregate.
 
 `Store` opens it; the repositories (`enterprises`, `users`, `numbers`, `address_book`, `trunks`, `endpoints`,
-`directory`, `bindings`, `calls`, `events`, `deliveries`, `recordings`, `recovery`) are functions that take a
-connection. What calls write goes through `journal`.
+`directory`, `bindings`, `calls`, `events`, `deliveries`, `recordings`) are functions that take a connection. What calls
+write goes through `journal`; `recovery` closes what a crash left open, `retention` deletes what is too old.
 """
 
 from kobza.store.errors import (

@@ -23,6 +23,7 @@ from kobza.store.entries import (
     RecordingStored,
     StateStored,
 )
+from kobza.store.errors import StoreError
 
 __all__ = [
     "RESPONSE_LIMIT",
@@ -96,12 +97,12 @@ class JournalWriter:
 
 
 def passes_by_itself(error: BaseException) -> bool:
-    """Tell whether an error of `write` is of the store's condition (locked, disk full, I/O) and not of an entry.
+    """Tell whether an error of `write` is of the store's condition (locked, full, I/O, away) and not of an entry.
 
     An entry that the database refuses (a constraint, a type, a text that is no UTF-8) will never be written: waiting
     for it would stop all calls.
     """
-    return isinstance(error, driver.dbapi.OperationalError | OSError | MemoryError) or (
+    return isinstance(error, driver.dbapi.OperationalError | OSError | MemoryError | StoreError) or (
         type(error) is driver.dbapi.DatabaseError
     )
 

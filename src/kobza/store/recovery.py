@@ -1,6 +1,7 @@
 """After a crash: which calls were on, and what is owed for them.
 
-Read it before the journal is started, because the journal's first sign of life covers that of the life before.
+`recover` does all of it. It belongs before the start of the journal, whose first sign of life covers that of the life
+before.
 """
 
 from collections import defaultdict
@@ -13,9 +14,11 @@ from sqlalchemy import Connection, Row, select
 from kobza.call.cdr import Cdr
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.states import Direction, OwnerState, StateType
-from kobza.store import meta
+from kobza.store import driver, meta
 from kobza.store.entries import CdrClosed, Entry, StateStored
+from kobza.store.journal import JournalWriter
 from kobza.store.schema import calls, events, promised_legs
+from kobza.store.store import Store
 
 CRASH_CAUSE = 41
 """Q.850 "Temporary failure": what the contract says of a call that a failure of the server ended."""
@@ -47,6 +50,28 @@ class OpenCall:
 
     cdr: Cdr
     legs: tuple[OpenLeg, ...]
+
+
+def recover(
+    store: Store, *, new_id: Callable[[], str], stored: Callable[[OwnerState], StateStored]
+) -> list[StateStored]:
+    """Close what a crash left open, in one commit, and return the states that owners are owed for it.
+
+    One commit: killed in the middle, the next start finds all of it open still or nothing, never a call whose other
+    enterprise thinks that it went on. Without open calls nothing is written. See `close_unfinished` for the parameters.
+    """
+    with store.read() as conn:
+        opened, last_seen = open_calls(conn), last_sign_of_life(conn)
+    groups = close_unfinished(opened, last_seen=last_seen, new_id=new_id, stored=stored)
+    entries = [entry for group in groups for entry in group]
+    if not entries:
+        return []
+    writer = JournalWriter(store.path, busy_timeout_ms=driver.BUSY_TIMEOUT_MS)
+    try:
+        writer.write(entries)
+    finally:
+        writer.close()
+    return [entry for entry in entries if isinstance(entry, StateStored)]
 
 
 def last_sign_of_life(conn: Connection) -> float | None:

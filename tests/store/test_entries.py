@@ -1,0 +1,17 @@
+import pytest
+
+from kobza.store.entries import (
+    CdrClosed,
+)
+from tests.store.builders import NOW, attempt, cdr
+
+
+def test_a_closed_record_needs_an_end() -> None:
+    with pytest.raises(ValueError, match="call-1"):
+        CdrClosed(cdr())
+
+
+@pytest.mark.parametrize(("outcome", "retry_at"), [("retry", None), ("delivered", NOW), ("failed", NOW)])
+def test_an_attempt_says_when_to_try_again_if_it_is(outcome: str, retry_at: float | None) -> None:
+    with pytest.raises(ValueError, match="try again"):
+        attempt(1, 1, outcome=outcome, retry_at=retry_at)

@@ -1,0 +1,184 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from kobza.store import Store, endpoints, enterprises, recovery, retention
+from kobza.store.entries import CdrClosed, CdrOpened, LegPromised, StateStored
+from kobza.store.retention import DAY_MS, EVENT_DAYS, Purged
+from kobza.store.schema import events
+from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, many, recording, stored
+from tests.store.conftest import Rows, Write
+
+DAY = 24 * 3600.0
+KEEP = 30
+LATER = NOW_MS + KEEP * DAY_MS
+"""When what happened at NOW is as old as it may be; a millisecond later it is too old."""
+
+
+def nothing_to_erase(path: str) -> None:
+    raise AssertionError(f"{path} should have been left alone")
+
+
+def purge(store: Store, now_ms: int, erase: retention.Erase = nothing_to_erase) -> Purged:
+    return retention.purge(store, now_ms, KEEP, erase=erase, pause=0.0)
+
+
+def test_nothing_to_do(store: Store) -> None:
+    assert purge(store, LATER) == Purged()
+
+
+def test_calls_stay_for_their_days_and_no_longer(store: Store, write: Write, rows: Rows) -> None:
+    write(CdrClosed(ended("old")), CdrClosed(ended("later", started_at=NOW + 1)))
+    assert purge(store, LATER) == Purged()
+    assert purge(store, LATER + 1) == Purged(calls=1)
+    assert rows("SELECT call_id FROM calls") == [("later",)]
+
+
+def test_all_enterprises_that_the_history_knows(store: Store, write: Write, rows: Rows) -> None:
+    for enterprise_id in ("a", "b", "c"):  # none of them exists any more
+        write(*many(3, enterprise_id), CdrClosed(ended("young", enterprise_id, started_at=NOW + 2 * DAY)))
+    assert purge(store, LATER + DAY_MS) == Purged(calls=9)
+    assert rows("SELECT enterprise_id, call_id FROM calls ORDER BY 1") == [(one, "young") for one in "abc"]
+
+
+@pytest.mark.parametrize("every", [1.0, 0.0], ids=["apart", "at one moment"])
+def test_no_transaction_is_long(
+    store: Store, write: Write, rows: Rows, monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    """While one runs nothing else is written: not more than a batch of rows changes in it."""
+    changes: list[int] = []
+    write_as_it_is = Store.write
+
+    @contextmanager
+    def watched(self: Store) -> Iterator[Connection]:
+        with write_as_it_is(self) as conn:
+            raw: Any = conn.connection.driver_connection
+            before = raw.total_changes
+            yield conn
+            changes.append(raw.total_changes - before)
+
+    monkeypatch.setattr(retention, "BATCH", 10)
+    monkeypatch.setattr(Store, "write", watched)
+    write(*many(47, every=every), *(stored(1, call_control_id=f"leg-{number}", owed=False) for number in range(23)))
+    write(*(LegPromised(f"c{n}", f"leg-{n}", "ent-1", ANNA, OUTSIDE, "outgoing", None, NOW) for n in range(20)))
+    assert purge(store, LATER + 60_000) == Purged(calls=47, events=23, promised_legs=20)
+    assert sum(changes) == 90
+    assert max(changes) == 10
+    assert rows("SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM events)") == [(0,)]
+
+
+def test_a_recording_goes_with_its_call_the_file_first(store: Store, write: Write, rows: Rows, tmp_path: Path) -> None:
+    write(CdrClosed(ended("old")), recording("ready", path="a/b.mp3", call_id="old"))
+    write(CdrClosed(ended("none")), recording("failed", record_id="rec-2", call_id="none"))
+    write(CdrClosed(ended("young", started_at=NOW + DAY)), recording("ready", record_id="rec-3", call_id="young"))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/b.mp3").touch()
+
+    def erase(path: str) -> None:
+        assert rows("SELECT count(*) FROM calls WHERE call_id = 'old'") == [(1,)]
+        (tmp_path / path).unlink()
+
+    assert purge(store, LATER + 1, erase) == Purged(calls=2, recordings=2)
+    assert not (tmp_path / "a/b.mp3").exists()
+    assert rows("SELECT record_id FROM recordings") == [("rec-3",)]
+
+
+def test_a_file_that_cannot_be_erased_keeps_its_call_and_no_other(
+    store: Store, write: Write, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for number in range(5):
+        name = f"call-{number}"
+        write(CdrClosed(ended(name, started_at=NOW + number)))
+        write(recording("ready", record_id=f"rec-{number}", path=f"{number}.mp3", call_id=name))
+    stuck = {"0.mp3", "1.mp3", "3.mp3"}
+
+    def erase(path: str) -> None:
+        if path in stuck:
+            raise PermissionError(path)
+
+    assert purge(store, LATER + DAY_MS, erase) == Purged(calls=2, recordings=2, kept=3)
+    assert rows("SELECT record_id FROM recordings ORDER BY 1") == [("rec-0",), ("rec-1",), ("rec-3",)]
+    stuck.clear()
+    assert purge(store, LATER + DAY_MS, erase) == Purged(calls=3, recordings=3)
+    assert rows("SELECT count(*) FROM recordings") == [(0,)]
+
+
+def test_a_file_that_two_share_goes_with_the_last(store: Store, write: Write) -> None:
+    erased: list[str] = []
+    write(CdrClosed(ended()), CdrClosed(ended(enterprise_id="ent-2", started_at=NOW + 1)))
+    write(recording("ready", path="1.mp3"), recording("ready", path="1.mp3", enterprise_id="ent-2"))
+    assert purge(store, LATER + 1, erased.append) == Purged(calls=1, recordings=1)
+    assert erased == []
+    assert purge(store, LATER + 1001, erased.append) == Purged(calls=1, recordings=1)
+    assert erased == ["1.mp3"]
+
+
+def test_the_other_enterprise_keeps_its_recording(store: Store, write: Write, rows: Rows) -> None:
+    """Both recorded the same call; for one of them it began a moment later."""
+    erased: list[str] = []
+    write(CdrClosed(ended()), CdrClosed(ended(enterprise_id="ent-2", started_at=NOW + 1)))
+    write(recording("ready", path="1.mp3"), recording("ready", path="2.mp3", enterprise_id="ent-2"))
+    assert purge(store, LATER + 1, erased.append) == Purged(calls=1, recordings=1)
+    assert erased == ["1.mp3"]
+    assert rows("SELECT enterprise_id FROM recordings") == [("ent-2",)]
+
+
+def test_a_call_that_is_on_is_never_too_old(store: Store, write: Write, rows: Rows) -> None:
+    write(CdrOpened(cdr()), stored(1), LegPromised("call-1", "leg-9", "ent-1", ANNA, OUTSIDE, "outgoing", None, NOW))
+    assert purge(store, LATER + 400 * DAY_MS) == Purged()
+    # And what is needed to close it is still there.
+    owed = recovery.recover(
+        store, new_id=iter(["a", "b"]).__next__, stored=lambda state: StateStored(state, False, b"{}")
+    )
+    assert {entry.state.call_control_id for entry in owed} == {"leg-1", "leg-9"}
+    assert purge(store, LATER + 400 * DAY_MS) == Purged(calls=1, events=3, promised_legs=1)
+
+
+def test_events_stay_for_a_week_with_their_deliveries(store: Store, write: Write, rows: Rows) -> None:
+    write(stored(1), stored(2), stored(3, owed=False), attempt(1, 1), attempt(2, 1, outcome="failed"))
+    week = NOW_MS + EVENT_DAYS * DAY_MS
+    assert purge(store, week + 1000) == Purged()
+    assert purge(store, week + 2001) == Purged(events=2)
+    assert rows("SELECT cursor FROM events") == [(3,)]
+    assert rows("SELECT count(*) FROM deliveries") == rows("SELECT count(*) FROM attempts") == [(0,)]
+    write(stored(4))
+    assert rows("SELECT max(cursor) FROM events") == [(4,)]
+
+
+def test_what_is_owed_to_an_active_endpoint_stays(store: Store, write: Write, rows: Rows) -> None:
+    """The server was off for longer than a week: the CRM still has to hear what happened before."""
+    with store.write() as conn:
+        active, off = (enterprises.add(conn, name, name, "hash", 1).enterprise_id for name in "ab")
+        for enterprise_id in (active, off):
+            endpoints.set(conn, enterprise_id, "https://crm.example", "t")
+        endpoints.deactivate(conn, off, "410 Gone", 1)
+    write(*(stored(1, enterprise_id=one, call_control_id=one) for one in (off, active, "nobody")))
+    assert purge(store, LATER) == Purged(events=2)
+    assert rows("SELECT enterprise_id FROM events") == [(active,)]
+    write(attempt(1, 1, call_control_id=active))
+    assert purge(store, LATER) == Purged(events=1)
+
+
+def test_old_events_behind_younger_ones_go(store: Store, write: Write, rows: Rows) -> None:
+    """A crash is told with the moment of the crash, after the restart."""
+    write(stored(1, at=NOW), stored(2, at=NOW + DAY), stored(3, at=NOW + 1))
+    assert purge(store, NOW_MS + EVENT_DAYS * DAY_MS + 60_000) == Purged(events=2)
+    assert rows("SELECT sequence FROM events") == [(2,)]
+
+
+def test_every_step_uses_an_index(store: Store) -> None:
+    with store.read() as conn:
+        for query in (
+            retention._next_enterprise,
+            retention._next_events,
+            retention._needed.where(events.c.cursor.in_([1, 2])),
+        ):
+            text = str(query.compile(conn, compile_kwargs={"literal_binds": False, "render_postcompile": True}))
+            marks = tuple([1] * text.count("?"))
+            plan = [row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", marks)]
+            assert not [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step], plan
