@@ -1,8 +1,8 @@
 """HTTP Digest as SIP uses it (RFC 3261 22, RFC 7616, RFC 8760): MD5 and SHA-256, qop auth and auth-int.
 
 The nonce is a time and its HMAC, so every node that has the secret checks it and none keeps state. The price: within
-the nonce's life a captured Authorization can be sent again. It is bound to method and URI (and body with auth-int);
-who needs more takes TLS.
+the nonce's life a captured Authorization can be sent again. It is bound to the method (and the body with auth-int), not
+to the Request-URI: proxies rewrite that, and tools like sipp never give it as `uri`. Who needs more takes TLS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from kobza.sip.grammar import quote
 Algorithm = Literal["MD5", "SHA-256"]
 
 STRONGEST_FIRST: tuple[Algorithm, ...] = ("SHA-256", "MD5")
-"""Order of our challenges (RFC 8760 2.4) and of our choice among the peer's."""
+"""Order of our choice among the peer's challenges."""
+OFFERED: tuple[Algorithm, ...] = ("MD5", "SHA-256")
+"""Order of our challenges. RFC 8760 2.4 has the preferred one first; MD5 is, as many phones give up when the first is
+one that they do not know (sipp 3.6, pjsip 2.10, FreeSWITCH 1.10.6, Asterisk 18), though they were to look further."""
+REFUSE_SHA_256 = ("baresip",)
+"""User agents, in lower case, that give up when any challenge is SHA-256 (baresip 1.0 to 3.10): they get MD5 alone."""
 DEFAULT_ALGORITHM: Algorithm = "MD5"
 """Meant when a peer names none (RFC 7616 3.3)."""
 
@@ -77,17 +82,19 @@ class DigestVerifier:
         self._secret = secret
         self._lifetime_ms = int(nonce_lifetime * 1000)
 
-    def challenges(self, now: float, *, stale: bool = False) -> list[str]:
-        """Values for WWW-Authenticate (or Proxy-Authenticate), one header line each: SHA-256, then MD5.
+    def challenges(self, now: float, *, user_agent: str | None, stale: bool = False) -> list[str]:
+        """Values for WWW-Authenticate (or Proxy-Authenticate), one header line each: MD5, then SHA-256.
 
-        A phone that knows only MD5 skips the first (RFC 8760 2.4). Only qop auth is offered, as a list confuses old
-        phones; auth-int is understood all the same.
+        `user_agent` is the request's User-Agent: phones named in `REFUSE_SHA_256` are offered MD5 alone. Only qop auth
+        is offered, as a list confuses old phones; auth-int is understood all the same.
         """
         nonce = self._nonce(int(now * 1000))
         mark = ", stale=true" if stale else ""
+        agent = (user_agent or "").lower()
         return [
             f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{mark}'
-            for algorithm in STRONGEST_FIRST
+            for algorithm in OFFERED
+            if algorithm != "SHA-256" or not any(name in agent for name in REFUSE_SHA_256)
         ]
 
     def verify(

@@ -61,6 +61,8 @@ class NameAddr:
         uri = uri.rstrip()
         if uri.startswith('"'):
             raise MalformedMessage(f"unbalanced quote: {shorten(text)}", where)
+        if "<" in text:
+            raise MalformedMessage(f"name needs quotes, or no > follows: {shorten(text)}", where)
         if "?" in uri or "," in uri:
             raise MalformedMessage("URI with ? or , needs angle brackets", where)
         return cls("", SipUri.parse(uri, where), parse_params(semicolon + rest, where) if semicolon else ())

@@ -1,0 +1,229 @@
+"""Whatever arrives, a message or MalformedMessage comes out; and what is written is read as the same."""
+
+import random
+import string
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kobza.sip.auth_params import AuthParams, parse_auth
+from kobza.sip.digest import DigestOutcome, DigestVerifier, authorize, ha1
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
+from kobza.sip.message import SipRequest, SipResponse, parse_message
+from kobza.sip.responses import response_to
+from kobza.sip.stream import BrokenMessage, StreamParser
+from kobza.sip.uri import SipUri
+from tests.sip.examples import ALL, faults
+
+TOKEN = st.text(string.ascii_letters + string.digits + "-.!%*_+`'~", min_size=1, max_size=12)
+HOST = st.one_of(
+    st.from_regex(r"[a-zA-Z0-9_-]{1,9}(\.[a-zA-Z0-9-]{1,9}){0,3}", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(str),
+)
+PORT = st.none() | st.integers(0, 65_535)
+USER = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='<>"@:'), max_size=12)
+URI_PARAMS = st.lists(
+    st.tuples(
+        st.text(string.ascii_letters + "%-_", min_size=1, max_size=8),
+        st.none() | st.text(string.ascii_letters + string.digits + "%-_=.", max_size=8),
+    ),
+    max_size=3,
+).map(tuple)
+SIP_URIS = st.builds(
+    SipUri,
+    st.sampled_from(["sip", "sips"]),
+    USER,
+    st.none() | USER,
+    HOST,
+    PORT,
+    URI_PARAMS,
+    st.text(string.ascii_letters + "%=&", max_size=10),
+)
+TEL_URIS = st.builds(SipUri, st.just("tel"), st.text("0123456789+*#-.()", min_size=1, max_size=15), params=URI_PARAMS)
+URIS = SIP_URIS | TEL_URIS
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=15)
+VALUES = st.none() | TOKEN | NAMES.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
+PARAMS = st.lists(st.tuples(TOKEN, VALUES), max_size=3).map(tuple)
+NAME_ADDRS = st.builds(NameAddr, NAMES, URIS, PARAMS)
+VIAS = st.builds(Via, TOKEN.map(str.upper), HOST, PORT, PARAMS)
+CSEQS = st.builds(CSeq, st.integers(0, 2**31 - 1), TOKEN)
+REASONS = st.builds(Reason, TOKEN, st.integers(0, 999), NAMES)
+TEXT = st.text(max_size=60) | st.text('<>"@:;,=?\\ \t\r\n[]*sip.Bob%0\x00\udcff', max_size=60)
+
+
+@given(URIS)
+def test_uris(uri: SipUri) -> None:
+    assert SipUri.parse(str(uri)) == uri
+    assert uri.equivalent(uri)
+
+
+@given(NAME_ADDRS)
+def test_name_addrs(value: NameAddr) -> None:
+    assert NameAddr.parse(str(value)) == value
+
+
+@given(st.lists(NAME_ADDRS, min_size=1, max_size=4))
+def test_lists_of_name_addrs(values: list[NameAddr]) -> None:
+    assert parse_name_addr_list(", ".join(map(str, values))) == values
+
+
+@given(VIAS, CSEQS, REASONS)
+def test_other_values(via: Via, cseq: CSeq, reason: Reason) -> None:
+    assert Via.parse(str(via)) == via
+    assert CSeq.parse(str(cseq)) == cseq
+    assert Reason.parse(str(reason)) == reason
+
+
+@given(NAME_ADDRS, TOKEN.map(str.lower), NAMES)
+def test_setting_a_param(value: NameAddr, name: str, text: str) -> None:
+    changed = value.with_param(name, text)
+    assert changed.param(name) == text
+    assert NameAddr.parse(str(changed)) == changed
+
+
+@given(st.builds(AuthParams, TOKEN, st.dictionaries(TOKEN.map(str.lower), NAMES, max_size=6)))
+def test_challenges_and_credentials(auth: AuthParams) -> None:
+    assert parse_auth(str(auth)) == auth
+
+
+@given(NAMES, NAMES, NAMES, st.sampled_from(["MD5", "SHA-256"]), st.sampled_from(["", "auth", "auth-int"]), st.binary())
+def test_a_client_and_a_server_agree(
+    name: str, realm: str, password: str, algorithm: str, qop: str, body: bytes
+) -> None:
+    verifier = DigestVerifier(realm, b"secret")
+    (challenge,) = [text for text in verifier.challenges(1e9, user_agent=None) if f"={algorithm}," in text]
+    challenge = challenge.replace('qop="auth"', f'qop="{qop}"' if qop else 'x=""')
+    answer = authorize(
+        [challenge], method="X", uri="sip:h", username=name, password=password, cnonce="c", nonce_count=2, body=body
+    )
+
+    def ha1_for(username: str, known: str) -> str:
+        return ha1(username, realm, password, "MD5" if known == "MD5" else "SHA-256")
+
+    verdict = verifier.verify(answer, "X", body, ha1_for, 1e9)
+    assert (verdict.outcome, verdict.username) == (DigestOutcome.OK, name)
+
+
+HEADERS = st.lists(
+    st.tuples(TOKEN, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)),
+    max_size=5,
+)
+
+
+@given(TOKEN, URIS, VIAS, NAME_ADDRS, NAME_ADDRS, HEADERS, st.binary(max_size=50))
+def test_requests(
+    method: str,
+    uri: SipUri,
+    via: Via,
+    from_: NameAddr,
+    to: NameAddr,
+    headers: list[tuple[str, str]],
+    body: bytes,
+) -> None:
+    headers = [("X-" + name, value) for name, value in headers]
+    fixed = [("Via", str(via)), ("f", str(from_)), ("To", str(to)), ("i", "abc"), ("CSeq", f"7 {method}")]
+    made = SipRequest.create(method, str(uri), [*fixed, *headers], body)
+    read = parse_message(made.to_bytes())
+    assert isinstance(read, SipRequest)
+    assert (read.method, read.uri, read.via, read.from_, read.to, read.body) == (method, uri, via, from_, to, body)
+    assert [read.get(name) for name, _ in headers] == [made.get(name) for name, _ in headers]
+    answer = parse_message(response_to(read, 200).to_bytes())
+    assert (answer.via, answer.from_, answer.to, answer.cseq) == (via, from_, to, CSeq(7, method))
+
+
+PARSERS = (SipUri.parse, NameAddr.parse, Via.parse, CSeq.parse, Reason.parse_all, parse_name_addr_list, parse_auth)
+
+
+@given(TEXT)
+@settings(max_examples=500)
+def test_any_text(text: str) -> None:
+    for parse in PARSERS:
+        try:
+            value = parse(text)
+        except MalformedMessage as error:
+            assert str(error).isprintable() or "\N{REPLACEMENT CHARACTER}" in str(error)
+        else:
+            assert value is not None
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=500)
+def test_any_bytes(data: bytes) -> None:
+    for prefix in (b"", b"INVITE sip:a@b SIP/2.0\r\n", b"SIP/2.0 200 OK\r\nVia: "):
+        read(prefix + data + b"\r\n\r\n")
+        follow(prefix + data + b"\r\nl:0\r\n\r\n")
+
+
+def read(data: bytes) -> SipRequest | SipResponse | None:
+    """Read everything in a message; None when it is none."""
+    try:
+        message = parse_message(data)
+    except MalformedMessage:
+        return None
+    faults(message)
+    return message
+
+
+def follow(data: bytes) -> None:
+    """Feed a stream."""
+    parser = StreamParser()
+    try:
+        items = parser.feed(data)
+    except MalformedMessage as error:
+        assert parser.error is error
+    else:
+        assert all(item.error.where for item in items if isinstance(item, BrokenMessage))
+
+
+PIECES = [b"\r\n", b"\r\n ", b"\n", b"\r", b",", b";", b":", b'"', b"\\", b"<", b">", b"=", b"\0", b"\xff", b"\xd0\x9e"]
+PIECES += [b"\r\n\r\n", b"Via: ", b"l: 5\r\n", b"m: *\r\n", b"99999999999", b"%00", b"[::", b"\r\nContact: <sip:a@b>"]
+PIECES += [b"\xed\xa0\x80", b"\xe2\x80\xa8", b";;", b",,", b'\\"', b"Digest a=b,", b"SIP/2.0"]
+
+
+def mutated(chance: random.Random, originals: list[bytes]) -> bytes:
+    """One message with one to four faults: flipped, cut, inserted, repeated or taken from another message."""
+    data = bytearray(chance.choice(originals))
+    for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(6):
+            case 0 if at < len(data):
+                data[at] ^= 1 << chance.randrange(8)
+            case 1 if at < len(data):
+                data[at] = chance.randrange(256)
+            case 2:
+                del data[at : at + chance.choice((1, 1, 2, 5, 40))]
+            case 3:
+                data[at:at] = chance.choice(PIECES)
+            case 4:
+                data[at:at] = data[at : at + chance.randrange(1, 60)]
+            case _:
+                other = chance.choice(originals)
+                start = chance.randrange(len(other))
+                data[at : at + chance.randrange(40)] = other[start : start + chance.randrange(1, 80)]
+    return bytes(data)
+
+
+def test_a_hundred_thousand_mutated_messages() -> None:
+    """Each is read to the last header; each that is read is written and read again as the same."""
+    chance = random.Random(4475)
+    originals = [data for name, data in ALL.items() if name != "longreq"]
+    accepted = broken = streamed = 0
+    for number in range(100_000):
+        data = mutated(chance, originals)
+        try:
+            message = parse_message(data)
+        except MalformedMessage as error:
+            assert error.sip_status in (400, 505, 513)
+            continue
+        accepted += 1
+        broken += bool(faults(message))
+        if number % 10 == 0:
+            written = message.to_bytes()
+            assert parse_message(written).to_bytes() == written
+            streamed += 1
+            follow(data)
+    assert 30_000 < accepted < 80_000
+    assert 5_000 < broken < accepted
+    assert streamed > 3_000
