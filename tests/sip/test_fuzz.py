@@ -2,6 +2,7 @@
 
 import random
 import string
+from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.responses import response_to
-from kobza.sip.stream import BrokenMessage, StreamParser
+from kobza.sip.stream import BrokenMessage, StreamItem, StreamParser
 from kobza.sip.uri import SipUri
 from tests.sip.examples import ALL, faults
 
@@ -88,7 +89,11 @@ def test_challenges_and_credentials(auth: AuthParams) -> None:
     assert parse_auth(str(auth)) == auth
 
 
-@given(NAMES, NAMES, NAMES, st.sampled_from(["MD5", "SHA-256"]), st.sampled_from(["", "auth", "auth-int"]), st.binary())
+ALGORITHMS = st.sampled_from(["MD5", "SHA-256"])
+QOPS = st.sampled_from(["", "auth", "auth-int"])
+
+
+@given(NAMES, NAMES, NAMES, ALGORITHMS, QOPS, st.binary())
 def test_a_client_and_a_server_agree(
     name: str, realm: str, password: str, algorithm: str, qop: str, body: bytes
 ) -> None:
@@ -106,10 +111,8 @@ def test_a_client_and_a_server_agree(
     assert (verdict.outcome, verdict.username) == (DigestOutcome.OK, name)
 
 
-HEADERS = st.lists(
-    st.tuples(TOKEN, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)),
-    max_size=5,
-)
+LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)
+HEADERS = st.lists(st.tuples(TOKEN, LINES), max_size=5)
 
 
 @given(TOKEN, URIS, VIAS, NAME_ADDRS, NAME_ADDRS, HEADERS, st.binary(max_size=50))
@@ -140,12 +143,8 @@ PARSERS = (SipUri.parse, NameAddr.parse, Via.parse, CSeq.parse, Reason.parse_all
 @settings(max_examples=500)
 def test_any_text(text: str) -> None:
     for parse in PARSERS:
-        try:
-            value = parse(text)
-        except MalformedMessage as error:
-            assert str(error).isprintable() or "\N{REPLACEMENT CHARACTER}" in str(error)
-        else:
-            assert value is not None
+        with suppress(MalformedMessage):
+            assert parse(text) is not None
 
 
 @given(st.binary(max_size=300))
@@ -169,12 +168,11 @@ def read(data: bytes) -> SipRequest | SipResponse | None:
 def follow(data: bytes) -> None:
     """Feed a stream."""
     parser = StreamParser()
-    try:
+    items: list[StreamItem] = []
+    with suppress(MalformedMessage):
         items = parser.feed(data)
-    except MalformedMessage as error:
-        assert parser.error is error
-    else:
-        assert all(item.error.where for item in items if isinstance(item, BrokenMessage))
+    assert items or parser.error or parser.buffered
+    assert all(item.error.where for item in items if isinstance(item, BrokenMessage))
 
 
 PIECES = [b"\r\n", b"\r\n ", b"\n", b"\r", b",", b";", b":", b'"', b"\\", b"<", b">", b"=", b"\0", b"\xff", b"\xd0\x9e"]
@@ -210,12 +208,13 @@ def test_a_hundred_thousand_mutated_messages() -> None:
     chance = random.Random(4475)
     originals = [data for name, data in ALL.items() if name != "longreq"]
     accepted = broken = streamed = 0
+    statuses = set()
     for number in range(100_000):
         data = mutated(chance, originals)
         try:
             message = parse_message(data)
         except MalformedMessage as error:
-            assert error.sip_status in (400, 505, 513)
+            statuses.add(error.sip_status)
             continue
         accepted += 1
         broken += bool(faults(message))
@@ -224,6 +223,7 @@ def test_a_hundred_thousand_mutated_messages() -> None:
             assert parse_message(written).to_bytes() == written
             streamed += 1
             follow(data)
+    assert statuses == {400, 505}
     assert 30_000 < accepted < 80_000
     assert 5_000 < broken < accepted
     assert streamed > 3_000
