@@ -1,4 +1,4 @@
-"""The transaction layer: which transaction a message belongs to, and how many there may be (RFC 3261 17.1.3, 17.2.3)."""
+"""The transaction layer: which one a message belongs to, and how many there may be (RFC 3261 17.1.3, 17.2.3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kobza.sip.flow import Flow, Transmit
 from kobza.sip.headers import Via
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.timers import TimerQueue, Timers
-from kobza.sip.transaction import ClientTransaction, ClientUser, ServerTransaction
+from kobza.sip.transaction import ClientTransaction, ClientUser, ServerTransaction, Transaction
 from kobza.sip.transaction_tables import Input
 
 BRANCH_COOKIE = "z9hG4bK"
@@ -106,13 +106,13 @@ class TransactionLayer:
             if flow.connection:
                 server.flow = server.fallback
 
-    def forget(self, transaction: ClientTransaction | ServerTransaction | object) -> None:
+    def forget(self, transaction: Transaction) -> None:
         """Drop a transaction that ended."""
         if isinstance(transaction, ServerTransaction):
             self.servers.pop(transaction.key, None)
             if transaction.merge_key is not None and self.merged.get(transaction.merge_key) is transaction:
                 del self.merged[transaction.merge_key]
-        elif isinstance(transaction, ClientTransaction):
+        else:
             self.clients.pop(transaction.key, None)
 
 
