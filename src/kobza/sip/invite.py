@@ -1,0 +1,377 @@
+"""One INVITE usage of a dialog, in either role: what the owner of a call holds (RFC 3261 12 to 15, RFC 5057)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Literal
+
+from kobza.sip.dialog import Dialog
+from kobza.sip.flow import Flow
+from kobza.sip.invite_client import CANCELLED, FirstInvite
+from kobza.sip.invite_offer import REQUEST_PENDING, ReceivedUpdate, Reinvite
+from kobza.sip.invite_requests import ByeRequest, InDialogRequest
+from kobza.sip.invite_server import ReceivedInvite
+from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.request import ClientRequest, Credentials
+from kobza.sip.ua_core import UaCore
+from kobza.sip.ua_events import (
+    InviteAnswered,
+    InviteCancelled,
+    InviteConfirmed,
+    InviteEnded,
+    InviteProgressed,
+    InviteRejected,
+    OfferRejected,
+    RequestFailed,
+)
+
+Headers = Iterable[tuple[str, str]]
+
+MAX_EARLY_TAGS = 32
+"""Forks of one INVITE that are remembered while it rings."""
+TEMPORARILY_UNAVAILABLE = 480
+"""How `bye` refuses a call that was not answered."""
+
+
+class InviteState(StrEnum):
+    """How far a usage is."""
+
+    TRYING = "trying"
+    """The INVITE was sent or received."""
+    EARLY = "early"
+    """A 101 to 199 was sent or received."""
+    CANCELLING = "cancelling"
+    """We take our INVITE back; its final response is awaited."""
+    ACCEPTED = "accepted"
+    """A 2xx was sent and its ACK is awaited; or received, and the owner owes the ACK with its answer."""
+    CONFIRMED = "confirmed"
+    CLOSING = "closing"
+    """Our BYE is on its way, or waits for the ACK that must come before it."""
+    ENDED = "ended"
+
+
+_UNANSWERED = frozenset({InviteState.TRYING, InviteState.EARLY, InviteState.CANCELLING})
+_STANDING = frozenset({InviteState.ACCEPTED, InviteState.CONFIRMED})
+_OVER = frozenset({InviteState.CLOSING, InviteState.ENDED})
+
+
+class InviteDialog:
+    """A call as one user agent sees it.
+
+    The owner's methods never raise for coming too late: what the peer did meanwhile is told by an event that is on its
+    way, and the call does nothing. `now` is in seconds. Header values are checked: MalformedMessage for a line break.
+    """
+
+    __slots__ = (
+        "_bye_headers",
+        "_credentials",
+        "_early_tags",
+        "core",
+        "dialog",
+        "offer_in",
+        "offer_out",
+        "received",
+        "request",
+        "role",
+        "sent",
+        "state",
+        "tag",
+        "unacknowledged",
+    )
+
+    def __init__(
+        self,
+        core: UaCore,
+        dialog: Dialog,
+        role: Literal["uac", "uas"],
+        request: SipRequest,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.core = core
+        self.dialog = dialog
+        self.role: Literal["uac", "uas"] = role
+        self.request = request
+        """The first INVITE, ours or the peer's."""
+        self.state = InviteState.TRYING
+        self.tag: object | None = None
+        """Free for the owner's use."""
+        self.sent: FirstInvite | None = None
+        """The first INVITE when it is ours. This and what follows is for the parts of the user agent."""
+        self.received: ReceivedInvite | None = None
+        """The first INVITE when it is the peer's."""
+        self.unacknowledged: dict[int, ReceivedInvite] = {}
+        """INVITEs that we answered with 2xx and whose ACK is awaited, by CSeq number."""
+        self.offer_out: Reinvite | None = None
+        """Our offer that is under way."""
+        self.offer_in: ReceivedInvite | ReceivedUpdate | None = None
+        """The peer's offer that awaits the owner."""
+        self._credentials = credentials
+        self._bye_headers: tuple[tuple[str, str], ...] | None = None
+        self._early_tags: list[str | None] = []
+        core.dialogs[dialog.local_tag] = self
+
+    def __repr__(self) -> str:
+        return f"<InviteDialog {self.role} {self.state.value} {self.sip_call_id}>"
+
+    @property
+    def sip_call_id(self) -> str:
+        """The Call-ID header."""
+        return self.dialog.call_id
+
+    @property
+    def local_tag(self) -> str:
+        """Our tag."""
+        return self.dialog.local_tag
+
+    @property
+    def remote_tag(self) -> str | None:
+        """The peer's tag; None before it is known, and for a peer of RFC 2543."""
+        return self.dialog.remote_tag
+
+    @property
+    def dialog_id(self) -> tuple[str, str, str | None]:
+        """Call-ID, our tag, the peer's (RFC 3261 12)."""
+        return self.dialog.call_id, self.dialog.local_tag, self.dialog.remote_tag
+
+    @property
+    def flow(self) -> Flow:
+        """Where our next request goes."""
+        return self.dialog.flow
+
+    @property
+    def remote_target(self) -> str:
+        """URI of the peer's Contact; before the answer to our INVITE what we called."""
+        return self.dialog.remote_target
+
+    # what the owner does
+
+    def provisional(self, status: int, *, body: bytes = b"", headers: Headers = (), now: float) -> None:
+        """Send a 101 to 199 to the INVITE received; `body` is early media's SDP."""
+        if self.received is not None and self.received.is_open:
+            self.received.provisional(status, headers, body, now)
+            self.state = InviteState.EARLY
+
+    def accept(self, body: bytes, *, headers: Headers = (), now: float) -> None:
+        """Answer the INVITE received with 200 and our SDP: the answer, or the offer when it had none."""
+        received = self.received
+        if received is not None and received.is_open:
+            self.state = InviteState.ACCEPTED
+            self.unacknowledged[received.cseq] = received
+            received.accept(headers, body, now)
+
+    def reject(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
+        """Refuse the INVITE received with a 300 to 699."""
+        if self.received is not None and self.received.is_open:
+            self.received.reject(status, reason, headers, now)
+            self.finish()
+
+    def cancel(self, *, headers: Headers = (), now: float) -> None:
+        """Take our INVITE back. InviteRejected follows; a 2xx that crosses is ended by itself. Answered: `bye`."""
+        if self.role == "uas" or not self.is_unanswered:
+            self.bye(headers=headers, now=now)
+        elif self.state is not InviteState.CANCELLING:
+            self.state = InviteState.CANCELLING
+            if self.sent is not None:
+                self.sent.cancel(tuple(headers), now)
+
+    def acknowledge(self, body: bytes) -> None:
+        """Send the ACK with our answer to the offer in a 2xx, after an INVITE or re-INVITE of ours without a body."""
+        if self.sent is not None and self.sent.owes_ack:
+            self.sent.acknowledge(self.dialog, body)
+            if self.state is InviteState.ACCEPTED:
+                self.state = InviteState.CONFIRMED
+        elif self.offer_out is not None and self.offer_out.owes_ack:
+            self.offer_out.acknowledge(self.dialog, body)
+            self.offer_out = None
+
+    def bye(self, *, headers: Headers = (), now: float) -> None:
+        """End the call in the way its state asks for: CANCEL, 480, or BYE, if need be after the ACK. No event follows.
+
+        Only the CANCEL has its InviteRejected.
+        """
+        if self.is_unanswered:
+            if self.role == "uac":
+                self.cancel(headers=headers, now=now)
+            else:
+                self.reject(TEMPORARILY_UNAVAILABLE, headers=headers, now=now)
+        elif self.state is InviteState.ACCEPTED and self.role == "uas":
+            self.state = InviteState.CLOSING
+            self._bye_headers = tuple(headers)
+        elif self.state in _STANDING:
+            self.acknowledge(b"")
+            self.send_bye(headers, now)
+
+    def reinvite(self, body: bytes, *, headers: Headers = (), now: float) -> None:
+        """Offer anew, or with an empty `body` ask for an offer. OfferAnswered or OfferRejected follows.
+
+        One at a time: a second one before the outcome is rejected with 491.
+        """
+        if self.state not in _STANDING or self.offer_out is not None:
+            status = 481 if self.state in _OVER else REQUEST_PENDING
+            self.core.events.append(OfferRejected(self, status))
+            return
+        self.offer_out = Reinvite(self.core, self, self._credentials, body, tuple(headers))
+        self.offer_out.start(now)
+
+    def answer_offer(self, body: bytes, *, headers: Headers = (), now: float) -> None:
+        """Accept the offer of OfferReceived with our answer, or make ours when it had none."""
+        offer = self._take_offer()
+        if isinstance(offer, ReceivedInvite):
+            self.unacknowledged[offer.cseq] = offer
+        if offer is not None:
+            offer.accept(headers, body, now)
+
+    def reject_offer(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
+        """Refuse the offer of OfferReceived; what was agreed before stays."""
+        offer = self._take_offer()
+        if offer is not None:
+            offer.reject(status, reason, headers, now)
+
+    def send_request(self, method: str, *, headers: Headers = (), body: bytes = b"", now: float) -> ClientRequest:
+        """Send INFO, UPDATE or another request in the dialog; a Content-Type goes into `headers`."""
+        dialog, core = self.dialog, self.core
+        cseq, branch = dialog.next_cseq(), core.new_branch()
+        lines = (dialog.contact_line, core.allow_line, *core.supported_lines) if method == "UPDATE" else ()
+        request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
+        client = InDialogRequest(core, request, branch, dialog.flow, self._credentials, self, dialog)
+        if self.state in _OVER:
+            core.events.append(RequestFailed(client, 481))
+        else:
+            client.send(now)
+        return client
+
+    # what the parts of the user agent do
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the first INVITE has no final response."""
+        return self.state in _UNANSWERED
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether it was answered and is not over."""
+        return self.state in _STANDING
+
+    @property
+    def is_free_to_offer(self) -> bool:
+        """Whether no INVITE and no offer is under way in either direction (RFC 3261 14.1)."""
+        return (
+            self.state is InviteState.CONFIRMED
+            and not self.unacknowledged
+            and (self.offer_in is None or not self.offer_in.is_open)
+        )
+
+    def has_peer(self, request: SipRequest) -> bool:
+        """Whether a request with our tag is of this dialog: of the peer, or of a fork that rings."""
+        dialog = self.dialog
+        if request.call_id != dialog.call_id:
+            return False
+        tag = request.from_.tag
+        return tag == dialog.remote_tag or (self.is_unanswered and tag in self._early_tags)
+
+    def progressed(self, response: SipResponse) -> None:
+        """Take a 101 to 199 to our INVITE."""
+        tag = response.to.tag
+        if tag not in self._early_tags and len(self._early_tags) < MAX_EARLY_TAGS:
+            self._early_tags.append(tag)
+        self.state = InviteState.EARLY
+        self.core.events.append(InviteProgressed(self, response.status, response))
+
+    def answered(self, sent: FirstInvite, response: SipResponse) -> None:
+        """Take the first 2xx to our INVITE."""
+        self.dialog.confirm(response)
+        self._early_tags.clear()
+        if self.request.body:
+            self.state = InviteState.CONFIRMED
+            sent.acknowledge(self.dialog, b"")
+        else:
+            self.state = InviteState.ACCEPTED
+            sent.owe_ack(self.dialog.remote_tag)
+        self.core.events.append(InviteAnswered(self, response))
+
+    def rejected(self, status: int, response: SipResponse | None) -> None:
+        """Take the failure of our INVITE."""
+        self.finish()
+        self.core.events.append(InviteRejected(self, status, response))
+
+    def cancelled(self, request: SipRequest, now: float) -> None:
+        """Take the peer's CANCEL of its INVITE."""
+        if self.received is not None:
+            self.received.reject(CANCELLED, None, self.core.cancel_headers, now)
+        self.finish()
+        self.core.events.append(InviteCancelled(self, request))
+
+    def end_fork(self, fork: Dialog, now: float) -> None:
+        """Send a BYE to a fork that answered our INVITE beside the first, or after our CANCEL."""
+        branch = self.core.new_branch()
+        request = fork.request("BYE", fork.next_cseq(), branch)
+        ByeRequest(self.core, request, branch, fork.flow, self._credentials, None, fork).send(now)
+
+    def take_ack(self, request: SipRequest, now: float) -> None:
+        """Take an ACK to a 2xx of ours; one that came before does nothing."""
+        received = self.unacknowledged.pop(request.cseq.number, None)
+        if received is None:
+            return
+        received.stop()
+        if self.state is InviteState.CLOSING:
+            if received.is_first:
+                self.send_bye(self._bye_headers or (), now)
+            return
+        if received.is_first:
+            self.state = InviteState.CONFIRMED
+        self.core.events.append(InviteConfirmed(self, request, received.is_first))
+
+    def ack_missing(self, now: float) -> None:
+        """End the call: a 2xx of ours was not acknowledged for 64*T1 (13.3.1.4)."""
+        if self.state is not InviteState.CLOSING:
+            self.core.events.append(InviteEnded(self, None, "ack timeout"))
+        self.send_bye(self._bye_headers or (), now)
+
+    def lost(self, reason: str, now: float) -> None:
+        """End the call: the peer does not know it (481), or does not answer (408; a BYE is tried)."""
+        if self.state in _OVER:
+            return
+        self.core.events.append(InviteEnded(self, None, reason))
+        if reason == "481":
+            self.finish()
+        else:
+            self.send_bye((), now)
+
+    def ended(self, request: SipRequest, now: float) -> None:
+        """Take the peer's BYE. What it leaves open is answered 487 (15.1.2)."""
+        is_news = self.state is not InviteState.CLOSING
+        if self.received is not None and self.received.is_open:
+            self.received.reject(CANCELLED, None, (), now)
+        self._drop_offers(now)
+        self.finish()
+        if is_news:
+            self.core.events.append(InviteEnded(self, request, "bye"))
+
+    def send_bye(self, headers: Headers, now: float) -> None:
+        """Send our BYE; the dialog is known until that has an outcome."""
+        self._drop_offers(now)
+        self.state = InviteState.CLOSING
+        dialog, branch = self.dialog, self.core.new_branch()
+        request = dialog.request("BYE", dialog.next_cseq(), branch, headers=headers)
+        ByeRequest(self.core, request, branch, dialog.flow, self._credentials, self, dialog).send(now)
+
+    def finish(self) -> None:
+        """Be over: no timer of ours runs, and nobody finds this dialog any more."""
+        self.state = InviteState.ENDED
+        self.core.dialogs.pop(self.dialog.local_tag, None)
+
+    def _drop_offers(self, now: float) -> None:
+        if self.offer_out is not None:
+            self.offer_out.stop()
+            self.offer_out = None
+        offer = self._take_offer()
+        if offer is not None:
+            offer.reject(CANCELLED, None, (), now)
+        for received in self.unacknowledged.values():
+            received.stop()
+        self.unacknowledged.clear()
+
+    def _take_offer(self) -> ReceivedInvite | ReceivedUpdate | None:
+        offer, self.offer_in = self.offer_in, None
+        return offer if offer is not None and offer.is_open else None

@@ -1,0 +1,208 @@
+"""An INVITE of ours on the wire: digest, CANCEL, the ACKs to its 2xx (RFC 3261 9.1, 13.2, 22)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kobza.sip.dialog import Dialog
+from kobza.sip.flow import Flow
+from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.request import Authorizer, Credentials, again
+from kobza.sip.timers import Timer
+from kobza.sip.transaction import ClientTransaction
+from kobza.sip.ua_core import OFFER_TYPE, SILENT, UaCore
+
+if TYPE_CHECKING:
+    from kobza.sip.invite import InviteDialog
+
+CANCELLED = 487
+"""Status told for an INVITE that we cancelled, whatever came."""
+GIVE_UP = 0
+"""Timer: no final response came 64*T1 after the CANCEL (9.1)."""
+FIRST_FREE_KIND = 1
+"""Timer kinds of subclasses begin here."""
+
+_CANCEL_KEEPS = frozenset({"via", "max-forwards", "route", "from", "to", "call-id"})
+
+
+class SentInvite:
+    """What the first INVITE and a re-INVITE have in common. It lives as long as its transaction: so do its ACKs."""
+
+    __slots__ = (
+        "_acks",
+        "_authorizer",
+        "_cancel_headers",
+        "_cancel_sent",
+        "_provisional",
+        "_timer",
+        "branch",
+        "core",
+        "cseq",
+        "flow",
+        "is_cancelled",
+        "is_open",
+        "owner",
+        "request",
+        "transaction",
+    )
+
+    def __init__(self, core: UaCore, owner: InviteDialog, credentials: Credentials | None) -> None:
+        self.core = core
+        self.owner = owner
+        self.is_open = False
+        """Whether a final response is awaited."""
+        self.is_cancelled = False
+        self._authorizer = None if credentials is None else Authorizer(credentials, core.new_token)
+        self._acks: dict[str | None, tuple[Flow, bytes] | None] = {}
+        """By the peer's tag: forks answer with different ones. None while the owner owes the answer in it."""
+        self._cancel_headers: tuple[tuple[str, str], ...] = ()
+        self._cancel_sent = False
+        self._provisional = False
+        self._timer: Timer | None = None
+        self.transaction: ClientTransaction | None = None
+
+    def send(self, request: SipRequest, cseq: int, branch: str, flow: Flow, now: float) -> None:
+        """Send the INVITE, the first time or again."""
+        self.request = request
+        self.cseq = cseq
+        self.branch = branch
+        self.flow = flow
+        self.is_open = True
+        self._provisional = False
+        self.transaction = self.core.send(request, branch, flow, self, now)
+
+    def cancel(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
+        """Take the INVITE back: at once when a provisional response was seen, else when one comes (9.1)."""
+        if not self.is_open or self.is_cancelled:
+            return
+        self.is_cancelled = True
+        self._cancel_headers = headers
+        if self._provisional:
+            self._send_cancel(now)
+
+    def acknowledge(self, dialog: Dialog, body: bytes) -> None:
+        """Send the ACK to a 2xx, in its dialog, with the INVITE's credentials (13.2.2.4, 22.1)."""
+        request = dialog.request(
+            "ACK",
+            self.cseq,
+            self.core.new_branch(),
+            headers=self._authorizer.headers.items() if self._authorizer is not None else (),
+            body=body,
+            content_type=OFFER_TYPE,
+        )
+        ack = dialog.flow, request.to_bytes()
+        self._acks[dialog.remote_tag] = ack
+        self.core.layer.transmit(*ack)
+
+    @property
+    def owes_ack(self) -> bool:
+        """Whether the owner owes the answer in an ACK."""
+        return None in self._acks.values()
+
+    def owe_ack(self, tag: str | None) -> None:
+        """Hold the ACK back: the owner has an offer to answer in it."""
+        self._acks[tag] = None
+
+    def response_received(self, _transaction: ClientTransaction, response: SipResponse, now: float) -> None:
+        """Take a response (called by the transaction)."""
+        status = response.status
+        if status < 200:
+            self._provisional = True
+            if self.is_cancelled:
+                if not self._cancel_sent:
+                    self._send_cancel(now)
+            elif status > 100:
+                self.progressed(response)
+            return
+        if status < 300:
+            self._succeed(response, now)
+            return
+        self._close()
+        if not self.is_cancelled and self._authorizer is not None and self._authorizer.answers(response, self.request):
+            self._send_again(self._authorizer.headers, now)
+            return
+        self.refused(response.status, response, now)
+
+    def transaction_failed(self, _transaction: ClientTransaction, status: int, now: float) -> None:
+        """Take a failure (called by the transaction)."""
+        self._close()
+        self.refused(CANCELLED if self.is_cancelled else status, None, now)
+
+    def timer_fired(self, _kind: int, now: float) -> None:
+        """Give up waiting for the end of what was cancelled."""
+        if self.transaction is not None:
+            self.transaction.give_up(now)
+        self._close()
+        self.refused(CANCELLED, None, now)
+
+    # for subclasses
+
+    def progressed(self, response: SipResponse) -> None:
+        """Take a 101 to 199."""
+
+    def succeeded(self, response: SipResponse, now: float) -> None:
+        """Take the first 2xx of a tag; it must be acknowledged."""
+        raise NotImplementedError
+
+    def refused(self, status: int, response: SipResponse | None, now: float) -> None:
+        """Take the end without a 2xx; `response` is None when none came."""
+        raise NotImplementedError
+
+    # inside
+
+    def _succeed(self, response: SipResponse, now: float) -> None:
+        tag = response.to.tag
+        if tag not in self._acks:
+            self._close()
+            self.succeeded(response, now)
+            return
+        ack = self._acks[tag]
+        if ack is not None:
+            self.core.layer.transmit(*ack)
+
+    def _close(self) -> None:
+        self.is_open = False
+        self.core.queue.stop(self._timer)
+        self._timer = None
+
+    def _send_again(self, headers: dict[str, str], now: float) -> None:
+        branch, cseq = self.core.new_branch(), self.owner.dialog.next_cseq()
+        self.send(again(self.request, cseq, branch, self.flow, headers), cseq, branch, self.flow, now)
+
+    def _send_cancel(self, now: float) -> None:
+        """Send the CANCEL on the INVITE's way: same Request-URI, Via and Route."""
+        self._cancel_sent = True
+        cancel = SipRequest("CANCEL", self.request.uri_text, [], [], b"")
+        cancel.extend(self.request.lines_of(_CANCEL_KEEPS))
+        cancel.extend((("cseq", f"CSeq: {self.cseq} CANCEL"),))
+        for name, value in self._cancel_headers:
+            cancel.add(name, value)
+        self.core.send(cancel, self.branch, self.flow, SILENT, now)
+        self.core.queue.stop(self._timer)
+        self._timer = self.core.queue.start(now + self.core.timers.timeout, self, GIVE_UP)
+
+
+class FirstInvite(SentInvite):
+    """The INVITE that makes the dialog."""
+
+    __slots__ = ()
+
+    def progressed(self, response: SipResponse) -> None:
+        """Tell of ringing and early media."""
+        self.owner.progressed(response)
+
+    def succeeded(self, response: SipResponse, now: float) -> None:
+        """Take the first 2xx as the answer. Other forks', and one after a CANCEL, are acknowledged and ended (13.2.2.4)."""
+        owner = self.owner
+        if not self.is_cancelled and owner.is_unanswered:
+            owner.answered(self, response)
+            return
+        fork = owner.dialog.fork(response)
+        self.acknowledge(fork, b"")
+        owner.end_fork(fork, now)
+        if owner.is_unanswered:
+            owner.rejected(CANCELLED, None)
+
+    def refused(self, status: int, response: SipResponse | None, _now: float) -> None:
+        """Tell of the failure."""
+        self.owner.rejected(status, response)

@@ -1,0 +1,113 @@
+"""Requests received inside a dialog, checked and given to its parts (RFC 3261 12.2.2, 14.2, 15.1.2, RFC 3311)."""
+
+from __future__ import annotations
+
+from kobza.sip.invite import InviteDialog, InviteState
+from kobza.sip.invite_offer import REQUEST_PENDING, RETRY_AFTER_BOUND, ReceivedUpdate
+from kobza.sip.invite_server import ReceivedInvite
+from kobza.sip.message import SipRequest
+from kobza.sip.request import IncomingRequest
+from kobza.sip.ua_core import OFFER_TYPE
+from kobza.sip.ua_events import OfferReceived, RequestReceived
+
+SERVER_ERROR = 500
+UNKNOWN_DIALOG = 481
+UNSUPPORTED_MEDIA_TYPE = 415
+
+
+def take_request(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
+    """Take a request of the dialog's peer, whose method is one that we allow."""
+    request = incoming.request
+    method = request.method
+    lines = dialog.dialog
+    number = request.cseq.number
+    if lines.remote_cseq is not None and number < lines.remote_cseq:
+        incoming.respond(SERVER_ERROR, now=now)
+        return
+    lines.remote_cseq = number
+    lines.follow(incoming.flow)
+    if method == "BYE":
+        _take_bye(dialog, incoming, now)
+    elif dialog.state is InviteState.CLOSING:
+        incoming.respond(UNKNOWN_DIALOG, now=now)
+    elif method == "INVITE":
+        _take_invite(dialog, incoming, now)
+    elif method == "UPDATE":
+        _take_update(dialog, incoming, now)
+    elif method == "OPTIONS":
+        answer_options(incoming, now)
+    else:
+        incoming.core.events.append(RequestReceived(incoming))
+
+
+def take_cancel(received: ReceivedInvite, request: SipRequest, now: float) -> None:
+    """Take the CANCEL of an INVITE that has no final response. A re-INVITE's leaves the call as it was."""
+    dialog = received.owner
+    if received.is_first:
+        dialog.cancelled(request, now)
+    else:
+        dialog.reject_offer(487, headers=dialog.core.cancel_headers, now=now)
+
+
+def answer_options(incoming: IncomingRequest, now: float) -> None:
+    """Answer OPTIONS with what we can (11.2)."""
+    core = incoming.core
+    incoming.respond(200, lines=(core.allow_line, core.accept_line, *core.supported_lines), now=now)
+
+
+def refuse_body(incoming: IncomingRequest, now: float) -> bool:
+    """Refuse the body of an INVITE or UPDATE when it is not plain SDP (8.2.3); one without a type counts as SDP."""
+    request = incoming.request
+    if not request.body:
+        return False
+    encoding = request.get("content-encoding")
+    if encoding is not None and encoding.lower() != "identity":
+        incoming.respond(UNSUPPORTED_MEDIA_TYPE, headers=(("Accept-Encoding", "identity"),), now=now)
+        return True
+    if request.content_type not in (None, OFFER_TYPE):
+        incoming.respond(UNSUPPORTED_MEDIA_TYPE, lines=(incoming.core.accept_line,), now=now)
+        return True
+    return False
+
+
+def _take_bye(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
+    """End the call. A callee may not send BYE before it answered (15), and we do not know what it meant."""
+    if dialog.role == "uac" and dialog.is_unanswered:
+        incoming.respond(UNKNOWN_DIALOG, now=now)
+        return
+    incoming.respond(200, now=now)
+    dialog.ended(incoming.request, now)
+
+
+def _take_invite(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
+    if _refuse_offer(dialog, incoming, now):
+        return
+    dialog.dialog.refresh(incoming.request)
+    dialog.offer_in = ReceivedInvite(dialog.core, dialog, incoming, is_first=False)
+    dialog.core.events.append(OfferReceived(dialog, incoming.request))
+
+
+def _take_update(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
+    if not incoming.request.body:
+        dialog.dialog.refresh(incoming.request)
+        ReceivedUpdate(dialog, incoming).accept((), b"", now)
+        return
+    if _refuse_offer(dialog, incoming, now):
+        return
+    dialog.dialog.refresh(incoming.request)
+    dialog.offer_in = ReceivedUpdate(dialog, incoming)
+    dialog.core.events.append(OfferReceived(dialog, incoming.request))
+
+
+def _refuse_offer(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> bool:
+    """Refuse an offer that meets another one (RFC 3261 14.2, RFC 3311 5.2), or that is none."""
+    ours = dialog.role == "uac" if dialog.is_unanswered else dialog.offer_out is not None and dialog.offer_out.is_busy
+    owed = any(received.asks_for_offer for received in dialog.unacknowledged.values())
+    if ours or owed or (dialog.state is InviteState.ACCEPTED and dialog.role == "uac"):
+        incoming.respond(REQUEST_PENDING, now=now)
+        return True
+    if dialog.is_unanswered or (dialog.offer_in is not None and dialog.offer_in.is_open):
+        seconds = dialog.core.random_below(RETRY_AFTER_BOUND)
+        incoming.respond(SERVER_ERROR, headers=(("Retry-After", str(seconds)),), now=now)
+        return True
+    return refuse_body(incoming, now)

@@ -1,0 +1,46 @@
+"""Requests of ours inside a dialog, by what their outcome means for it."""
+
+from __future__ import annotations
+
+from kobza.sip.message import SipResponse
+from kobza.sip.request import ClientRequest
+from kobza.sip.ua_events import RequestFailed, ResponseReceived
+
+
+class InDialogRequest(ClientRequest):
+    """INFO, UPDATE and others on behalf of the owner."""
+
+    __slots__ = ()
+
+    def answered(self, response: SipResponse, now: float) -> None:
+        """Pass it on; a peer that does not know the dialog ends it (RFC 3261 12.2.1.2, RFC 5057)."""
+        self.core.events.append(ResponseReceived(self, response))
+        if self.dialog is None:
+            return
+        status = response.status
+        if status == 481 or (status == 408 and self.method == "UPDATE"):
+            self.dialog.lost(str(status), now)
+        elif status < 300 and self.method == "UPDATE":
+            self.dialog.dialog.refresh(response)
+
+    def failed(self, status: int, now: float) -> None:
+        """Pass it on; no answer to an UPDATE ends the dialog."""
+        self.core.events.append(RequestFailed(self, status))
+        if self.dialog is not None and status == 408 and self.method == "UPDATE":
+            self.dialog.lost("408", now)
+
+
+class ByeRequest(ClientRequest):
+    """The BYE that ends a dialog (`dialog`), or a fork that nobody wants (None)."""
+
+    __slots__ = ()
+
+    def answered(self, _response: SipResponse, _now: float) -> None:
+        """Whatever the response is, the dialog is over."""
+        if self.dialog is not None:
+            self.dialog.finish()
+
+    def failed(self, _status: int, _now: float) -> None:
+        """So it is without one."""
+        if self.dialog is not None:
+            self.dialog.finish()

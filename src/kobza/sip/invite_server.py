@@ -1,0 +1,112 @@
+"""An INVITE received: provisional responses, the 2xx until its ACK, CANCEL (RFC 3261 13.3, 14.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from kobza.sip.dialog import RawLine
+from kobza.sip.message import SipRequest
+from kobza.sip.request import IncomingRequest
+from kobza.sip.timers import Timer
+from kobza.sip.transaction import ServerTransaction
+from kobza.sip.ua_core import OFFER_TYPE, UaCore
+
+if TYPE_CHECKING:
+    from kobza.sip.invite import InviteDialog
+
+PROVISIONAL_INTERVAL = 60.0
+"""Seconds after which a provisional response is repeated, so that no proxy gives up (13.3.1.1)."""
+
+_REPEAT = 0
+_NO_ACK = 1
+_STILL_RINGING = 2
+
+
+class ReceivedInvite:
+    """The first INVITE of a dialog, or a re-INVITE, with its server transaction."""
+
+    __slots__ = ("_end", "_interval", "_last", "_lines", "_repeat", "core", "cseq", "incoming", "is_first", "owner")
+
+    def __init__(self, core: UaCore, owner: InviteDialog, incoming: IncomingRequest, *, is_first: bool) -> None:
+        self.core = core
+        self.owner = owner
+        self.incoming = incoming
+        self.is_first = is_first
+        self.cseq = incoming.request.cseq.number
+        self._lines: tuple[RawLine, ...] = ()
+        self._last = (0, b"")
+        self._interval = 0.0
+        self._repeat: Timer | None = None
+        self._end: Timer | None = None
+        incoming.transaction.user = self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a final response is owed."""
+        return self.incoming.transaction.is_open
+
+    @property
+    def asks_for_offer(self) -> bool:
+        """Whether it had no offer, so that the ACK brings the answer to ours."""
+        return not self.incoming.request.body
+
+    def provisional(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
+        """Send a 101 to 199, again every minute."""
+        self._last = status, self._respond(status, None, headers, body, now)
+        self.core.queue.stop(self._repeat)
+        self._repeat = self.core.queue.start(now + PROVISIONAL_INTERVAL, self, _STILL_RINGING)
+
+    def accept(self, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
+        """Send the 200, again and again until the ACK comes, on every transport (13.3.1.4)."""
+        self.stop()
+        self._last = 200, self._respond(200, None, headers, body, now)
+        timers, queue = self.core.timers, self.core.queue
+        self._interval = timers.t1
+        self._repeat = queue.start(now + self._interval, self, _REPEAT)
+        self._end = queue.start(now + timers.timeout, self, _NO_ACK)
+
+    def reject(self, status: int, reason: str | None, headers: Iterable[tuple[str, str]], now: float) -> None:
+        """Send a 300 to 699."""
+        self.stop()
+        self.incoming.respond(status, reason, headers=headers, now=now)
+
+    def stop(self) -> None:
+        """Repeat nothing any more: the ACK came, or the dialog is over."""
+        self.core.queue.stop(self._repeat)
+        self.core.queue.stop(self._end)
+        self._repeat = self._end = None
+
+    def timer_fired(self, kind: int, now: float) -> None:
+        """Send again, or see that no ACK came."""
+        if kind == _NO_ACK:
+            self.stop()
+            self.owner.ack_missing(now)
+            return
+        self.incoming.transaction.respond(*self._last, now)
+        if kind == _REPEAT:
+            self._interval = min(self._interval * 2, self.core.timers.t2)
+            self._repeat = self.core.queue.start(now + self._interval, self, _REPEAT)
+        else:
+            self._repeat = self.core.queue.start(now + PROVISIONAL_INTERVAL, self, _STILL_RINGING)
+
+    def ack_received(self, request: SipRequest, now: float) -> None:
+        """Take an ACK to the 2xx that had the INVITE's branch (called by the transaction)."""
+        self.owner.take_ack(request, now)
+
+    def transaction_failed(self, transaction: ServerTransaction, status: int, now: float) -> None:
+        """Nothing: no ACK to a refusal harms nobody, and what could not be sent is sent again until its time is up."""
+
+    def _respond(
+        self, status: int, reason: str | None, headers: Iterable[tuple[str, str]], body: bytes, now: float
+    ) -> bytes:
+        """Send what makes or refreshes a dialog: with Record-Route, Contact, Allow, Supported (12.1.1, 13.2.1)."""
+        core = self.core
+        if not self._lines:
+            record_routes = self.incoming.request.lines_of(("record-route",))
+            contact = self.owner.dialog.contact_line
+            self._lines = (*record_routes, contact, core.allow_line, *core.supported_lines)
+        lines = self._lines
+        if body:
+            lines = (*lines, ("content-type", f"Content-Type: {OFFER_TYPE}"))
+        return self.incoming.respond(status, reason, lines=lines, headers=headers, body=body, now=now)

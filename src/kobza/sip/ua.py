@@ -1,0 +1,315 @@
+"""The user agent: transactions, dialogs and INVITE usages behind one object without I/O (RFC 3261 8, 12 to 17).
+
+Bytes, broken connections and `now` go in; transmissions, events and a deadline come out. All calls come from one
+thread. After each input the owner takes `take_transmits` and `take_events`, and calls `handle_timers` at the deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from kobza.sip.dialog import MAX_FORWARDS, Dialog
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Flow, Transmit, host_text
+from kobza.sip.headers import NameAddr
+from kobza.sip.invite import InviteDialog
+from kobza.sip.invite_client import FirstInvite
+from kobza.sip.message import SipRequest, SipResponse, parse_message, split_message
+from kobza.sip.request import ClientRequest, Credentials, IncomingRequest
+from kobza.sip.timers import Timers
+from kobza.sip.ua_core import MAX_DIALOGS, OFFER_TYPE, UaCore
+from kobza.sip.ua_events import (
+    InviteAnswered,
+    InviteCancelled,
+    InviteConfirmed,
+    InviteEnded,
+    InviteEvent,
+    InviteProgressed,
+    InviteReceived,
+    InviteRejected,
+    MalformedReceived,
+    OfferAnswered,
+    OfferReceived,
+    OfferRejected,
+    RequestFailed,
+    RequestReceived,
+    ResponseReceived,
+    UaEvent,
+)
+from kobza.sip.ua_intake import SERVICE_UNAVAILABLE, Intake
+
+__all__ = [
+    "ClientRequest",
+    "Credentials",
+    "IncomingRequest",
+    "InviteAnswered",
+    "InviteCancelled",
+    "InviteConfirmed",
+    "InviteDialog",
+    "InviteEnded",
+    "InviteEvent",
+    "InviteProgressed",
+    "InviteReceived",
+    "InviteRejected",
+    "MalformedReceived",
+    "OfferAnswered",
+    "OfferReceived",
+    "OfferRejected",
+    "RequestFailed",
+    "RequestReceived",
+    "ResponseReceived",
+    "UaCounts",
+    "UaEvent",
+    "UserAgent",
+]
+
+DEFAULT_TIMERS = Timers()
+
+
+class UaCounts(NamedTuple):
+    """How much a user agent holds, and what it has turned away since it began."""
+
+    client_transactions: int
+    server_transactions: int
+    dialogs: int
+    timers: int
+    malformed: int
+    stray: int
+    refused: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is held."""
+        return not (self.client_transactions or self.server_transactions or self.dialogs or self.timers)
+
+
+class UserAgent:
+    """A SIP user agent, client and server.
+
+    `new_token` gives unguessable text of token characters, at least 32 bits of chance (RFC 3261 19.3). `methods` are
+    those that are given to the owner beside OPTIONS and INFO; others are refused with 405 or 501. `supported` are
+    option tags for Supported, and what Require may name. `cancel_headers` go into the 487 to a cancelled INVITE.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_token: Callable[[], str],
+        product: str = "Kobza",
+        timers: Timers = DEFAULT_TIMERS,
+        methods: Sequence[str] = ("REGISTER",),
+        supported: Sequence[str] = (),
+        cancel_headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._core = UaCore(new_token, product, timers, methods, supported, cancel_headers)
+        self._intake = Intake(self._core)
+        self._malformed = 0
+
+    # in
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one datagram, or one message of a stream that could not be read."""
+        try:
+            message = parse_message(data)
+        except MalformedMessage as error:
+            self._refuse_malformed(data, error, flow)
+            return
+        self.receive_message(message, flow, now)
+
+    def receive_message(self, message: SipRequest | SipResponse, flow: Flow, now: float) -> None:
+        """Take a message that was read."""
+        try:
+            if isinstance(message, SipRequest):
+                self._intake.take_request(message, flow, now)
+            else:
+                self._intake.take_response(message, now)
+        except MalformedMessage as error:
+            self._count_malformed(flow, error, message.to_bytes())
+            if isinstance(message, SipRequest):
+                self._intake.answer_malformed(message, error, flow)
+
+    def transport_failed(self, flow: Flow, now: float) -> None:
+        """Take that a connection broke, or that nothing can be sent to a UDP peer."""
+        core = self._core
+        core.layer.transport_failed(flow, now)
+        if flow.transport.reliable:
+            for dialog in core.dialogs.values():
+                if dialog.flow == flow:
+                    dialog.dialog.lose_connection()
+
+    def handle_timers(self, now: float) -> None:
+        """Do what is due."""
+        self._core.queue.fire_due(now)
+
+    # out
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timers` wants to be called; None: not before something arrives."""
+        return self._core.queue.next_deadline()
+
+    def take_transmits(self) -> list[Transmit]:
+        """What is to be sent, in order."""
+        layer = self._core.layer
+        taken, layer.transmits = layer.transmits, []
+        return taken
+
+    def take_events(self) -> list[UaEvent]:
+        """What happened, in order."""
+        core = self._core
+        taken, core.events = core.events, []
+        return taken
+
+    @property
+    def counts(self) -> UaCounts:
+        """How much is held, for metrics."""
+        core, intake = self._core, self._intake
+        return UaCounts(
+            len(core.layer.clients),
+            len(core.layer.servers),
+            len(core.dialogs),
+            len(core.queue),
+            self._malformed,
+            intake.stray,
+            intake.refused,
+        )
+
+    # acting
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        from_: NameAddr,
+        to: NameAddr,
+        flow: Flow,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        call_id: str | None = None,
+        cseq: int | None = None,
+        route_set: Sequence[str] = (),
+        credentials: Credentials | None = None,
+        now: float,
+    ) -> ClientRequest:
+        """Send a request outside dialogs. ResponseReceived or RequestFailed follows.
+
+        A repetition with credentials takes the next CSeq number. MalformedMessage for values that cannot be sent.
+        """
+        core = self._core
+        dialog = self._new_dialog(target, from_, to, flow, route_set, call_id)
+        branch = core.new_branch()
+        number = dialog.next_cseq() if cseq is None else cseq
+        request = dialog.request(method, number, branch, lines=(core.agent_line,), headers=headers, body=body)
+        client = ClientRequest(core, request, branch, flow, credentials)
+        if core.layer.has_room_for_client:
+            client.send(now)
+        else:
+            core.events.append(RequestFailed(client, SERVICE_UNAVAILABLE))
+        return client
+
+    def invite(
+        self,
+        target: str,
+        *,
+        from_: NameAddr,
+        to: NameAddr,
+        flow: Flow,
+        body: bytes,
+        route_set: Sequence[str] = (),
+        headers: Iterable[tuple[str, str]] = (),
+        credentials: Credentials | None = None,
+        content_type: str = OFFER_TYPE,
+        contact_user: str = "",
+        max_forwards: int | None = None,
+        call_id: str | None = None,
+        now: float,
+    ) -> InviteDialog:
+        """Call. InviteProgressed, then InviteAnswered or InviteRejected follow.
+
+        An empty `body` asks the peer for its offer. `contact_user` is the user part of our Contact; `max_forwards`
+        is for a B2BUA, which passes on one less than it got. MalformedMessage for values that cannot be sent.
+        """
+        core = self._core
+        dialog = self._new_dialog(target, from_, to, flow, route_set, call_id, contact_user)
+        branch, cseq = core.new_branch(), dialog.next_cseq()
+        request = dialog.request(
+            "INVITE",
+            cseq,
+            branch,
+            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, core.agent_line),
+            headers=headers,
+            body=body,
+            content_type=content_type,
+            max_forwards=MAX_FORWARDS if max_forwards is None else max_forwards,
+        )
+        has_room = core.layer.has_room_for_client and len(core.dialogs) < MAX_DIALOGS
+        invite = InviteDialog(core, dialog, "uac", request, credentials)
+        if has_room:
+            invite.sent = FirstInvite(core, invite, credentials)
+            invite.sent.send(request, cseq, branch, flow, now)
+        else:
+            invite.rejected(SERVICE_UNAVAILABLE, None)
+        return invite
+
+    def respond(
+        self,
+        incoming: IncomingRequest,
+        status: int,
+        reason: str | None = None,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        now: float,
+    ) -> None:
+        """Answer a request of RequestReceived; too late (64*T1) it does nothing."""
+        core = self._core
+        if status == 405:
+            lines = [core.allow_line]
+        elif incoming.request.method == "OPTIONS" and status < 300:
+            lines = [core.allow_line, core.accept_line, *core.supported_lines]
+        else:
+            lines = []
+        incoming.respond(status, reason, lines=lines, headers=headers, body=body, now=now)
+
+    def _new_dialog(
+        self,
+        target: str,
+        from_: NameAddr,
+        to: NameAddr,
+        flow: Flow,
+        route_set: Sequence[str],
+        call_id: str | None,
+        contact_user: str = "",
+    ) -> Dialog:
+        """Prepare the dialog-to-be of a request of ours; also for requests that make none."""
+        core = self._core
+        local_tag = core.new_token()
+        dialog = Dialog(
+            call_id=call_id or f"{core.new_token()}@{host_text(flow.local[0])}",
+            local_tag=local_tag,
+            remote_tag=None,
+            from_line=f"From: {from_.with_param('tag', local_tag)}",
+            to_line=f"To: {to}",
+            remote_target=target,
+            routes=route_set,
+            flow=flow,
+            contact_user=contact_user,
+        )
+        dialog.check()
+        return dialog
+
+    # malformed
+
+    def _refuse_malformed(self, data: bytes, error: MalformedMessage, flow: Flow) -> None:
+        self._count_malformed(flow, error, data)
+        try:
+            message = split_message(data)
+        except MalformedMessage:
+            return
+        if isinstance(message, SipRequest):
+            self._intake.answer_malformed(message, error, flow)
+
+    def _count_malformed(self, flow: Flow, error: MalformedMessage, data: bytes) -> None:
+        self._malformed += 1
+        self._core.events.append(MalformedReceived(flow, error, data))

@@ -1,0 +1,115 @@
+"""What the parts of a user agent share: the transaction layer, the live dialogs, events, standard header lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from kobza.sip.dialog import RawLine
+from kobza.sip.flow import Flow
+from kobza.sip.layer import BRANCH_COOKIE, TransactionLayer
+from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.timers import TimerQueue, Timers
+from kobza.sip.transaction import ClientTransaction, ClientUser
+
+if TYPE_CHECKING:
+    from kobza.sip.invite import InviteDialog
+    from kobza.sip.ua_events import UaEvent
+
+DIALOG_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
+"""Methods that every user agent here understands; more of them by `methods` of `UserAgent`."""
+KNOWN_METHODS = frozenset({*DIALOG_METHODS, "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "REFER"})
+"""Registered methods: refused with 405 when not allowed, all others with 501 (RFC 3261 8.2.1, 21.5.2)."""
+OFFER_TYPE = "application/sdp"
+"""The one body type of INVITE and UPDATE."""
+MAX_DIALOGS = 20_000
+"""Live dialogs before new calls are refused with 503. A call of the PBX has two; one holds about 5 kB."""
+
+
+class UaCore:
+    """Shared state of one user agent."""
+
+    __slots__ = (
+        "accept_line",
+        "agent_line",
+        "allow",
+        "allow_line",
+        "cancel_headers",
+        "dialogs",
+        "events",
+        "layer",
+        "new_token",
+        "queue",
+        "server_line",
+        "supported",
+        "supported_lines",
+    )
+
+    def __init__(
+        self,
+        new_token: Callable[[], str],
+        product: str,
+        timers: Timers,
+        methods: Sequence[str],
+        supported: Sequence[str],
+        cancel_headers: Sequence[tuple[str, str]],
+    ) -> None:
+        self.new_token = new_token
+        self.queue = TimerQueue()
+        self.layer = TransactionLayer(timers, self.queue)
+        self.dialogs: dict[str, InviteDialog] = {}
+        """Live dialogs, early ones too, by our tag: no two have the same."""
+        self.events: list[UaEvent] = []
+        """To be taken after each input; one input adds a handful."""
+        self.allow = (*DIALOG_METHODS, *(method for method in methods if method not in DIALOG_METHODS))
+        self.supported = frozenset(option.lower() for option in supported)
+        self.cancel_headers = tuple(cancel_headers)
+        self.allow_line: RawLine = ("allow", f"Allow: {', '.join(self.allow)}")
+        self.accept_line: RawLine = ("accept", f"Accept: {OFFER_TYPE}")
+        self.supported_lines: tuple[RawLine, ...] = (
+            (("supported", f"Supported: {', '.join(supported)}"),) if supported else ()
+        )
+        self.agent_line: RawLine = ("user-agent", f"User-Agent: {product}")
+        self.server_line: RawLine = ("server", f"Server: {product}")
+
+    @property
+    def timers(self) -> Timers:
+        """Base values of the timers."""
+        return self.layer.timers
+
+    def new_branch(self) -> str:
+        """Make a branch for Via."""
+        return BRANCH_COOKIE + self.new_token()
+
+    def send(self, request: SipRequest, branch: str, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
+        """Send a request in a transaction."""
+        return self.layer.start_client(request, branch, flow, user, now)
+
+    def dialog_of(self, request: SipRequest) -> InviteDialog | None:
+        """Find the dialog that a request with a To tag belongs to."""
+        dialog = self.dialogs.get(request.to.tag or "")
+        if dialog is None or not dialog.has_peer(request):
+            return None
+        return dialog
+
+    def random_below(self, bound: int) -> int:
+        """Make a number from 0 to `bound` - 1 from a token: spread enough to keep two peers from colliding again."""
+        number = 0
+        for character in self.new_token():
+            number = (number * 131 + ord(character)) & 0xFFFF_FFFF
+        return number % bound
+
+
+class SilentUser:
+    """Sends a request whose outcome concerns nobody: CANCEL, the BYE to a fork."""
+
+    __slots__ = ()
+
+    def response_received(self, transaction: ClientTransaction, response: SipResponse, now: float) -> None:
+        """Nothing."""
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int, now: float) -> None:
+        """Nothing."""
+
+
+SILENT = SilentUser()

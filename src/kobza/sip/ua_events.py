@@ -1,0 +1,154 @@
+"""What a user agent tells its owner. Each event is past tense; what it asks for is a method call, now or later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Flow
+from kobza.sip.message import SipRequest, SipResponse
+
+if TYPE_CHECKING:
+    from kobza.sip.invite import InviteDialog
+    from kobza.sip.request import ClientRequest, IncomingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """A request that the owner answers with `UserAgent.respond`: outside dialogs, and INFO inside one."""
+
+    incoming: IncomingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class InviteReceived:
+    """A call comes in: `dialog.request` is the INVITE; without a body it asks for our offer. 100 was sent."""
+
+    dialog: InviteDialog
+
+
+@dataclass(frozen=True, slots=True)
+class InviteProgressed:
+    """A 101 to 199 to our INVITE. Forks have different tags in To."""
+
+    dialog: InviteDialog
+    status: int
+    response: SipResponse
+
+
+@dataclass(frozen=True, slots=True)
+class InviteAnswered:
+    """The first 2xx to our INVITE. The ACK was sent, unless the INVITE had no body: then `acknowledge` sends it."""
+
+    dialog: InviteDialog
+    response: SipResponse
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRejected:
+    """Our INVITE failed: 300 to 699, or without a response 408 (timeout), 487 (cancelled), 503 (transport, bound)."""
+
+    dialog: InviteDialog
+    status: int
+    response: SipResponse | None
+
+
+@dataclass(frozen=True, slots=True)
+class InviteCancelled:
+    """The caller took its INVITE back; CANCEL and INVITE are answered. `request` is the CANCEL."""
+
+    dialog: InviteDialog
+    request: SipRequest
+
+
+@dataclass(frozen=True, slots=True)
+class InviteConfirmed:
+    """The ACK to our 2xx came. Its body answers our offer when the INVITE had none.
+
+    `initial` is false for the ACK of a re-INVITE.
+    """
+
+    dialog: InviteDialog
+    request: SipRequest
+    initial: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InviteEnded:
+    """The dialog is over, and not by our `bye`.
+
+    `request` is the peer's BYE; None when no ACK came ("ack timeout"; our BYE is on its way) or when the peer knew the
+    dialog no more ("481", "408": RFC 3261 12.2.1.2).
+    """
+
+    dialog: InviteDialog
+    request: SipRequest | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived:
+    """A re-INVITE, or an UPDATE with a body; `answer_offer` or `reject_offer` must follow.
+
+    Without a body it is a re-INVITE that asks for our offer; the answer comes with InviteConfirmed.
+    """
+
+    dialog: InviteDialog
+    request: SipRequest
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """The 2xx to our re-INVITE; the ACK was sent, unless the re-INVITE had no body (see InviteAnswered)."""
+
+    dialog: InviteDialog
+    response: SipResponse
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRejected:
+    """Our re-INVITE failed; the dialog goes on as it was."""
+
+    dialog: InviteDialog
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReceived:
+    """The final response to a `request`."""
+
+    request: ClientRequest
+    response: SipResponse
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """No final response to a `request` will come: 408 (timeout) or 503 (transport, bound)."""
+
+    request: ClientRequest
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedReceived:
+    """What arrived could not be read; a request was answered where that was possible."""
+
+    flow: Flow
+    error: MalformedMessage
+    data: bytes
+
+
+InviteEvent = (
+    InviteReceived
+    | InviteProgressed
+    | InviteAnswered
+    | InviteRejected
+    | InviteCancelled
+    | InviteConfirmed
+    | InviteEnded
+    | OfferReceived
+    | OfferAnswered
+    | OfferRejected
+)
+UaEvent = InviteEvent | RequestReceived | ResponseReceived | RequestFailed | MalformedReceived
