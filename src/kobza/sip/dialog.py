@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from kobza.sip.errors import MalformedMessage
+from kobza.sip.field_names import header_key
 from kobza.sip.flow import Flow, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.message import SipMessage, SipRequest, SipResponse
@@ -121,7 +122,7 @@ class Dialog:
             local_tag=self.local_tag,
             remote_tag=None,
             from_line=self.from_line,
-            to_line=_untagged(self.to_line, self.remote_tag),
+            to_line=self.to_line,
             remote_target=self.remote_target,
             routes=(),
             flow=self._base,
@@ -188,7 +189,7 @@ class Dialog:
 
     def check(self) -> None:
         """Raise MalformedMessage for values of the owner that cannot stand in a message."""
-        SipRequest.create("CHECK", self.remote_target, ())
+        SipUri.parse(self.remote_target, "Request-URI")
         for line in self._lines:
             if "\r" in line or "\n" in line:
                 raise MalformedMessage("line break in a value", line.partition(":")[0])
@@ -215,6 +216,14 @@ class Dialog:
         self._keys = ["route"] * len(routes) + ["from", "to", "call-id"]
         self._lines = [f"Route: {route}" for route in routes]
         self._lines += (self.from_line, self.to_line, f"Call-ID: {self.call_id}")
+
+
+def raw_lines(headers: Iterable[tuple[str, str]]) -> tuple[RawLine, ...]:
+    """Check headers that are sent later, when nobody could be told that one is wrong."""
+    scratch = SipRequest("", "", [], [], b"")
+    for name, value in headers:
+        scratch.add(name, value)
+    return tuple(scratch.lines_of({header_key(name) for name, _ in scratch.items()}))
 
 
 def via_line(flow: Flow, branch: str) -> str:
@@ -274,7 +283,3 @@ def _request_uri(uri: SipUri) -> str:
         params = tuple(param for param in uri.params if param[0].lower() != "method")
         uri = replace(uri, headers="", params=params)
     return str(uri)
-
-
-def _untagged(to_line: str, tag: str | None) -> str:
-    return to_line if tag is None else to_line.replace(f";tag={tag}", "", 1)

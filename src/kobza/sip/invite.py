@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
-from kobza.sip.dialog import Dialog
+from kobza.sip.dialog import Dialog, RawLine, raw_lines
 from kobza.sip.flow import Flow
 from kobza.sip.invite_client import CANCELLED, FirstInvite
 from kobza.sip.invite_offer import REQUEST_PENDING, ReceivedUpdate, Reinvite
@@ -64,7 +64,7 @@ class InviteDialog:
     """
 
     __slots__ = (
-        "_bye_headers",
+        "_bye_lines",
         "_credentials",
         "_early_tags",
         "core",
@@ -107,7 +107,7 @@ class InviteDialog:
         self.offer_in: ReceivedInvite | ReceivedUpdate | None = None
         """The peer's offer that awaits the owner."""
         self._credentials = credentials
-        self._bye_headers: tuple[tuple[str, str], ...] | None = None
+        self._bye_lines: tuple[RawLine, ...] = ()
         self._early_tags: list[str | None] = []
         core.dialogs[dialog.local_tag] = self
 
@@ -156,9 +156,9 @@ class InviteDialog:
         """Answer the INVITE received with 200 and our SDP: the answer, or the offer when it had none."""
         received = self.received
         if received is not None and received.is_open:
-            self.state = InviteState.ACCEPTED
-            self.unacknowledged[received.cseq] = received
             received.accept(headers, body, now)
+            self.unacknowledged[received.cseq] = received
+            self.state = InviteState.ACCEPTED
 
     def reject(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
         """Refuse the INVITE received with a 300 to 699."""
@@ -171,9 +171,10 @@ class InviteDialog:
         if self.role == "uas" or not self.is_unanswered:
             self.bye(headers=headers, now=now)
         elif self.state is not InviteState.CANCELLING:
+            lines = raw_lines(headers)
             self.state = InviteState.CANCELLING
             if self.sent is not None:
-                self.sent.cancel(tuple(headers), now)
+                self.sent.cancel(lines, now)
 
     def acknowledge(self, body: bytes) -> None:
         """Send the ACK with our answer to the offer in a 2xx, after an INVITE or re-INVITE of ours without a body."""
@@ -196,11 +197,11 @@ class InviteDialog:
             else:
                 self.reject(TEMPORARILY_UNAVAILABLE, headers=headers, now=now)
         elif self.state is InviteState.ACCEPTED and self.role == "uas":
+            self._bye_lines = raw_lines(headers)
             self.state = InviteState.CLOSING
-            self._bye_headers = tuple(headers)
         elif self.state in _STANDING:
             self.acknowledge(b"")
-            self.send_bye(headers, now)
+            self.send_bye(raw_lines(headers), now)
 
     def reinvite(self, body: bytes, *, headers: Headers = (), now: float) -> None:
         """Offer anew, or with an empty `body` ask for an offer. OfferAnswered or OfferRejected follows.
@@ -211,16 +212,16 @@ class InviteDialog:
             status = 481 if self.state in _OVER else REQUEST_PENDING
             self.core.events.append(OfferRejected(self, status))
             return
-        self.offer_out = Reinvite(self.core, self, self._credentials, body, tuple(headers))
+        self.offer_out = Reinvite(self.core, self, self._credentials, body, raw_lines(headers))
         self.offer_out.start(now)
 
     def answer_offer(self, body: bytes, *, headers: Headers = (), now: float) -> None:
         """Accept the offer of OfferReceived with our answer, or make ours when it had none."""
         offer = self._take_offer()
-        if isinstance(offer, ReceivedInvite):
-            self.unacknowledged[offer.cseq] = offer
         if offer is not None:
             offer.accept(headers, body, now)
+        if isinstance(offer, ReceivedInvite):
+            self.unacknowledged[offer.cseq] = offer
 
     def reject_offer(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
         """Refuse the offer of OfferReceived; what was agreed before stays."""
@@ -229,13 +230,16 @@ class InviteDialog:
             offer.reject(status, reason, headers, now)
 
     def send_request(self, method: str, *, headers: Headers = (), body: bytes = b"", now: float) -> ClientRequest:
-        """Send INFO, UPDATE or another request in the dialog; a Content-Type goes into `headers`."""
+        """Send INFO, UPDATE or another request in the dialog; a Content-Type goes into `headers`.
+
+        ResponseReceived or RequestFailed follows: with 481 at once when there is no one dialog, not yet or not any more.
+        """
         dialog, core = self.dialog, self.core
         cseq, branch = dialog.next_cseq(), core.new_branch()
         lines = (dialog.contact_line, core.allow_line, *core.supported_lines) if method == "UPDATE" else ()
         request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
         client = InDialogRequest(core, request, branch, dialog.flow, self._credentials, self, dialog)
-        if self.state in _OVER:
+        if not (self.is_standing or self.state is InviteState.EARLY and self.role == "uas"):
             core.events.append(RequestFailed(client, 481))
         else:
             client.send(now)
@@ -292,6 +296,8 @@ class InviteDialog:
 
     def rejected(self, status: int, response: SipResponse | None) -> None:
         """Take the failure of our INVITE."""
+        if not self.is_unanswered:
+            return
         self.finish()
         self.core.events.append(InviteRejected(self, status, response))
 
@@ -316,7 +322,7 @@ class InviteDialog:
         received.stop()
         if self.state is InviteState.CLOSING:
             if received.is_first:
-                self.send_bye(self._bye_headers or (), now)
+                self.send_bye(self._bye_lines, now)
             return
         if received.is_first:
             self.state = InviteState.CONFIRMED
@@ -326,14 +332,15 @@ class InviteDialog:
         """End the call: a 2xx of ours was not acknowledged for 64*T1 (13.3.1.4)."""
         if self.state is not InviteState.CLOSING:
             self.core.events.append(InviteEnded(self, None, "ack timeout"))
-        self.send_bye(self._bye_headers or (), now)
+        self.send_bye(self._bye_lines, now)
 
     def lost(self, reason: str, now: float) -> None:
         """End the call: the peer does not know it (481), or does not answer (408; a BYE is tried)."""
-        if self.state in _OVER:
+        if not self.is_standing:
             return
         self.core.events.append(InviteEnded(self, None, reason))
         if reason == "481":
+            self._drop_offers(now)
             self.finish()
         else:
             self.send_bye((), now)
@@ -348,12 +355,12 @@ class InviteDialog:
         if is_news:
             self.core.events.append(InviteEnded(self, request, "bye"))
 
-    def send_bye(self, headers: Headers, now: float) -> None:
+    def send_bye(self, lines: tuple[RawLine, ...], now: float) -> None:
         """Send our BYE; the dialog is known until that has an outcome."""
         self._drop_offers(now)
         self.state = InviteState.CLOSING
         dialog, branch = self.dialog, self.core.new_branch()
-        request = dialog.request("BYE", dialog.next_cseq(), branch, headers=headers)
+        request = dialog.request("BYE", dialog.next_cseq(), branch, lines=lines)
         ByeRequest(self.core, request, branch, dialog.flow, self._credentials, self, dialog).send(now)
 
     def finish(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kobza.sip.dialog import Dialog
+from kobza.sip.dialog import Dialog, RawLine
 from kobza.sip.flow import Flow
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import Authorizer, Credentials, again
@@ -31,7 +31,7 @@ class SentInvite:
     __slots__ = (
         "_acks",
         "_authorizer",
-        "_cancel_headers",
+        "_cancel_lines",
         "_cancel_sent",
         "_provisional",
         "_timer",
@@ -55,7 +55,7 @@ class SentInvite:
         self._authorizer = None if credentials is None else Authorizer(credentials, core.new_token)
         self._acks: dict[str | None, tuple[Flow, bytes] | None] = {}
         """By the peer's tag: forks answer with different ones. None while the owner owes the answer in it."""
-        self._cancel_headers: tuple[tuple[str, str], ...] = ()
+        self._cancel_lines: tuple[RawLine, ...] = ()
         self._cancel_sent = False
         self._provisional = False
         self._timer: Timer | None = None
@@ -71,12 +71,12 @@ class SentInvite:
         self._provisional = False
         self.transaction = self.core.send(request, branch, flow, self, now)
 
-    def cancel(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
+    def cancel(self, lines: tuple[RawLine, ...], now: float) -> None:
         """Take the INVITE back: at once when a provisional response was seen, else when one comes (9.1)."""
         if not self.is_open or self.is_cancelled:
             return
         self.is_cancelled = True
-        self._cancel_headers = headers
+        self._cancel_lines = lines
         if self._provisional:
             self._send_cancel(now)
 
@@ -174,9 +174,7 @@ class SentInvite:
         self._cancel_sent = True
         cancel = SipRequest("CANCEL", self.request.uri_text, [], [], b"")
         cancel.extend(self.request.lines_of(_CANCEL_KEEPS))
-        cancel.extend((("cseq", f"CSeq: {self.cseq} CANCEL"),))
-        for name, value in self._cancel_headers:
-            cancel.add(name, value)
+        cancel.extend((("cseq", f"CSeq: {self.cseq} CANCEL"), *self._cancel_lines))
         self.core.send(cancel, self.branch, self.flow, SILENT, now)
         self.core.queue.stop(self._timer)
         self._timer = self.core.queue.start(now + self.core.timers.timeout, self, GIVE_UP)
@@ -192,7 +190,7 @@ class FirstInvite(SentInvite):
         self.owner.progressed(response)
 
     def succeeded(self, response: SipResponse, now: float) -> None:
-        """Take the first 2xx as the answer. Other forks', and one after a CANCEL, are acknowledged and ended (13.2.2.4)."""
+        """Take the first 2xx as the answer; another fork's, and one after a CANCEL, is acknowledged and ended (13.2.2.4)."""
         owner = self.owner
         if not self.is_cancelled and owner.is_unanswered:
             owner.answered(self, response)

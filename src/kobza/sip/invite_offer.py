@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from kobza.sip.dialog import RawLine
+from kobza.sip.flow import Flow
 from kobza.sip.invite_client import FIRST_FREE_KIND, SentInvite
-from kobza.sip.message import SipResponse
+from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import Credentials, IncomingRequest
 from kobza.sip.transaction import ClientTransaction
 from kobza.sip.ua_core import OFFER_TYPE, UaCore
@@ -30,7 +32,7 @@ _TOO_LONG = FIRST_FREE_KIND + 1
 class Reinvite(SentInvite):
     """An offer of ours, from the owner's wish to its outcome; 491 and open transactions make it wait and try again."""
 
-    __slots__ = ("_body", "_headers", "_tries")
+    __slots__ = ("_body", "_lines", "_tries")
 
     def __init__(
         self,
@@ -38,11 +40,11 @@ class Reinvite(SentInvite):
         owner: InviteDialog,
         credentials: Credentials | None,
         body: bytes,
-        headers: tuple[tuple[str, str], ...],
+        lines: tuple[RawLine, ...],
     ) -> None:
         super().__init__(core, owner, credentials)
         self._body = body
-        self._headers = headers
+        self._lines = lines
         self._tries = 0
 
     @property
@@ -62,13 +64,16 @@ class Reinvite(SentInvite):
             "INVITE",
             cseq,
             branch,
-            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, core.agent_line),
-            headers=self._headers,
+            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, core.agent_line, *self._lines),
             body=self._body,
             content_type=OFFER_TYPE,
         )
         self.send(request, cseq, branch, dialog.flow, now)
-        self._timer = core.queue.start(now + core.timers.timeout, self, _TOO_LONG)
+
+    def send(self, request: SipRequest, cseq: int, branch: str, flow: Flow, now: float) -> None:
+        """Send it, and wait only so long: no person is asked, and meanwhile nobody else may offer."""
+        super().send(request, cseq, branch, flow, now)
+        self._timer = self.core.queue.start(now + self.core.timers.timeout, self, _TOO_LONG)
 
     def stop(self) -> None:
         """The dialog is over: try no more. What is on the wire ends by itself."""
@@ -92,7 +97,7 @@ class Reinvite(SentInvite):
             self.owner.lost("408", now)
         self.refused(status, None, now)
 
-    def succeeded(self, response: SipResponse, now: float) -> None:
+    def succeeded(self, response: SipResponse, _now: float) -> None:
         """Acknowledge, and tell of the answer. After our BYE, or a CANCEL that came too late, only acknowledge."""
         owner = self.owner
         owner.dialog.refresh(response)
