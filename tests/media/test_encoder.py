@@ -238,8 +238,13 @@ def test_a_spool_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [RECORD.pack(3, 8, 0, 0), RECORD.pack(0, 8, 60_000, 0) + bytes(60_000), RECORD.pack(0, 8, 0, 2**32 - 1)],
-    ids=["kind", "length", "time"],
+    [
+        RECORD.pack(3, 8, 0, 0),
+        RECORD.pack(0, 9, 0, 0),
+        RECORD.pack(0, 8, 60_000, 0) + bytes(60_000),
+        RECORD.pack(0, 8, 0, 2**32 - 1),
+    ],
+    ids=["kind", "law", "length", "time"],
 )
 def test_behind_a_damaged_record_nothing_is_believed(tmp_path: Path, record: bytes) -> None:
     spool = write_spool(tmp_path / "spool", stream(CALLER, tone(440, 50)), None)

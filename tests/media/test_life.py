@@ -133,6 +133,36 @@ async def test_a_relay_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -
             assert await running.event(MediaPlaneLost) == MediaPlaneLost((CALL,))
 
 
+async def test_a_relay_that_cannot_be_started_again_is_tried_until_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "RESTART_DELAYS", (0.0, 0.02))
+    async with running_plane() as running:
+        killed = running.plane.relay_pid
+        assert killed is not None
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr("kobza.media.relay_link.sys.executable", "/bin/false")
+            os.kill(killed, signal.SIGKILL)
+            assert await running.event(MediaPlaneLost) == MediaPlaneLost(())
+            async with asyncio.timeout(20):
+                while running.plane._failures < 3:  # noqa: ASYNC110 - only the log tells
+                    await asyncio.sleep(0.02)
+            assert running.plane.relay_pid is None
+        async with asyncio.timeout(20):
+            while running.plane.relay_pid is None:  # noqa: ASYNC110 - nothing tells of a restart
+                await asyncio.sleep(0.02)
+        with PhoneEnd() as caller, PhoneEnd() as callee:
+            await running.connect(caller, callee)
+            caller.send()
+            await callee.hear(1)
+
+
+async def test_a_plane_can_be_stopped_while_its_relay_is_being_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "RESTART_DELAYS", (60.0,))
+    async with running_plane() as running:
+        assert running.plane.relay_pid is not None
+        os.kill(running.plane.relay_pid, signal.SIGKILL)
+        await running.event(MediaPlaneLost)
+
+
 async def test_a_relay_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kobza.media.relay_link.sys.executable", "/bin/false")
     plane = EmbeddedPlane(host=HOST, ports=range(30000, 30010), timeout=60.0)

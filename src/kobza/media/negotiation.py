@@ -93,16 +93,11 @@ class SideMedia:
         self._count(local)
         return write_answer(self._origin, local, offer.description, offer.audio).to_bytes()
 
-    def take_answer(self, description: SessionDescription, offered: LocalAudio) -> Audio:
-        """Take the phone's answer to our offer; raise NotAcceptable when nothing is common."""
-        audio = audio_of(description)
-        codecs = common_codecs(audio.codecs, offered.codecs)
-        if not has_speech(codecs):
-            raise NotAcceptable("no common codec")
-        self.remote = replace(audio, codecs=codecs)
+    def take_answer(self, description: SessionDescription, audio: Audio, offered: LocalAudio) -> None:
+        """Take the phone's answer to our offer; `audio` is what is common."""
+        self.remote = audio
         self.local = offered
         self._layout, self._layout_index = description.media, audio.index
-        return self.remote
 
     def local_audio(
         self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
@@ -177,14 +172,17 @@ class CallMedia:
         side, other = self.sides[source], self.sides[source.other]
         if side.offered is None:
             raise MediaError("no offer was made to this side")
-        description, _ = _parse(sdp)
-        with _acceptable():
-            audio = side.take_answer(description, side.offered)
+        description, audio = _parse_answer(sdp, side.offered)
         if other.offer is None:
+            side.take_answer(description, audio, side.offered)
             return b""
         wanted = other.offer.audio
+        codecs = codecs_with_types_of(audio.codecs, wanted.codecs)
+        if not has_speech(codecs):
+            raise MediaError("not acceptable: no codec in common with the other side")
+        side.take_answer(description, audio, side.offered)
         local = other.local_audio(
-            codecs_with_types_of(audio.codecs, wanted.codecs),
+            codecs,
             wanted.direction.reversed.narrowed(audio.direction),
             ptime=audio.ptime,
             mux=wanted.destination.mux,
@@ -223,9 +221,8 @@ class CallMedia:
         side = self.sides[source]
         if side.offered is None:
             raise MediaError("no offer was made to this side")
-        description, _ = _parse(sdp)
-        with _acceptable():
-            audio = side.take_answer(description, side.offered)
+        description, audio = _parse_answer(sdp, side.offered)
+        side.take_answer(description, audio, side.offered)
         side.offer = None
         side.directed = side.offered.direction
         self._hear_hold(side, audio.direction)
@@ -314,3 +311,12 @@ def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
         if not has_speech(audio.codecs):
             raise NotAcceptable("no codec for speech")
     return description, audio
+
+
+def _parse_answer(sdp: bytes, offered: LocalAudio) -> tuple[SessionDescription, Audio]:
+    """Parse an answer to what we offered; its codecs become those that are common."""
+    description, audio = _parse(sdp)
+    codecs = common_codecs(audio.codecs, offered.codecs)
+    if not has_speech(codecs):
+        raise MediaError("not acceptable: no common codec")
+    return description, replace(audio, codecs=codecs)

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final, NamedTuple
 import msgspec
 
 from kobza.media.plane import Side
+from kobza.rtp.g711 import Law
 
 VERSION: Final = 1
 TICKS: Final = 10_000
@@ -27,6 +28,8 @@ MAX_TICKS: Final = 24 * 3600 * TICKS
 
 KINDS: Final = {Side.CALLER: 0, Side.CALLEE: 1}
 END: Final = 2
+LAWS: Final = frozenset(int(law) for law in Law)
+"""What the law of a packet may be."""
 
 _MAX_HEADER: Final = 4096
 
@@ -81,7 +84,7 @@ def read_records(file: BinaryIO) -> Iterator[SpoolRecord]:
         if len(prefix) < RECORD.size:
             return
         kind, law, length, ticks = RECORD.unpack(prefix)
-        if kind > END or length > MAX_PACKET or ticks > MAX_TICKS:
+        if kind > END or length > MAX_PACKET or ticks > MAX_TICKS or (kind != END and law not in LAWS):
             return
         packet = file.read(length)
         if len(packet) < length:

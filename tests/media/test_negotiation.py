@@ -1,0 +1,359 @@
+"""Offers and answers of a call's two sides, without a relay."""
+
+import random
+import re
+
+import pytest
+
+from kobza.media.messages import SideFlow
+from kobza.media.negotiation import CallMedia
+from kobza.media.plane import MediaError, Side
+from kobza.sdp.audio import Direction
+from kobza.sdp.description import SessionDescription
+
+CALLER, CALLEE = Side.CALLER, Side.CALLEE
+OURS = "198.51.100.1"
+EVENTS = ("a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16")
+
+
+def sdp(
+    formats: str = "8 0 101",
+    direction: str = "sendrecv",
+    *,
+    host: str = "192.0.2.1",
+    port: int = 4000,
+    lines: tuple[str, ...] = EVENTS,
+    after: tuple[str, ...] = (),
+) -> bytes:
+    """What a phone says."""
+    text = ("v=0", f"o=- 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0", f"m=audio {port} RTP/AVP {formats}")
+    return "".join(f"{line}\r\n" for line in (*text, *lines, f"a={direction}", *after)).encode()
+
+
+def call() -> CallMedia:
+    """A call whose ports are open: 20000 toward the caller, 20002 toward the callee."""
+    media = CallMedia(OURS, 77)
+    media.sides[CALLER].port, media.sides[CALLEE].port = 20000, 20002
+    return media
+
+
+def offered(media: CallMedia, said: bytes, source: Side = CALLER) -> bytes:
+    media.check_offer(source, said)
+    return media.offer(source, source.other, said)
+
+
+def connected(offer: bytes | None = None, answer: bytes | None = None) -> CallMedia:
+    media = call()
+    offered(media, offer or sdp())
+    media.answer(CALLEE, answer or sdp(host="192.0.2.2", port=5000))
+    return media
+
+
+def line(description: bytes, start: str) -> list[str]:
+    return [text for text in description.decode().split("\r\n") if text.startswith(start)]
+
+
+def version(description: bytes) -> int:
+    (origin,) = line(description, "o=")
+    return int(origin.split()[2])
+
+
+def test_an_offer_passes_with_our_address() -> None:
+    offer = offered(call(), sdp())
+    assert line(offer, "c=") == [f"c=IN IP4 {OURS}"]
+    assert line(offer, "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
+    assert "a=rtpmap:101 telephone-event/8000" in line(offer, "a=")
+    assert line(offer, "a=fmtp") == ["a=fmtp:101 0-16"]
+    assert b"192.0.2.1" not in offer
+
+
+def test_the_answer_passes_back_with_what_is_common() -> None:
+    media = call()
+    offered(media, sdp())
+    answer = media.answer(CALLEE, sdp("0 101", host="192.0.2.2", port=5000))
+    assert line(answer, "m=") == ["m=audio 20000 RTP/AVP 0 101"]
+    assert line(answer, "c=") == [f"c=IN IP4 {OURS}"]
+    assert media.flow(CALLER).rtp == ("192.0.2.1", 4000)
+    assert media.flow(CALLEE).rtp == ("192.0.2.2", 5000)
+    assert media.flow(CALLER).source == media.flow(CALLEE).source == "relay"
+    assert media.flow(CALLER).watched
+    assert media.flow(CALLEE).watched
+
+
+def test_other_streams_are_refused_in_their_place() -> None:
+    media = call()
+    video = ("m=video 6000 RTP/AVP 99", "a=rtpmap:99 H264/90000")
+    offer = offered(media, sdp(after=video))
+    assert not line(offer, "m=video")
+    answer = media.answer(CALLEE, sdp())
+    assert line(answer, "m=") == ["m=audio 20000 RTP/AVP 8 0 101", "m=video 0 RTP/AVP 99"]
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer", "expected"),
+    [
+        ("sendrecv", "sendrecv", "sendrecv"),
+        ("sendonly", "recvonly", "recvonly"),
+        ("sendrecv", "recvonly", "recvonly"),
+        ("sendrecv", "inactive", "inactive"),
+        ("recvonly", "sendonly", "sendonly"),
+        ("inactive", "inactive", "inactive"),
+    ],
+)
+def test_directions_of_a_first_offer(offer: str, answer: str, expected: str) -> None:
+    media = call()
+    assert f"a={offer}".encode() in offered(media, sdp(direction=offer))
+    assert f"a={expected}".encode() in media.answer(CALLEE, sdp(direction=answer))
+    both = offer == answer == "sendrecv"
+    assert (media.flow(CALLER).watched and media.flow(CALLEE).watched) is both
+
+
+def test_before_an_answer_the_caller_may_hear_early_media() -> None:
+    media = call()
+    offered(media, sdp())
+    assert media.flow(CALLER).source == "relay"
+    assert media.flow(CALLEE) == SideFlow(laws={0: 0, 8: 8}, source="none")
+    assert not media.flow(CALLER).watched
+
+
+def test_the_same_answer_again_is_the_same_version_another_a_later_one() -> None:
+    media = call()
+    offered(media, sdp())
+    early = media.answer(CALLEE, sdp("8 101"))
+    assert media.answer(CALLEE, sdp("8 101")) == early
+    other = media.answer(CALLEE, sdp("0", lines=()))
+    assert version(other) == version(early) + 1
+    assert line(other, "m=") == ["m=audio 20000 RTP/AVP 0"]
+
+
+def test_without_an_offer_it_is_ours() -> None:
+    media = call()
+    offer = media.offer(None, CALLER, None)
+    assert line(offer, "m=") == ["m=audio 20000 RTP/AVP 8 0 101"]
+    assert media.answer(CALLER, sdp("0 8 101")) == b""
+    onward = media.offer(CALLER, CALLEE, None)
+    assert line(onward, "m=") == ["m=audio 20002 RTP/AVP 0 101"]
+    assert media.answer(CALLEE, sdp("0 101", port=5000)) == b""
+    assert media.flow(CALLER).source == media.flow(CALLEE).source == "relay"
+
+
+@pytest.mark.parametrize("source", [CALLER, None])
+def test_without_an_answer_before_all_that_we_have_is_offered(source: Side | None) -> None:
+    assert line(call().offer(source, CALLEE, None), "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
+
+
+def test_packet_times_pass() -> None:
+    media = call()
+    assert b"a=ptime:40" in offered(media, sdp(lines=(*EVENTS, "a=ptime:40")))
+    assert b"a=ptime:30" in media.answer(CALLEE, sdp(lines=(*EVENTS, "a=ptime:30")))
+
+
+@pytest.mark.parametrize(
+    ("said", "answered", "kind"),
+    [
+        (sdp(direction="sendonly"), "recvonly", "sendonly"),
+        (sdp(direction="inactive"), "inactive", "inactive"),
+        (sdp(host="0.0.0.0"), "inactive", "the old way"),
+    ],
+    ids=["sendonly", "inactive", "0.0.0.0"],
+)
+@pytest.mark.parametrize("holder", [CALLER, CALLEE])
+def test_hold_and_resume(said: bytes, answered: str, kind: str, holder: Side) -> None:
+    media = connected()
+    before = {side: media.flow(side) for side in Side}
+    answer = media.reoffer(holder, said)
+    assert re.search(rb"a=(\w+)\r\n$", answer), answer
+    if kind != "the old way":
+        assert f"a={answered}\r\n".encode() in answer
+    assert media.flow(holder.other).source == "music"
+    assert media.flow(holder).source == "none"
+    assert not media.flow(holder).watched
+    host, port = before[holder].rtp or ("", 0)
+    resumed = media.reoffer(holder, sdp(host=host, port=port))
+    assert b"a=sendrecv\r\n" in resumed
+    assert version(resumed) > version(answer)
+    assert {side: media.flow(side) for side in Side} == before
+
+
+def test_both_may_hold() -> None:
+    media = connected()
+    media.reoffer(CALLER, sdp(direction="sendonly"))
+    media.reoffer(CALLEE, sdp(direction="sendonly", port=5000))
+    assert [media.flow(side).source for side in Side] == ["none", "none"]
+    media.reoffer(CALLER, sdp())
+    assert [media.flow(side).source for side in Side] == ["music", "none"]
+    media.reoffer(CALLEE, sdp(port=5000))
+    assert [media.flow(side).source for side in Side] == ["relay", "relay"]
+
+
+def test_a_new_address_is_taken_over() -> None:
+    media = connected()
+    media.reoffer(CALLER, sdp(host="192.0.2.9", port=7000, lines=(*EVENTS, "a=rtcp:7777")))
+    assert (media.flow(CALLER).rtp, media.flow(CALLER).rtcp) == (("192.0.2.9", 7000), ("192.0.2.9", 7777))
+
+
+def test_the_same_offer_again_is_answered_the_same() -> None:
+    """A session refresh (RFC 4028): nothing changes, so the version does not."""
+    media = connected()
+    first = media.reoffer(CALLER, sdp())
+    assert media.reoffer(CALLER, sdp()) == first
+
+
+def test_the_api_holds_and_resumes() -> None:
+    media = connected()
+    before = {side: media.flow(side) for side in Side}
+    offer = media.direct(CALLER, Direction.INACTIVE)
+    assert b"a=inactive\r\n" in offer
+    assert {side: media.flow(side) for side in Side} == before  # not before the phone agreed
+    media.reanswer(CALLER, sdp(direction="inactive"))
+    assert media.flow(CALLER).source == "none"
+    assert media.flow(CALLEE).source == "music"
+    # A refresh by the held phone, also one that says sendrecv, is told that it stays held.
+    assert b"a=inactive\r\n" in media.reoffer(CALLER, sdp())
+    assert media.flow(CALLEE).source == "music"
+    media.direct(CALLER, Direction.SENDRECV)
+    media.reanswer(CALLER, sdp())
+    assert {side: media.flow(side) for side in Side} == before
+
+
+def test_a_late_offer_says_what_holds() -> None:
+    media = connected()
+    offer = media.reoffer(CALLEE, b"")
+    assert line(offer, "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
+    media.reanswer(CALLEE, sdp("8", lines=(), host="192.0.2.9", port=7000))
+    assert media.flow(CALLEE).rtp == ("192.0.2.9", 7000)
+
+
+def test_tones_replace_the_other_side() -> None:
+    media = connected()
+    media.sides[CALLER].plays = "ringback"
+    flow = media.flow(CALLER)
+    assert (flow.source, flow.tone_type, flow.tone_law) == ("ringback", 8, 8)
+    assert media.flow(CALLEE).source == "relay"
+    opus = ("a=rtpmap:96 opus/48000/2",)
+    media = connected(sdp("96", lines=opus), sdp("96", lines=opus))
+    media.sides[CALLER].plays = "ringback"
+    assert media.flow(CALLER).source == "none"
+
+
+def test_payload_types_are_each_sides_own() -> None:
+    media = call()
+    dynamic = ("a=rtpmap:110 PCMA/8000", "a=rtpmap:120 telephone-event/8000")
+    offered(media, sdp("110 120", lines=dynamic))
+    answer = media.answer(CALLEE, sdp("8 101"))
+    assert line(answer, "m=") == ["m=audio 20000 RTP/AVP 110 120"]
+    # The callee was told 110 and 120 and sends those; the caller wants them too.
+    assert media.flow(CALLER).renamed == {}
+    # What the caller sends under its own numbers the callee wants under its own.
+    assert media.flow(CALLEE).renamed == {110: 8, 120: 101}
+    assert media.flow(CALLER).laws[110] == 8
+    assert 120 not in media.flow(CALLER).laws
+
+
+def test_a_static_number_with_another_meaning_is_no_g711() -> None:
+    odd = ("a=rtpmap:0 opus/48000/2",)
+    media = connected(sdp("0 8", lines=odd), sdp("0 8", lines=odd))
+    assert media.flow(CALLER).laws == {8: 8}
+
+
+def test_reports_on_one_port_only_when_both_say_so() -> None:
+    mux = (*EVENTS, "a=rtcp-mux")
+    media = call()
+    offered(media, sdp(lines=mux))
+    answer = media.answer(CALLEE, sdp(lines=EVENTS))
+    assert b"a=rtcp-mux" in answer
+    assert media.flow(CALLER).mux
+    assert not media.flow(CALLEE).mux
+
+
+def test_an_answer_that_does_not_fit_the_other_sides_offer_changes_nothing() -> None:
+    """The caller offered one codec, the callee was offered others."""
+    media = call()
+    media.check_offer(CALLER, sdp("0", lines=()))
+    media.offer(None, CALLEE, None)
+    before = media.flow(CALLEE)
+    with pytest.raises(MediaError, match="not acceptable"):
+        media.answer(CALLEE, sdp("8"))
+    assert media.flow(CALLEE) == before
+
+
+def test_an_open_offer_that_was_withdrawn() -> None:
+    media = call()
+    with pytest.raises(MediaError, match="withdrawn"):
+        media.offer(CALLER, CALLEE, sdp())
+
+
+@pytest.mark.parametrize("side", Side)
+def test_nothing_comes_before_an_offer(side: Side) -> None:
+    media = call()
+    with pytest.raises(MediaError, match="no offer"):
+        media.answer(side, sdp())
+    with pytest.raises(MediaError, match="no offer"):
+        media.reanswer(side, sdp())
+    with pytest.raises(MediaError, match="agreed on nothing"):
+        media.reoffer(side, sdp())
+    with pytest.raises(MediaError, match="agreed on nothing"):
+        media.direct(side, Direction.INACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"", "malformed"),
+        (b"junk", "malformed"),
+        (sdp("96", lines=("a=rtpmap:96 opus/48000/2",)), "not acceptable"),
+        (sdp("101"), "not acceptable"),
+        (sdp(port=0), "not acceptable"),
+    ],
+    ids=["nothing", "junk", "another codec", "no speech", "refused"],
+)
+def test_what_is_unusable_changes_nothing(said: bytes, reason: str) -> None:
+    media = connected()
+    before = {side: media.flow(side) for side in Side}
+    media.direct(CALLER, Direction.INACTIVE)
+    for attempt in (
+        lambda: media.answer(CALLEE, said),
+        lambda: media.reanswer(CALLER, said),
+        lambda: media.reoffer(CALLER, said or b"v=1"),
+    ):
+        with pytest.raises(MediaError) as refused:
+            attempt()
+        assert refused.value.reason.startswith(reason)
+        assert {side: media.flow(side) for side in Side} == before
+
+
+def test_any_order_of_events_ends_in_descriptions_or_errors() -> None:
+    """Whatever phones and the API do, in whatever order: a readable description comes out, or a MediaError."""
+    chance = random.Random(23)
+    says = [sdp(), sdp("0"), sdp("8 101", "sendonly"), sdp("8", "inactive"), sdp("8", host="0.0.0.0"), b"junk"]
+    says += [sdp("96 0", lines=("a=rtpmap:96 opus/48000/2",)), sdp("8", "recvonly", lines=("a=rtcp-mux",))]
+    outcomes = {"described": 0, "refused": 0}
+    for _ in range(600):
+        media = call()
+        for _ in range(12):
+            side, said = chance.choice(list(Side)), chance.choice(says)
+            result = b""
+            try:
+                match chance.randrange(7):
+                    case 0:
+                        result = offered(media, said, side)
+                    case 1:
+                        result = media.offer(chance.choice([None, side.other]), side, None)
+                    case 2 | 3:
+                        result = media.answer(side, said)
+                    case 4:
+                        result = media.reoffer(side, chance.choice([said, b""]))
+                    case 5:
+                        result = media.direct(side, chance.choice(list(Direction)))
+                    case _:
+                        media.reanswer(side, said)
+            except MediaError:
+                outcomes["refused"] += 1
+            if result:
+                described = SessionDescription.parse(result)
+                assert OURS in result.decode()
+                assert [stream.port for stream in described.media if stream.kind == "audio"] in ([20000], [20002])
+                outcomes["described"] += 1
+            for each in Side:
+                media.flow(each)
+    assert min(outcomes.values()) > 1000

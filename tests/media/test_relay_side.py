@@ -1,0 +1,308 @@
+"""One side in the relay by itself, with sockets but without a process: whom it believes, and what it changes."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from kobza.media import relay_side, tones
+from kobza.media.messages import SideFlow
+from kobza.media.plane import Side
+from kobza.media.recorder import SpoolWriter
+from kobza.media.relay_call import RelayCall
+from kobza.rtp.g711 import Law
+from kobza.rtp.packet import RtpPacket
+from tests.media.phone_end import HOST, REPORT, PhoneEnd
+from tests.support.ports import free_range
+
+CALLER, CALLEE = Side.CALLER, Side.CALLEE
+
+
+class Relayed:
+    """A call in this process's loop, both ways, with a phone on each side and a second one that may move in."""
+
+    def __init__(self, stack: ExitStack, *, open_sides: bool = True) -> None:
+        self.ports = free_range(8)
+        self.writer = SpoolWriter(asyncio.get_running_loop(), lambda _: None)
+        self.call = RelayCall(asyncio.get_running_loop(), "call", self.writer)
+        self.caller, self.callee = stack.enter_context(PhoneEnd()), stack.enter_context(PhoneEnd(ssrc=2))
+        self.other = stack.enter_context(PhoneEnd(ssrc=3))
+        self.caller.to, self.callee.to = self.ports[0], self.ports[2]
+        self.other.to = self.callee.to
+        if open_sides:
+            self.call.open(CALLER, HOST, self.ports[0])
+            self.call.open(CALLEE, HOST, self.ports[2])
+            self.configure()
+
+    def flow(self, phone: PhoneEnd, **fields: object) -> SideFlow:
+        values: dict[str, object] = {
+            "rtp": (HOST, phone.port),
+            "rtcp": (HOST, phone.port + 1),
+            "source": "relay",
+            "tone_type": 8,
+            "laws": {8: 8},
+            "watched": True,
+        }
+        return SideFlow(**(values | fields))  # type: ignore[arg-type]
+
+    def configure(self, caller: SideFlow | None = None, callee: SideFlow | None = None) -> None:
+        self.call.configure({CALLER: caller or self.flow(self.caller), CALLEE: callee or self.flow(self.callee)})
+
+    @property
+    def dropped(self) -> int:
+        return sum(side.dropped for side in self.call.sides.values())
+
+    async def until_dropped(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while self.dropped < count:  # noqa: ASYNC110 - nothing tells of what is dropped
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[ExitStack]:
+    """What is closed when the test is over, in its loop."""
+    with ExitStack() as opened:
+        yield opened
+
+
+async def running(stack: ExitStack, **options: bool) -> Relayed:
+    made = Relayed(stack, **options)
+    stack.callback(made.writer.stop, 10.0)
+    stack.callback(made.call.release)
+    return made
+
+
+async def both_ways(relayed: Relayed, callee: PhoneEnd | None = None) -> None:
+    """Let each phone hear the other, untouched; the callee speaks first, so that a new one is known."""
+    callee = callee or relayed.callee
+    for speaker, listener in ((callee, relayed.caller), (relayed.caller, callee)):
+        sent = speaker.send()
+        await listener.wait(lambda sent=sent, listener=listener: sent in listener.datagrams)  # type: ignore[misc]
+
+
+async def test_another_source_is_believed_after_a_silence(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    relayed = await running(stack)
+    await both_ways(relayed)
+    side = relayed.call.sides[CALLEE]
+    side.sweep(asyncio.get_running_loop().time())
+    relayed.other.send()
+    await relayed.until_dropped(1)
+    assert side.rtp_peer == (HOST, relayed.callee.port)
+    monkeypatch.setattr(relay_side, "RELEARN_AFTER", 0.0)
+    await both_ways(relayed, relayed.other)
+    assert side.rtp_peer == (HOST, relayed.other.port)
+
+
+async def test_the_named_address_is_believed_at_any_time(stack: ExitStack) -> None:
+    """Another phone took over (the stream moved), and the description says where it is."""
+    relayed = await running(stack)
+    relayed.callee.to = relayed.other.to = relayed.ports[2]
+    relayed.configure(callee=relayed.flow(relayed.other))
+    # Heard of first from elsewhere: from where it comes is where it is.
+    await both_ways(relayed)
+    # Then the one that was named begins to send.
+    await both_ways(relayed, relayed.other)
+    assert relayed.dropped == 0
+
+
+async def test_late_packets_of_the_phone_before_do_not_count(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    relayed = await running(stack)
+    await both_ways(relayed)
+    relayed.configure(callee=relayed.flow(relayed.other))
+    relayed.callee.send()
+    await relayed.until_dropped(1)
+    await both_ways(relayed, relayed.other)
+    # After a while it may be that the phone is where it was.
+    monkeypatch.setattr(relay_side, "SHUN_FOR", 0.0)
+    relayed.configure()
+    relayed.configure(callee=relayed.flow(relayed.other))
+    await both_ways(relayed, relayed.other)
+
+
+async def test_reports_come_from_the_phones_host_only(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    relayed.configure(callee=relayed.flow(relayed.callee, rtcp=("127.0.0.3", 9)))
+    await both_ways(relayed)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+        stranger.sendto(REPORT, (HOST, relayed.ports[3]))
+        await relayed.until_dropped(1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as named:
+            named.bind(("127.0.0.3", 0))
+            # The host that was named for reports, whichever port.
+            named.sendto(REPORT, (HOST, relayed.ports[3]))
+            await relayed.until_dropped(2)
+    relayed.callee.rtcp.sendto(REPORT, (HOST, relayed.ports[3]))
+    await relayed.caller.wait(lambda: relayed.caller.reports == [REPORT])
+
+
+async def test_reports_on_the_one_port_come_from_the_phone(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    relayed.configure(callee=relayed.flow(relayed.callee, mux=True))
+    await both_ways(relayed)
+    relayed.other.rtp.sendto(REPORT, (HOST, relayed.ports[2]))
+    await relayed.until_dropped(1)
+    assert relayed.caller.reports == []
+    relayed.callee.rtp.sendto(REPORT, (HOST, relayed.ports[2]))
+    await relayed.caller.wait(lambda: relayed.caller.reports == [REPORT])
+
+
+async def test_junk_is_counted_and_goes_nowhere(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    await both_ways(relayed)
+    for junk in (b"", b"x", bytes(12), b"\x80\xc9", b"\xc0" * 20):
+        relayed.caller.rtp.sendto(junk, (HOST, relayed.ports[0]))
+        relayed.caller.rtcp.sendto(junk, (HOST, relayed.ports[1]))
+    await relayed.until_dropped(10)
+    await both_ways(relayed)
+    assert relayed.callee.reports == []
+    assert len(relayed.callee.datagrams) == 2
+
+
+async def test_what_cannot_be_sent_is_dropped_and_the_next_tried(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    nowhere = ("255.255.255.255", 9)  # a broadcast, which a socket must not send unless it asked for it
+    relayed.configure(callee=relayed.flow(relayed.callee, rtp=nowhere, rtcp=nowhere))
+    relayed.caller.send()
+    await relayed.until_dropped(1)
+    relayed.caller.rtcp.sendto(REPORT, (HOST, relayed.ports[1]))
+    await relayed.until_dropped(2)
+    relayed.configure(callee=relayed.flow(relayed.callee, rtp=nowhere, rtcp=nowhere, source="music"))
+    relayed.call.sides[CALLEE].send_tone(tones.music(Law.A))
+    assert relayed.dropped == 3
+    relayed.configure()
+    relayed.caller.send()
+    await relayed.callee.hear(1)
+    assert relayed.dropped == 3
+
+
+async def test_until_the_other_side_is_there_nothing_is_relayed(stack: ExitStack) -> None:
+    relayed = await running(stack, open_sides=False)
+    relayed.call.open(CALLER, HOST, relayed.ports[0])
+    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: SideFlow(source="relay")})
+    side = relayed.call.sides[CALLER]
+
+    async def say_something() -> None:
+        sent = relayed.caller.send()
+        side.heard_rtcp = None
+        relayed.caller.rtcp.sendto(REPORT, (HOST, relayed.ports[1]))
+        async with asyncio.timeout(10):
+            while side.heard != sent or side.heard_rtcp is None:  # noqa: ASYNC110 - it goes nowhere
+                await asyncio.sleep(0.005)
+
+    await say_something()
+    relayed.call.open(CALLEE, HOST, relayed.ports[2])
+    # The other side is there but nobody knows where its phone is.
+    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: SideFlow(source="relay")})
+    await say_something()
+    relayed.call.sides[CALLEE].send_tone(tones.music(Law.A))
+    relayed.configure()
+    await both_ways(relayed)
+    assert relayed.dropped == 0
+    assert len(relayed.callee.datagrams) == 1
+
+
+async def test_payload_types_are_renamed_in_a_stream_that_is_numbered_here(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    relayed.configure(caller=relayed.flow(relayed.caller, renamed={101: 96}))
+    await both_ways(relayed)
+    relayed.callee.send(b"\x01\x0a\x00\xa0", payload_type=101)
+    await relayed.caller.wait(lambda: len(relayed.caller.datagrams) == 2)
+    relayed.configure(caller=relayed.flow(relayed.caller, renamed={101: 96}, source="music"))
+    relayed.call.sides[CALLER].send_tone(tones.music(Law.A))
+    await relayed.caller.wait(lambda: len(relayed.caller.datagrams) == 3)
+    relayed.configure(caller=relayed.flow(relayed.caller, renamed={101: 96}))
+    relayed.callee.send(b"\x01\x0a\x00\xa0", payload_type=101)
+    await relayed.caller.wait(lambda: len(relayed.caller.datagrams) == 4)
+    packets = relayed.caller.packets
+    assert [packet.payload_type for packet in packets] == [8, 96, 8, 96]
+    assert {packet.ssrc for packet in packets} == {2}
+    first = packets[0].sequence
+    assert [packet.sequence for packet in packets] == [first + index for index in range(4)]
+    # Without renaming it still is numbered here: the stream goes on.
+    relayed.configure()
+    relayed.callee.send()
+    await relayed.caller.wait(lambda: len(relayed.caller.datagrams) == 5)
+    assert relayed.caller.packets[-1].sequence == first + 4
+
+
+async def test_a_side_opened_again_takes_the_place_of_the_first(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    relayed.call.open(CALLEE, HOST, relayed.ports[4])
+    relayed.configure()
+    relayed.callee.to = relayed.ports[4]
+    await both_ways(relayed)
+    assert sorted(relayed.call.release()) == [relayed.ports[0], relayed.ports[4]]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind((HOST, relayed.ports[2]))
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+async def test_a_side_that_cannot_have_both_ports_has_none(stack: ExitStack, taken: int) -> None:
+    relayed = await running(stack, open_sides=False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, relayed.ports[taken]))
+        with pytest.raises(OSError, match="in use"):
+            relayed.call.open(CALLER, HOST, relayed.ports[0])
+    relayed.call.open(CALLER, HOST, relayed.ports[0])
+
+
+async def test_a_side_that_is_closed_again_leaves_the_other_one(stack: ExitStack) -> None:
+    relayed = await running(stack)
+    relayed.call.close_side(CALLEE)
+    relayed.call.close_side(CALLEE)
+    assert relayed.call.sides[CALLER].other is None
+    relayed.caller.send()
+    relayed.call.close_side(CALLER)
+    assert relayed.call.release() == []
+
+
+async def test_a_recording_follows_a_side_that_comes_later(stack: ExitStack, tmp_path: Path) -> None:
+    relayed = await running(stack, open_sides=False)
+    relayed.call.open(CALLER, HOST, relayed.ports[0])
+    relayed.call.record(tmp_path / "spool", "r")
+    relayed.call.open(CALLEE, HOST, relayed.ports[2])
+    assert relayed.call.sides[CALLEE].spool is relayed.call.spool is not None
+    relayed.call.stop_recording()
+    relayed.call.stop_recording()
+    assert relayed.call.sides[CALLEE].spool is None
+
+
+async def test_a_look_at_an_empty_socket_is_nothing(stack: ExitStack) -> None:
+    """What made the socket readable may be gone: a datagram whose checksum was wrong."""
+    relayed = await running(stack)
+    side = relayed.call.sides[CALLER]
+    side._readable()
+    side._rtcp_readable()
+    assert (side.heard, side.heard_rtcp, relayed.dropped) == (None, None, 0)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+async def test_phones_with_an_ipv6_address(stack: ExitStack) -> None:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 here")
+    relayed = await running(stack, open_sides=False)
+    phones = []
+    for _ in range(2):
+        phone = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        phone.bind(("::1", 0))
+        phone.setblocking(False)
+        phones.append(phone)
+    ports = [phone.getsockname()[1] for phone in phones]
+    relayed.call.open(CALLER, "::1", relayed.ports[0])
+    relayed.call.open(CALLEE, "::1", relayed.ports[2])
+    flows = [relayed.flow(relayed.caller, rtp=("::1", port), rtcp=("::1", port + 1)) for port in ports]
+    relayed.configure(*flows)
+    packet = RtpPacket(8, 1, 160, 7, b"\xd5" * 160).to_bytes()
+    loop = asyncio.get_running_loop()
+    for sender, receiver, to in ((0, 1, 0), (1, 0, 2)):
+        phones[sender].sendto(packet, ("::1", relayed.ports[to]))
+        async with asyncio.timeout(10):
+            assert await loop.sock_recv(phones[receiver], 2048) == packet
+    assert relayed.dropped == 0
