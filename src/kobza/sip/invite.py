@@ -232,14 +232,14 @@ class InviteDialog:
     def send_request(self, method: str, *, headers: Headers = (), body: bytes = b"", now: float) -> ClientRequest:
         """Send INFO, UPDATE or another request in the dialog; a Content-Type goes into `headers`.
 
-        ResponseReceived or RequestFailed follows: with 481 at once when there is no one dialog, not yet or not any more.
+        ResponseReceived or RequestFailed follows: with 481 at once when there is no dialog (yet, any more).
         """
         dialog, core = self.dialog, self.core
         cseq, branch = dialog.next_cseq(), core.new_branch()
         lines = (dialog.contact_line, core.allow_line, *core.supported_lines) if method == "UPDATE" else ()
         request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
         client = InDialogRequest(core, request, branch, dialog.flow, self._credentials, self, dialog)
-        if not (self.is_standing or self.state is InviteState.EARLY and self.role == "uas"):
+        if not (self.is_standing or (self.state is InviteState.EARLY and self.role == "uas")):
             core.events.append(RequestFailed(client, 481))
         else:
             client.send(now)

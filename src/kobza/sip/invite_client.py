@@ -190,7 +190,7 @@ class FirstInvite(SentInvite):
         self.owner.progressed(response)
 
     def succeeded(self, response: SipResponse, now: float) -> None:
-        """Take the first 2xx as the answer; another fork's, and one after a CANCEL, is acknowledged and ended (13.2.2.4)."""
+        """Take the first 2xx as the answer; another fork's, and one after a CANCEL, is acknowledged and ended."""
         owner = self.owner
         if not self.is_cancelled and owner.is_unanswered:
             owner.answered(self, response)
