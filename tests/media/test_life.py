@@ -145,7 +145,6 @@ async def test_a_relay_that_cannot_be_started_again_is_tried_until_it_can(monkey
             async with asyncio.timeout(20):
                 while running.plane._failures < 3:  # noqa: ASYNC110 - only the log tells
                     await asyncio.sleep(0.02)
-            assert running.plane.relay_pid is None
         async with asyncio.timeout(20):
             while running.plane.relay_pid is None:  # noqa: ASYNC110 - nothing tells of a restart
                 await asyncio.sleep(0.02)
