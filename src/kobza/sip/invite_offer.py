@@ -76,9 +76,10 @@ class Reinvite(SentInvite):
         self._timer = self.core.queue.start(now + self.core.timers.timeout, self, _TOO_LONG)
 
     def stop(self) -> None:
-        """The dialog is over: try no more. What is on the wire ends by itself."""
-        self.core.queue.stop(self._timer)
-        self._timer = None
+        """The dialog is over: try no more. What is on the wire keeps its timer: after a 1xx nothing else ends it."""
+        if not self.is_open:
+            self.core.queue.stop(self._timer)
+            self._timer = None
 
     def timer_fired(self, kind: int, now: float) -> None:
         """Try again; or take back a re-INVITE that a peer lets ring."""

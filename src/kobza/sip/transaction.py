@@ -4,6 +4,8 @@ A transaction owns its last message as bytes, at most two timers (one to send ag
 by direct calls. It is gone from the layer's tables the moment it reaches TERMINATED.
 """
 
+# ruff: noqa: SLF001 (the acts at the end are methods of the classes before them)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -313,7 +315,7 @@ def compile_steps(table: Table, acts: Mapping[Action, Act]) -> Steps:
 _CLIENT_ACTS: Mapping[Action, Act] = {
     Action.SEND_REQUEST: ClientTransaction._send,
     Action.SEND_ACK: ClientTransaction._send_ack,
-    Action.PASS_RESPONSE: ClientTransaction._pass_response,
+    Action.DELIVER_RESPONSE: ClientTransaction._pass_response,
     Action.REPORT_TIMEOUT: ClientTransaction._report_timeout,
     Action.REPORT_TRANSPORT_ERROR: ClientTransaction._report_transport_error,
     Action.STOP_TIMERS: ClientTransaction.stop_timers,
@@ -332,7 +334,7 @@ _SERVER_ACTS: Mapping[Action, Act] = {
     Action.SEND_TRYING: ServerTransaction._send_trying,
     Action.SEND_RESPONSE: ServerTransaction._send,
     Action.SEND_RESPONSE_AGAIN: ServerTransaction._send,
-    Action.PASS_ACK: ServerTransaction._pass_ack,
+    Action.DELIVER_ACK: ServerTransaction._pass_ack,
     Action.REPORT_TIMEOUT: ServerTransaction._report_timeout,
     Action.REPORT_TRANSPORT_ERROR: ServerTransaction._report_transport_error,
     Action.STOP_TIMERS: ServerTransaction.stop_timers,

@@ -66,8 +66,8 @@ class Action(StrEnum):
     SEND_TRYING = "send 100"
     SEND_RESPONSE = "send response"
     SEND_RESPONSE_AGAIN = "send last response"
-    PASS_RESPONSE = "response to TU"
-    PASS_ACK = "ACK to TU"
+    DELIVER_RESPONSE = "response to TU"
+    DELIVER_ACK = "ACK to TU"
     REPORT_TIMEOUT = "timeout to TU"
     REPORT_TRANSPORT_ERROR = "transport error to TU"
     STOP_TIMERS = "stop timers"
@@ -97,27 +97,27 @@ INVITE_CLIENT: Table = {
     (State.CALLING, Input.TIMER_A): (State.CALLING, (Action.SEND_REQUEST, Action.DOUBLE_A)),
     (State.CALLING, Input.TIMER_B): (State.TERMINATED, (Action.REPORT_TIMEOUT,)),
     (State.CALLING, Input.TRANSPORT_ERROR): (State.TERMINATED, (Action.REPORT_TRANSPORT_ERROR,)),
-    (State.CALLING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.STOP_TIMERS, Action.PASS_RESPONSE)),
+    (State.CALLING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.STOP_TIMERS, Action.DELIVER_RESPONSE)),
     (State.CALLING, Input.RECEIVE_2XX): (
         State.ACCEPTED,
-        (Action.STOP_TIMERS, Action.START_M, Action.PASS_RESPONSE),
+        (Action.STOP_TIMERS, Action.START_M, Action.DELIVER_RESPONSE),
     ),
     (State.CALLING, Input.RECEIVE_300_699): (
         State.COMPLETED,
-        (Action.STOP_TIMERS, Action.SEND_ACK, Action.START_D, Action.PASS_RESPONSE),
+        (Action.STOP_TIMERS, Action.SEND_ACK, Action.START_D, Action.DELIVER_RESPONSE),
     ),
     (State.CALLING, Input.GIVE_UP): (State.TERMINATED, ()),
-    (State.PROCEEDING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.PASS_RESPONSE,)),
-    (State.PROCEEDING, Input.RECEIVE_2XX): (State.ACCEPTED, (Action.START_M, Action.PASS_RESPONSE)),
+    (State.PROCEEDING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.DELIVER_RESPONSE,)),
+    (State.PROCEEDING, Input.RECEIVE_2XX): (State.ACCEPTED, (Action.START_M, Action.DELIVER_RESPONSE)),
     (State.PROCEEDING, Input.RECEIVE_300_699): (
         State.COMPLETED,
-        (Action.SEND_ACK, Action.START_D, Action.PASS_RESPONSE),
+        (Action.SEND_ACK, Action.START_D, Action.DELIVER_RESPONSE),
     ),
     (State.PROCEEDING, Input.GIVE_UP): (State.TERMINATED, ()),
     (State.COMPLETED, Input.RECEIVE_300_699): (State.COMPLETED, (Action.SEND_ACK,)),
     (State.COMPLETED, Input.TIMER_D): (State.TERMINATED, ()),
     (State.COMPLETED, Input.TRANSPORT_ERROR): (State.TERMINATED, ()),
-    (State.ACCEPTED, Input.RECEIVE_2XX): (State.ACCEPTED, (Action.PASS_RESPONSE,)),
+    (State.ACCEPTED, Input.RECEIVE_2XX): (State.ACCEPTED, (Action.DELIVER_RESPONSE,)),
     (State.ACCEPTED, Input.TIMER_M): (State.TERMINATED, ()),
 }
 """RFC 3261 17.1.1 with RFC 6026 7.2: the Accepted state passes every 2xx, whichever fork sends it.
@@ -131,27 +131,27 @@ NON_INVITE_CLIENT: Table = {
     (State.TRYING, Input.TIMER_E): (State.TRYING, (Action.SEND_REQUEST, Action.DOUBLE_E)),
     (State.TRYING, Input.TIMER_F): (State.TERMINATED, (Action.REPORT_TIMEOUT,)),
     (State.TRYING, Input.TRANSPORT_ERROR): (State.TERMINATED, (Action.REPORT_TRANSPORT_ERROR,)),
-    (State.TRYING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.PASS_RESPONSE,)),
+    (State.TRYING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.DELIVER_RESPONSE,)),
     (State.TRYING, Input.RECEIVE_2XX): (
         State.COMPLETED,
-        (Action.STOP_TIMERS, Action.START_K, Action.PASS_RESPONSE),
+        (Action.STOP_TIMERS, Action.START_K, Action.DELIVER_RESPONSE),
     ),
     (State.TRYING, Input.RECEIVE_300_699): (
         State.COMPLETED,
-        (Action.STOP_TIMERS, Action.START_K, Action.PASS_RESPONSE),
+        (Action.STOP_TIMERS, Action.START_K, Action.DELIVER_RESPONSE),
     ),
     (State.TRYING, Input.GIVE_UP): (State.TERMINATED, ()),
     (State.PROCEEDING, Input.TIMER_E): (State.PROCEEDING, (Action.SEND_REQUEST, Action.SLOW_E)),
     (State.PROCEEDING, Input.TIMER_F): (State.TERMINATED, (Action.REPORT_TIMEOUT,)),
     (State.PROCEEDING, Input.TRANSPORT_ERROR): (State.TERMINATED, (Action.REPORT_TRANSPORT_ERROR,)),
-    (State.PROCEEDING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.PASS_RESPONSE,)),
+    (State.PROCEEDING, Input.RECEIVE_1XX): (State.PROCEEDING, (Action.DELIVER_RESPONSE,)),
     (State.PROCEEDING, Input.RECEIVE_2XX): (
         State.COMPLETED,
-        (Action.STOP_TIMERS, Action.START_K, Action.PASS_RESPONSE),
+        (Action.STOP_TIMERS, Action.START_K, Action.DELIVER_RESPONSE),
     ),
     (State.PROCEEDING, Input.RECEIVE_300_699): (
         State.COMPLETED,
-        (Action.STOP_TIMERS, Action.START_K, Action.PASS_RESPONSE),
+        (Action.STOP_TIMERS, Action.START_K, Action.DELIVER_RESPONSE),
     ),
     (State.PROCEEDING, Input.GIVE_UP): (State.TERMINATED, ()),
     (State.COMPLETED, Input.TIMER_K): (State.TERMINATED, ()),
@@ -175,11 +175,11 @@ INVITE_SERVER: Table = {
     (State.COMPLETED, Input.TRANSPORT_ERROR): (State.COMPLETED, (Action.REPORT_TRANSPORT_ERROR,)),
     (State.CONFIRMED, Input.TIMER_I): (State.TERMINATED, ()),
     (State.ACCEPTED, Input.RESPOND_2XX): (State.ACCEPTED, (Action.SEND_RESPONSE,)),
-    (State.ACCEPTED, Input.RECEIVE_ACK): (State.ACCEPTED, (Action.PASS_ACK,)),
+    (State.ACCEPTED, Input.RECEIVE_ACK): (State.ACCEPTED, (Action.DELIVER_ACK,)),
     (State.ACCEPTED, Input.TRANSPORT_ERROR): (State.ACCEPTED, (Action.REPORT_TRANSPORT_ERROR,)),
     (State.ACCEPTED, Input.TIMER_L): (State.TERMINATED, ()),
 }
-"""RFC 3261 17.2.1 with RFC 6026 7.1: the Accepted state absorbs a repeated INVITE; the TU repeats its 2xx through it."""
+"""RFC 3261 17.2.1 with RFC 6026 7.1: Accepted absorbs a repeated INVITE; the TU repeats its 2xx through it."""
 
 NON_INVITE_SERVER: Table = {
     (State.INITIAL, Input.START): (State.TRYING, (Action.START_PATIENCE,)),
