@@ -23,8 +23,14 @@ class Forwarder(asyncio.DatagramProtocol):
         self.out.sendto(data, self.to)
 
 
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
 async def main(calls: int, first_port: int, first_phone: int) -> None:
     loop = asyncio.get_running_loop()
+    say("started")
     for call in range(calls):
         ends: list[Forwarder] = []
         for side in (0, 1):
@@ -34,8 +40,7 @@ async def main(calls: int, first_port: int, first_phone: int) -> None:
             _, end = await loop.create_datagram_endpoint(partial(Forwarder, to), local_addr=local)
             ends.append(end)
         ends[0].out, ends[1].out = ends[1].transport, ends[0].transport
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    say("ready")
     await asyncio.Event().wait()
 
 

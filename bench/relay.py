@@ -1,31 +1,32 @@
-"""What a relayed packet costs: `python bench/relay.py`.
+"""What a relayed packet costs: `python -m bench.relay`.
 
-Prints CPU in microseconds a packet, packets lost, and the delay added (99 of 100 packets are faster). Drives calls of
-G.711 both ways through the relay's process, not recorded and recorded, and through a bare forwarder (the least that
-Python with uvloop can do) in the same run, in turns. CPU is that of the relaying process alone.
+Prints CPU in microseconds a packet, packets lost, the delay added (99 of 100 packets are faster), and memory a call.
+Drives calls of G.711 both ways through the relay's process, not recorded and recorded, and through a bare forwarder
+(the least that Python with uvloop can do) in the same run, in turns. CPU and memory are those of the relaying process
+alone.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.rows import Row, cpu_seconds, memory_kib
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.plane import MediaError, Side
 
 HERE = Path(__file__).parent
 FIRST_PORT = 24000
 FIRST_PHONE = 34000
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -35,15 +36,12 @@ class Result:
     core_percent: float
     lost: int
     delay_p99_ms: float
+    memory_kib: float
+    """Resident memory a call: what the process has with all of them talking, less what it had without."""
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-async def drive(pid: int, pairs: list[tuple[int, int]], seconds: float) -> Result:
-    """Send through pairs of (phone, relay port); measure process `pid` meanwhile."""
+async def drive(pid: int, pairs: list[tuple[int, int]], seconds: float, memory_before: int) -> Result:
+    """Send through pairs of (phone, relay port), two for a call; measure process `pid` meanwhile."""
     before = cpu_seconds(pid)
     load = await asyncio.create_subprocess_exec(
         *(sys.executable, str(HERE / "rtp_load.py"), str(seconds)),
@@ -58,6 +56,7 @@ async def drive(pid: int, pairs: list[tuple[int, int]], seconds: float) -> Resul
         core_percent=100 * spent / seconds,
         lost=counts["sent"] - counts["received"],
         delay_p99_ms=counts["delay_p99_ms"],
+        memory_kib=(memory_kib(pid) - memory_before) / len(pairs) * 2,
     )
 
 
@@ -69,8 +68,10 @@ async def bare(calls: int, seconds: float) -> Result:
     try:
         assert forwarder.stdout is not None
         await forwarder.stdout.readline()
+        before = memory_kib(forwarder.pid)
+        await forwarder.stdout.readline()
         pairs = [(FIRST_PHONE + index, FIRST_PORT + index) for index in range(2 * calls)]
-        return await drive(forwarder.pid, pairs, seconds)
+        return await drive(forwarder.pid, pairs, seconds, before)
     finally:
         forwarder.kill()
         await forwarder.wait()
@@ -93,6 +94,8 @@ async def relayed(calls: int, seconds: float, spools: Path | None) -> Result:
         host="127.0.0.1", ports=range(FIRST_PORT, FIRST_PORT + 4 * calls), timeout=600.0, on_event=lambda _: None
     )
     await plane.start()
+    assert plane.relay_pid is not None
+    before = memory_kib(plane.relay_pid)
     pairs: list[tuple[int, int]] = []
     for call in range(calls):
         caller, callee = FIRST_PHONE + 2 * call, FIRST_PHONE + 2 * call + 1
@@ -105,9 +108,8 @@ async def relayed(calls: int, seconds: float, spools: Path | None) -> Result:
         pairs += [(caller, port_in(await answered)), (callee, to_callee)]
         if spools is not None:
             plane.record(name, record_id=name, spool=spools / name)
-    assert plane.relay_pid is not None
     try:
-        return await drive(plane.relay_pid, pairs, seconds)
+        return await drive(plane.relay_pid, pairs, seconds, before)
     finally:
         await plane.stop()
 
@@ -118,27 +120,44 @@ def middle(results: list[Result]) -> Result:
         statistics.median(result.core_percent for result in results),
         sum(result.lost for result in results),
         statistics.median(result.delay_p99_ms for result in results),
+        statistics.median(result.memory_kib for result in results),
     )
 
 
+BARE, RELAY, RECORDING = "bare forwarder", "relay", "relay, recording"
+
+
 async def main(calls: int, seconds: float, rounds: int) -> dict[str, Result]:
-    results: dict[str, list[Result]] = {"bare forwarder": [], "relay": [], "relay, recording": []}
+    results: dict[str, list[Result]] = {BARE: [], RELAY: [], RECORDING: []}
     spools = Path(tempfile.mkdtemp(prefix="kobza-bench-"))
     try:
         for number in range(rounds):
-            results["bare forwarder"].append(await bare(calls, seconds))
-            results["relay"].append(await relayed(calls, seconds, None))
-            results["relay, recording"].append(await relayed(calls, seconds, spools / str(number)))
+            results[BARE].append(await bare(calls, seconds))
+            results[RELAY].append(await relayed(calls, seconds, None))
+            results[RECORDING].append(await relayed(calls, seconds, spools / str(number)))
     finally:
         shutil.rmtree(spools)
     return {name: middle(some) for name, some in results.items()}
 
 
+def measure(*, quick: bool = False) -> Sequence[Row]:
+    results = asyncio.run(main(5, 0.3, 1) if quick else main(100, 10.0, 3))
+    bare, least = "a bare forwarder in Python with uvloop", results[BARE]
+    lost = sum(result.lost for name, result in results.items() if name != BARE)
+    return [
+        Row("relaying an RTP packet", results[RELAY].cpu_us, "µs of CPU", bare, least.cpu_us),
+        Row("relaying and recording an RTP packet", results[RECORDING].cpu_us, "µs of CPU", bare, least.cpu_us),
+        Row("delay of a relayed packet, 99 of 100", results[RELAY].delay_p99_ms, "ms", bare, least.delay_p99_ms),
+        Row("packets lost in both", float(lost), "packets"),
+        Row("memory of the relay a talking call", results[RELAY].memory_kib, "KiB", bare, least.memory_kib),
+    ]
+
+
 def table(results: dict[str, Result], calls: int) -> Table:
     shown = Table(title=f"{calls} calls of G.711, 20 ms, both ways ({100 * calls} packets/s)")
-    for heading in ("", "us/packet", "% of a core", "% a call", "lost", "p99 ms", "to bare"):
+    for heading in ("", "us/packet", "% of a core", "% a call", "lost", "p99 ms", "KiB a call", "to bare"):
         shown.add_column(heading, justify="left" if not heading else "right")
-    least = results["bare forwarder"].cpu_us
+    least = results[BARE].cpu_us
     for name, result in results.items():
         shown.add_row(
             name,
@@ -147,6 +166,7 @@ def table(results: dict[str, Result], calls: int) -> Table:
             f"{result.core_percent / calls:.3f}",
             str(result.lost),
             f"{result.delay_p99_ms:.2f}",
+            f"{result.memory_kib:.1f}",
             f"{result.cpu_us / least:.2f}",
         )
     return shown

@@ -12,7 +12,7 @@ import json
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from email.parser import BytesParser
 from email.policy import compat32
 from itertools import count
@@ -20,6 +20,7 @@ from itertools import count
 from rich.console import Console
 from rich.table import Table
 
+from bench.rows import Row
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.message import parse_message
@@ -157,6 +158,19 @@ def main(calls: int, rounds: int, rate: float) -> dict[str, float]:
         taken.setdefault("codec alone, the same messages", []).append(cost(with_codec, recorded, calls))
         taken.setdefault("email.parser, the same messages", []).append(cost(with_email, recorded, calls))
     return {name: statistics.median(some) for name, some in taken.items()}
+
+
+def measure(*, quick: bool = False) -> Sequence[Row]:
+    results = main(20, 1, 50.0) if quick else main(2000, 3, 50.0)
+    return [
+        Row(
+            f"both ends of a call in memory, {MESSAGES} messages, INVITE to BYE",
+            results["two user agents, whole call"],
+            "µs of CPU a call",
+            "email.parser reading and writing the same messages",
+            results["email.parser, the same messages"],
+        )
+    ]
 
 
 def table(results: dict[str, float], rate: float) -> Table:

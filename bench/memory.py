@@ -1,0 +1,293 @@
+"""What a registration and a call keep in memory: `python -m bench.memory [--seconds 40] [--json]`.
+
+Starts `kobza serve` and lets one process be thousands of phones. Registrations come at a steady rate; when the tables
+of transactions are as full as they get at that rate (they last 32 s), memory is read, and again after as many seconds
+more: the difference is what the registrations of that time keep. Calls the same way: first those that end at once, then
+those that stay. Resident memory of the server and its media process, whose calls have ports but no packets here
+(`bench.relay` has those).
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count, cycle
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rows import Row, Unavailable, memory_kib
+from kobza.call.directory import Package
+from kobza.net.clock import SteadyClock
+from kobza.net.endpoint import SipEndpoint
+from kobza.sip.digest import ha1
+from kobza.sip.flow import Address, Transport
+from kobza.sip.headers import NameAddr
+from kobza.sip.request import Credentials
+from kobza.sip.ua import (
+    InviteAnswered,
+    InviteDialog,
+    InviteEnded,
+    InviteReceived,
+    InviteRejected,
+    RequestFailed,
+    ResponseReceived,
+    UaEvent,
+    UserAgent,
+)
+from kobza.sip.uri import SipUri
+from kobza.store import STORE_FILE, Store, enterprises, meta, numbers
+from tests.support.ports import free_ports, free_range
+
+HOST = "127.0.0.1"
+REGISTRATIONS_PER_SECOND, CALLS_PER_SECOND = 60, 15
+PASSWORD = "bench"
+SDP = b"".join(
+    line + b"\r\n"
+    for line in (
+        *(b"v=0", b"o=- 1 1 IN IP4 127.0.0.1", b"s=-", b"c=IN IP4 127.0.0.1", b"t=0 0"),
+        *(b"m=audio 40000 RTP/AVP 8 101", b"a=rtpmap:101 telephone-event/8000"),
+    )
+)
+
+
+class Result(NamedTuple):
+    """KiB."""
+
+    idle: float
+    """Of the server and its media process, right after the start."""
+    registration: float
+    call: float
+    """In the server."""
+    call_media: float
+    """In the media process."""
+
+
+def prepare(data: Path, phones: int) -> list[str]:
+    """Make a store with so many numbers; return them as people dial them."""
+    data.mkdir(exist_ok=True)
+    store = Store.create(data / STORE_FILE)
+    made = []
+    with store.write() as conn:
+        realm = meta.sip_realm(conn)
+        enterprise = enterprises.add(conn, "Bench", "bench", "none", 0)
+        for index in range(phones):
+            name = f"067{index:07d}"
+            numbers.add(
+                conn,
+                f"+38{name}",
+                enterprise.enterprise_id,
+                f"Phone {index}",
+                packages=(Package.CONVERGENT, Package.API_FMC),
+                username=name,
+                ha1_md5=ha1(name, realm, PASSWORD, "MD5"),
+                ha1_sha256=ha1(name, realm, PASSWORD, "SHA-256"),
+            )
+            made.append(name)
+    store.close()
+    return made
+
+
+class Phones:
+    """All the phones, at one address: they register, take every call at once, and call."""
+
+    def __init__(self, server: Address) -> None:
+        self.now = SteadyClock().now
+        self.server = server
+        self.ua = UserAgent(new_token=lambda: secrets.token_hex(8), methods=())
+        self.endpoint = SipEndpoint(self.ua, now=self.now, on_events=self._told)
+        self.local: Address = (HOST, 0)
+        self.registered = 0
+        self.answered: list[InviteDialog] = []
+        self.hang_up = True
+        self.failures: list[str] = []
+
+    async def start(self) -> None:
+        self.local = await self.endpoint.listen(Transport.UDP, HOST, 0)
+
+    def register(self, name: str) -> None:
+        aor = self._party(name)
+        contact = f"<sip:{name}@{self.local[0]}:{self.local[1]}>"
+        self.ua.request(
+            "REGISTER",
+            f"sip:{self.server[0]}:{self.server[1]}",
+            from_=aor,
+            to=aor,
+            flow=self.endpoint.flow_to(self.server, Transport.UDP),
+            headers=[("Contact", contact), ("Expires", "3600")],
+            credentials=Credentials(name, PASSWORD),
+            now=self.now(),
+        )
+        self.endpoint.pump()
+
+    def call(self, name: str, other: str) -> None:
+        self.ua.invite(
+            f"sip:{other}@{self.server[0]}:{self.server[1]}",
+            from_=self._party(name),
+            to=self._party(other),
+            flow=self.endpoint.flow_to(self.server, Transport.UDP),
+            body=SDP,
+            credentials=Credentials(name, PASSWORD),
+            contact_user=name,
+            now=self.now(),
+        )
+        self.endpoint.pump()
+
+    def _party(self, name: str) -> NameAddr:
+        return NameAddr("", SipUri("sip", name, host=self.server[0]))
+
+    def _told(self, events: list[UaEvent]) -> None:
+        now = self.now()
+        for event in events:
+            match event:
+                case InviteReceived(dialog):
+                    dialog.provisional(180, now=now)
+                    dialog.accept(SDP, now=now)
+                case InviteAnswered(dialog):
+                    self.answered.append(dialog)
+                    if self.hang_up:
+                        dialog.bye(now=now)
+                case InviteRejected(status=status):
+                    self.failures.append(f"a call failed: {status}")
+                case InviteEnded(reason=reason) if not self.hang_up:
+                    self.failures.append(f"a call ended: {reason}")
+                case ResponseReceived(response=response) if response.status == 200:
+                    self.registered += 1
+                case ResponseReceived(response=response):
+                    self.failures.append(f"a registration failed: {response.status}")
+                case RequestFailed(status=status):
+                    self.failures.append(f"a request failed: {status}")
+
+
+@asynccontextmanager
+async def serving(data: Path, rtp_ports: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, Address]]:
+    """Run `kobza serve`; give its process and where it speaks SIP."""
+    http, sip = free_ports(2)
+    rtp = free_range(rtp_ports)
+    command = (sys.executable, "-m", "kobza.cli.main", "serve", "--data", str(data), "--http", f"{HOST}:{http}")
+    options = ("--sip", f"udp:{HOST}:{sip}", "--rtp-host", HOST, "--rtp-ports", f"{rtp.start}-{rtp.stop - 1}")
+    with (data / "serve.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command, *options, stdout=log, stderr=log)
+    try:
+        for _ in range(600):
+            try:
+                _, writer = await asyncio.open_connection(HOST, http)
+            except OSError:
+                if process.returncode is not None:
+                    break
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                await asyncio.sleep(1.0)
+                break
+        if process.returncode is not None:
+            raise SystemExit(f"kobza serve ended: {(data / 'serve.log').read_text()}")
+        yield process, (HOST, sip)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+def child_of(pid: int) -> int:
+    """Return the process id of the server's one child: its media process."""
+    (child,) = [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
+    return child
+
+
+async def steadily(things: Iterator[Sequence[str]], rate: float, how_many: int, act: Callable[..., None]) -> None:
+    """Do something `rate` times a second."""
+    begun = time.monotonic()
+    for number in range(how_many):
+        act(*next(things))
+        await asyncio.sleep(max(0.0, begun + (number + 1) / rate - time.monotonic()))
+
+
+async def main(seconds: float) -> Result:
+    registrations, calls = int(seconds * REGISTRATIONS_PER_SECOND), int(seconds * CALLS_PER_SECOND)
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        data = Path(folder)
+        names = prepare(data, 2 * max(registrations, calls))
+        # Four ports for a call; those of calls that ended rest for 5 s.
+        async with serving(data, 4 * (calls + int(10 * CALLS_PER_SECOND))) as (process, address):
+            media = child_of(process.pid)
+            idle = memory_kib(process.pid) + memory_kib(media)
+            phones = Phones(address)
+            await phones.start()
+            each = ((name,) for name in names)
+            memory = []
+            for round_ in (1, 2):
+                await steadily(each, REGISTRATIONS_PER_SECOND, registrations, phones.register)
+                await until(lambda round_=round_: phones.registered == round_ * registrations, phones)
+                memory.append(memory_kib(process.pid))
+            registration = (memory[1] - memory[0]) / registrations
+            pairs = cycle(zip(names[0::2], names[1::2], strict=True))
+            before, total = [0, 0], count(calls, calls)
+            for hang_up in (True, False):
+                phones.hang_up = hang_up
+                await steadily(pairs, CALLS_PER_SECOND, calls, phones.call)
+                wanted = next(total)
+                await until(lambda wanted=wanted: len(phones.answered) == wanted, phones)
+                if hang_up:
+                    await asyncio.sleep(min(6.0, seconds))  # their ports are free again
+                    before = [memory_kib(process.pid), memory_kib(media)]
+            call = (memory_kib(process.pid) - before[0]) / calls
+            call_media = (memory_kib(media) - before[1]) / calls
+            phones.hang_up = True
+            for dialog in phones.answered[calls:]:
+                dialog.bye(now=phones.now())
+                phones.endpoint.pump()
+                await asyncio.sleep(0.002)
+            await asyncio.sleep(0.5)
+            await phones.endpoint.close()
+    return Result(idle, registration, call, call_media)
+
+
+async def until(done: Callable[[], bool], phones: Phones) -> None:
+    """Wait for something; stop at the first failure."""
+    async with asyncio.timeout(60):
+        while not done():
+            if phones.failures:
+                raise SystemExit(f"{len(phones.failures)} failures; the first: {phones.failures[0]}")
+            await asyncio.sleep(0.05)
+
+
+def measure(*, quick: bool = False) -> Sequence[Row]:
+    if importlib.util.find_spec("kobza.app.serve") is None:
+        raise Unavailable("there is no kobza serve yet")
+    result = asyncio.run(main(0.5 if quick else 40.0))
+    return [
+        Row("memory of the server and its media process, idle", result.idle / 1024, "MiB"),
+        Row("memory a registration", result.registration, "KiB"),
+        Row("memory of the server a standing call", result.call, "KiB"),
+        Row("memory of the media process a standing call, silent", result.call_media, "KiB"),
+    ]
+
+
+def table(result: Result) -> Table:
+    shown = Table(title="Memory, KiB")
+    for heading in result._fields:
+        shown.add_column(heading, justify="right")
+    shown.add_row(*(f"{figure:,.1f}" for figure in result))
+    return shown
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=40.0, help="of each of the four parts; 35 or more to be right")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    measured = asyncio.run(main(arguments.seconds))
+    if arguments.json:
+        print(json.dumps(measured._asdict()))
+    else:
+        Console().print(table(measured))
