@@ -142,6 +142,20 @@ class Phones:
         )
         self.endpoint.pump()
 
+    async def until_registered(self, wanted: int) -> None:
+        await self._until(lambda: self.registered == wanted)
+
+    async def until_answered(self, wanted: int) -> None:
+        await self._until(lambda: len(self.answered) == wanted)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait for something; stop at the first failure."""
+        async with asyncio.timeout(60):
+            while not done():  # noqa: ASYNC110 - simple, and nothing here is in a hurry
+                if self.failures:
+                    raise SystemExit(f"{len(self.failures)} failures; the first: {self.failures[0]}")
+                await asyncio.sleep(0.05)
+
     def _party(self, name: str) -> NameAddr:
         return NameAddr("", SipUri("sip", name, host=self.server[0]))
 
@@ -227,7 +241,7 @@ async def main(seconds: float) -> Result:
             memory = []
             for round_ in (1, 2):
                 await steadily(each, REGISTRATIONS_PER_SECOND, registrations, phones.register)
-                await until(lambda round_=round_: phones.registered == round_ * registrations, phones)
+                await phones.until_registered(round_ * registrations)
                 memory.append(memory_kib(process.pid))
             registration = (memory[1] - memory[0]) / registrations
             pairs = cycle(zip(names[0::2], names[1::2], strict=True))
@@ -235,8 +249,7 @@ async def main(seconds: float) -> Result:
             for hang_up in (True, False):
                 phones.hang_up = hang_up
                 await steadily(pairs, CALLS_PER_SECOND, calls, phones.call)
-                wanted = next(total)
-                await until(lambda wanted=wanted: len(phones.answered) == wanted, phones)
+                await phones.until_answered(next(total))
                 if hang_up:
                     await asyncio.sleep(min(6.0, seconds))  # their ports are free again
                     before = [memory_kib(process.pid), memory_kib(media)]
@@ -250,15 +263,6 @@ async def main(seconds: float) -> Result:
             await asyncio.sleep(0.5)
             await phones.endpoint.close()
     return Result(idle, registration, call, call_media)
-
-
-async def until(done: Callable[[], bool], phones: Phones) -> None:
-    """Wait for something; stop at the first failure."""
-    async with asyncio.timeout(60):
-        while not done():
-            if phones.failures:
-                raise SystemExit(f"{len(phones.failures)} failures; the first: {phones.failures[0]}")
-            await asyncio.sleep(0.05)
 
 
 def measure(*, quick: bool = False) -> Sequence[Row]:
