@@ -151,7 +151,7 @@ class Phones:
     async def _until(self, done: Callable[[], bool]) -> None:
         """Wait for something; stop at the first failure."""
         async with asyncio.timeout(60):
-            while not done():  # noqa: ASYNC110 - simple, and nothing here is in a hurry
+            while not done():
                 if self.failures:
                     raise SystemExit(f"{len(self.failures)} failures; the first: {self.failures[0]}")
                 await asyncio.sleep(0.05)
