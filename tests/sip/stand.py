@@ -1,11 +1,13 @@
 """One user agent against messages written by hand."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any, TypeVar
 
+from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow, Transport
-from kobza.sip.invite import InviteDialog
+from kobza.sip.invite import InviteDialog, InviteState
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.responses import response_to
 from kobza.sip.ua import InviteReceived, UaEvent, UserAgent
@@ -22,6 +24,11 @@ CONTACT = ("Contact", "<sip:peer@192.0.2.9:5080>")
 SDP_TYPE = ("Content-Type", "application/sdp")
 
 
+def state_of(dialog: InviteDialog) -> InviteState:
+    """The state; asked anew each time, which a type checker does not expect of an attribute."""
+    return dialog.state
+
+
 class Stand:
     """A user agent, its clock, what it sent and told."""
 
@@ -30,6 +37,7 @@ class Stand:
         self.ua = UserAgent(new_token=lambda: f"t{next(numbers):06d}", **options)
         self.flow = flow
         self.now = 100.0
+        self.raw: list[bytes] = []
         self.sent: list[SipRequest | SipResponse] = []
         self.flows: list[Flow] = []
         self.events: list[UaEvent] = []
@@ -133,7 +141,9 @@ class Stand:
     def drain(self) -> None:
         """Note what was sent and told."""
         for transmit in self.ua.take_transmits():
-            self.sent.append(parse_message(transmit.data))
+            self.raw.append(transmit.data)
+            with suppress(MalformedMessage):  # the 400 to a broken request copies what is broken in it
+                self.sent.append(parse_message(transmit.data))
             self.flows.append(transmit.flow)
         self.events += self.ua.take_events()
 

@@ -21,6 +21,7 @@ from kobza.sip.ua import (
     ResponseReceived,
 )
 from tests.sip.network import ANSWER, OFFER, Network, Wire
+from tests.sip.stand import Stand
 
 Q850 = [("Reason", 'Q.850;cause=16;text="Normal call clearing"')]
 T1 = 0.5
@@ -316,6 +317,18 @@ def test_late_offer() -> None:
     mine.bye(now=network.now)
     network.finish()
     assert len(network.sent("a", "ACK")) == 1
+
+
+def test_answer_to_a_late_offer_after_the_peer_has_hung_up() -> None:
+    """The 2xx is acknowledged all the same, and nothing more."""
+    stand = Stand()
+    dialog = stand.invite(body=b"")
+    stand.answer(stand.one("INVITE"), 200, body=OFFER)
+    stand.receive(stand.within(dialog, "BYE", number=1))
+    dialog.acknowledge(ANSWER)
+    assert stand.words == ["INVITE", "200 BYE", "ACK"]
+    assert dialog.state is InviteState.ENDED
+    stand.finish()
 
 
 def test_bye_while_the_answer_to_a_late_offer_is_owed() -> None:

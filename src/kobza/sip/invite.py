@@ -168,13 +168,12 @@ class InviteDialog:
 
     def cancel(self, *, headers: Headers = (), now: float) -> None:
         """Take our INVITE back. InviteRejected follows; a 2xx that crosses is ended by itself. Answered: `bye`."""
-        if self.role == "uas" or not self.is_unanswered:
+        if self.sent is None or not self.is_unanswered:
             self.bye(headers=headers, now=now)
         elif self.state is not InviteState.CANCELLING:
             lines = raw_lines(headers)
             self.state = InviteState.CANCELLING
-            if self.sent is not None:
-                self.sent.cancel(lines, now)
+            self.sent.cancel(lines, now)
 
     def acknowledge(self, body: bytes) -> None:
         """Send the ACK with our answer to the offer in a 2xx, after an INVITE or re-INVITE of ours without a body."""
@@ -192,7 +191,7 @@ class InviteDialog:
         Only the CANCEL has its InviteRejected.
         """
         if self.is_unanswered:
-            if self.role == "uac":
+            if self.sent is not None:
                 self.cancel(headers=headers, now=now)
             else:
                 self.reject(TEMPORARILY_UNAVAILABLE, headers=headers, now=now)
@@ -238,7 +237,7 @@ class InviteDialog:
         cseq, branch = dialog.next_cseq(), core.new_branch()
         lines = (dialog.contact_line, core.allow_line, *core.supported_lines) if method == "UPDATE" else ()
         request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
-        client = InDialogRequest(core, request, branch, dialog.flow, self._credentials, self, dialog)
+        client = InDialogRequest(self, request, branch, self._credentials)
         if not (self.is_standing or (self.state is InviteState.EARLY and self.role == "uas")):
             core.events.append(RequestFailed(client, 481))
         else:
@@ -296,15 +295,12 @@ class InviteDialog:
 
     def rejected(self, status: int, response: SipResponse | None) -> None:
         """Take the failure of our INVITE."""
-        if not self.is_unanswered:
-            return
         self.finish()
         self.core.events.append(InviteRejected(self, status, response))
 
-    def cancelled(self, request: SipRequest, now: float) -> None:
+    def cancelled(self, received: ReceivedInvite, request: SipRequest, now: float) -> None:
         """Take the peer's CANCEL of its INVITE."""
-        if self.received is not None:
-            self.received.reject(CANCELLED, None, self.core.cancel_headers, now)
+        received.reject(CANCELLED, None, self.core.cancel_headers, now)
         self.finish()
         self.core.events.append(InviteCancelled(self, request))
 

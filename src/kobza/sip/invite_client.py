@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from kobza.sip.dialog import Dialog, RawLine
@@ -25,7 +26,7 @@ FIRST_FREE_KIND = 1
 _CANCEL_KEEPS = frozenset({"via", "max-forwards", "route", "from", "to", "call-id"})
 
 
-class SentInvite:
+class SentInvite(ABC):
     """What the first INVITE and a re-INVITE have in common. It lives as long as its transaction: so do its ACKs."""
 
     __slots__ = (
@@ -59,7 +60,6 @@ class SentInvite:
         self._cancel_sent = False
         self._provisional = False
         self._timer: Timer | None = None
-        self.transaction: ClientTransaction | None = None
 
     def send(self, request: SipRequest, cseq: int, branch: str, flow: Flow, now: float) -> None:
         """Send the INVITE, the first time or again."""
@@ -73,8 +73,6 @@ class SentInvite:
 
     def cancel(self, lines: tuple[RawLine, ...], now: float) -> None:
         """Take the INVITE back: at once when a provisional response was seen, else when one comes (9.1)."""
-        if not self.is_open or self.is_cancelled:
-            return
         self.is_cancelled = True
         self._cancel_lines = lines
         if self._provisional:
@@ -130,23 +128,23 @@ class SentInvite:
 
     def timer_fired(self, _kind: int, now: float) -> None:
         """Give up waiting for the end of what was cancelled."""
-        if self.transaction is not None:
-            self.transaction.give_up(now)
+        self.transaction.give_up(now)
         self._close()
         self.refused(CANCELLED, None, now)
 
     # for subclasses
 
+    @abstractmethod
     def progressed(self, response: SipResponse) -> None:
         """Take a 101 to 199."""
 
+    @abstractmethod
     def succeeded(self, response: SipResponse, now: float) -> None:
         """Take the first 2xx of a tag; it must be acknowledged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refused(self, status: int, response: SipResponse | None, now: float) -> None:
         """Take the end without a 2xx; `response` is None when none came."""
-        raise NotImplementedError
 
     # inside
 

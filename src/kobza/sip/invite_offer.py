@@ -98,6 +98,9 @@ class Reinvite(SentInvite):
             self.owner.lost("408", now)
         self.refused(status, None, now)
 
+    def progressed(self, _response: SipResponse) -> None:
+        """Nothing: a re-INVITE rings for nobody."""
+
     def succeeded(self, response: SipResponse, _now: float) -> None:
         """Acknowledge, and tell of the answer. After our BYE, or a CANCEL that came too late, only acknowledge."""
         owner = self.owner

@@ -44,7 +44,7 @@ def take_cancel(received: ReceivedInvite, request: SipRequest, now: float) -> No
     """Take the CANCEL of an INVITE that has no final response. A re-INVITE's leaves the call as it was."""
     dialog = received.owner
     if received.is_first:
-        dialog.cancelled(request, now)
+        dialog.cancelled(received, request, now)
     else:
         dialog.reject_offer(487, headers=dialog.core.cancel_headers, now=now)
 

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from kobza.sip.message import SipResponse
-from kobza.sip.request import ClientRequest
+from typing import TYPE_CHECKING
+
+from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.request import ClientRequest, Credentials
 from kobza.sip.ua_events import RequestFailed, ResponseReceived
+
+if TYPE_CHECKING:
+    from kobza.sip.invite import InviteDialog
 
 
 class InDialogRequest(ClientRequest):
     """INFO, UPDATE and others on behalf of the owner."""
 
-    __slots__ = ()
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: InviteDialog, request: SipRequest, branch: str, credentials: Credentials | None) -> None:
+        dialog = owner.dialog
+        super().__init__(owner.core, request, branch, dialog.flow, credentials, owner, dialog)
+        self._owner = owner
 
     def answered(self, response: SipResponse, now: float) -> None:
         """Pass it on; a peer that does not know the dialog ends it (RFC 3261 12.2.1.2, RFC 5057)."""
         self.core.events.append(ResponseReceived(self, response))
-        if self.dialog is None:
-            return
         status = response.status
         if status == 481 or (status == 408 and self.method == "UPDATE"):
-            self.dialog.lost(str(status), now)
+            self._owner.lost(str(status), now)
         elif status < 300 and self.method == "UPDATE":
-            self.dialog.dialog.refresh(response)
+            self._owner.dialog.refresh(response)
 
     def failed(self, status: int, now: float) -> None:
         """Pass it on; no answer to an UPDATE ends the dialog."""
         self.core.events.append(RequestFailed(self, status))
-        if self.dialog is not None and status == 408 and self.method == "UPDATE":
-            self.dialog.lost("408", now)
+        if status == 408 and self.method == "UPDATE":
+            self._owner.lost("408", now)
 
 
 class ByeRequest(ClientRequest):

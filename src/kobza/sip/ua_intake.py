@@ -186,7 +186,11 @@ def _check(request: SipRequest) -> list[str]:
     method = request.method
     if method in ("INVITE", "UPDATE"):
         contacts = request.contacts
-        if request.to.tag is None and not (contacts and contacts[0].uri.scheme in ("sip", "sips")):
+        if (
+            method == "INVITE"
+            and request.to.tag is None
+            and not (contacts and contacts[0].uri.scheme in ("sip", "sips"))
+        ):
             raise MalformedMessage("no Contact with a SIP URI", "Contact header")
         _ = request.record_routes
         if request.body:
