@@ -30,7 +30,6 @@ def say(word: str) -> None:
 
 async def main(calls: int, first_port: int, first_phone: int) -> None:
     loop = asyncio.get_running_loop()
-    say("started")
     for call in range(calls):
         ends: list[Forwarder] = []
         for side in (0, 1):

@@ -190,6 +190,35 @@ asyncio.run(main())
 """
 
 
+MANY = """
+import asyncio, resource, sys
+from kobza.media.embedded import EmbeddedPlane
+from kobza.media.plane import MediaError, Side
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+async def main():
+    plane = EmbeddedPlane(host="127.0.0.1", ports=range(int(sys.argv[1]), int(sys.argv[1]) + 80), timeout=60.0)
+    await plane.start()
+    replies = []
+    for number in range(40):
+        plane.offer(str(number), source=None, target=Side.CALLER, sdp=None, done=replies.append)
+    while len(replies) < 40:
+        await asyncio.sleep(0.02)
+    print(sum(isinstance(reply, bytes) for reply in replies), replies[-1])
+    await plane.stop()
+asyncio.run(main())
+"""
+
+
+async def test_a_low_limit_of_open_files_is_raised() -> None:
+    """Debian gives a program 1024 files, of which a call takes four; it may take more by itself."""
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", MANY, str(free_range(80).start)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await program.communicate()
+    assert out.split()[0] == b"40", out
+
+
 def is_running(pid: int) -> bool:
     """Tell whether a process runs; one that ended and waits for its parent does not."""
     try:

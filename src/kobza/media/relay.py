@@ -7,6 +7,7 @@ never outlives the PBX, and completes the spools of its recordings before.
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -211,6 +212,13 @@ class Relay(asyncio.Protocol):
         self._tone_timer = self._loop.call_at(self._tone_due, self._play)
 
 
+def allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: a call takes four, and the soft one is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def main(path: str, silence: float) -> None:
     """Serve the PBX that listens on a unix socket until it closes it. `silence` in seconds, see MediaTimedOut."""
     for law in Law:
@@ -229,4 +237,5 @@ if __name__ == "__main__":
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     # Ctrl-C goes to the whole foreground group; the PBX decides when the relay ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    allow_many_files()
     uvloop.run(main(sys.argv[1], float(sys.argv[2])))
