@@ -41,7 +41,7 @@ def test_forks() -> None:
     for tag in ("one", "two"):
         stand.answer(invite, 180, tag=tag, headers=[fork_contact(tag)])
     assert [event.response.to.tag for event in stand.told(InviteProgressed)] == ["one", "two"]
-    assert dialog.dialog_id[2] is None
+    assert dialog.dialog_id == (invite.call_id, dialog.local_tag, None)
     stand.receive(stand.request("OPTIONS", to_tag=dialog.local_tag, from_tag="two", call_id=dialog.sip_call_id))
     stand.receive(stand.request("OPTIONS", to_tag=dialog.local_tag, from_tag="no", call_id=dialog.sip_call_id))
     stand.receive(stand.request("OPTIONS", to_tag=dialog.local_tag, from_tag="two", call_id="other"))
@@ -58,7 +58,7 @@ def test_forks() -> None:
         ("sip:three@192.0.2.9:5080", "three", 2),
     ]
     assert [event.response.to.tag for event in stand.told(InviteAnswered)] == ["two"]
-    assert dialog.dialog_id[2] == "two"
+    assert [event.dialog.remote_tag for event in stand.told(InviteAnswered)] == ["two"]
     stand.forget()
     stand.answer(invite, 200, tag="one", headers=[fork_contact("one")], body=ANSWER)
     stand.answer(invite, 200, tag="two", headers=[fork_contact("two")], body=ANSWER)

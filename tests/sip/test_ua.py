@@ -43,6 +43,16 @@ def test_request_and_response() -> None:
     stand.finish()
 
 
+def test_tag_of_an_address_is_not_ours() -> None:
+    """An owner may pass on a From that it received."""
+    stand = Stand()
+    send(stand, from_=NameAddr.parse("<sip:a@b>;x=1;tag=theirs"))
+    assert stand.one("OPTIONS").from_.param("x") == "1"
+    assert stand.one("OPTIONS").from_.tag not in (None, "theirs")
+    stand.wait(32)
+    stand.finish()
+
+
 @pytest.mark.parametrize(("broken", "status"), [(False, 408), (True, 503)])
 def test_request_without_response(broken: bool, status: int) -> None:
     stand = Stand()

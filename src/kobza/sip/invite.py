@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Literal
 
 from kobza.sip.dialog import Dialog, RawLine, raw_lines
@@ -12,6 +11,7 @@ from kobza.sip.invite_client import CANCELLED, FirstInvite
 from kobza.sip.invite_offer import REQUEST_PENDING, ReceivedUpdate, Reinvite
 from kobza.sip.invite_requests import ByeRequest, InDialogRequest
 from kobza.sip.invite_server import ReceivedInvite
+from kobza.sip.invite_state import OVER, STANDING, UNANSWERED, InviteState
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import ClientRequest, Credentials
 from kobza.sip.ua_core import UaCore
@@ -28,32 +28,12 @@ from kobza.sip.ua_events import (
 
 Headers = Iterable[tuple[str, str]]
 
+__all__ = ["InviteDialog", "InviteState"]
+
 MAX_EARLY_TAGS = 32
 """Forks of one INVITE that are remembered while it rings."""
 TEMPORARILY_UNAVAILABLE = 480
 """How `bye` refuses a call that was not answered."""
-
-
-class InviteState(StrEnum):
-    """How far a usage is."""
-
-    TRYING = "trying"
-    """The INVITE was sent or received."""
-    EARLY = "early"
-    """A 101 to 199 was sent or received."""
-    CANCELLING = "cancelling"
-    """We take our INVITE back; its final response is awaited."""
-    ACCEPTED = "accepted"
-    """A 2xx was sent and its ACK is awaited; or received, and the owner owes the ACK with its answer."""
-    CONFIRMED = "confirmed"
-    CLOSING = "closing"
-    """Our BYE is on its way, or waits for the ACK that must come before it."""
-    ENDED = "ended"
-
-
-_UNANSWERED = frozenset({InviteState.TRYING, InviteState.EARLY, InviteState.CANCELLING})
-_STANDING = frozenset({InviteState.ACCEPTED, InviteState.CONFIRMED})
-_OVER = frozenset({InviteState.CLOSING, InviteState.ENDED})
 
 
 class InviteDialog:
@@ -198,7 +178,7 @@ class InviteDialog:
         elif self.state is InviteState.ACCEPTED and self.role == "uas":
             self._bye_lines = raw_lines(headers)
             self.state = InviteState.CLOSING
-        elif self.state in _STANDING:
+        elif self.state in STANDING:
             self.acknowledge(b"")
             self.send_bye(raw_lines(headers), now)
 
@@ -207,8 +187,8 @@ class InviteDialog:
 
         One at a time: a second one before the outcome is rejected with 491.
         """
-        if self.state not in _STANDING or self.offer_out is not None:
-            status = 481 if self.state in _OVER else REQUEST_PENDING
+        if self.state not in STANDING or self.offer_out is not None:
+            status = 481 if self.state in OVER else REQUEST_PENDING
             self.core.events.append(OfferRejected(self, status))
             return
         self.offer_out = Reinvite(self.core, self, self._credentials, body, raw_lines(headers))
@@ -249,12 +229,12 @@ class InviteDialog:
     @property
     def is_unanswered(self) -> bool:
         """Whether the first INVITE has no final response."""
-        return self.state in _UNANSWERED
+        return self.state in UNANSWERED
 
     @property
     def is_standing(self) -> bool:
         """Whether it was answered and is not over."""
-        return self.state in _STANDING
+        return self.state in STANDING
 
     @property
     def is_free_to_offer(self) -> bool:

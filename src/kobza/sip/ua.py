@@ -7,6 +7,7 @@ thread. After each input the owner takes `take_transmits` and `take_events`, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from kobza.sip.dialog import MAX_FORWARDS, Dialog
@@ -285,11 +286,13 @@ class UserAgent:
         """Prepare the dialog-to-be of a request of ours; also for requests that make none."""
         core = self._core
         local_tag = core.new_token()
+        if from_.tag is not None:
+            from_ = replace(from_, params=tuple(param for param in from_.params if param[0].lower() != "tag"))
         dialog = Dialog(
             call_id=call_id or f"{core.new_token()}@{host_text(flow.local[0])}",
             local_tag=local_tag,
             remote_tag=None,
-            from_line=f"From: {from_.with_param('tag', local_tag)}",
+            from_line=f"From: {from_};tag={local_tag}",
             to_line=f"To: {to}",
             remote_target=target,
             routes=route_set,

@@ -42,7 +42,7 @@ class Intake:
             self.stray += 1
             return
         _ = response.to
-        if 100 < response.status < 300:
+        if 200 <= response.status < 300 and response.cseq.method in ("INVITE", "UPDATE"):
             _ = response.contacts
             _ = response.record_routes
         transaction.receive(response, now)
@@ -182,8 +182,10 @@ def response_flows(via: Via, flow: Flow) -> tuple[Flow, Flow | None]:
 
 def _check(request: SipRequest) -> list[str]:
     """Read all that will be read of a request, before anything is done with it; returns its Require."""
-    _ = request.call_id, request.max_forwards, request.from_, request.uri
+    _ = request.call_id, request.from_
     method = request.method
+    if request.to.tag is None:
+        _ = request.uri, request.max_forwards
     if method in ("INVITE", "UPDATE"):
         contacts = request.contacts
         if (

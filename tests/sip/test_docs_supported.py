@@ -1,0 +1,131 @@
+"""docs/supported-sip.md says what the code does, as far as a list can say it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kobza.sip import layer, message, ua_core
+from kobza.sip.field_names import known_key
+from kobza.sip.header_lines import MAX_HEADERS
+from kobza.sip.invite import MAX_EARLY_TAGS
+from kobza.sip.invite_offer import MAX_TRIES
+from tests.sip.network import ANSWER, OFFER, Network
+from tests.sip.test_ua import REFUSED
+
+pytestmark = pytest.mark.docs
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "supported-sip.md").read_text(encoding="utf-8")
+SOURCES = ROOT / "src" / "kobza" / "sip"
+PROPERTIES = {
+    "contacts": "Contact",
+    "record_routes": "Record-Route",
+    "routes": "Record-Route",
+    "paths": "Path",
+    "max_forwards": "Max-Forwards",
+    "content_type": "Content-Type",
+    "cseq": "CSeq",
+    "call_id": "Call-ID",
+    "from_": "From",
+    "via": "Via",
+    "expires": "Expires",
+    "reasons": "Reason",
+}
+"""Typed properties of a message; `routes` is a dialog's, made of Record-Route."""
+
+
+def section(title: str) -> str:
+    """Text under a heading."""
+    return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(title: str) -> Iterator[list[str]]:
+    """Cells of the table rows under a heading, without its head."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    for line in lines[2:]:
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def listed(words: str) -> list[str]:
+    """Names after `words:` up to the full stop."""
+    found = re.search(re.escape(words) + r":\s([^.:]*)[.:]", TEXT)
+    assert found is not None, words
+    return [name.strip() for name in found[1].split(",")]
+
+
+def test_methods() -> None:
+    allowed = {*ua_core.DIALOG_METHODS, "REGISTER"}
+    assert {cells[0] for cells in rows("Methods")} == allowed
+    assert set(listed("refused with 405 and Allow")) == ua_core.KNOWN_METHODS - allowed
+
+
+def test_statuses_sent_without_an_owner() -> None:
+    documented = {int(cells[0]) for cells in rows("Answers without an owner")}
+    tested = {status for _, _, status, _ in REFUSED.values()}
+    assert tested <= documented
+    in_code = {
+        int(status)
+        for name in ("ua_intake.py", "invite_received.py", "invite_client.py", "invite_offer.py")
+        for status in re.findall(
+            r"(?:respond\(|^[A-Z_]+ = )([45]\d\d)\b", (SOURCES / name).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert len(in_code) > 5
+    assert in_code <= documented
+    assert documented - tested - in_code == {100, 200, 505, 513, 405, 501} - tested - in_code
+
+
+def test_headers_that_are_written() -> None:
+    written = listed("Written by the user agent")
+    network = Network(called={"supported": ["path"]})
+    mine, theirs = network.talk()
+    mine.reinvite(OFFER, now=network.now)
+    network.settle()
+    theirs.answer_offer(ANSWER, now=network.now)
+    network.settle()
+    mine.cancel(now=network.now)
+    network.settle()
+    other, _ = network.ring()
+    other.cancel(now=network.now)
+    network.finish()
+    seen = {name for wire in network.wire for name, _ in wire.message.items()}
+    assert len(seen) > 10
+    assert seen <= set(written)
+
+
+def test_headers_are_known_to_the_codec() -> None:
+    for words in ("Written by the user agent", "Written by its owners", "Read by the user agent"):
+        names = listed(words)
+        assert names == sorted(names)
+        assert [name for name in names if known_key(name) is None] == []
+
+
+def test_headers_that_are_read() -> None:
+    """Every header that the user agent's files ask a message for is listed."""
+    read = {known_key(name) for name in listed("Read by the user agent")}
+    asked = set()
+    for path in SOURCES.glob("*.py"):
+        if path.name.startswith(("ua", "invite", "dialog", "request")):
+            text = path.read_text(encoding="utf-8")
+            asked |= set(re.findall(r"\.(?:get|get_all|tokens)\(\"([A-Za-z-]+)\"\)", text))
+            asked |= {PROPERTIES[name] for name in re.findall(rf"\.({'|'.join(PROPERTIES)})\b(?!\()", text)}
+    assert len(asked) > 8
+    assert {known_key(name) for name in asked} <= read
+
+
+def test_limits() -> None:
+    text = section("Limits")
+    bounds = (
+        layer.MAX_SERVER_TRANSACTIONS,
+        layer.DIALOG_RESERVE,
+        layer.MAX_CLIENT_TRANSACTIONS,
+        ua_core.MAX_DIALOGS,
+        MAX_EARLY_TAGS,
+        message.MAX_MESSAGE_BYTES,
+        MAX_HEADERS,
+    )
+    for bound in bounds:
+        assert f"{bound:,}" in text
+    assert f"after {MAX_TRIES} tries" in TEXT
+    assert f"Retry-After: {layer.RETRY_AFTER} " in TEXT
