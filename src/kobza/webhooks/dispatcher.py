@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
+from kobza.call.directory import Endpoint
 from kobza.store.entries import AttemptStored, DeliveryOutcome, Entry, StateStored
 from kobza.store.store import Store
 from kobza.webhooks.address import Network
@@ -124,6 +125,12 @@ class Dispatcher:
         lane = self._lane(enterprise_id)
         lane.fall_behind()
         self._advance(lane)
+
+    async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> Outcome:
+        """Send a state once, now, beside what is owed. Every failure is an outcome."""
+        if self._client is None:
+            raise RuntimeError("the dispatcher is not running")
+        return await self._client.post(endpoint, event_id, body)
 
     @property
     def held(self) -> int:

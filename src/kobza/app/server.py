@@ -1,0 +1,285 @@
+"""The server, put together: what is built of what, in which order it starts, and in the reverse order stops."""
+
+import asyncio
+import gc
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from kobza.api.app import build_app
+from kobza.config.settings import Settings, webhook_networks
+from kobza.media.embedded import EmbeddedPlane
+from kobza.net.clock import SteadyClock
+from kobza.pbx import recovery
+from kobza.pbx.admission import Admission
+from kobza.pbx.authenticator import Authenticator
+from kobza.pbx.books import BookKeeper
+from kobza.pbx.commands import Commands
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.journal import Journal, JournalFailure
+from kobza.pbx.locations import Locations
+from kobza.pbx.presence import Presence
+from kobza.pbx.recordings import Recordings
+from kobza.pbx.registrar import ExpiryLimits, Registrar
+from kobza.pbx.switch import Switch
+from kobza.sip.digest import DigestVerifier
+from kobza.sip.flow import Transport
+from kobza.sip.ua import UserAgent
+from kobza.store import STORE_FILE, Store, bindings, meta
+from kobza.store.ids import new_id
+from kobza.webhooks.dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
+
+GC_THRESHOLDS: Final = (50_000, 20, 100)
+"""The collector walks every live transaction; ten thousand of them are alive under load and hold no cycles. Measured:
+15 to 20 % of the CPU of signalling."""
+SECRET_BYTES: Final = 32
+HTTP_STOP_SECONDS: Final = 3
+"""How long requests under way may take when the server stops."""
+RESTORED: Final = frozenset({"UDP"})
+"""Transports whose registrations outlive a restart: a connection does not."""
+
+
+class ServerError(Exception):
+    """The server cannot start, or a part of it died; one line for people."""
+
+
+class Server:
+    """One Kobza in this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._now = SteadyClock().now
+        self._stops: list[Callable[[], Awaitable[object]]] = []
+        self._failure: asyncio.Future[BaseException] | None = None
+        self.http_url = ""
+        """Where HTTP answers; known after `start`."""
+        self.sip_addresses: list[tuple[Transport, str, int]] = []
+        """Where SIP is spoken, UDP first; known after `start`."""
+
+    async def start(self) -> None:
+        """Start everything; what had started is stopped again when something cannot.
+
+        Raises:
+            StoreError: there is no store, or it cannot be used.
+            ServerError: an address is taken, the media plane does not start.
+
+        """
+        gc.set_threshold(*GC_THRESHOLDS)
+        self._failure = asyncio.get_running_loop().create_future()
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything in the reverse order; a part that cannot stop keeps no other from it."""
+        while self._stops:
+            stop = self._stops.pop()
+            try:
+                await stop()
+            except Exception:
+                log.exception("a part of the server did not stop cleanly")
+
+    async def failed(self) -> BaseException:
+        """Wait until a part of the server dies that it cannot do without; return why."""
+        if self._failure is None:
+            raise RuntimeError("the server was not started")
+        return await asyncio.shield(self._failure)
+
+    async def _start(self) -> None:
+        settings = self._settings
+        data = settings.data
+        store = await asyncio.to_thread(Store.open, data / STORE_FILE)
+        self._stop_with(lambda: asyncio.to_thread(store.close))
+        before = await recovery.look_back(store)
+        view = DirectoryView(store)
+        await view.start()
+        self._stop_with(view.stop)
+        journal = Journal(data / STORE_FILE, now=self._now, on_failure=self._journal_failed)
+        journal.start()
+        self._stop_with(journal.stop)
+        dispatcher = Dispatcher(
+            store,
+            journal,
+            allow_private=webhook_networks(settings),
+            now=self._now,
+            in_flight=settings.webhook_in_flight,
+            held=settings.webhook_held,
+            timeout=settings.webhook_timeout,
+        )
+        books = BookKeeper(journal, view, dispatcher.owed, new_id)
+        await recovery.close_books(before, journal, books)
+        await dispatcher.start()
+        self._stop_with(dispatcher.stop)
+        recordings = Recordings(data / "recordings", store=store, journal=journal, now=self._now)
+        await recordings.start()
+        self._stop_with(recordings.stop)
+        plane = EmbeddedPlane(host=settings.rtp_host, ports=settings.rtp_ports.ports, timeout=settings.media_timeout)
+        switch, commands = await self._build(store, view, journal, books, recordings, plane)
+        await plane.start()
+        self._stop_with(plane.stop)
+        await self._listen(switch)
+        switch.start()
+        self._stop_with(switch.stop)
+        await self._serve_http(store, commands, recordings, dispatcher)
+
+    async def _build(
+        self,
+        store: Store,
+        view: DirectoryView,
+        journal: Journal,
+        books: BookKeeper,
+        recordings: Recordings,
+        plane: EmbeddedPlane,
+    ) -> tuple[Switch, Commands]:
+        settings = self._settings
+        realm = await asyncio.to_thread(_realm, store)
+        locations = Locations()
+        known = await asyncio.to_thread(_bindings, store, self._now())
+        locations.load(binding for binding in known if binding.transport in RESTORED)
+        secret = settings.nonce_secret
+        nonce_key = secrets.token_bytes(SECRET_BYTES) if secret is None else secret.get_secret_value().encode()
+        authenticator = Authenticator(DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime))
+        presence = Presence(locations, self._now)
+        admission = Admission(view, locations, authenticator)
+        registrar = Registrar(
+            locations=locations,
+            authenticator=authenticator,
+            journal=journal,
+            limits=ExpiryLimits(settings.registration_min, settings.registration_max, settings.registration_default),
+            changed=presence.changed,
+        )
+        switch = Switch(
+            ua=UserAgent(new_token=lambda: secrets.token_hex(8), supported=("path",)),
+            plane=plane,
+            view=view,
+            admission=admission,
+            registrar=registrar,
+            presence=presence,
+            books=books,
+            recordings=recordings,
+            now=self._now,
+            new_id=new_id,
+            ring_timeout=settings.ring_timeout,
+        )
+        commands = Commands(
+            store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
+        )
+        return switch, commands
+
+    async def _listen(self, switch: Switch) -> None:
+        for listen in self._settings.sip:
+            transport = Transport(listen.transport.upper())
+            try:
+                host, port = await switch.endpoint.listen(transport, listen.host, listen.port)
+            except OSError as error:
+                await switch.endpoint.close()
+                raise ServerError(f"cannot listen on {listen}: {error.strerror or error}") from error
+            self.sip_addresses.append((transport, host, port))
+        self.sip_addresses.sort(key=lambda address: address[0] is not Transport.UDP)
+
+    async def _serve_http(
+        self, store: Store, commands: Commands, recordings: Recordings, dispatcher: Dispatcher
+    ) -> None:
+        address = self._settings.http
+        app = build_app(
+            store=store,
+            commands=commands,
+            recordings=recordings.directory,
+            now=self._now,
+            portal_secret=await asyncio.to_thread(_kept_secret, self._settings.data / "portal.key"),
+            webhooks=dispatcher,
+        )
+        server = _HttpServer(
+            uvicorn.Config(
+                app,
+                host=address.host,
+                port=address.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=HTTP_STOP_SECONDS,
+            )
+        )
+        task = asyncio.create_task(server.serve(), name="http")
+        task.add_done_callback(self._http_ended)
+
+        async def stop() -> None:
+            server.should_exit = True
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stop_with(stop)
+        while not server.started:
+            if task.done():
+                raise ServerError(f"cannot listen on {address}: the address is taken or not this machine's")
+            await asyncio.sleep(0.01)
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        self.http_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _stop_with(self, stop: Callable[[], Awaitable[object]]) -> None:
+        self._stops.append(stop)
+
+    def _journal_failed(self, failure: JournalFailure) -> None:
+        """Say what the journal cannot store. It goes on trying by itself unless its thread died."""
+        if failure.rejected:
+            log.error("the store refused %d entries for good: %s", len(failure.rejected), failure.error)
+        elif isinstance(failure.error, Exception):
+            log.error("what calls produce cannot be stored (%d wait): %s", failure.waiting, failure.error)
+        else:
+            self._fail(failure.error)
+
+    def _http_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_result(error)
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn without its own signals and without its `sys.exit` for an address that is taken."""
+
+    def install_signal_handlers(self) -> None:
+        """Leave signals to who runs the server."""
+
+    async def serve(self, sockets: "list[object] | None" = None) -> None:  # type: ignore[override]
+        """Serve until told to stop."""
+        try:
+            await self._serve(sockets)  # type: ignore[arg-type]
+        except SystemExit:
+            log.error("HTTP could not be started")  # noqa: TRY400 - uvicorn has said why
+
+
+def _realm(store: Store) -> str:
+    with store.read() as conn:
+        return meta.sip_realm(conn)
+
+
+def _bindings(store: Store, now: float) -> list[bindings.Binding]:
+    with store.read() as conn:
+        return bindings.load_all(conn, int(now * 1000))
+
+
+def _kept_secret(path: Path) -> bytes:
+    """Return the secret in a file, made at the first start; only its owner may read it."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_bytes()
+        if len(key) < SECRET_BYTES:
+            raise ServerError(f"{path} is damaged: remove it, then everybody signs in anew") from None
+        return key
+    with os.fdopen(handle, "wb") as file:
+        key = secrets.token_bytes(SECRET_BYTES)
+        file.write(key)
+    return key

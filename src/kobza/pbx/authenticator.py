@@ -1,0 +1,89 @@
+"""Who sends a request: the check of its digest credentials against the subscribers (RFC 3261 22)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kobza.call.directory import Directory, Subscriber
+from kobza.call.errors import NumberError
+from kobza.call.numbers import normalize
+from kobza.sip.auth_params import parse_auth
+from kobza.sip.digest import DigestOutcome, DigestVerifier
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.message import SipRequest
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The response that a request gets instead of being served."""
+
+    status: int
+    headers: Headers = ()
+    detail: str = ""
+    """Words for the log; "" for the first, empty-handed try of every phone."""
+
+
+class Authenticator:
+    """Checks requests of phones. The user name is the number as people write it nationally."""
+
+    def __init__(self, verifier: DigestVerifier) -> None:
+        self._verifier = verifier
+
+    def check(
+        self, request: SipRequest, directory: Directory, now: float, *, asked_by: Literal["registrar", "proxy"]
+    ) -> Subscriber | Denied:
+        """Return the subscriber whose password the request proves, or what to answer.
+
+        A registrar asks with 401, whoever carries calls with 407 (RFC 3261 22.2, 22.3).
+        """
+        proxy = asked_by == "proxy"
+        agent = request.get("user-agent")
+        credentials = self._credentials(request, "proxy-authorization" if proxy else "authorization")
+        if credentials is None:
+            return self._challenge(now, agent, proxy=proxy)
+
+        found: Subscriber | None = None
+
+        def ha1_for(username: str, algorithm: str) -> str | None:
+            nonlocal found
+            found = _subscriber(directory, username)
+            if found is None:
+                return None
+            return (found.ha1_md5 if algorithm == "MD5" else found.ha1_sha256) or None
+
+        verdict = self._verifier.verify(credentials, request.method, request.body, ha1_for, now)
+        match verdict.outcome:
+            case DigestOutcome.OK if found is not None:
+                return found
+            case DigestOutcome.STALE:
+                return self._challenge(now, agent, proxy=proxy, stale=True)
+            case DigestOutcome.MALFORMED:
+                return Denied(400, detail=f"credentials: {verdict.detail}")
+            case _:
+                return self._challenge(now, agent, proxy=proxy, detail=f"{verdict.username!r}: {verdict.detail}")
+
+    def _challenge(
+        self, now: float, user_agent: str | None, *, proxy: bool, stale: bool = False, detail: str = ""
+    ) -> Denied:
+        name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+        values = self._verifier.challenges(now, user_agent=user_agent, stale=stale)
+        return Denied(407 if proxy else 401, tuple((name, value) for value in values), detail)
+
+    def _credentials(self, request: SipRequest, name: str) -> str | None:
+        """Return the credentials for our realm; those for other realms are for servers behind us. None: none at all."""
+        values = request.get_all(name)
+        for value in values:
+            try:
+                if parse_auth(value).params.get("realm") == self._verifier.realm:
+                    return value
+            except MalformedMessage:
+                return value
+        return values[0] if values else None
+
+
+def _subscriber(directory: Directory, username: str) -> Subscriber | None:
+    try:
+        return directory.subscribers.get(normalize(username))
+    except NumberError:
+        return None

@@ -1,0 +1,106 @@
+"""How an INVITE to a device or a trunk is addressed, and what it says of who calls (RFC 3323, 3325)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kobza.call.directory import Trunk
+from kobza.call.numbers import national
+from kobza.call.routing import Identity
+from kobza.sip.flow import Address, Flow, Transport, host_text
+from kobza.sip.headers import NameAddr
+from kobza.sip.uri import SipUri
+from kobza.store.entries import Binding
+
+ANONYMOUS: Final = NameAddr("Anonymous", SipUri("sip", user="anonymous", host="anonymous.invalid"))
+"""From of a hidden caller (RFC 3323 4.1.1.3)."""
+
+Flows = Callable[[Address, Transport], Flow]
+"""Chooses the socket for a first request; raises ValueError when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTarget:
+    """A registered device of a number."""
+
+    number: str
+    binding: Binding
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkTarget:
+    """A number outside, by way of a trunk."""
+
+    dial: str
+    """E.164 with its plus sign, or a short code."""
+    trunk: Trunk
+    address: Address
+
+
+Target = DeviceTarget | TrunkTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An INVITE's addressing."""
+
+    uri: str
+    from_: NameAddr
+    to: NameAddr
+    flow: Flow
+    route_set: Sequence[str] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    contact_user: str = ""
+
+
+def invitation(target: Target, shown: Identity, own_number: str, flows: Flows) -> Invitation:
+    """Address an INVITE.
+
+    `shown` is what the called side may learn, `own_number` (E.164) what the network behind a trunk learns even then: it
+    is asserted to carriers, who need it to bill and to trace, and never to phones. Raises ValueError when no socket
+    fits.
+    """
+    if isinstance(target, DeviceTarget):
+        return _to_device(target, shown, flows)
+    return _to_trunk(target, shown, own_number, flows)
+
+
+def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitation:
+    binding = target.binding
+    transport = Transport(binding.transport)
+    remote = (binding.remote_host, binding.remote_port)
+    if transport.reliable:
+        flow = Flow(transport, (binding.local_host, binding.local_port), remote, binding.connection)
+    else:
+        flow = flows(remote, transport)
+    host = host_text(flow.local[0])
+    user = national(shown.number)
+    return Invitation(
+        uri=binding.contact,
+        from_=ANONYMOUS if shown.restricted else NameAddr(shown.display_name, SipUri("sip", user=user, host=host)),
+        to=NameAddr("", SipUri("sip", user=national(target.number), host=host)),
+        flow=flow,
+        route_set=binding.path,
+        headers=(("Privacy", "id"),) if shown.restricted else (),
+        contact_user="anonymous" if shown.restricted else user,
+    )
+
+
+def _to_trunk(target: TrunkTarget, shown: Identity, own_number: str, flows: Flows) -> Invitation:
+    flow = flows(target.address, Transport(target.trunk.transport))
+    host = host_text(flow.local[0])
+    away = SipUri("sip", user=target.dial, host=_uri_host(target.trunk.host), port=target.trunk.port)
+    asserted = ("P-Asserted-Identity", f"<sip:{own_number}@{host}>")
+    caller = NameAddr(shown.display_name, SipUri("sip", user=shown.number, host=host))
+    return Invitation(
+        uri=str(away),
+        from_=ANONYMOUS if shown.restricted else caller,
+        to=NameAddr("", away),
+        flow=flow,
+        headers=(asserted, ("Privacy", "id")) if shown.restricted else (asserted,),
+        contact_user="anonymous" if shown.restricted else own_number,
+    )
+
+
+def _uri_host(host: str) -> str:
+    return host.removeprefix("[").removesuffix("]")

@@ -1,0 +1,110 @@
+"""The directory in memory: a snapshot that follows the store, and the addresses of the trunks.
+
+Settings change in other processes too (`kobza number add` beside a running server), so the store's version is looked at
+a few times a second. Whoever changes something here calls `refresh` and sees it at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from kobza.call.directory import Directory, Trunk
+from kobza.net.addresses import is_address, resolve
+from kobza.sip.flow import Address, Transport
+from kobza.store import Store, directory
+
+log = logging.getLogger(__name__)
+
+POLL_INTERVAL: Final = 0.25
+"""Seconds between two looks at the version: a number added on the command line rings a moment later."""
+RESOLVE_INTERVAL: Final = 60.0
+"""Seconds after which the host names of trunks are looked up again: carriers move them, and DNS lives are minutes."""
+RETRY_INTERVAL: Final = 2.0
+"""Seconds until the next try after the store did not answer."""
+
+Resolve = Callable[[str, int], Awaitable[Address]]
+
+
+class DirectoryView:
+    """The newest snapshot. Everything is read in the loop's thread; the store is read in another one."""
+
+    def __init__(self, store: Store, *, resolve_host: Resolve = resolve) -> None:
+        self._store = store
+        self._resolve = resolve_host
+        self.snapshot = Directory()
+        self._addresses: dict[str, Address] = {}
+        self._by_address: dict[tuple[str, Address], Trunk] = {}
+        self._by_host: dict[str, Trunk] = {}
+        self._resolved_at = 0.0
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load the directory, then follow it. Raises what the store raises."""
+        await self.refresh()
+        self._task = asyncio.create_task(self._follow(), name="directory")
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def refresh(self) -> None:
+        """Load the directory if it changed."""
+        async with self._lock:
+            version = await asyncio.to_thread(self._store.directory_version)
+            if version != self.snapshot.version:
+                await self._take(await asyncio.to_thread(self._load))
+            elif asyncio.get_running_loop().time() - self._resolved_at > RESOLVE_INTERVAL:
+                await self._find_trunks(self.snapshot)
+
+    def trunk_at(self, transport: Transport, remote: Address) -> Trunk | None:
+        """Return the trunk that sends from an address; over TCP the port says nothing: each connection has its own."""
+        if transport is Transport.UDP:
+            return self._by_address.get((transport.value, remote))
+        return self._by_host.get(remote[0])
+
+    def address_of(self, trunk: Trunk) -> Address | None:
+        """Return where a trunk is reached; None while its host name is unknown."""
+        return self._addresses.get(trunk.trunk_id)
+
+    def _load(self) -> Directory:
+        with self._store.read() as conn:
+            return directory.load(conn)
+
+    async def _take(self, snapshot: Directory) -> None:
+        await self._find_trunks(snapshot)
+        self.snapshot = snapshot
+
+    async def _find_trunks(self, snapshot: Directory) -> None:
+        """Look up the trunks' addresses. One whose name is unknown now keeps the address it had."""
+        addresses: dict[str, Address] = {}
+        for trunk in snapshot.trunks:
+            try:
+                addresses[trunk.trunk_id] = await self._resolve(trunk.host, trunk.port)
+            except OSError as error:
+                log.warning("trunk %s: %s cannot be looked up: %s", trunk.name, trunk.host, error)
+                known = self._addresses.get(trunk.trunk_id)
+                if known is not None and not is_address(trunk.host):
+                    addresses[trunk.trunk_id] = known
+        self._addresses = addresses
+        self._by_address = {}
+        self._by_host = {}
+        for trunk in snapshot.trunks:
+            if (address := addresses.get(trunk.trunk_id)) is not None:
+                self._by_address.setdefault((trunk.transport, address), trunk)
+                if trunk.transport == "TCP":
+                    self._by_host.setdefault(address[0], trunk)
+        self._resolved_at = asyncio.get_running_loop().time()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("the directory could not be read; calls go by the one from before")
+                await asyncio.sleep(RETRY_INTERVAL)

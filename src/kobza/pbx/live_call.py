@@ -1,0 +1,109 @@
+"""A call that is on: the machine with what it has outside, its dialogs, timers, books and commands under way."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from kobza.call.actions import SideName
+from kobza.call.b2bua import Call
+from kobza.call.errors import KobzaError
+from kobza.call.routing import Identity, Party
+from kobza.call.states import Direction, direction_of
+from kobza.pbx.books import CallBooks
+from kobza.sip.invite import InviteDialog
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLeg:
+    """One leg of an enterprise's number that is in a call now."""
+
+    call_id: str
+    call_control_id: str
+    number: str
+    phone_number: str
+    direction: Direction
+    state: str
+    """alerting, established or held."""
+    since: float
+
+
+class LiveCall:
+    """One running call."""
+
+    __slots__ = (
+        "books",
+        "call",
+        "callee",
+        "callee_leg_id",
+        "caller",
+        "caller_leg_id",
+        "commands",
+        "dialogs",
+        "ended",
+        "is_settling",
+        "max_forwards",
+        "shown",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        books: CallBooks,
+        *,
+        caller: Party,
+        callee: Party,
+        caller_leg_id: str,
+        callee_leg_id: str,
+        shown: Mapping[SideName, Identity],
+        max_forwards: int | None = None,
+    ) -> None:
+        self.call = call
+        self.books = books
+        self.caller = caller
+        self.callee = callee
+        self.caller_leg_id = caller_leg_id
+        self.callee_leg_id = callee_leg_id
+        self.shown = shown
+        """By the side that is dialled: what it may learn of the other one."""
+        self.max_forwards = max_forwards
+        """Of the caller's INVITE: what is left for ours."""
+        self.dialogs: dict[str, InviteDialog] = {}
+        """By branch id."""
+        self.timers: dict[str, asyncio.TimerHandle] = {}
+        self.commands: dict[str, asyncio.Future[str]] = {}
+        """By token: who waits for the outcome of a hold or unhold."""
+        self.is_settling = False
+        self.ended = False
+        """Whether the end of the call is in the books."""
+
+    @property
+    def call_id(self) -> str:
+        """The call's own id."""
+        return self.call.call_id
+
+    def parties(self) -> Iterator[tuple[str, Party, Party]]:
+        """Yield for each side: the id of its leg, who it is, who the other one is."""
+        yield self.caller_leg_id, self.caller, self.callee
+        yield self.callee_leg_id, self.callee, self.caller
+
+    def legs_of(self, enterprise_id: str) -> Iterator[LiveLeg]:
+        """Yield the legs of an enterprise's numbers."""
+        views = self.call.legs
+        for leg_id, own, other in self.parties():
+            if own.enterprise_id == enterprise_id:
+                view = views[leg_id]
+                direction = direction_of(own, other, calls=leg_id == self.caller_leg_id)
+                yield LiveLeg(self.call_id, leg_id, own.number, other.number, direction, view.state.value, view.since)
+
+    def recorders(self) -> list[str]:
+        """Return the enterprises whose recording it is, each once."""
+        found = {own.enterprise_id: None for _, own, _ in self.parties() if own.record and own.enterprise_id}
+        return list(found)
+
+    def fail_commands(self, error: KobzaError) -> None:
+        """Give up what is waited for."""
+        for waiting in self.commands.values():
+            if not waiting.done():
+                waiting.set_exception(error)
+        self.commands.clear()

@@ -1,0 +1,207 @@
+"""Carries out what a call wants done: on its dialogs, on the media plane, on its timers."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, cast
+
+from kobza.call import actions as act
+from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, reason_header
+from kobza.media.plane import MediaError, MediaPlane, Side
+from kobza.net.endpoint import SipEndpoint
+from kobza.pbx.dialling import Target, invitation
+from kobza.pbx.live_call import LiveCall
+from kobza.pbx.recordings import Recordings
+from kobza.sip.invite import InviteDialog
+from kobza.sip.ua import UserAgent
+
+Feed = Callable[[LiveCall, Callable[[], None]], None]
+"""Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
+
+SIDES: Final[Mapping[act.SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
+
+
+class Performer:
+    """One method for each kind of action."""
+
+    def __init__(
+        self,
+        *,
+        ua: UserAgent,
+        endpoint: SipEndpoint,
+        plane: MediaPlane,
+        recordings: Recordings,
+        now: Callable[[], float],
+        feed: Feed,
+    ) -> None:
+        self._ua = ua
+        self._endpoint = endpoint
+        self._plane = plane
+        self._recordings = recordings
+        self._now = now
+        self._feed = feed
+        self._by_type: dict[type[Any], Callable[[LiveCall, Any], None]] = {
+            act.Dial: self._dial,
+            act.Progress: self._progress,
+            act.Answer: self._answer,
+            act.Reject: self._reject,
+            act.Cancel: self._cancel,
+            act.Bye: self._bye,
+            act.SendOffer: self._send_offer,
+            act.AnswerOffer: self._answer_offer,
+            act.RejectOffer: self._reject_offer,
+            act.MediaOffer: self._media_offer,
+            act.MediaAnswer: self._media_answer,
+            act.MediaReoffer: self._media_reoffer,
+            act.MediaDirect: self._media_direct,
+            act.MediaReanswer: self._media_reanswer,
+            act.MediaPlay: self._media_play,
+            act.MediaRecord: self._media_record,
+            act.MediaRelease: self._media_release,
+            act.StartTimer: self._start_timer,
+            act.StopTimer: self._stop_timer,
+            act.CommandDone: self._command_done,
+            act.CommandFailed: self._command_failed,
+        }
+
+    def perform(self, live: LiveCall, action: act.Action) -> None:
+        """Carry out one action."""
+        self._by_type[type(action)](live, action)
+
+    # dialogs
+
+    def _dial(self, live: LiveCall, action: act.Dial) -> None:
+        own = live.caller if action.side == "callee" else live.callee
+        now = self._now()
+        try:
+            invite = invitation(
+                cast("Target", action.target), live.shown[action.side], own.number, self._endpoint.flow_to
+            )
+        except ValueError:  # no socket for that transport
+            live.call.branch_rejected(action.branch_id, 503, (), now)
+            return
+        dialog = self._ua.invite(
+            invite.uri,
+            from_=invite.from_,
+            to=invite.to,
+            flow=invite.flow,
+            body=action.sdp,
+            route_set=invite.route_set,
+            headers=invite.headers,
+            contact_user=invite.contact_user,
+            max_forwards=live.max_forwards,
+            now=now,
+        )
+        dialog.tag = (live, action.branch_id)
+        live.dialogs[action.branch_id] = dialog
+
+    def _progress(self, live: LiveCall, action: act.Progress) -> None:
+        self._dialog(live, action.branch_id).provisional(action.status, body=action.sdp, now=self._now())
+
+    def _answer(self, live: LiveCall, action: act.Answer) -> None:
+        self._dialog(live, action.branch_id).accept(action.sdp, now=self._now())
+
+    def _reject(self, live: LiveCall, action: act.Reject) -> None:
+        self._dialog(live, action.branch_id).reject(action.status, headers=reason_of(action.cause), now=self._now())
+
+    def _cancel(self, live: LiveCall, action: act.Cancel) -> None:
+        reason = (("Reason", ANSWERED_ELSEWHERE_REASON),) if action.answered_elsewhere else reason_of(action.cause)
+        self._dialog(live, action.branch_id).cancel(headers=reason, now=self._now())
+
+    def _bye(self, live: LiveCall, action: act.Bye) -> None:
+        self._dialog(live, action.branch_id).bye(headers=reason_of(action.cause), now=self._now())
+
+    def _send_offer(self, live: LiveCall, action: act.SendOffer) -> None:
+        self._dialog(live, action.branch_id).reinvite(action.sdp, now=self._now())
+
+    def _answer_offer(self, live: LiveCall, action: act.AnswerOffer) -> None:
+        self._dialog(live, action.branch_id).answer_offer(action.sdp, now=self._now())
+
+    def _reject_offer(self, live: LiveCall, action: act.RejectOffer) -> None:
+        self._dialog(live, action.branch_id).reject_offer(action.status, now=self._now())
+
+    @staticmethod
+    def _dialog(live: LiveCall, branch_id: str) -> InviteDialog:
+        return live.dialogs[branch_id]
+
+    # media
+
+    def _media_offer(self, live: LiveCall, action: act.MediaOffer) -> None:
+        source = None if action.source is None else SIDES[action.source]
+        done = self._replied(live, action.request_id)
+        self._plane.offer(live.call_id, source=source, target=SIDES[action.target], sdp=action.sdp, done=done)
+
+    def _media_answer(self, live: LiveCall, action: act.MediaAnswer) -> None:
+        done = self._replied(live, action.request_id)
+        self._plane.answer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
+
+    def _media_reoffer(self, live: LiveCall, action: act.MediaReoffer) -> None:
+        done = self._replied(live, action.request_id)
+        self._plane.reoffer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
+
+    def _media_direct(self, live: LiveCall, action: act.MediaDirect) -> None:
+        done = self._replied(live, action.request_id)
+        self._plane.direct(live.call_id, target=SIDES[action.target], direction=action.direction, done=done)
+
+    def _media_reanswer(self, live: LiveCall, action: act.MediaReanswer) -> None:
+        self._plane.reanswer(live.call_id, source=SIDES[action.source], sdp=action.sdp)
+
+    def _media_play(self, live: LiveCall, action: act.MediaPlay) -> None:
+        self._plane.play(live.call_id, target=SIDES[action.target], what=action.what)
+
+    def _media_record(self, live: LiveCall, action: act.MediaRecord) -> None:
+        spool = self._recordings.began(action.record_id, live.call_id, live.recorders())
+        self._plane.record(live.call_id, record_id=action.record_id, spool=spool)
+
+    def _media_release(self, live: LiveCall, _action: act.MediaRelease) -> None:
+        self._plane.release(live.call_id)
+
+    def _replied(self, live: LiveCall, request_id: str) -> Callable[[bytes | MediaError], None]:
+        def done(reply: bytes | MediaError) -> None:
+            if isinstance(reply, MediaError):
+                reason = reply.reason
+                self._feed(live, lambda: live.call.media_failed(request_id, reason, self._now()))
+            else:
+                sdp = reply
+                self._feed(live, lambda: live.call.media_replied(request_id, sdp, self._now()))
+
+        return done
+
+    # timers
+
+    def _start_timer(self, live: LiveCall, action: act.StartTimer) -> None:
+        self._forget_timer(live, action.name)
+        loop = asyncio.get_running_loop()
+        live.timers[action.name] = loop.call_later(action.delay, partial(self._timer_due, live, action.name))
+
+    def _stop_timer(self, live: LiveCall, action: act.StopTimer) -> None:
+        self._forget_timer(live, action.name)
+
+    def _timer_due(self, live: LiveCall, name: str) -> None:
+        live.timers.pop(name, None)
+        self._feed(live, lambda: live.call.timer_fired(name, self._now()))
+
+    @staticmethod
+    def _forget_timer(live: LiveCall, name: str) -> None:
+        timer = live.timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    # commands
+
+    @staticmethod
+    def _command_done(live: LiveCall, action: act.CommandDone) -> None:
+        waiting = live.commands.pop(action.token, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(action.state)
+
+    @staticmethod
+    def _command_failed(live: LiveCall, action: act.CommandFailed) -> None:
+        waiting = live.commands.pop(action.token, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(action.error)
+
+
+def reason_of(cause: int) -> tuple[tuple[str, str], ...]:
+    """Return the Reason header of a cause."""
+    return (("Reason", reason_header(cause)),)

@@ -1,0 +1,175 @@
+"""Recordings: from the spool that the media plane wrote to the mp3 that the API serves.
+
+A spool is encoded when its call is over, one after the other in a thread of its own. What a crash or a stop left is
+taken up at the next start.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from kobza.media.encoder import Encoded, encode
+from kobza.media.plane import RecordingClosed
+from kobza.pbx.journal import Journal, JournalFull, JournalStopped
+from kobza.store import Store, recordings
+from kobza.store.entries import RecordingStored
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING: Final = 10_000
+"""Recordings that wait for the encoder: two hours of its work. What is beyond waits on the disk for the next start."""
+STOP_SECONDS: Final = 10.0
+"""How long a stop waits for the recording that is being encoded; the others are left to the next start."""
+RETRY_SECONDS: Final = 2.0
+"""Seconds until a result is offered again to a journal that is full."""
+
+
+@dataclass(slots=True)
+class _Owners:
+    """Whose a recording is."""
+
+    call_id: str
+    enterprise_ids: list[str]
+
+
+class Recordings:
+    """The recordings in the making. `directory` holds the mp3 files by day, and the spools in `spool`."""
+
+    def __init__(self, directory: Path, *, store: Store, journal: Journal, now: Callable[[], float]) -> None:
+        self.directory = directory
+        self._spools = directory / "spool"
+        self._store = store
+        self._journal = journal
+        self._now = now
+        self._owners: dict[str, _Owners] = {}
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Recordings that are not encoded yet, those of running calls included."""
+        return len(self._owners)
+
+    async def start(self) -> None:
+        """Make the directories, take up what is left from before, and begin to encode."""
+        self._spools.mkdir(parents=True, exist_ok=True)
+        for left in await asyncio.to_thread(self._unfinished):
+            owners = self._owners.setdefault(left.record_id, _Owners(left.call_id, []))
+            owners.enterprise_ids.append(left.enterprise_id)
+        for record_id in self._owners:
+            log.info("recording %s was left unfinished", record_id)
+            self._wait_for_encoder(record_id)
+        self._task = asyncio.create_task(self._encode_all(), name="encoder")
+        self._task.add_done_callback(_seen)
+
+    async def stop(self) -> None:
+        """Finish what waits, as far as the time allows. The media plane must have closed its spools before."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._waiting.join()
+        except TimeoutError:
+            log.warning("%d recordings are left to the next start", self.waiting)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+
+    def began(self, record_id: str, call_id: str, enterprise_ids: list[str]) -> Path:
+        """Note a recording that begins; return where its spool belongs."""
+        self._owners[record_id] = _Owners(call_id, enterprise_ids)
+        return self._spool_of(record_id)
+
+    def closed(self, event: RecordingClosed) -> None:
+        """Take over a spool to which nothing more will be written."""
+        if event.record_id in self._owners:
+            self._wait_for_encoder(event.record_id)
+
+    def _spool_of(self, record_id: str) -> Path:
+        return self._spools / f"{record_id}.spool"
+
+    def _unfinished(self) -> list[recordings.Recording]:
+        with self._store.read() as conn:
+            return recordings.list_unfinished(conn)
+
+    def _wait_for_encoder(self, record_id: str) -> None:
+        try:
+            self._waiting.put_nowait(record_id)
+        except asyncio.QueueFull:
+            log.warning("recording %s waits for the next start: %d wait for the encoder", record_id, MAX_WAITING)
+
+    async def _encode_all(self) -> None:
+        while True:
+            record_id = await self._waiting.get()
+            try:
+                await self._encode(record_id)
+            except Exception:
+                log.exception("recording %s could not be finished; its spool is kept", record_id)
+            finally:
+                self._waiting.task_done()
+
+    async def _encode(self, record_id: str) -> None:
+        spool = self._spool_of(record_id)
+        name = f"{datetime.fromtimestamp(self._now(), UTC):%Y/%m/%d}/{record_id}.mp3"
+        encoded: Encoded | None = None
+        try:
+            encoded = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._make_mp3, spool, self.directory / name
+            )
+        except FileNotFoundError:
+            log.error("recording %s has no spool: nothing of it reached the disk", record_id)  # noqa: TRY400 - told
+        except Exception:
+            log.exception("recording %s could not be encoded; its spool is kept", record_id)
+        await self._store_result(record_id, name, encoded)
+        if encoded is not None:
+            await asyncio.to_thread(spool.unlink, missing_ok=True)
+
+    @staticmethod
+    def _make_mp3(spool: Path, mp3: Path) -> Encoded:
+        mp3.parent.mkdir(parents=True, exist_ok=True)
+        return encode(spool, mp3)
+
+    async def _store_result(self, record_id: str, name: str, encoded: Encoded | None) -> None:
+        """Store what became of a recording, and return once it is stored: only then may the spool go."""
+        owners = self._owners[record_id]
+        at = self._now()
+        entries = [
+            RecordingStored(record_id, enterprise_id, owners.call_id, "failed", at)
+            if encoded is None
+            else RecordingStored(
+                record_id,
+                enterprise_id,
+                owners.call_id,
+                "ready",
+                at,
+                path=name,
+                duration_ms=encoded.duration_ms,
+                size=encoded.size,
+                sha256=encoded.sha256,
+            )
+            for enterprise_id in owners.enterprise_ids
+        ]
+        stored = asyncio.Event()
+        while True:
+            try:
+                self._journal.append(entries, stored.set)
+                break
+            except JournalFull:
+                await asyncio.sleep(RETRY_SECONDS)
+            except JournalStopped:
+                log.warning("recording %s is left to the next start: the journal has stopped", record_id)
+                raise
+        await stored.wait()
+        del self._owners[record_id]
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Say that the encoder died; it never should."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the encoder stopped", exc_info=error)

@@ -1,0 +1,265 @@
+"""The registrar: what a REGISTER does to the bindings of its number (RFC 3261 10.3, Path by RFC 3327)."""
+
+import ipaddress
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kobza.call.directory import Directory, Subscriber
+from kobza.call.errors import NumberError
+from kobza.call.numbers import normalize
+from kobza.pbx.authenticator import Authenticator, Denied, Headers
+from kobza.pbx.journal import Journal, JournalFull, JournalStopped
+from kobza.pbx.locations import MAX_DEVICES, Locations
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Flow
+from kobza.sip.headers import NameAddr
+from kobza.sip.message import SipRequest
+from kobza.sip.uri import SipUri
+from kobza.store.entries import Binding, BindingRemoved, BindingStored, Entry
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER: Final = 10
+"""Seconds told to a phone whose registration could not be stored."""
+MAX_USER_AGENT: Final = 200
+"""Characters of a phone's User-Agent that are kept."""
+
+Reply = Callable[[int, Headers], None]
+"""Answers the request with a status and headers."""
+Changed = Callable[[str], None]
+"""Hears the number whose devices changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryLimits:
+    """How long registrations last, seconds."""
+
+    shortest: int
+    longest: int
+    usual: int
+    """For a phone that asks for no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A contact of a REGISTER: zero seconds take it away."""
+
+    address: NameAddr
+    seconds: int
+
+
+class Registrar:
+    """Answers REGISTER. A change is stored before the phone hears 200."""
+
+    def __init__(
+        self,
+        *,
+        locations: Locations,
+        authenticator: Authenticator,
+        journal: Journal,
+        limits: ExpiryLimits,
+        changed: Changed,
+    ) -> None:
+        self._locations = locations
+        self._authenticator = authenticator
+        self._journal = journal
+        self._limits = limits
+        self._changed = changed
+
+    def register(self, request: SipRequest, flow: Flow, directory: Directory, now: float, reply: Reply) -> None:
+        """Serve a REGISTER that came over a flow; `reply` is called once, at once or after the commit."""
+        subscriber = self._authenticator.check(request, directory, now, asked_by="registrar")
+        if isinstance(subscriber, Denied):
+            if subscriber.detail:
+                log.info("REGISTER from %s:%s refused: %s", *flow.remote, subscriber.detail)
+            reply(subscriber.status, subscriber.headers)
+            return
+        try:
+            refusal = self._serve(request, flow, subscriber, now, reply)
+        except MalformedMessage as error:
+            refusal = Denied(400, detail=f"{error.where}: {error.what}")
+        if refusal is not None:
+            log.info("REGISTER of %s from %s:%s refused: %s", subscriber.number, *flow.remote, refusal.detail)
+            reply(refusal.status, refusal.headers)
+
+    def sweep(self, now: float) -> None:
+        """Forget what has run out. When the journal takes nothing it stays until the next sweep: it rings nobody."""
+        expired = self._locations.expired(now)
+        if not expired:
+            return
+        try:
+            self._journal.append([BindingRemoved(binding.number, binding.contact) for binding in expired])
+        except (JournalFull, JournalStopped):
+            return
+        for binding in expired:
+            self._locations.remove(binding)
+        for number in {binding.number for binding in expired}:
+            self._changed(number)
+
+    def _serve(
+        self, request: SipRequest, flow: Flow, subscriber: Subscriber, now: float, reply: Reply
+    ) -> Denied | None:
+        number = subscriber.number
+        if _number_of(request.to.uri) != number:
+            return Denied(403, detail=f"the address of record is {request.to.uri}, the password that of {number}")
+        if request.is_contact_star:
+            gone = self._all_of(request, number)
+            if isinstance(gone, Denied):
+                return gone
+            return self._apply((), gone, number, request, now, reply)
+        wanted = self._wanted(request)
+        if isinstance(wanted, Denied):
+            return wanted
+        put: list[Binding] = []
+        gone = []
+        for one in wanted:
+            known = self._locations.find(number, one.address.uri)
+            if known is not None and _is_old(request, known):
+                return Denied(500, (("Retry-After", "1"),), "an older REGISTER came late")
+            if one.seconds:
+                binding = self._binding(request, flow, number, one, now)
+                put.append(binding if known is None else _renewed(known, binding))
+            elif known is not None:
+                gone.append(known)
+        return self._apply(put, gone, number, request, now, reply)
+
+    def _all_of(self, request: SipRequest, number: str) -> list[Binding] | Denied:
+        """Return what `Contact: *` takes away: everything (10.3 step 6)."""
+        if request.expires != 0:
+            return Denied(400, detail="Contact: * without Expires: 0")
+        every = [binding for binding in self._locations if binding.number == number]
+        if any(_is_old(request, binding) for binding in every):
+            return Denied(500, (("Retry-After", "1"),), "an older REGISTER came late")
+        return every
+
+    def _wanted(self, request: SipRequest) -> list[_Wanted] | Denied:
+        """Read the contacts and their times (10.3 step 7)."""
+        wanted = []
+        for address in request.contacts:
+            if address.uri.scheme not in ("sip", "sips") or not address.uri.host:
+                return Denied(400, detail=f"a contact must be a SIP URI, not {address.uri}")
+            seconds = self._seconds(request, address)
+            if 0 < seconds < self._limits.shortest:
+                return Denied(423, (("Min-Expires", str(self._limits.shortest)),), f"{seconds} s are too few")
+            wanted.append(_Wanted(address, min(seconds, self._limits.longest)))
+        return wanted
+
+    def _seconds(self, request: SipRequest, address: NameAddr) -> int:
+        """Return the time asked for; one that cannot be read counts as none given (20.10, 20.19)."""
+        text = address.param("expires")
+        if text is not None and text.isascii() and text.isdigit():
+            return int(text)
+        try:
+            seconds = request.expires
+        except MalformedMessage:
+            seconds = None
+        return self._limits.usual if seconds is None else seconds
+
+    def _binding(self, request: SipRequest, flow: Flow, number: str, wanted: _Wanted, now: float) -> Binding:
+        address = wanted.address
+        path = tuple(str(each) for each in request.paths)
+        host, port = _reachable_at(request.paths[0].uri if path else address.uri, flow)
+        reg_id = address.param("reg-id")
+        agent = request.get("user-agent")
+        return Binding(
+            number=number,
+            contact=str(address.uri),
+            sip_call_id=request.call_id,
+            cseq=request.cseq.number,
+            expires_at=now + wanted.seconds,
+            registered_at=now,
+            path=path,
+            transport=flow.transport.value,
+            local_host=flow.local[0],
+            local_port=flow.local[1],
+            remote_host=host,
+            remote_port=port,
+            connection=flow.connection,
+            instance_id=address.param("+sip.instance"),
+            reg_id=int(reg_id) if reg_id is not None and reg_id.isascii() and reg_id.isdigit() else None,
+            user_agent=None if agent is None else agent[:MAX_USER_AGENT],
+        )
+
+    def _apply(
+        self,
+        put: Sequence[Binding],
+        gone: Sequence[Binding],
+        number: str,
+        request: SipRequest,
+        now: float,
+        reply: Reply,
+    ) -> Denied | None:
+        """Store the changes, all or none, then answer with what holds now (10.3 step 8)."""
+        new = sum(1 for binding in put if self._locations.find(number, SipUri.parse(binding.contact)) is None)
+        if len(self._locations.of(number, now)) + new - len(gone) > MAX_DEVICES:
+            return Denied(403, detail=f"more than {MAX_DEVICES} devices")
+        had_devices = bool(self._locations.of(number, now))
+
+        def answer() -> None:
+            reply(200, self._contacts(request, number, now))
+
+        if not put and not gone:
+            answer()
+            return None
+        entries: list[Entry] = [
+            *(BindingRemoved(number, binding.contact) for binding in gone),
+            *(BindingStored(binding) for binding in put),
+        ]
+        try:
+            self._journal.append(entries, answer)
+        except (JournalFull, JournalStopped) as error:
+            return Denied(503, (("Retry-After", str(RETRY_AFTER)),), str(error))
+        for binding in gone:
+            self._locations.remove(binding)
+        for binding in put:
+            self._locations.put(binding)
+        if bool(self._locations.of(number, now)) != had_devices:
+            log.info("%s is %s", number, "unreachable now" if had_devices else "reachable now")
+        self._changed(number)
+        return None
+
+    def _contacts(self, request: SipRequest, number: str, now: float) -> Headers:
+        """Return the headers of a 200: every binding with the seconds it has left, and Path when it was understood."""
+        headers = [
+            ("Contact", f"<{binding.contact}>;expires={max(1, round(binding.expires_at - now))}")
+            for binding in self._locations.of(number, now)
+        ]
+        if any("path" in value.lower() for value in request.get_all("supported")):
+            headers += [("Path", value) for value in request.get_all("path")]
+        return tuple(headers)
+
+
+def _number_of(uri: SipUri) -> str | None:
+    try:
+        return normalize(uri.unescaped_user)
+    except NumberError:
+        return None
+
+
+def _is_old(request: SipRequest, binding: Binding) -> bool:
+    """Tell whether a REGISTER is older than what made the binding (10.3 step 7): the same Call-ID, no higher CSeq."""
+    return request.call_id == binding.sip_call_id and request.cseq.number <= binding.cseq
+
+
+def _renewed(known: Binding, binding: Binding) -> Binding:
+    """Keep a device's contact text and the moment of its first registration, or its place in the row would change."""
+    return replace(binding, contact=known.contact, registered_at=known.registered_at)
+
+
+def _reachable_at(uri: SipUri, flow: Flow) -> tuple[str, int]:
+    """Return the address for requests to a device: the one it gave, if that is the host it sent from.
+
+    Otherwise it is behind a NAT, or gave a name: then the way back is the way it came (RFC 5626 calls it the flow).
+    """
+    if flow.transport.reliable or not _same_host(uri.host, flow.remote[0]):
+        return flow.remote
+    return flow.remote[0], uri.port or flow.transport.default_port
+
+
+def _same_host(host: str, address: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) == ipaddress.ip_address(address)
+    except ValueError:
+        return False

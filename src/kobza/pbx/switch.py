@@ -1,0 +1,507 @@
+"""The switch: SIP events become inputs of calls, and what calls want becomes SIP, media and rows in the books.
+
+A fault in one call is that call's: it is logged, the call is ended, and the others go on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+from kobza.call.actions import SideName
+from kobza.call.b2bua import Call
+from kobza.call.causes import TEMPORARY_FAILURE
+from kobza.call.errors import WrongStateError
+from kobza.call.events import CallEnded, CallFact, CallStarted
+from kobza.call.routing import Identity, Party
+from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
+from kobza.net.endpoint import SipEndpoint
+from kobza.pbx.admission import Admission, Admitted, Turned
+from kobza.pbx.books import BookKeeper
+from kobza.pbx.dialling import Target
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.journal import JournalFull, JournalStopped, Then
+from kobza.pbx.live_call import LiveCall
+from kobza.pbx.performer import Performer, reason_of
+from kobza.pbx.presence import Presence
+from kobza.pbx.recordings import Recordings
+from kobza.pbx.registrar import Registrar
+from kobza.sip import ua as sip
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.headers import Reason
+from kobza.sip.invite import InviteDialog
+from kobza.sip.message import SipMessage, SipRequest
+from kobza.store.entries import LegPromised
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER: Final = (("Retry-After", "10"),)
+"""Told to who calls while the journal takes no new calls."""
+NO_ACK: Final = (Reason("Q.850", 102, ""),)
+"""Why a call ends whose 200 was never acknowledged: recovery on timer expiry."""
+SWEEP_INTERVAL: Final = 5.0
+"""Seconds between two looks for registrations that ran out."""
+STOP_SECONDS: Final = 2.0
+"""How long a stop waits for the phones to confirm the end of their calls."""
+
+
+class Switch:
+    """All running calls. Every method belongs into the loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        ua: sip.UserAgent,
+        plane: MediaPlane,
+        view: DirectoryView,
+        admission: Admission,
+        registrar: Registrar,
+        presence: Presence,
+        books: BookKeeper,
+        recordings: Recordings,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+        ring_timeout: float,
+    ) -> None:
+        self._ua = ua
+        self._plane = plane
+        self._view = view
+        self._admission = admission
+        self._registrar = registrar
+        self._presence = presence
+        self._books = books
+        self._recordings = recordings
+        self._now = now
+        self._new_id = new_id
+        self._ring_timeout = ring_timeout
+        self._calls: dict[str, LiveCall] = {}
+        self._by_leg: dict[str, LiveCall] = {}
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._sweeper: asyncio.Task[None] | None = None
+        self.endpoint = SipEndpoint(ua, now=now, on_events=self._take_events)
+        """The sockets."""
+        plane.on_event = self._media_event
+        self._performer = Performer(
+            ua=ua, endpoint=self.endpoint, plane=plane, recordings=recordings, now=now, feed=self.feed
+        )
+        self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
+            sip.InviteReceived: self._invite_received,
+            sip.InviteProgressed: self._invite_progressed,
+            sip.InviteAnswered: self._invite_answered,
+            sip.InviteRejected: self._invite_rejected,
+            sip.InviteCancelled: self._invite_cancelled,
+            sip.InviteConfirmed: self._invite_confirmed,
+            sip.InviteEnded: self._invite_ended,
+            sip.OfferReceived: self._offer_received,
+            sip.OfferAnswered: self._offer_answered,
+            sip.OfferRejected: self._offer_rejected,
+            sip.RequestReceived: self._request_received,
+            sip.MalformedReceived: self._malformed_received,
+        }
+
+    # life
+
+    def start(self) -> None:
+        """Begin to forget registrations that run out."""
+        self._sweeper = asyncio.create_task(self._sweep(), name="registrations")
+
+    async def stop(self) -> None:
+        """Take no new calls, end those that are on, close the sockets."""
+        self._stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for call_id in list(self._calls):
+            self._terminate(call_id)
+        if self._calls:
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._idle.wait()
+            except TimeoutError:
+                log.info("%d calls were not seen to their end by their phones", len(self._calls))
+        await self.endpoint.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL)
+            try:
+                self._registrar.sweep(self._now())
+            except Exception:
+                log.exception("registrations could not be swept")
+
+    # what others see
+
+    def __len__(self) -> int:
+        """How many calls are on."""
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[LiveCall]:
+        """Every call that is on."""
+        return iter(self._calls.values())
+
+    def by_leg(self, leg_id: str) -> LiveCall | None:
+        """Return the call of a leg, as long as it is on."""
+        return self._by_leg.get(leg_id)
+
+    # inputs
+
+    def feed(self, live: LiveCall, enter: Callable[[], None]) -> None:
+        """Give a call an input, do what follows from it, and send what that makes."""
+        self._feed(live, enter)
+        self.endpoint.pump()
+
+    def originate(
+        self,
+        *,
+        caller: Party,
+        callee: Party,
+        dialled: str,
+        originator_targets: Sequence[Target],
+        targets: Sequence[Target],
+        shown: Mapping[SideName, Identity],
+        timeout: float,
+        client_state: str | None,
+        promised: Callable[[str, str, float], LegPromised],
+        then: Then,
+    ) -> LiveCall:
+        """Begin a click2dial call; `then` is called when it is stored. Raises JournalFull, JournalStopped.
+
+        `promised` makes the entry that owes the originator its `finished`, of the ids of call and leg and the moment.
+        """
+        if self._stopping:
+            raise JournalStopped("the server is stopping")
+        now = self._now()
+        record_id = self._new_id() if caller.record or callee.record else None
+        call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
+        call = Call.originated(
+            call_id,
+            caller=caller,
+            callee=callee,
+            dialled=dialled,
+            originator_targets=originator_targets,
+            targets_of_destination=targets,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            new_id=self._new_id,
+            now=now,
+            timeout=timeout,
+            client_state=client_state,
+            record_id=record_id,
+        )
+        live = LiveCall(
+            call,
+            self._books.open(),
+            caller=caller,
+            callee=callee,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            shown=shown,
+        )
+        live.books.write(call.take_facts(), promised(call_id, caller_leg_id, now), then)
+        self._begin(live)
+        self.endpoint.pump()
+        return live
+
+    def _take_events(self, events: list[sip.UaEvent]) -> None:
+        """Take what the user agent says; a fault in one event harms only its own call."""
+        for event in events:
+            try:
+                take = self._by_type.get(type(event))
+                if take is not None:
+                    take(event)
+            except Exception:
+                log.exception("%s was not handled", type(event).__name__)
+
+    def _feed(self, live: LiveCall, enter: Callable[[], None]) -> None:
+        try:
+            enter()
+            self._settle(live)
+        except Exception:
+            log.exception("call %s is ended because of a fault", live.call_id)
+            self._abandon(live)
+
+    def _settle(self, live: LiveCall) -> None:
+        """Write down and do what a call says until it says no more. What is done may give the call new inputs."""
+        if live.is_settling:
+            return
+        live.is_settling = True
+        try:
+            call = live.call
+            while True:
+                facts = call.take_facts()
+                if facts:
+                    self._write(live, facts)
+                actions = call.take_actions()
+                for action in actions:
+                    self._performer.perform(live, action)
+                if not actions and not facts:
+                    break
+        finally:
+            live.is_settling = False
+        if call.finished:
+            self._forget(live)
+
+    def _write(self, live: LiveCall, facts: Sequence[CallFact]) -> None:
+        ended = isinstance(facts[-1], CallEnded)
+        if ended:
+            live.ended = True
+            self._leave_presence(live)
+        try:
+            live.books.write(facts)
+        except (JournalFull, JournalStopped) as error:
+            # The row in the store stays open, so that the next start closes the call and owes every owner its end.
+            log.error("call %s cannot be written down: %s", live.call_id, error)  # noqa: TRY400 - no fault of the code
+            if not ended:
+                live.call.terminate(TEMPORARY_FAILURE, self._now())
+
+    def _abandon(self, live: LiveCall) -> None:
+        """End a call in which a fault came up, in its own way if it still can, else by force."""
+        try:
+            live.is_settling = False
+            live.call.terminate(TEMPORARY_FAILURE, self._now())
+            self._settle(live)
+        except Exception:
+            log.exception("call %s is cut off", live.call_id)
+        if not live.ended:
+            self._leave_presence(live)
+            live.ended = True
+        if live.call_id in self._calls and not live.call.finished:
+            return  # cancelled branches are still on their way; the settling timer comes
+        self._plane.release(live.call_id)
+        self._forget(live)
+
+    # the life of a call
+
+    def _begin(self, live: LiveCall) -> None:
+        self._calls[live.call_id] = live
+        for leg_id, own, _ in live.parties():
+            self._by_leg[leg_id] = live
+            if own.enterprise_id is not None:
+                self._presence.call_began(own.number)
+        self._feed(live, _nothing)
+
+    def _leave_presence(self, live: LiveCall) -> None:
+        for _, own, _ in live.parties():
+            if own.enterprise_id is not None:
+                self._presence.call_ended(own.number)
+
+    def _forget(self, live: LiveCall) -> None:
+        if self._calls.pop(live.call_id, None) is None:
+            return
+        for leg_id, _, _ in live.parties():
+            self._by_leg.pop(leg_id, None)
+        for timer in live.timers.values():
+            timer.cancel()
+        live.timers.clear()
+        live.fail_commands(WrongStateError("The call has ended."))
+        live.dialogs.clear()
+        if not self._calls:
+            self._idle.set()
+
+    # a call comes in
+
+    def _invite_received(self, event: sip.InviteReceived) -> None:
+        dialog = event.dialog
+        now = self._now()
+        if self._stopping:
+            dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
+            return
+        answer = self._admission.admit(dialog.request, dialog.flow, now)
+        if isinstance(answer, Turned):
+            self._write_refused(answer, now)
+            dialog.reject(answer.status, headers=answer.headers, now=now)
+            return
+        branch_id = self._new_id()
+        live = self._incoming(answer, dialog.request, branch_id, now)
+        try:
+            live.books.write(live.call.take_facts())
+        except (JournalFull, JournalStopped) as error:
+            log.error("a call from %s is refused: %s", answer.caller.number, error)  # noqa: TRY400 - no fault of ours
+            dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
+            return
+        dialog.tag = (live, branch_id)
+        live.dialogs[branch_id] = dialog
+        self._begin(live)
+
+    def _incoming(self, admitted: Admitted, request: SipRequest, branch_id: str, now: float) -> LiveCall:
+        caller, callee = admitted.caller, admitted.callee
+        record_id = self._new_id() if caller.record or callee.record else None
+        call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
+        call = Call.incoming(
+            call_id,
+            caller=caller,
+            callee=callee,
+            dialled=admitted.dialled,
+            branch_id=branch_id,
+            sdp=request.body,
+            targets=admitted.targets,
+            origin=admitted.origin,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            new_id=self._new_id,
+            now=now,
+            ring_timeout=self._ring_timeout,
+            record_id=record_id,
+        )
+        hops = request.max_forwards
+        return LiveCall(
+            call,
+            self._books.open(),
+            caller=caller,
+            callee=callee,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            shown={"callee": admitted.identity},
+            max_forwards=None if hops is None else hops - 1,
+        )
+
+    def _write_refused(self, turned: Turned, now: float) -> None:
+        """Write the record of a call that went nowhere: its enterprises see it in the history all the same."""
+        if turned.refused is None:
+            return
+        caller, callee, dialled, origin, cause = turned.refused
+        log.info("call from %s to %s refused: %s", caller.number, dialled, turned.detail)
+        if caller.enterprise_id is None and callee.enterprise_id is None:
+            return
+        call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
+        facts = (
+            CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id),
+            CallEnded(call_id, now, cause, turned.status, "network"),
+        )
+        try:
+            self._books.open().write(facts)
+        except (JournalFull, JournalStopped) as error:
+            log.error("a refused call cannot be written down: %s", error)  # noqa: TRY400 - no fault of the code
+
+    # what happens to dialogs
+
+    def _invite_progressed(self, event: sip.InviteProgressed) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = _sdp_of(event.response)
+            self._feed(live, lambda: live.call.branch_progressed(branch_id, event.status, sdp, self._now()))
+
+    def _invite_answered(self, event: sip.InviteAnswered) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = _sdp_of(event.response)
+            self._feed(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
+
+    def _invite_rejected(self, event: sip.InviteRejected) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            reasons = _reasons_of(event.response)
+            self._feed(live, lambda: live.call.branch_rejected(branch_id, event.status, reasons, self._now()))
+
+    def _invite_cancelled(self, event: sip.InviteCancelled) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            reasons = _reasons_of(event.request)
+            self._feed(live, lambda: live.call.branch_cancelled(branch_id, reasons, self._now()))
+
+    def _invite_confirmed(self, event: sip.InviteConfirmed) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = _sdp_of(event.request)
+            self._feed(live, lambda: live.call.branch_confirmed(branch_id, sdp, self._now()))
+
+    def _invite_ended(self, event: sip.InviteEnded) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            reasons = NO_ACK if event.reason == "ack timeout" else _reasons_of(event.request)
+            self._feed(live, lambda: live.call.branch_ended(branch_id, reasons, self._now()))
+
+    def _offer_received(self, event: sip.OfferReceived) -> None:
+        found = _of(event.dialog)
+        if found is None:
+            event.dialog.reject_offer(481, now=self._now())
+            return
+        live, branch_id = found
+        sdp = _sdp_of(event.request)
+        self._feed(live, lambda: live.call.branch_offered(branch_id, sdp, self._now()))
+
+    def _offer_answered(self, event: sip.OfferAnswered) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = _sdp_of(event.response)
+            self._feed(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
+
+    def _offer_rejected(self, event: sip.OfferRejected) -> None:
+        if (found := _of(event.dialog)) is not None:
+            live, branch_id = found
+            self._feed(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))
+
+    # what comes outside calls
+
+    def _request_received(self, event: sip.RequestReceived) -> None:
+        incoming = event.incoming
+        request = incoming.request
+        now = self._now()
+        if request.method == "REGISTER":
+
+            def reply(status: int, headers: Sequence[tuple[str, str]]) -> None:
+                self._ua.respond(incoming, status, headers=headers, now=self._now())
+                self.endpoint.pump()
+
+            self._registrar.register(request, incoming.flow, self._view.snapshot, now, reply)
+        elif request.method in ("OPTIONS", "INFO"):  # asked whether we live; DTMF beside the media, for nobody here
+            self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"),), now=now)
+        else:
+            self._ua.respond(incoming, 405, now=now)
+
+    def _malformed_received(self, event: sip.MalformedReceived) -> None:
+        error = event.error
+        log.warning("malformed message from %s:%s: %s: %s", *event.flow.remote, error.where, error.what)
+
+    def _media_event(self, event: MediaEvent) -> None:
+        match event:
+            case MediaTimedOut(call_id, side):
+                live = self._calls.get(call_id)
+                if live is not None:
+                    log.info("call %s: no media from the %s", call_id, side.value)
+                    call = live.call
+                    self.feed(live, lambda: call.media_timed_out(side.value, self._now()))
+            case MediaPlaneLost(call_ids):
+                log.error("the media of %d calls is lost", len(call_ids))
+                for call_id in call_ids:
+                    self._terminate(call_id)
+            case RecordingClosed():
+                self._recordings.closed(event)
+
+    def _terminate(self, call_id: str) -> None:
+        live = self._calls.get(call_id)
+        if live is not None:
+            call = live.call
+            self.feed(live, lambda: call.terminate(TEMPORARY_FAILURE, self._now()))
+
+
+def _of(dialog: InviteDialog) -> tuple[LiveCall, str] | None:
+    """Return the call and the branch that a dialog belongs to; None for one that was turned away."""
+    return cast("tuple[LiveCall, str] | None", dialog.tag)
+
+
+def _sdp_of(message: SipMessage) -> bytes:
+    """Return the session description in a message; b"" when its body is something else."""
+    if not message.body:
+        return b""
+    try:
+        kind = message.content_type
+    except MalformedMessage:
+        return b""
+    return message.body if kind in (None, "application/sdp") else b""
+
+
+def _reasons_of(message: SipMessage | None) -> Sequence[Reason]:
+    """Return the Reason values of a message; one that cannot be read gives none."""
+    if message is None:
+        return ()
+    try:
+        return message.reasons
+    except MalformedMessage:
+        return ()
+
+
+def _nothing() -> None:
+    """Give a call no input: only what it says already is to be done."""
