@@ -1,4 +1,3 @@
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
@@ -39,12 +38,3 @@ async def driven() -> AsyncIterator[Driven]:
     driven = Driven()
     yield driven
     await driven.endpoint.close()
-
-
-async def until(reached: Callable[[], bool], what: str = "what was expected") -> None:
-    """Give the loop its turns until something is so."""
-    for _ in range(1000):
-        if reached():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"waited in vain for {what}")

@@ -14,7 +14,7 @@ class Routes:
         self.asked: list[str] = []
         self.now = 1000.0
         monkeypatch.setattr(addresses, "local_host_for", self.look_up)
-        monkeypatch.setattr(addresses.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("kobza.net.addresses.time.monotonic", lambda: self.now)
 
     def look_up(self, remote_host: str) -> str:
         self.asked.append(remote_host)

@@ -10,7 +10,8 @@ import pytest
 from kobza.net import tcp
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.ua import MalformedReceived
-from tests.net.conftest import Driven, options, until
+from tests.net.conftest import Driven, options
+from tests.support.waiting import until
 
 
 class Peer:

@@ -10,7 +10,8 @@ from kobza.net import udp
 from kobza.net.addresses import local_host_for, resolve
 from kobza.net.endpoint import MAX_ROUNDS
 from kobza.sip.flow import Flow, Transport
-from tests.net.conftest import Driven, options, until
+from tests.net.conftest import Driven, options
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -221,12 +221,6 @@ class PhoneCall:
             return
         dialog.answer_offer(answer, now=self._now())
         self._apply()
-        agreed = self._agreement.agreed
-        held = agreed is not None and not agreed.direction.sends
-        if held != self.held_by_peer:
-            self.held_by_peer = held
-            self._emit(self, What.HELD if held else What.RESUMED, {"by": "peer", "peer": self.peer})
-        self._pulse()
 
     def offer_settled(self, status: int, body: bytes) -> None:
         """The final response to our re-INVITE."""
@@ -314,12 +308,18 @@ class PhoneCall:
         return True
 
     def _apply(self) -> None:
-        """Let the voice do what was agreed."""
+        """Let the voice do what was agreed, and notice when the peer wants nothing of us any more, or again."""
         agreed = self._agreement.agreed
-        if agreed is not None:
-            self.voice.connect(agreed.remote, agreed.law, agreed.payload_type, agreed.event_type)
-            self.voice.sends = agreed.direction.sends
-            self.voice.muted = self.held_by_me
+        if agreed is None:
+            return
+        self.voice.connect(agreed.remote, agreed.law, agreed.payload_type, agreed.event_type)
+        self.voice.sends = agreed.direction.sends
+        self.voice.muted = self.held_by_me
+        held = self.answered_at is not None and not agreed.direction.sends
+        if held != self.held_by_peer:
+            self.held_by_peer = held
+            self._emit(self, What.HELD if held else What.RESUMED, {"by": "peer", "peer": self.peer})
+            self._pulse()
 
     def _need(self, state: CallState) -> InviteDialog:
         if self.state is not state or self.dialog is None:

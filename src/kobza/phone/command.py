@@ -14,11 +14,12 @@ from kobza.phone.call import CallFailed, PhoneCall
 from kobza.phone.events import PhoneEvent, What
 from kobza.phone.phone import SoftPhone
 from kobza.phone.registration import RegistrationFailed
-from kobza.phone.sound import Sound, SoundError
+from kobza.phone.sound import Sound
 from kobza.sip.flow import Address, Transport
 
 DEFAULT_PORT = 5060
 _SERVER = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]]+))(?::([0-9]{1,5}))?", re.ASCII)
+TRANSPORTS = {"udp": Transport.UDP, "tcp": Transport.TCP}
 FAILED = 1
 USAGE = 2
 MAX_RING = 180.0
@@ -64,12 +65,12 @@ def run(
     """
     try:
         remote = parse_server(server)
-        way = Transport(transport.upper())
+        way = TRANSPORTS[transport.lower()]
         sound = Sound.parse(play) if play is not None else None
-    except (ValueError, SoundError) as error:
+    except KeyError:
+        return _complain(f"--transport is udp or tcp, not {transport!r}", USAGE)
+    except ValueError as error:  # a SoundError is one too
         return _complain(str(error), USAGE)
-    if way not in (Transport.UDP, Transport.TCP):
-        return _complain(f"the phone speaks udp and tcp, not {transport}", USAGE)
     this_run = _Run(as_json)
     phone = _Wanted(number, password, remote, way, sound, answer_after, reject, dial, record, duration)
     try:
@@ -125,8 +126,8 @@ async def _attempt(wanted: _Wanted, this_run: _Run) -> int:
         duration=wanted.duration,
         on_event=lambda event: None if event.what is What.REGISTRATION_FAILED else this_run.show(event),
     )
-    stopped = asyncio.ensure_future(this_run.stop.wait())
-    entering = asyncio.ensure_future(phone.__aenter__())
+    stopped = asyncio.create_task(_until(this_run.stop))
+    entering = asyncio.create_task(_enter(phone))
     try:
         await asyncio.wait([stopped, entering], return_when=asyncio.FIRST_COMPLETED)
         if not entering.done():
@@ -145,10 +146,18 @@ async def _attempt(wanted: _Wanted, this_run: _Run) -> int:
         await phone.close()
 
 
-async def _dial(phone: SoftPhone, number: str, stopped: "asyncio.Future[bool]") -> int:
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _enter(phone: SoftPhone) -> None:
+    await phone.__aenter__()
+
+
+async def _dial(phone: SoftPhone, number: str, stopped: "asyncio.Task[None]") -> int:
     """Call and wait for the end of the call or of the command."""
     call = phone.dial(number)
-    ended = asyncio.ensure_future(_end_of(call))
+    ended = asyncio.create_task(_end_of(call))
     await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
         ended.cancel()

@@ -168,6 +168,7 @@ class SoftPhone:
             flow=self._need_flow(),
             body=agreement.offer(),
             credentials=Credentials(self._auth_user, self._password) if self._password is not None else None,
+            contact_user=self.number,
             now=self._now(),
         )
         call.dialog.tag = call
@@ -214,8 +215,9 @@ class SoftPhone:
             case InviteReceived():
                 self._invited(event)
             case RequestReceived(incoming=incoming):
-                # OPTIONS says that we are here; anything else is none of a simple phone's business
-                self._ua.respond(incoming, 200 if incoming.request.method == "OPTIONS" else 501, now=self._now())
+                # OPTIONS asks whether we are here, INFO tells what we need not know; the rest is no phone's business
+                known = incoming.request.method in ("OPTIONS", "INFO")
+                self._ua.respond(incoming, 200 if known else 501, now=self._now())
             case ResponseReceived(request=request, response=response):
                 if self.registration is not None and self.registration.owns(request):
                     self.registration.answered(response)

@@ -1,0 +1,142 @@
+"""Kobza dies in the middle of calls and is started again: nobody is left without an end."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from kobza.phone.phone import SoftPhone
+from kobza.phone.sound import Sound
+from tests.interop.conftest import NUMBERS, RECORDED, SinkThread
+from tests.interop.outcome import Ledger, Outcome
+from tests.interop.server import Server, Site
+from tests.support.spectrum import duration, needs_sox, read_audio, tones_over_time
+
+A, B, C, D = NUMBERS
+
+
+@pytest.fixture
+async def site(tmp_path: Path, sink: SinkThread) -> Site:
+    site = Site(tmp_path / "kobza")
+    site.folder.mkdir()
+    site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
+    return site
+
+
+def phone(site: Site, number: str, tone: int, **options: float) -> SoftPhone:
+    return SoftPhone(
+        number,
+        site.sip,
+        password=site.lines[number].password,
+        sound=Sound.tone(tone),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+async def gone(pids: list[int], within: float = 10.0) -> None:
+    async with asyncio.timeout(within):
+        while any(map(running, pids)):  # noqa: ASYNC110 - a process of another parent tells nobody of its end
+            await asyncio.sleep(0.05)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def told(sink: SinkThread, owner: str, state: str) -> None:
+    """Wait until the integrator has heard of a state of an owner's newest call."""
+    for _ in range(200):
+        mine = [each for each in sink.sink.states if each["state_owner"] == owner]
+        if mine and mine[-1]["state_type"] == state:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{owner}: no {state}")
+
+
+@needs_sox()
+async def test_after_kill_9_every_call_is_closed_and_the_next_one_works(
+    site: Site, sink: SinkThread, tmp_path: Path
+) -> None:
+    server = await asyncio.to_thread(site.start)
+    again: Server | None = None
+    try:
+        ledger = Ledger(server, sink)
+        async with (
+            phone(site, A, 440) as a,
+            phone(site, B, 660, answer_after=0.1) as b,
+            phone(site, C, 550) as c,
+            phone(site, D, 770) as d,
+        ):
+            talking = a.dial(B)
+            await talking.established()
+            ringing = c.dial(D)
+            await d.incoming()
+            await ringing.ringing()
+            await told(sink, B, "established")
+            await told(sink, D, "alerting")
+            await asyncio.sleep(3)
+            media = server.children()
+            assert media
+            os.kill(server.process.pid, 9)
+            await asyncio.to_thread(server.kill)
+            await gone(media)
+            again = await asyncio.to_thread(site.start)
+            ledger._server = again
+            talked = await ledger.call(A, B, owners=(A, B), within=30)
+            rang = await ledger.call(C, D, owners=(C, D), within=30)
+            check_talked(again, talked, tmp_path)
+            rang.has(cause=41, status=rang.row["sip_status"], released_by="network")
+            assert rang.types(C) == rang.types(D) == ["alerting", "finished"]
+            for call in (talking, ringing, *b.calls, *d.calls):
+                call.hang_up()
+            b.answer_after = 0.1
+            fresh = a.dial(B)  # the binding of B survived too
+            await fresh.established()
+            fresh.hang_up()
+            outcome = await ledger.call(A, B, owners=(A, B))
+            outcome.has(cause=16, status=200, released_by="caller")
+        await asyncio.to_thread(again.stop)
+    finally:
+        server.kill()
+        if again is not None:
+            again.kill()
+
+
+def check_talked(server: Server, talked: Outcome, folder: Path) -> None:
+    talked.has(cause=41, status=200, released_by="network")
+    assert talked.types(A) == talked.types(B) == ["alerting", "established", "finished"]
+    path = folder / "record.mp3"
+    path.write_bytes(server.recording(talked.row["record_id"]))
+    left, right = read_audio(path)
+    assert 2.0 <= duration(left) <= 5.0  # what was said until a second before the end is on the disk
+    for samples, hz in ((left, 440), (right, 660)):
+        windows = tones_over_time(samples[4000:-4000])
+        assert windows
+        assert all(tone is not None and abs(tone - hz) < 8 for tone in windows), windows
+
+
+async def test_stopping_ends_calls_and_says_so(site: Site, sink: SinkThread) -> None:
+    server = await asyncio.to_thread(site.start)
+    again: Server | None = None
+    try:
+        ledger = Ledger(server, sink)
+        async with phone(site, C, 440) as c, phone(site, D, 660, answer_after=0.1) as d:
+            call = c.dial(D)
+            await call.established()
+            (other,) = d.calls
+            await told(sink, D, "established")
+            await asyncio.to_thread(server.stop)
+            assert (await call.ended()).by == "peer"
+            assert (await other.ended()).by == "peer"
+            again = await asyncio.to_thread(site.start)
+            ledger._server = again
+            outcome = await ledger.call(C, D, owners=(C, D))
+            outcome.has(cause=41, status=200, released_by="network")
+    finally:
+        server.kill()
+        if again is not None:
+            again.kill()

@@ -1,0 +1,17 @@
+"""The phones and tools of others: where they are, and what a test does without them."""
+
+import os
+import shutil
+
+import pytest
+
+
+def require(*programs: str) -> None:
+    """Skip the test when a program is missing; fail instead where `make test` has to have installed it."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if not missing:
+        return
+    reason = f"{', '.join(missing)} not installed (as root on Debian: make test-tools)"
+    if os.environ.get("CI") == "true" and os.geteuid() == 0:
+        pytest.fail(reason)
+    pytest.skip(reason)
