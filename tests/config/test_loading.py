@@ -95,7 +95,6 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
         ("ring_timeout", "4", "expected at least 5"),
         ("ring_timeout", "301", "expected at most 300"),
         ("webhook_allow", "10.0.0.0/33", "expected networks or addresses"),
-        ("region", "ua", "expected the two capital letters of a country"),
         ("log_level", "loud", "expected 'debug', 'info', 'warning' or 'error'"),
         ("nonce_secret", "short", "expected at least 32 characters"),
     ],
@@ -116,7 +115,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     lines = problems(
         tmp_path,
         "colour = 1\nhttps = '127.0.0.1:1'\nring_timeout = true",
-        {"KOBZA_HTP": "127.0.0.1:1", "KOBZA_REGION": "x"},
+        {"KOBZA_HTP": "127.0.0.1:1", "KOBZA_LOG_FORMAT": "x"},
     )
     assert len(lines) == 5
     text = "\n".join(lines)
@@ -125,7 +124,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert "(did you mean http?)" in text
     assert "colour: unknown setting in" in text
     assert "ring_timeout (in" in text
-    assert "region (in the variable KOBZA_REGION)" in text
+    assert "log_format (in the variable KOBZA_LOG_FORMAT)" in text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 
 from kobza.api.app import build_app
+from kobza.app.housekeeping import Housekeeping
 from kobza.config.settings import Settings, webhook_networks
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import SteadyClock
@@ -129,6 +130,9 @@ class Server:
         await self._listen(switch)
         switch.start()
         self._stop_with(switch.stop)
+        housekeeping = Housekeeping(store, recordings.directory, history_days=settings.history_days, now=self._now)
+        housekeeping.start()
+        self._stop_with(housekeeping.stop)
         await self._serve_http(store, commands, recordings, dispatcher)
 
     async def _build(

@@ -71,12 +71,6 @@ def _realm(value: str) -> str:
     return value
 
 
-def _region(value: str) -> str:
-    if re.fullmatch(r"[A-Z]{2}", value) is None:
-        raise ValueError("expected the two capital letters of a country, such as UA")
-    return value
-
-
 def _texts(value: tuple[Any, ...]) -> list[str]:
     return [str(item) for item in value]
 
@@ -135,9 +129,6 @@ class Settings(BaseSettings):
         20_000, description="Deliveries held in memory; what is beyond waits in the store."
     )
     webhook_timeout: Annotated[int, Field(ge=1, le=120)] = Field(15, description="Longest time of one webhook request.")
-    region: Annotated[str, AfterValidator(_region)] = Field(
-        "UA", description="Country whose spelling of numbers is understood (ISO 3166)."
-    )
     history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")

@@ -1,0 +1,36 @@
+"""Old history goes by itself, in a thread that nothing waits for."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kobza.app.housekeeping import Housekeeping
+from kobza.store import STORE_FILE, Store, enterprises
+from kobza.store.fill import fill
+from kobza.store.retention import Purged
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.create(tmp_path / STORE_FILE)
+    yield opened
+    opened.close()
+
+
+async def test_old_calls_are_deleted_and_young_ones_kept(store: Store, tmp_path: Path) -> None:
+    now = time.time()
+    with store.write() as conn:
+        enterprise_id = enterprises.add(conn, "Acme", "admin", "hash", int(now * 1000))[0]
+    fill(store, enterprise_id, 300, 60, 1)
+    housekeeping = Housekeeping(store, tmp_path / "recordings", history_days=30, now=lambda: now)
+    purged = await housekeeping.clean()
+    assert 0 < purged.calls < 300
+    assert await housekeeping.clean() == Purged()
+
+
+async def test_stop_before_the_first_round_is_at_once(store: Store, tmp_path: Path) -> None:
+    housekeeping = Housekeeping(store, tmp_path, history_days=30, now=time.time)
+    housekeeping.start()
+    await housekeeping.stop()
