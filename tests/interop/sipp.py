@@ -77,8 +77,7 @@ class Sipp:
         media = free_range(4)
         command = ["sipp", f"{self._server[0]}:{self._server[1]}", "-sf", str(script), "-m", "1", "-nostdin"]
         command += ["-i", self._host, "-mi", self._host, "-p", str(port or free_port()), "-d", str(pause_ms)]
-        command += ["-mp", str(media.start), "-min_rtp_port", str(media.start), "-max_rtp_port", str(media.stop - 1)]
-        command += ["-timeout", str(TIMEOUT), "-timeout_error", "-t", "t1" if tcp else "u1"]
+        command += ["-mp", str(media.start), "-timeout", str(TIMEOUT), "-timeout_error", "-t", "t1" if tcp else "u1"]
         command += ["-trace_err", "-error_file", "errors.log", "-trace_msg", "-message_file", "messages.log"]
         if line is not None:
             csv = f"SEQUENTIAL\n{line.number};[authentication username={line.number} password={line.password}]\n"
@@ -86,14 +85,10 @@ class Sipp:
             command += ["-inf", "lines.csv"]
         if dial is not None:
             command += ["-s", dial]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *options,
-            cwd=folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        with (folder / "screen.log").open("wb") as screen:
+            process = await asyncio.create_subprocess_exec(
+                *command, *options, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=screen, stderr=screen
+            )
         running = SippProcess(process, folder, scenario)
         try:
             yield running
@@ -131,7 +126,8 @@ class SippProcess:
         async with asyncio.timeout(within):
             status = await self.process.wait()
         if status != 0:
-            raise SippFailed(f"{self.scenario}: exit status {status}\n{self._log('errors.log')}\n{self.messages}")
+            said = self._log("errors.log") or self._log("screen.log")[-2000:]
+            raise SippFailed(f"{self.scenario}: exit status {status}\n{said}\n{self.messages}")
 
     async def stop(self) -> None:
         """End it, by force when it does not go."""

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import time
 
 import pytest
 
@@ -60,7 +61,7 @@ async def test_a_call_that_is_refused_is_a_failure_and_words_are_for_people() ->
     async with Registrar(NUMBER, PASSWORD) as registrar:
         running = asyncio.create_task(ended(registrar, "--dial", "0991112233", as_json=False))
         await until(lambda: registrar.calls, "a call", within=15)
-        registrar.calls[0].reject(486, headers=[("Reason", "Q.850;cause=17")], now=0.0)
+        registrar.calls[0].reject(486, headers=[("Reason", "Q.850;cause=17")], now=time.time())
         registrar.act()
         status, complaint, terminal = await running
     assert (status, complaint) == (1, "")

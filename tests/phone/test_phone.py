@@ -1,6 +1,7 @@
 """Two softphones call each other over real sockets; and a softphone meets peers that do things no softphone does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -276,7 +277,7 @@ async def test_a_late_offer(answer: bytes) -> None:
         if answer == sdp():
             (call,) = phone.calls
             await call.established()
-            dialog.bye(now=0.0)
+            dialog.bye(now=time.time())
             peer.act()
             assert (await call.ended()).by == "peer"
         else:
@@ -295,7 +296,7 @@ async def test_an_offer_that_is_no_good(offer: bytes) -> None:
 async def test_an_answer_that_is_no_good_ends_the_call() -> None:
     async with met() as (phone, peer):
         call = phone.dial("300")
-        (await peer.event(InviteReceived)).dialog.accept(sdp(codec=9), now=0.0)
+        (await peer.event(InviteReceived)).dialog.accept(sdp(codec=9), now=time.time())
         peer.act()
         await peer.event(InviteEnded)
         assert (await call.ended()).by == "me"
@@ -305,12 +306,12 @@ async def test_early_media_is_heard_before_the_answer() -> None:
     async with met() as (phone, peer):
         call = phone.dial("300")
         dialog = (await peer.event(InviteReceived)).dialog
-        dialog.provisional(183, body=sdp(), now=0.0)
+        dialog.provisional(183, body=sdp(), now=time.time())
         peer.act()
         await call.ringing()
         assert call.voice.sends
         assert call.state is CallState.RINGING
-        dialog.accept(sdp(), now=0.0)
+        dialog.accept(sdp(), now=time.time())
         peer.act()
         await call.established()
 
@@ -326,7 +327,7 @@ async def test_offers_of_a_peer_within_a_call(offer: bytes) -> None:
         await peer.event(InviteAnswered)
         (call,) = phone.calls
         await call.established()
-        dialog.reinvite(offer, now=0.0)
+        dialog.reinvite(offer, now=time.time())
         peer.act()
         answered = await peer.event(OfferAnswered)
         assert b"m=audio" in answered.response.body
@@ -335,10 +336,10 @@ async def test_offers_of_a_peer_within_a_call(offer: bytes) -> None:
         await asyncio.sleep(0.1)
         assert call.voice.packets_sent == sent
         for bad in (b"v=1", sdp(codec=9)):
-            dialog.reinvite(bad, now=0.0)
+            dialog.reinvite(bad, now=time.time())
             peer.act()
             assert (await peer.event(OfferRejected)).status == 488
-        dialog.reinvite(b"", now=0.0)  # a late offer within the call
+        dialog.reinvite(b"", now=time.time())  # a late offer within the call
         peer.act()
         assert b"m=audio" in (await peer.event(OfferAnswered)).response.body
         dialog.acknowledge(sdp(4002))
@@ -351,19 +352,19 @@ async def test_a_hold_that_the_peer_refuses() -> None:
     async with met() as (phone, peer):
         call = phone.dial("300")
         dialog = (await peer.event(InviteReceived)).dialog
-        dialog.accept(sdp(), now=0.0)
+        dialog.accept(sdp(), now=time.time())
         peer.act()
         await call.established()
         holding = asyncio.create_task(call.hold())
         await peer.event(OfferReceived)
-        dialog.reject_offer(488, now=0.0)
+        dialog.reject_offer(488, now=time.time())
         peer.act()
         with pytest.raises(CallFailed, match="hold: 488"):
             await holding
         assert (call.held_by_me, call.voice.muted) == (False, False)
         holding = asyncio.create_task(call.hold())
         await peer.event(OfferReceived)
-        dialog.bye(headers=[("Reason", 'Q.850;cause=38;text="Network out of order"')], now=0.0)
+        dialog.bye(headers=[("Reason", 'Q.850;cause=38;text="Network out of order"')], now=time.time())
         peer.act()
         with pytest.raises(CallFailed, match=r"487|cause 38"):
             await holding

@@ -1,6 +1,7 @@
 """A softphone at a registrar that a test steers."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -126,6 +127,6 @@ async def test_calls_go_out_with_credentials() -> None:
         (dialog,) = registrar.calls
         assert dialog.request is not None
         assert dialog.request.uri.user == "0991112233"
-        dialog.reject(486, now=0.0)
+        dialog.reject(486, now=time.time())
         registrar.act()
         assert (await call.ended()).status == 486

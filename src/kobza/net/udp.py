@@ -30,7 +30,7 @@ RECEIVE_ERRORS = (
     if sys.platform == "linux"
     else {}
 )
-"""IP_RECVERR and IPV6_RECVERR, which Python 3.11 does not name: ICMP errors are kept with the address they are about."""
+"""IP_RECVERR and IPV6_RECVERR, which Python 3.11 does not name: the kernel keeps ICMP errors with their address."""
 
 
 class UdpSocket:
@@ -54,6 +54,7 @@ class UdpSocket:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self.dropped = 0
+        self._erred = False
         self._socket = socket.socket(family_of(bind[0]), socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
@@ -114,6 +115,7 @@ class UdpSocket:
         """Tell the owner of each ICMP error that the kernel holds; return whether there was any."""
         if self._socket.family not in RECEIVE_ERRORS:
             return False
+        self._erred = True
         for taken in range(ERRORS_PER_LOOK):
             try:
                 _, ancillary, _, remote = self._socket.recvmsg(1, 512, socket.MSG_ERRQUEUE)
@@ -152,6 +154,7 @@ class UdpSocket:
         self._loop.remove_writer(self._socket)
 
     def _readable(self) -> None:
+        received = 0
         for _ in range(DATAGRAMS_PER_WAKEUP):
             try:
                 data, remote = self._socket.recvfrom(MAX_DATAGRAM)
@@ -161,7 +164,22 @@ class UdpSocket:
                 if not self._take_errors():
                     log.info("UDP %s:%s: %s", *self.address, error)
                 continue
+            received += 1
             self._received(self, data, remote[:2])
             if self._socket.fileno() < 0:
                 return
+        if self._erred or not received:
+            self._watch_again()
         self._drained()
+
+    def _watch_again(self) -> None:
+        """Put the socket into the loop anew: uvloop watches no longer what the kernel once reported an error for.
+
+        It wakes the reader a last time then, with nothing to read unless somebody sent at that moment.
+        """
+        self._erred = False
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._loop.add_reader(self._socket, self._readable)
+        if self._waiting:
+            self._loop.add_writer(self._socket, self._writable)
