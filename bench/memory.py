@@ -187,7 +187,7 @@ async def serving(data: Path, rtp_ports: int) -> AsyncIterator[tuple[asyncio.sub
     """Run `kobza serve`; give its process and where it speaks SIP."""
     http, sip = free_ports(2)
     rtp = free_range(rtp_ports)
-    command = (sys.executable, "-m", "kobza.cli.main", "serve", "--data", str(data), "--http", f"{HOST}:{http}")
+    command = (str(Path(sys.executable).with_name("kobza")), "serve", "--data", str(data), "--http", f"{HOST}:{http}")
     options = ("--sip", f"udp:{HOST}:{sip}", "--rtp-host", HOST, "--rtp-ports", f"{rtp.start}-{rtp.stop - 1}")
     with (data / "serve.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, *options, stdout=log, stderr=log)

@@ -89,7 +89,7 @@ def _body_schemas(routes: Iterable[APIRoute]) -> Iterator[tuple[str, Json]]:
 def _restore_examples(document: Json, routes: Iterable[APIRoute]) -> None:
     """Put the examples of answers back as they are: the framework drops every null in them."""
     for route in routes:
-        for method in route.methods:
+        for method in route.methods or ():
             written = document["paths"][route.path_format][method.lower()]["responses"]
             for status, given in route.responses.items():
                 for content_type, content in given.get("content", {}).items():

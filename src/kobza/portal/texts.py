@@ -29,7 +29,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Номерів ще немає. Додайте номер командою kobza number add.",
         ),
         "number": ("Number", "Номер"),
-        "name": ("Name", "Ім'я"),
         "department": ("Department", "Відділ"),
         "packages": ("Packages", "Пакети"),
         "devices": ("Devices", "Пристрої"),
@@ -48,7 +47,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "call_recording": ("Recording", "Запис розмов"),
         "live": ("Live calls", "Поточні виклики"),
         "no_live": ("Nobody is talking right now.", "Зараз ніхто не розмовляє."),
-        "lost_connection": ("The connection was lost; trying again…", "Зв'язок утрачено, пробуємо знову…"),
         "hang_up": ("Hang up", "Завершити"),
         "alerting": ("ringing", "дзвонить"),
         "established": ("talking", "розмова"),
@@ -134,7 +132,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "error_title": ("That did not work", "Не вийшло"),
         "error_back": ("Back to the overview", "До огляду"),
-        "error_missing": ("There is no such page.", "Такої сторінки немає."),
         "error_stale": (
             "The form is out of date. Go back, reload the page and try again.",
             "Форма застаріла. Поверніться, оновіть сторінку та спробуйте ще раз.",

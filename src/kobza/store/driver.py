@@ -6,6 +6,7 @@ module, in `journal_sql` and in `export`.
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def connect(path: Path, *, foreign_keys: bool = True, busy_timeout_ms: int = BUS
             raise
         raise missing(path) from error
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _into_wal(connection, time.monotonic() + busy_timeout_ms / 1000)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
@@ -83,6 +84,19 @@ def connect(path: Path, *, foreign_keys: bool = True, busy_timeout_ms: int = BUS
         connection.close()
         raise
     return connection
+
+
+def _into_wal(connection: RawConnection, deadline: float) -> None:
+    """Put a new file into WAL mode; nothing happens to one that is. SQLite's own waiting leaves this statement out."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except dbapi.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def missing(path: Path) -> StoreMissing:

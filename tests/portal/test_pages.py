@@ -1,0 +1,280 @@
+"""What the pages show and what their forms do."""
+
+import re
+from typing import Any
+
+import pytest
+
+from kobza.portal.rendering import duration_text, make_environment
+from kobza.portal.texts import TEXTS, say_in
+from kobza.store import endpoints, enterprises, numbers
+from kobza.store.entries import CdrClosed, CdrOpened, StateStored
+from tests.api.test_fmc import store_state
+from tests.api.world import ALICE, BORYS, OUTSIDE, Leg, Phone, World
+from tests.portal.visitor import Visitor, text_of
+
+WRONG_STATE = "x"
+
+
+async def test_the_overview_shows_numbers_with_their_status(olena: Visitor, world: World) -> None:
+    world.commands.phones = [Phone(ALICE, "busy", dnd=False, devices=2, since=0.0)]
+    with world.store.write() as conn:
+        numbers.set_dnd(conn, world.own.enterprise_id, BORYS, True)
+    page = await olena.page("/")
+    shown = [text_of(row) for row in page.find_class("rows")[0].iter("tr")][1:]
+    assert shown == [
+        "0673333333 offline",
+        "Олена Коваль 0671111111 · Збут in a call",
+        "Борис 0672222222 · Склад offline Do Not Disturb",
+    ]
+    assert "Чужий" not in text_of(page)
+
+
+async def test_the_overview_shows_the_last_calls_newest_first(olena: Visitor, world: World) -> None:
+    recording = world.add_recording(b"mp3")
+    world.add_call(started_at=world.at - 7200, record_id=recording)
+    world.add_call(
+        started_at=world.at - 600,
+        calling_number=OUTSIDE,
+        called_number=BORYS,
+        direction="incoming",
+        answered_at=None,
+        cause=17,
+    )
+    world.add_call(started_at=world.at - 8 * 86_400)
+    world.add_call(started_at=world.at - 60, enterprise_id=world.other.enterprise_id)
+    page = await olena.page("/")
+    first, second = [text_of(row) for row in page.find_class("calls")[0].iter("tr")][1:]
+    assert first == (
+        "↙ 2026-04-20 11:50 Клієнт, «А» 0501112233 Борис 0672222222 not answered Ringing 18 s User busy 17"
+    )
+    assert second == (
+        "↗ 2026-04-20 10:00 Олена Коваль 0671111111 Клієнт, «А» 0501112233 14 s Ringing 4 s Normal call clearing 16"
+    )
+    assert [audio.get("src") for audio in page.iter("audio")] == [f"/recordings/{recording}"]
+    answer = await olena.client.get(f"/recordings/{recording}", headers={"range": "bytes=0-1"})
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (206, b"mp", "audio/mpeg")
+    missing = await olena.client.get("/recordings/unknown")
+    assert missing.status_code == 404
+
+
+async def test_a_recording_of_another_enterprise_is_not_to_be_had(visitor: Visitor, world: World) -> None:
+    recording = world.add_recording(b"mp3")
+    await visitor.sign_in("petro")
+    assert (await visitor.client.get(f"/recordings/{recording}")).status_code == 404
+
+
+@pytest.mark.parametrize("spacing", [1, 60, 3000])
+async def test_the_last_thirty_are_found_however_many_there_are(olena: Visitor, world: World, spacing: int) -> None:
+    made = [world.cdr(started_at=world.at - 30 - number * spacing) for number in range(200)]
+    world.journal.write([CdrOpened(call) for call in made] + [CdrClosed(call) for call in made])
+    page = await olena.page("/")
+    assert len(list(page.find_class("calls")[0].iter("tr"))) == 31
+
+
+async def test_an_empty_portal_says_what_to_do(visitor: Visitor, world: World) -> None:
+    with world.store.write() as conn:
+        enterprises.add(conn, "Нова", "new", world_hash(world), 0)
+    await visitor.sign_in("new")
+    for path, sentence in (
+        ("/", "There are no numbers yet"),
+        ("/", "No calls in the last 7 days"),
+        ("/", "Nobody is talking right now"),
+        ("/provisioning", "There are no numbers yet"),
+        ("/crm-integration", "Nothing has been sent yet"),
+    ):
+        assert sentence in text_of(await visitor.page(path))
+
+
+def world_hash(_world: World) -> str:
+    from tests.api.world import PASSWORD_HASH
+
+    return PASSWORD_HASH
+
+
+async def test_live_calls_are_shown_and_can_be_hung_up(olena: Visitor, world: World) -> None:
+    world.commands.legs = [Leg("c1", "leg1", ALICE, OUTSIDE, "outgoing", "established", world.at - 65)]
+    fragment = await olena.client.get("/live")
+    assert "<html" not in fragment.text
+    assert "1 min 5 s" in fragment.text
+    assert "Клієнт, «А»" in fragment.text
+    answer = await olena.submit("/", "/live/hangup")
+    assert answer.headers["location"] == "/"
+    assert world.commands.told == [("control", world.own.enterprise_id, "leg1", "clear")]
+
+
+async def test_a_call_that_is_over_cannot_be_hung_up(olena: Visitor, world: World) -> None:
+    world.commands.legs = [Leg("c1", "leg1", ALICE, OUTSIDE, "outgoing", "established", world.at)]
+    answer = await olena.submit("/", "/live/hangup", call_control_id="leg2")
+    assert answer.status_code == 404
+    assert "That did not work" in answer.text
+
+
+async def test_the_live_calls_of_somebody_who_is_not_signed_in_are_403(visitor: Visitor) -> None:
+    assert (await visitor.client.get("/live")).status_code == 403
+
+
+async def test_provisioning_shows_packages_and_switches_dnd(olena: Visitor, world: World) -> None:
+    page = await olena.page("/provisioning")
+    rows = [text_of(row) for row in page.find_class("rows")[0].iter("tr")][1:]
+    assert rows[1] == "Олена Коваль 0671111111 Збут Convergent API FMC offline 0 Switch on"
+    for wanted in ("on", "off"):
+        answer = await olena.submit("/provisioning", "/provisioning/dnd", number="0671111111", dnd=wanted)
+        assert answer.headers["location"] == "/provisioning"
+        with world.store.read() as conn:
+            found = numbers.find(conn, world.own.enterprise_id, ALICE)
+        assert found is not None
+        assert found.dnd is (wanted == "on")
+
+
+async def test_dnd_of_a_number_of_others_is_not_switched(olena: Visitor) -> None:
+    answer = await olena.submit("/provisioning", "/provisioning/dnd", number="0679999999", dnd="on")
+    assert answer.status_code == 404
+    answer = await olena.submit("/provisioning", "/provisioning/dnd", number="x", dnd="on")
+    assert answer.status_code == 400
+
+
+async def test_the_webhook_is_set_changed_and_removed(olena: Visitor, world: World) -> None:
+    async def stored() -> Any:
+        with world.store.read() as conn:
+            return endpoints.get(conn, world.own.enterprise_id)
+
+    def secret(letter: str) -> str:
+        return "whsec_" + f"{letter}UJD" * 8
+
+    page, action = "/crm-integration", "/crm-integration/webhook"
+    answer = await olena.submit(page, action, url="https://crm.example.com", token="t1", secret=secret("Q"))
+    assert answer.headers["location"] == "/crm-integration?saved=1"
+    assert "Saved." in text_of(await olena.page(answer.headers["location"]))
+    await olena.submit(page, action, url="https://crm.example.com/x", token="", secret="", extended="on")
+    kept = await stored()
+    assert (kept.url, kept.token, kept.secret, kept.extended) == (
+        "https://crm.example.com/x",
+        "t1",
+        secret("Q"),
+        True,
+    )
+    shown = await olena.client.get(page)
+    assert "t1" not in re.findall(r'value="([^"]*)"', shown.text)
+    assert secret("Q") not in shown.text
+    wrong = await olena.submit(page, action, url="ftp://x")
+    assert wrong.status_code == 400
+    assert "expected an http or https URL" in wrong.text
+    assert (await stored()).url == "https://crm.example.com/x"
+    page_form = (await olena.page(page)).forms[-1].fields["csrf"]
+    await olena.client.post("/crm-integration/webhook/remove", data={"csrf": page_form})
+    assert await stored() is None
+
+
+@pytest.mark.parametrize(("overlap", "old_works"), [("0", False), ("3600", True)])
+async def test_a_new_token_is_shown_once_and_the_old_one_ends(
+    olena: Visitor, world: World, overlap: str, old_works: bool
+) -> None:
+    answer = await olena.submit("/crm-integration", "/crm-integration/token", overlap=overlap)
+    assert answer.status_code == 200
+    (token,) = re.findall(r'id="new-token">([0-9a-f]{64})<', answer.text)
+    assert token not in (await olena.client.get("/crm-integration")).text
+    assert world.own.fmc_token not in answer.text
+
+    async def works(candidate: str) -> bool:
+        headers = {"authorization": f"Bearer {candidate}"}
+        params = {"integrator_id": world.own.integrator_id}
+        return (await olena.client.get("/api/fmc/v1/phonestatus", params=params, headers=headers)).status_code == 200
+
+    assert await works(token)
+    assert await works(world.own.fmc_token) is old_works
+    world.at += 3600
+    assert not await works(world.own.fmc_token)
+    assert await works(token)
+
+
+async def test_an_overlap_that_was_not_offered_is_refused(olena: Visitor) -> None:
+    for overlap in ("5", "-1", "x", "9999999999"):
+        assert (await olena.submit("/crm-integration", "/crm-integration/token", overlap=overlap)).status_code == 400
+
+
+async def test_the_integration_shows_ids_and_deliveries(olena: Visitor, world: World) -> None:
+    store_state(world)
+    page = text_of(await olena.page("/crm-integration"))
+    assert world.own.integrator_id in page
+    assert "http://kobza.test/api/fmc" in page
+    assert "alerting · 0671111111 · 0501112233 pending 0" in page
+    assert StateStored is not None
+
+
+async def test_the_language_is_chosen_in_the_header_and_remembered(olena: Visitor) -> None:
+    answer = await olena.client.get("/language/uk?next=/provisioning")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/provisioning")
+    page = await olena.page("/provisioning")
+    assert page.get("lang") == "uk"
+    assert "Розширені послуги" in text_of(page)
+    await olena.client.get("/language/en?next=//evil.example")
+    assert "Extended services" in text_of(await olena.page("/provisioning"))
+    assert "set-cookie" not in (await olena.client.get("/language/de")).headers
+
+
+@pytest.mark.parametrize("path", ["/", "/provisioning", "/crm-integration", "/signin", "/recordings/none"])
+async def test_pages_keep_to_themselves(olena: Visitor, path: str) -> None:
+    if path == "/signin":
+        olena.client.cookies.clear()
+    answer = await olena.client.get(path)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert not re.search(r"<script(?! src=)|\sstyle=|\son\w+=|https?://(?!kobza\.test|crm\.example)", answer.text)
+
+
+async def test_names_are_escaped(olena: Visitor, world: World) -> None:
+    from kobza.store import address_book
+
+    with world.store.write() as conn:
+        entry = address_book.Entry(OUTSIDE, "<script>alert(1)</script>\"'", "")
+        address_book.put(conn, world.own.enterprise_id, [entry])
+    world.add_call(started_at=world.at - 60)
+    answer = await olena.client.get("/")
+    assert "<script>alert" not in answer.text
+    assert "&lt;script&gt;alert(1)" in answer.text
+
+
+@pytest.mark.parametrize("name", ["kobza.css", "kobza.js", "kobza.svg"])
+async def test_the_files_of_the_pages(visitor: Visitor, name: str) -> None:
+    answer = await visitor.client.get(f"/static/{name}")
+    assert answer.status_code == 200
+    again = await visitor.client.get(f"/static/{name}", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert not re.search(rb"@import|url\(|https?://(?!www\.w3\.org/2000/svg)", answer.content)
+
+
+@pytest.mark.parametrize("name", ["nothing.css", "../routes.py", "..%2froutes.py"])
+async def test_no_other_file_is_served(visitor: Visitor, name: str) -> None:
+    assert (await visitor.client.get(f"/static/{name}")).status_code == 404
+
+
+def test_every_text_exists_in_both_languages_and_is_used() -> None:
+    environment = make_environment()
+    assert environment.loader is not None
+    source = "".join(
+        environment.loader.get_source(environment, name)[0] for name in environment.loader.list_templates()
+    )
+    used = set(re.findall(r'say\(["\'](\w+)["\']', source))
+    used |= {"overview", "crm", "provisioning", "manual"}  # the tabs
+    used |= {"active", "inactive"}
+    used |= {"available", "busy", "unavailable", "alerting", "established", "held", "finished"}
+    used |= {"incoming", "outgoing", "local", "convergent", "api_fmc", "call_recording"}
+    used |= {"pending", "delivered", "failed", "seconds", "minutes", "hours"}
+    used |= {"wrong_password", "too_many_guesses", "error_stale", "no_enterprise"}
+    assert used == set(TEXTS)
+    for english, ukrainian in TEXTS.values():
+        assert english.strip()
+        assert ukrainian.strip()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (3600, "1 h 0 min")],
+)
+def test_durations_for_people(seconds: int, text: str) -> None:
+    assert duration_text(seconds, say_in("en")) == text
