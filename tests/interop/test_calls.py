@@ -102,10 +102,11 @@ async def test_all_phones_of_a_number_ring_and_one_answers(sipp: Sipp, ledger: L
     assert outcome.types(B) == WHOLE
 
 
-async def test_a_number_without_a_phone(sipp: Sipp, ledger: Ledger, lines: list[Line]) -> None:
+async def test_a_number_without_a_phone(sipp: Sipp, kobza_server: Server, ledger: Ledger, lines: list[Line]) -> None:
     await sipp.run("uac_refused", line=lines[0], dial=D, status=480, cause=20)
     outcome = await ledger.call(A, D)
     outcome.has(cause=20, status=480, released_by="network")
+    assert kobza_server.status_of(D) == "unavailable"  # and not busy for ever
 
 
 async def test_what_cannot_be_dialled(sipp: Sipp, lines: list[Line]) -> None:

@@ -194,6 +194,33 @@ async def test_a_peer_that_connected_to_us_is_reached_over_its_connection(driven
         assert await peer.read(6) == b"reused"
 
 
+async def test_a_connection_that_is_gone_is_replaced_and_its_failure_told_by_the_old_name(driven: Driven) -> None:
+    """A phone that registered over a connection: calls to it name that one, though it may be gone."""
+    local = await driven.endpoint.listen(Transport.TCP, "127.0.0.1", 0)
+    async with accepting() as (remote, peers):
+        async with connected(local) as peer:
+            await peer.write(options(1))
+            await until(lambda: bool(driven.agent.messages))
+            number = driven.agent.messages[0][1].connection
+            named = Flow(Transport.TCP, local, remote, number)  # it takes calls elsewhere than it calls from
+            driven.agent.send(named, b"over the old one")
+            driven.endpoint.pump()
+            assert await peer.read(16) == b"over the old one"
+        await until(lambda: len(driven.agent.failed) == 2)
+        assert driven.agent.failed == [driven.agent.messages[0][1], named]
+        driven.agent.send(named, b"over a new one")
+        driven.endpoint.pump()
+        newer = await next_peer(peers)
+        assert await newer.read(14) == b"over a new one"
+        driven.agent.failed.clear()
+        newer.writer.close()
+        await until(lambda: named in driven.agent.failed)
+    driven.agent.failed.clear()
+    driven.agent.send(named, b"and now there is nobody")
+    driven.endpoint.pump()
+    await until(lambda: named in driven.agent.failed)
+
+
 async def test_nobody_there_is_a_failure_of_the_flow(driven: Driven) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -162,13 +162,11 @@ class SipEndpoint:
             log.exception("malformed stream from %s:%s was not handled", *connection.remote)
 
     def _lost(self, connection: Connection) -> None:
-        """Tell the user agent under both names its flows may have for this connection."""
+        """Tell the user agent under every name its flows have for this connection."""
         if self._closed:
             return
-        flow = self._flow_of(connection)
-        self._fail(flow)
-        if connection.used_on_demand:
-            self._fail(self.flow_to(flow.remote, Transport.TCP))
+        for flow in (self._flow_of(connection), *connection.names):
+            self._fail(flow)
         self.pump()
 
     def _udp_failed(self, sock: UdpSocket, remote: Address, error: OSError) -> None:
@@ -192,7 +190,7 @@ class SipEndpoint:
         try:
             if flow.transport is Transport.UDP:
                 self._socket_at(flow.local).send(transmit.data, flow.remote)
-            elif not self._tcp_transport().send(transmit.data, flow.remote, flow.connection):
+            elif not self._tcp_transport().send(transmit.data, flow):
                 self.counters.send_failures += 1
                 self._fail(flow)
         except Exception:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kobza.net.addresses import LocalHosts, is_wildcard
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.flow import Address
+from kobza.sip.flow import Address, Flow
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.stream import BrokenMessage, KeepAlive, StreamParser
 
@@ -28,12 +28,17 @@ CONNECT_TIMEOUT = 5.0
 """Seconds until an outgoing connection counts as failed: well under timer B (32 s): another target has its turn."""
 MAX_UNSENT = 1024 * 1024
 """Bytes queued toward a peer that does not read. At the bound the connection is closed: late messages are useless."""
+MAX_NAMES = 1024
+"""Flows of one connection that are told of its end by name; beyond, its requests learn it from their timers."""
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks for connections that are overdue."""
 
 
 class Connection(asyncio.Protocol):
-    """One TCP connection. `number` is its id in a Flow; `used_on_demand` says that a flow with connection 0 used it."""
+    """One TCP connection. `number` is its id in a Flow; `names` are other flows that were sent over it.
+
+    Those are flows with connection 0, and those of connections that are gone, of which this one took the place.
+    """
 
     def __init__(self, owner: "TcpTransport", number: int, remote: Address | None) -> None:
         self._owner = owner
@@ -41,7 +46,7 @@ class Connection(asyncio.Protocol):
         self.remote: Address = remote or ("", 0)
         self.local: Address = ("", 0)
         self.outgoing = remote is not None
-        self.used_on_demand = remote is not None
+        self.names: set[Flow] = set()
         self._parser = StreamParser()
         self._transport: asyncio.Transport | None = None
         self._unsent: deque[bytes] = deque()
@@ -51,6 +56,11 @@ class Connection(asyncio.Protocol):
         self._incomplete_since: float | None = None
         self._heard_a_message = False
         self.closed = False
+
+    def name(self, flow: Flow) -> None:
+        """Remember a flow that this connection serves under another name, to tell of its end under that one too."""
+        if len(self.names) < MAX_NAMES:
+            self.names.add(flow)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once the connection stands."""
@@ -206,20 +216,21 @@ class TcpTransport:
             return self._locals.get(remote[0]), self.address[1]
         return self.address
 
-    def send(self, data: bytes, remote: Address, number: int) -> bool:
-        """Send on connection `number`, or (0, or when that one is gone) on any to `remote`, opening one when needed.
+    def send(self, data: bytes, flow: Flow) -> bool:
+        """Send on the flow's connection, or (0, or when that one is gone) on any to its peer, opening one when needed.
 
         Returns False when it cannot even be tried: the connection limit is reached.
         """
-        connection = self._connections.get(number) if number else None
+        connection = self._connections.get(flow.connection) if flow.connection else None
         if connection is None:
-            connection = self._by_remote.get(remote)
+            connection = self._by_remote.get(flow.remote)
             if connection is None:
                 if self._closing or len(self._connections) >= MAX_CONNECTIONS:
                     self.refused += 1
                     return False
-                connection = self._open(remote)
-            connection.used_on_demand = True
+                connection = self._open(flow.remote)
+        if connection.number != flow.connection or connection.remote != flow.remote:
+            connection.name(flow)
         connection.send(data)
         return True
 

@@ -252,8 +252,9 @@ def _reachable_at(uri: SipUri, flow: Flow) -> tuple[str, int]:
     """Return the address for requests to a device: the one it gave, if that is the host it sent from.
 
     Otherwise it is behind a NAT, or gave a name: then the way back is the way it came (RFC 5626 calls it the flow).
+    On TCP its connection goes first as long as it stands; this is where a new one is opened to.
     """
-    if flow.transport.reliable or not _same_host(uri.host, flow.remote[0]):
+    if not _same_host(uri.host, flow.remote[0]):
         return flow.remote
     return flow.remote[0], uri.port or flow.transport.default_port
 

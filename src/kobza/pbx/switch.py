@@ -199,8 +199,9 @@ class Switch:
             callee_leg_id=callee_leg_id,
             shown=shown,
         )
-        live.books.write(call.take_facts(), promised(call_id, caller_leg_id, now), then)
-        self._begin(live)
+        facts = call.take_facts()
+        live.books.write(facts, promised(call_id, caller_leg_id, now), then)
+        self._begin(live, facts)
         self.endpoint.pump()
         return live
 
@@ -274,11 +275,13 @@ class Switch:
 
     # the life of a call
 
-    def _begin(self, live: LiveCall) -> None:
+    def _begin(self, live: LiveCall, facts: Sequence[CallFact]) -> None:
+        """Carry a call whose first facts are stored; without a device to ring they hold its end already."""
         self._calls[live.call_id] = live
+        live.ended = bool(facts) and isinstance(facts[-1], CallEnded)
         for leg_id, own, _ in live.parties():
             self._by_leg[leg_id] = live
-            if own.enterprise_id is not None:
+            if own.enterprise_id is not None and not live.ended:
                 self._presence.call_began(own.number)
         self._feed(live, _nothing)
 
@@ -315,15 +318,16 @@ class Switch:
             return
         branch_id = self._new_id()
         live = self._incoming(answer, dialog.request, branch_id, now)
+        facts = live.call.take_facts()
         try:
-            live.books.write(live.call.take_facts())
+            live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
             log.error("a call from %s is refused: %s", answer.caller.number, error)  # noqa: TRY400 - no fault of ours
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
         dialog.tag = (live, branch_id)
         live.dialogs[branch_id] = dialog
-        self._begin(live)
+        self._begin(live, facts)
 
     def _incoming(self, admitted: Admitted, request: SipRequest, branch_id: str, now: float) -> LiveCall:
         caller, callee = admitted.caller, admitted.callee
