@@ -1,4 +1,4 @@
-"""The demo's phones: one for each number of the office, one at the far end of the outside line. They call each other."""
+"""The demo's phones: one for each number of the office, one behind the outside line. They call each other."""
 
 import asyncio
 import logging
