@@ -1,9 +1,9 @@
 """What a bridged call costs: `python -m bench.calls`.
 
 sipp calls sipp through `kobza serve` at a steady rate: INVITE with digest, 180, 200, ACK, a second of talk without
-audio, BYE. Every call is stored with its records and call states, and each state is posted to a webhook sink. Prints CPU
-of the server and its media process a call. The mark beside it is 2 ms, set for a first release; Asterisk 22
-spends 3.5 to 4.2 ms on the same call without storing anything.
+audio, BYE. Every call is stored with its records and call states, and each state is posted to a webhook sink. Prints
+the CPU of the server and its media process for each call. The mark beside it is 2 ms, set for a first release; Asterisk
+22 spends 3.5 to 4.2 ms on the same call without storing anything.
 """
 
 import argparse
