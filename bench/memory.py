@@ -2,14 +2,13 @@
 
 Starts `kobza serve` and lets one process be thousands of phones. Registrations come at a steady rate; when the tables
 of transactions are as full as they get at that rate (they last 32 s), memory is read, and again after as many seconds
-more: the difference is what the registrations of that time keep. Calls the same way: first those that end at once, then
-those that stay. Resident memory of the server and its media process, whose calls have ports but no packets here
-(`bench.relay` has those).
+more: the difference is what the registrations of that time keep. Calls the same way, all of which stay. So neither the
+memory that a process kept free from its start nor what passes counts. Resident memory of the server and its media
+process, whose calls have ports but no packets here (`bench.relay` has those).
 """
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import secrets
 import signal
@@ -18,14 +17,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import count, cycle
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.rows import Row, Unavailable, memory_kib
+from bench.rows import Row, memory_kib
 from kobza.call.directory import Package
 from kobza.net.clock import SteadyClock
 from kobza.net.endpoint import SipEndpoint
@@ -108,7 +106,6 @@ class Phones:
         self.local: Address = (HOST, 0)
         self.registered = 0
         self.answered: list[InviteDialog] = []
-        self.hang_up = True
         self.failures: list[str] = []
 
     async def start(self) -> None:
@@ -168,11 +165,9 @@ class Phones:
                     dialog.accept(SDP, now=now)
                 case InviteAnswered(dialog):
                     self.answered.append(dialog)
-                    if self.hang_up:
-                        dialog.bye(now=now)
                 case InviteRejected(status=status):
                     self.failures.append(f"a call failed: {status}")
-                case InviteEnded(reason=reason) if not self.hang_up:
+                case InviteEnded(reason=reason):
                     self.failures.append(f"a call ended: {reason}")
                 case ResponseReceived(response=response) if response.status == 200:
                     self.registered += 1
@@ -230,9 +225,8 @@ async def main(seconds: float) -> Result:
     registrations, calls = int(seconds * REGISTRATIONS_PER_SECOND), int(seconds * CALLS_PER_SECOND)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         data = Path(folder)
-        names = prepare(data, 2 * max(registrations, calls))
-        # Four ports for a call; those of calls that ended rest for 5 s.
-        async with serving(data, 4 * (calls + int(10 * CALLS_PER_SECOND))) as (process, address):
+        names = prepare(data, 2 * max(registrations, 2 * calls))
+        async with serving(data, 4 * 2 * calls) as (process, address):
             media = child_of(process.pid)
             idle = memory_kib(process.pid) + memory_kib(media)
             phones = Phones(address)
@@ -244,19 +238,14 @@ async def main(seconds: float) -> Result:
                 await phones.until_registered(round_ * registrations)
                 memory.append(memory_kib(process.pid))
             registration = (memory[1] - memory[0]) / registrations
-            pairs = cycle(zip(names[0::2], names[1::2], strict=True))
-            before, total = [0, 0], count(calls, calls)
-            for hang_up in (True, False):
-                phones.hang_up = hang_up
+            pairs = zip(names[0::2], names[1::2], strict=True)
+            standing = []
+            for round_ in (1, 2):
                 await steadily(pairs, CALLS_PER_SECOND, calls, phones.call)
-                await phones.until_answered(next(total))
-                if hang_up:
-                    await asyncio.sleep(min(6.0, seconds))  # their ports are free again
-                    before = [memory_kib(process.pid), memory_kib(media)]
-            call = (memory_kib(process.pid) - before[0]) / calls
-            call_media = (memory_kib(media) - before[1]) / calls
-            phones.hang_up = True
-            for dialog in phones.answered[calls:]:
+                await phones.until_answered(round_ * calls)
+                standing.append((memory_kib(process.pid), memory_kib(media)))
+            call, call_media = ((after - before) / calls for before, after in zip(*standing, strict=True))
+            for dialog in phones.answered:
                 dialog.bye(now=phones.now())
                 phones.endpoint.pump()
                 await asyncio.sleep(0.002)
@@ -266,8 +255,6 @@ async def main(seconds: float) -> Result:
 
 
 def measure(*, quick: bool = False) -> Sequence[Row]:
-    if importlib.util.find_spec("kobza.app.serve") is None:
-        raise Unavailable("there is no kobza serve yet")
     result = asyncio.run(main(0.5 if quick else 40.0))
     return [
         Row("memory of the server and its media process, idle", result.idle / 1024, "MiB"),
