@@ -192,10 +192,10 @@ class Registrar:
         reply: Reply,
     ) -> Denied | None:
         """Store the changes, all or none, then answer with what holds now (10.3 step 8)."""
-        new = sum(1 for binding in put if self._locations.find(number, SipUri.parse(binding.contact)) is None)
-        if len(self._locations.of(number, now)) + new - len(gone) > MAX_DEVICES:
+        before = {binding.contact for binding in self._locations.of(number, now)}
+        after = (before - {binding.contact for binding in gone}) | {binding.contact for binding in put}
+        if len(after) > max(MAX_DEVICES, len(before)):
             return Denied(403, detail=f"more than {MAX_DEVICES} devices")
-        had_devices = bool(self._locations.of(number, now))
 
         def answer() -> None:
             reply(200, self._contacts(request, number, now))
@@ -215,8 +215,8 @@ class Registrar:
             self._locations.remove(binding)
         for binding in put:
             self._locations.put(binding)
-        if bool(self._locations.of(number, now)) != had_devices:
-            log.info("%s is %s", number, "unreachable now" if had_devices else "reachable now")
+        if bool(after) != bool(before):
+            log.info("%s is %s", number, "unreachable now" if before else "reachable now")
         self._changed(number)
         return None
 
