@@ -73,7 +73,7 @@ def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitatio
         flow = Flow(transport, (binding.local_host, binding.local_port), remote, binding.connection)
     else:
         flow = flows(remote, transport)
-    host = host_text(flow.local[0])
+    host = flow.local[0]
     user = national(shown.number)
     return Invitation(
         uri=binding.contact,
@@ -88,9 +88,9 @@ def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitatio
 
 def _to_trunk(target: TrunkTarget, shown: Identity, own_number: str, flows: Flows) -> Invitation:
     flow = flows(target.address, Transport(target.trunk.transport))
-    host = host_text(flow.local[0])
+    host = flow.local[0]
     away = SipUri("sip", user=target.dial, host=_uri_host(target.trunk.host), port=target.trunk.port)
-    asserted = ("P-Asserted-Identity", f"<sip:{own_number}@{host}>")
+    asserted = ("P-Asserted-Identity", f"<sip:{own_number}@{host_text(host)}>")
     caller = NameAddr(shown.display_name, SipUri("sip", user=shown.number, host=host))
     return Invitation(
         uri=str(away),

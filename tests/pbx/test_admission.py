@@ -1,0 +1,216 @@
+"""Admission: who calls, where to, and what the called side may learn."""
+
+import pytest
+
+from kobza.call.directory import Package
+from kobza.call.routing import Identity, Party
+from kobza.pbx.admission import Admission, Admitted, Turned
+from kobza.pbx.authenticator import Authenticator
+from kobza.pbx.dialling import DeviceTarget, TrunkTarget
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.locations import Locations
+from kobza.sip.flow import Address, Flow, Transport
+from kobza.sip.message import SipRequest
+from kobza.store import Store, enterprises, numbers, trunks
+from tests.pbx.office import (
+    ANNA,
+    ANNA_USER,
+    BOHDAN,
+    BOHDAN_USER,
+    NOW,
+    OUTSIDE,
+    PHONE,
+    REALM,
+    VERA,
+    hashes,
+    request,
+    signed,
+    verifier,
+)
+from tests.store.builders import binding
+
+CARRIER = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.50", 5060))
+
+
+async def unknown_host(host: str, port: int) -> Address:
+    if host == "lost.example":
+        raise OSError("no such host")
+    return host, port
+
+
+@pytest.fixture
+def enterprise_id(store: Store) -> str:
+    with store.write() as conn:
+        made = enterprises.add(conn, "Ромашка", "admin", "hash", 1).enterprise_id
+        for number, packages in ((ANNA, [Package.API_FMC, Package.CONVERGENT]), (BOHDAN, []), (VERA, [])):
+            md5, sha256 = hashes("0" + number[4:])
+            numbers.add(conn, number, made, "Anna" if number == ANNA else "", "", packages, "", md5, sha256)
+        numbers.set_dnd(conn, made, VERA, on=True)
+        trunks.add(conn, "carrier", "192.0.2.50", 5060)
+        trunks.add(conn, "lost", "lost.example", 5060, prefix="0800")
+    return made
+
+
+@pytest.fixture
+async def admission(store: Store, enterprise_id: str) -> Admission:
+    view = DirectoryView(store, resolve_host=unknown_host)
+    await view.refresh()
+    locations = Locations()
+    locations.put(binding(BOHDAN, "sip:b@1", expires_at=NOW + 60))
+    locations.put(binding(BOHDAN, "sip:b@2", expires_at=NOW))
+    return Admission(view, locations, Authenticator(verifier()))
+
+
+def invite(dialled: str, user: str = ANNA_USER, **headers: str) -> SipRequest:
+    lines = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return request("INVITE", f"sip:{dialled}@{REALM}", user=user, headers=lines)
+
+
+def admitted(result: Admitted | Turned) -> Admitted:
+    assert isinstance(result, Admitted), result
+    return result
+
+
+def turned(result: Admitted | Turned) -> Turned:
+    assert isinstance(result, Turned), result
+    return result
+
+
+def test_a_phone_calls_a_phone(admission: Admission, enterprise_id: str) -> None:
+    call = admitted(admission.admit(signed(invite("067-100-00-02")), PHONE, NOW))
+    assert call.caller == Party(ANNA, enterprise_id, owner=True, convergent=True, display_name="Anna")
+    assert call.callee == Party(BOHDAN, enterprise_id)
+    assert (call.dialled, call.origin) == ("067-100-00-02", "phone")
+    assert call.identity == Identity(ANNA, "Anna", restricted=False)
+    (target,) = call.targets  # the other one has run out
+    assert isinstance(target, DeviceTarget)
+    assert (target.number, target.binding.contact) == (BOHDAN, "sip:b@1")
+
+
+def test_nobody_there(admission: Admission) -> None:
+    assert admitted(admission.admit(signed(invite("0671000002")), PHONE, NOW + 60)).targets == []
+
+
+async def test_what_the_caller_wants_shown(admission: Admission, store: Store, enterprise_id: str) -> None:
+    with store.write() as conn:
+        numbers.set_clip(conn, enterprise_id, ANNA, BOHDAN, True)
+    await admission._view.refresh()
+    call = admitted(admission.admit(signed(invite("0671000002")), PHONE, NOW))
+    assert (call.identity.number, call.identity.restricted, call.caller.number) == (BOHDAN, True, ANNA)
+
+
+def test_a_phone_proves_who_it_is(admission: Admission) -> None:
+    first = turned(admission.admit(invite("0671000002"), PHONE, NOW))
+    assert first.status == 407
+    assert [name for name, _ in first.headers] == ["Proxy-Authenticate", "Proxy-Authenticate"]
+    assert (first.refused, first.detail) == (None, "")
+    wrong = turned(admission.admit(signed(invite("0671000002"), password="x"), PHONE, NOW))
+    assert (wrong.status, wrong.refused) == (407, None)
+    assert wrong.headers[-1][0] == "Reason"
+    assert "cause=21" in wrong.headers[-1][1]
+
+
+def test_the_caller_is_who_has_the_password_not_who_from_says(admission: Admission) -> None:
+    message = signed(invite("0671000002", BOHDAN_USER), user=ANNA_USER)
+    assert admitted(admission.admit(message, PHONE, NOW)).caller.number == ANNA
+
+
+def test_out_by_the_trunk(admission: Admission) -> None:
+    call = admitted(admission.admit(signed(invite("0441234567")), PHONE, NOW))
+    (target,) = call.targets
+    assert isinstance(target, TrunkTarget)
+    assert (target.dial, target.address, target.trunk.name) == (OUTSIDE, ("192.0.2.50", 5060), "carrier")
+    assert call.callee == Party(OUTSIDE)
+
+
+def test_a_trunk_whose_address_is_unknown(admission: Admission) -> None:
+    result = turned(admission.admit(signed(invite("0800123456")), PHONE, NOW))
+    assert result.status == 503
+    assert result.refused is not None
+    assert result.refused[4] == 41
+
+
+@pytest.mark.parametrize(
+    ("dialled", "status", "cause", "called"),
+    [("0671000003", 480, 21, VERA), ("nobody", 484, 28, "nobody"), ("0" * 70, 484, 28, "0" * 64)],
+)
+def test_where_no_call_goes(
+    admission: Admission, enterprise_id: str, dialled: str, status: int, cause: int, called: str
+) -> None:
+    result = turned(admission.admit(signed(invite(dialled)), PHONE, NOW))
+    assert result.status == status
+    assert any(name == "Reason" and f"cause={cause}" in value for name, value in result.headers)
+    assert result.refused is not None
+    caller, callee, text, origin, noted = result.refused
+    assert (caller.number, callee.number, text, origin, noted) == (ANNA, called, dialled, "phone", cause)
+    assert callee.enterprise_id == (enterprise_id if called == VERA else None)
+
+
+def test_a_trunk_calls_a_phone_without_digest(admission: Admission) -> None:
+    call = admitted(admission.admit(invite("380671000002", "380441234567"), CARRIER, NOW))
+    assert call.caller == Party(OUTSIDE)
+    assert (call.callee.number, call.origin) == (BOHDAN, "trunk")
+    assert call.identity == Identity(OUTSIDE, "", restricted=False)
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        CARRIER._replace(remote=("192.0.2.50", 5061)),
+        CARRIER._replace(remote=("192.0.2.51", 5060)),
+        CARRIER._replace(transport=Transport.TCP),
+    ],
+)
+def test_only_the_trunks_own_address_needs_no_digest(admission: Admission, flow: Flow) -> None:
+    assert turned(admission.admit(invite("0671000002", "380441234567"), flow, NOW)).status == 407
+
+
+@pytest.mark.parametrize("dialled", ["0501234567", "0441234567", "112"])
+def test_from_trunk_to_trunk_nothing_goes(admission: Admission, dialled: str) -> None:
+    result = turned(admission.admit(invite(dialled, "380441234567"), CARRIER, NOW))
+    assert result.status == 404
+    assert result.refused is not None
+    assert result.refused[4] == 1
+
+
+def test_a_trunk_cannot_call_as_one_of_ours(admission: Admission) -> None:
+    call = admitted(admission.admit(invite("0671000002", ANNA_USER), CARRIER, NOW))
+    assert call.caller == Party(ANNA)
+    assert turned(admission.admit(invite("0501234567", ANNA_USER), CARRIER, NOW)).status == 404
+
+
+def _from(text: str, **headers: str) -> SipRequest:
+    message = invite("0671000002", "x", **headers)
+    message.set("From", f"{text};tag=1")
+    return message
+
+
+PAI = f"<sip:{OUTSIDE}@carrier.example>"
+
+
+def test_a_hidden_caller_is_known_to_the_network_only(admission: Admission) -> None:
+    anonymous = _from(
+        '"Anonymous" <sip:anonymous@anonymous.invalid>', Privacy="id", P_Asserted_Identity=f'"Olha" {PAI}'
+    )
+    call = admitted(admission.admit(anonymous, CARRIER, NOW))
+    assert call.identity == Identity(OUTSIDE, "", restricted=True)
+    assert call.caller.number == OUTSIDE
+
+
+@pytest.mark.parametrize("asserted", ["", "<<", "<sip:carrier.example>"])
+def test_a_hidden_caller_nobody_knows(admission: Admission, asserted: str) -> None:
+    headers = {"P_Asserted_Identity": asserted} if asserted else {}
+    call = admitted(admission.admit(_from("<sip:anonymous@anonymous.invalid>", **headers), CARRIER, NOW))
+    assert call.caller.number == "anonymous"
+    assert call.identity.restricted
+
+
+def test_a_private_caller_is_hidden_though_from_tells(admission: Admission) -> None:
+    call = admitted(admission.admit(_from('"Olha" <sip:0441234567@h>', Privacy="user;id"), CARRIER, NOW))
+    assert call.identity == Identity(OUTSIDE, "", restricted=True)
+
+
+def test_a_caller_that_is_no_number(admission: Admission) -> None:
+    call = admitted(admission.admit(_from(f'"Olha" <sip:{"o" * 70}@h>'), CARRIER, NOW))
+    assert call.identity == Identity("o" * 64, "Olha", restricted=False)
+    assert call.caller == Party("o" * 64, display_name="Olha")

@@ -1,0 +1,94 @@
+"""How INVITEs are addressed, and what they say of who calls."""
+
+import pytest
+
+from kobza.call.directory import Trunk
+from kobza.call.routing import Identity
+from kobza.pbx.dialling import ANONYMOUS, DeviceTarget, TrunkTarget, invitation
+from kobza.sip.flow import Address, Flow, Transport
+from kobza.sip.headers import NameAddr
+from tests.pbx.office import ANNA, BOHDAN, OUTSIDE
+from tests.store.builders import binding
+
+SHOWN = Identity(ANNA, "Anna", restricted=False)
+HIDDEN = Identity(ANNA, "Anna", restricted=True)
+
+
+def flows(remote: Address, transport: Transport) -> Flow:
+    return Flow(transport, ("::1" if ":" in remote[0] else "192.0.2.1", 5060), remote)
+
+
+def no_flows(remote: Address, transport: Transport) -> Flow:
+    raise ValueError("no socket")
+
+
+def to_trunk(host: str = "192.0.2.50", port: int = 5080) -> TrunkTarget:
+    return TrunkTarget(OUTSIDE, Trunk("t", "carrier", host, port), (host, port))
+
+
+def test_a_device_on_udp() -> None:
+    device = binding(BOHDAN, "sip:b@10.0.0.5;x=1", transport="UDP", remote_host="198.51.100.7", remote_port=4000)
+    made = invitation(DeviceTarget(BOHDAN, device), SHOWN, ANNA, flows)
+    assert made.uri == "sip:b@10.0.0.5;x=1"
+    assert str(made.from_) == '"Anna" <sip:0671000001@192.0.2.1>'
+    assert str(made.to) == "<sip:0671000002@192.0.2.1>"
+    assert made.flow == Flow(Transport.UDP, ("192.0.2.1", 5060), ("198.51.100.7", 4000))
+    assert made.route_set == ("<sip:p1.example;lr>", "<sip:p2.example;lr>")
+    assert (made.headers, made.contact_user) == ((), "0671000001")
+
+
+def test_a_device_on_tcp_is_reached_over_its_connection() -> None:
+    made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), SHOWN, ANNA, no_flows)
+    assert made.flow == Flow(Transport.TCP, ("127.0.0.1", 5060), ("192.0.2.1", 40000), 7)
+
+
+def test_a_device_learns_nothing_of_a_hidden_caller() -> None:
+    made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), HIDDEN, ANNA, flows)
+    assert made.from_ == ANONYMOUS
+    assert (made.headers, made.contact_user) == ((("Privacy", "id"),), "anonymous")
+    assert "1000001" not in repr((made.from_, made.headers, made.contact_user))
+    assert "Anna" not in repr(made)
+
+
+def test_out_by_a_trunk() -> None:
+    made = invitation(to_trunk(), Identity(BOHDAN, "Desk", restricted=False), ANNA, flows)
+    assert made.uri == "sip:+380441234567@192.0.2.50:5080"
+    assert str(made.from_) == '"Desk" <sip:+380671000002@192.0.2.1>'
+    assert str(made.to) == "<sip:+380441234567@192.0.2.50:5080>"
+    assert made.headers == (("P-Asserted-Identity", "<sip:+380671000001@192.0.2.1>"),)
+    assert made.flow.remote == ("192.0.2.50", 5080)
+
+
+def test_a_carrier_learns_the_number_of_a_hidden_caller_and_that_it_is_hidden() -> None:
+    made = invitation(to_trunk(), HIDDEN, ANNA, flows)
+    assert made.from_ == ANONYMOUS
+    assert made.headers == (("P-Asserted-Identity", "<sip:+380671000001@192.0.2.1>"), ("Privacy", "id"))
+    assert made.contact_user == "anonymous"
+
+
+def test_over_tcp_if_the_trunk_says_so() -> None:
+    target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", "c.example", 5060, transport="TCP"), ("192.0.2.50", 5060))
+    assert invitation(target, SHOWN, ANNA, flows).flow.transport is Transport.TCP
+
+
+@pytest.mark.parametrize("host", ["2001:db8::5", "[2001:db8::5]"])
+def test_ipv6_stands_in_one_pair_of_brackets(host: str) -> None:
+    target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", host, 5060), ("2001:db8::5", 5060))
+    made = invitation(target, SHOWN, ANNA, flows)
+    assert made.uri == "sip:+380441234567@[2001:db8::5]:5060"
+    assert str(made.from_) == '"Anna" <sip:+380671000001@[::1]>'
+    assert made.headers == (("P-Asserted-Identity", "<sip:+380671000001@[::1]>"),)
+    device = binding(BOHDAN, transport="UDP", remote_host="2001:db8::7")
+    assert str(invitation(DeviceTarget(BOHDAN, device), SHOWN, ANNA, flows).to) == "<sip:0671000002@[::1]>"
+
+
+def test_what_a_stranger_calls_himself_breaks_no_header() -> None:
+    shown = Identity('a@b>"', 'An"na', restricted=False)
+    made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), shown, ANNA, flows)
+    read = NameAddr.parse(str(made.from_), "From header")
+    assert (read.display_name, read.uri.unescaped_user, read.uri.host) == ('An"na', 'a@b>"', "127.0.0.1")
+
+
+def test_no_socket() -> None:
+    with pytest.raises(ValueError, match="no socket"):
+        invitation(to_trunk(), SHOWN, ANNA, no_flows)
