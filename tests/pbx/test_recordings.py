@@ -1,0 +1,152 @@
+"""Recordings: from the spool to the mp3, whatever a crash left."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kobza.media.plane import RecordingClosed, Side
+from kobza.pbx.journal import Journal
+from kobza.pbx.recordings import Recordings
+from kobza.store import Store
+from kobza.store import recordings as rows
+from kobza.store.entries import RecordingStored
+from kobza.store.recordings import Recording
+from tests.media.phone_end import tone
+from tests.media.spools import stream, write_spool
+from tests.pbx.office import NOW, PATIENCE, settled
+
+DAY = f"{datetime.fromtimestamp(NOW, UTC):%Y/%m/%d}"
+
+
+@asynccontextmanager
+async def running(directory: Path, store: Store, journal: Journal) -> AsyncIterator[Recordings]:
+    recordings = Recordings(directory, store=store, journal=journal, now=lambda: NOW)
+    await recordings.start()
+    try:
+        yield recordings
+    finally:
+        await recordings.stop()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - a thread tells nobody
+            await asyncio.sleep(0.005)
+
+
+def found(store: Store, record_id: str = "rec-1", enterprise_id: str = "ent-1") -> Recording:
+    with store.read() as conn:
+        row = rows.find(conn, enterprise_id, record_id)
+    assert row is not None
+    return row
+
+
+def files(directory: Path) -> set[str]:
+    return {path.name for path in directory.rglob("rec-*")}
+
+
+def speak(spool: Path, seconds: float | None = 1.0) -> None:
+    write_spool(spool, stream(Side.CALLER, tone(440, 50)), seconds)
+
+
+async def promise(journal: Journal, record_id: str = "rec-1", *enterprise_ids: str) -> None:
+    """Store what the books store when a recording begins."""
+    for enterprise_id in enterprise_ids or ("ent-1",):
+        journal.append([RecordingStored(record_id, enterprise_id, "call-1", "recording", NOW)])
+    await settled(journal)
+
+
+async def test_a_spool_becomes_an_mp3(tmp_path: Path, store: Store, journal: Journal) -> None:
+    async with running(tmp_path / "records", store, journal) as recordings:
+        spool = recordings.began("rec-1", "call-1", ["ent-1", "ent-2"])
+        await promise(journal, "rec-1", "ent-1", "ent-2")
+        assert spool.parent.is_dir()
+        speak(spool)
+        assert recordings.waiting == 1
+        recordings.closed(RecordingClosed("call-1", "rec-1", spool))
+        await until(lambda: recordings.waiting == 0 and not spool.exists())
+        for enterprise_id in ("ent-1", "ent-2"):
+            row = found(store, "rec-1", enterprise_id)
+            assert (row.status, row.path, row.duration_ms) == ("ready", f"{DAY}/rec-1.mp3", 1000)
+            mp3 = (recordings.directory / f"{DAY}/rec-1.mp3").read_bytes()
+            assert (row.size, row.sha256) == (len(mp3), hashlib.sha256(mp3).hexdigest())
+
+
+async def test_no_spool_no_recording(
+    tmp_path: Path, store: Store, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, store, journal) as recordings:
+        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        await promise(journal)
+        recordings.closed(RecordingClosed("call-1", "rec-1", spool))
+        await until(lambda: recordings.waiting == 0)
+    assert (found(store).status, found(store).path) == ("failed", None)
+    assert "rec-1 has no spool" in caplog.text
+
+
+async def test_a_broken_spool_is_kept_and_stops_no_other(tmp_path: Path, store: Store, journal: Journal) -> None:
+    async with running(tmp_path, store, journal) as recordings:
+        broken = recordings.began("rec-1", "call-1", ["ent-1"])
+        good = recordings.began("rec-2", "call-1", ["ent-1"])
+        await promise(journal)
+        await promise(journal, "rec-2")
+        broken.write_bytes(b"no spool at all")
+        speak(good)
+        for record_id, spool in (("rec-1", broken), ("rec-2", good)):
+            recordings.closed(RecordingClosed("call-1", record_id, spool))
+        await until(lambda: recordings.waiting == 0)
+    assert [found(store, record_id).status for record_id in ("rec-1", "rec-2")] == ["failed", "ready"]
+    assert broken.exists()
+    assert files(tmp_path) == {"rec-1.spool", "rec-2.mp3"}
+
+
+async def test_what_a_crash_left_is_taken_up(tmp_path: Path, store: Store, journal: Journal) -> None:
+    await promise(journal, "rec-1", "ent-1", "ent-2")
+    await promise(journal, "rec-2")
+    spool = tmp_path / "spool" / "rec-1.spool"
+    spool.parent.mkdir()
+    speak(spool, None)  # without its end
+    async with running(tmp_path, store, journal) as recordings:
+        await until(lambda: recordings.waiting == 0 and not spool.exists())
+    assert [found(store, "rec-1", owner).status for owner in ("ent-1", "ent-2")] == ["ready", "ready"]
+    assert found(store, "rec-2").status == "failed"
+
+
+async def test_a_stop_finishes_what_waits(tmp_path: Path, store: Store, journal: Journal) -> None:
+    async with running(tmp_path, store, journal) as recordings:
+        for number in range(3):
+            spool = recordings.began(f"rec-{number}", "call-1", ["ent-1"])
+            await promise(journal, f"rec-{number}")
+            speak(spool)
+            recordings.closed(RecordingClosed("call-1", f"rec-{number}", spool))
+    assert [found(store, f"rec-{number}").status for number in range(3)] == ["ready"] * 3
+
+
+async def test_without_the_journal_the_spool_stays_for_the_next_start(tmp_path: Path, store: Store) -> None:
+    journal = Journal(store.path, now=lambda: NOW, on_failure=lambda failure: None)
+    journal.start()
+    await promise(journal)
+    await journal.stop()
+    spool = tmp_path / "spool" / "rec-1.spool"
+    spool.parent.mkdir()
+    speak(spool)
+    async with running(tmp_path, store, journal) as recordings:
+        pass
+    assert recordings.waiting == 1
+    assert spool.exists()
+    assert found(store).status == "recording"
+
+
+async def test_a_recording_nobody_began_is_nobodys(tmp_path: Path, store: Store, journal: Journal) -> None:
+    async with running(tmp_path, store, journal) as recordings:
+        recordings.closed(RecordingClosed("call-1", "rec-9", tmp_path / "x"))
+        assert recordings.waiting == 0
+
+
+async def test_a_stop_before_the_start(tmp_path: Path, store: Store, journal: Journal) -> None:
+    await Recordings(tmp_path, store=store, journal=journal, now=lambda: NOW).stop()
