@@ -14,6 +14,7 @@ from tests.interop.sipp import Line
 from tests.interop.tools import require
 from tests.support.ports import free_port, free_range
 from tests.support.spectrum import Samples, read_audio
+from tests.support.waiting import until
 
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -104,11 +105,19 @@ class Baresip:
             seen = [event.get("type") for event in self.events]
             raise AssertionError(f"baresip waited {within} s for {kind}, saw {seen}\n{self.log}") from None
 
-    def heard(self) -> Samples:
-        """Return what the phone decoded in its last call."""
+    async def heard(self) -> Samples:
+        """Return what the phone decoded in its last call, when it has closed the file."""
         files = sorted((self.folder / "heard").glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime)
-        assert files, list((self.folder / "heard").iterdir())
+        assert files, self.log
+        await until(lambda: files[-1] not in self._open_files(), "the end of the recording")
         return read_audio(files[-1])[0]
+
+    def _open_files(self) -> set[Path]:
+        found = set()
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(link.readlink())
+        return found
 
     @property
     def log(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -72,6 +73,17 @@ class Site:
         if webhook is not None:
             options = ["--enterprise", self.enterprise["enterprise_id"], "--token", "remote-token"]
             self.kobza("webhook", "set", *options, "--url", webhook, "--json")
+
+    def copy(self, folder: Path, **environment: str) -> "Site":
+        """Return a site like this one, with ports and settings of its own; before anybody has served it."""
+        shutil.copytree(self.folder, folder)
+        return Site(
+            folder,
+            trunk_port=self.trunk_port,
+            lines=self.lines,
+            enterprise=self.enterprise,
+            environment=self.environment | environment,
+        )
 
     def start(self) -> "Server":
         """Serve it; returns when it answers."""

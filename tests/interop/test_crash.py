@@ -8,7 +8,7 @@ import pytest
 
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
-from tests.interop.conftest import NUMBERS, RECORDED, SinkThread
+from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger, Outcome
 from tests.interop.server import Server, Site
 from tests.support.spectrum import duration, needs_sox, read_audio, tones_over_time
@@ -17,11 +17,8 @@ A, B, C, D = NUMBERS
 
 
 @pytest.fixture
-async def site(tmp_path: Path, sink: SinkThread) -> Site:
-    site = Site(tmp_path / "kobza")
-    site.folder.mkdir()
-    site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
-    return site
+def site(tmp_path: Path, new_site: Site) -> Site:
+    return new_site.copy(tmp_path / "kobza")
 
 
 def phone(site: Site, number: str, tone: int, **options: float) -> SoftPhone:
