@@ -25,6 +25,7 @@ from kobza.call.cdr import Cdr
 from kobza.call.states import OwnerState, StateType
 from kobza.pbx.journal import GROUP_WINDOW, Journal, JournalFailure
 from kobza.store import Store, driver
+from kobza.store import journal_rows as rows
 from kobza.store import journal_sql as sql
 from kobza.store.ids import new_id
 from kobza.store.journal import CdrClosed, CdrOpened, CdrUpdated, Entry, StateStored
@@ -149,11 +150,11 @@ def bare(path: Path, steps: Sequence[list[Entry]], group: int, pause: float = 0.
         cursor += len(states)
         batches.append(
             (
-                (sql.OPEN_CALL, [sql.call_row(entry) for entry in entries if isinstance(entry, CdrOpened)]),
-                (sql.UPDATE_CALL, [sql.call_row(entry) for entry in entries if isinstance(entry, CdrUpdated)]),
-                (sql.CLOSE_CALL, [sql.call_row(entry) for entry in entries if isinstance(entry, CdrClosed)]),
-                (sql.ADD_EVENT, [sql.event_row(number, entry) for number, entry in numbered]),
-                (sql.OWE_DELIVERY, [sql.delivery_row(number, entry) for number, entry in numbered]),
+                (sql.OPEN_CALL, [rows.call_row(entry) for entry in entries if isinstance(entry, CdrOpened)]),
+                (sql.UPDATE_CALL, [rows.call_row(entry) for entry in entries if isinstance(entry, CdrUpdated)]),
+                (sql.CLOSE_CALL, [rows.call_row(entry) for entry in entries if isinstance(entry, CdrClosed)]),
+                (sql.ADD_EVENT, [rows.event_row(number, entry) for number, entry in numbered]),
+                (sql.OWE_DELIVERY, [rows.delivery_row(number, entry) for number, entry in numbered]),
             )
         )
     waits = []
@@ -161,8 +162,8 @@ def bare(path: Path, steps: Sequence[list[Entry]], group: int, pause: float = 0.
     for batch in batches:
         begun = time.perf_counter()
         connection.execute("BEGIN IMMEDIATE")
-        for statement, rows in batch:
-            connection.executemany(statement, rows)
+        for statement, made in batch:
+            connection.executemany(statement, made)
         connection.execute("COMMIT")
         waits.append(time.perf_counter() - begun)
         time.sleep(pause)

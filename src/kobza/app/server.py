@@ -104,7 +104,7 @@ class Server:
         view = DirectoryView(store)
         await view.start()
         self._stop_with(view.stop)
-        journal = Journal(data / STORE_FILE, now=self._now, on_failure=self._journal_failed)
+        journal = Journal(store.place, now=self._now, on_failure=self._journal_failed)
         journal.start()
         self._stop_with(journal.stop)
         dispatcher = Dispatcher(

@@ -4,20 +4,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from kobza.call.directory import Package
-from kobza.store import address_book, driver, enterprises, numbers
+from kobza.store import address_book, enterprises, numbers
 from kobza.store import fill_people as people
 from kobza.store.errors import NotInStore
-from kobza.store.journal_sql import OPEN_CALL, Row
+from kobza.store.journal_rows import Row
 from kobza.store.store import Store
-
-CHUNK = 5000
-"""Calls in one commit: some 50 ms, so that a journal beside it goes on."""
 
 CONTACTS, STRANGERS, INVENTED_NUMBERS = 400, 2000, 20
 """People that the address book knows, those that it does not, and numbers for an enterprise without any."""
@@ -89,16 +85,7 @@ def fill(store: Store, enterprise_id: str, calls: int, days: int, seed: int = 0,
             )
             cast = _Cast(cast.own, convergent, cast.outside)
     rows = _rows(random, cast, enterprise_id, calls, now_ms - days * 24 * HOUR_MS, now_ms)
-    connection = driver.connect(store.path)
-    added = 0
-    try:
-        while chunk := list(islice(rows, CHUNK)):
-            connection.execute("BEGIN IMMEDIATE")
-            added += connection.executemany(OPEN_CALL, chunk).rowcount
-            connection.execute("COMMIT")
-    finally:
-        connection.close()
-    return added
+    return store.backend.add_calls(rows)
 
 
 def _cast(random: Random, own: list[str]) -> tuple[_Cast, list[address_book.Entry]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 from kobza.call.cdr import Cdr
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.states import Direction, OwnerState, StateType
-from kobza.store import driver, meta
+from kobza.store import meta
 from kobza.store.entries import CdrClosed, Entry, StateStored
 from kobza.store.journal import JournalWriter
 from kobza.store.schema import calls, events, promised_legs
@@ -25,6 +25,10 @@ CRASH_CAUSE = 41
 
 CRASH_STATUS = 500
 """The SIP twin of the cause above for a call that was not answered (an answered one had its 200)."""
+
+
+PATIENCE_MS = 5000
+"""How long the one commit of `recover` waits for another writer: nobody would try it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def recover(
     entries = [entry for group in groups for entry in group]
     if not entries:
         return []
-    writer = JournalWriter(store.path, busy_timeout_ms=driver.BUSY_TIMEOUT_MS)
+    writer = JournalWriter(store.place, busy_timeout_ms=PATIENCE_MS)
     try:
         writer.write(entries)
     finally:

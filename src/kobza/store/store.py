@@ -4,21 +4,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, Engine
 
-from kobza.store import driver, meta
+from kobza.store import meta
+from kobza.store.backend import Backend, RawConnection, backend_of
 from kobza.store.errors import StoreError, StoreOutdated
 from kobza.store.migrations import HEAD, revision_of, upgrade
+from kobza.store.place import STORE_FILE, Place
 
-STORE_FILE = "kobza.db"
-"""The name of the store's file in the data directory."""
-
-CONNECTIONS = 8
-"""Connections kept open for readers and for writers of settings; more are made when needed, up to twice as many."""
+__all__ = ["STORE_FILE", "Store"]
 
 
 class Store:
@@ -27,15 +23,21 @@ class Store:
     All of this blocks: in an event loop it belongs into a thread.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        self.path = path
+    def __init__(self, place: Place, backend: Backend, engine: Engine) -> None:
+        self.place = place
+        self.backend = backend
         self._engine = engine
         self._version_lock = threading.Lock()
-        self._version_connection: driver.RawConnection | None = None
+        self._version_connection: RawConnection | None = None
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self.place
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the store in a file that `create` has made.
+    def open(cls, place: Place) -> Self:
+        """Open the store that `create` has made.
 
         Raises:
             StoreMissing: there is no such file, or nothing in it.
@@ -44,12 +46,11 @@ class Store:
             LibraryTooOld: see `driver.check_library`.
 
         """
-        driver.check_library()
-        if not path.is_file():
-            raise driver.missing(path)
-        engine = _engine(path)
+        backend = backend_of(place)
+        backend.check()
+        engine = backend.engine()
         try:
-            with _said_plainly(path), engine.connect() as conn:
+            with backend.said_plainly(), engine.connect() as conn:
                 revision = revision_of(conn)
         except StoreError:
             engine.dispose()
@@ -57,12 +58,14 @@ class Store:
         if revision != HEAD:
             engine.dispose()
             if revision is None:
-                raise driver.missing(path)
-            raise StoreOutdated(f"the store at {path} is of another release ({revision}, not {HEAD}): run `kobza init`")
-        return cls(path, engine)
+                raise backend.missing()
+            raise StoreOutdated(
+                f"the store at {place} is of another release ({revision}, not {HEAD}): run `kobza init`"
+            )
+        return cls(place, backend, engine)
 
     @classmethod
-    def create(cls, path: Path) -> Self:
+    def create(cls, place: Place) -> Self:
         """Make a store, or bring one that exists up to date, and open it. Doing it again changes nothing.
 
         Raises:
@@ -70,12 +73,12 @@ class Store:
             LibraryTooOld: see `driver.check_library`.
 
         """
-        driver.check_library()
-        driver.create_file(path)
-        # Without foreign keys: a migration that rebuilds a table drops the old one, and with it what refers to it.
-        engine = _engine(path, foreign_keys=False)
+        backend = backend_of(place)
+        backend.prepare()
+        engine = backend.engine(migrating=True)
+        writing = engine.execution_options(kobza_write=True)
         try:
-            with _said_plainly(path), engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
+            with backend.said_plainly(), writing.begin() as conn:
                 upgrade(conn)
                 if meta.get_number(conn, meta.DIRECTORY_VERSION) is None:
                     meta.set_number(conn, meta.DIRECTORY_VERSION, 1)
@@ -83,7 +86,7 @@ class Store:
                     meta.set_text(conn, meta.SIP_REALM, meta.DEFAULT_REALM)
         finally:
             engine.dispose()
-        return cls.open(path)
+        return cls.open(place)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -108,9 +111,9 @@ class Store:
         """Return the version of the directory; cheap (some microseconds): ask before each use of a snapshot."""
         with self._version_lock:
             if self._version_connection is None:
-                self._version_connection = driver.connect(self.path)
+                self._version_connection = self.backend.connect()
             row = self._version_connection.execute(
-                "SELECT number FROM meta WHERE key = ?", (meta.DIRECTORY_VERSION,)
+                f"SELECT number FROM meta WHERE key = '{meta.DIRECTORY_VERSION}'"  # noqa: S608 - a constant
             ).fetchone()
         return int(row[0])
 
@@ -121,36 +124,3 @@ class Store:
                 self._version_connection.close()
                 self._version_connection = None
         self._engine.dispose()
-
-
-@contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
-    """Make one line of what SQLite says about a file that it cannot use."""
-    try:
-        yield
-    except OperationalError as error:
-        raise StoreError(f"the store at {path} cannot be opened: {error.orig}") from error
-    except DatabaseError as error:
-        raise StoreError(f"{path} is not a store: {error.orig}") from error
-
-
-def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
-    """Make an engine whose transactions begin explicitly, those of `write()` with the write lock.
-
-    SQLAlchemy is handed finished connections and the driver's module, so that it never imports the standard `sqlite3`.
-    """
-    engine = create_engine(
-        "sqlite://",
-        module=driver.dbapi,
-        creator=lambda: driver.connect(path, foreign_keys=foreign_keys),
-        poolclass=QueuePool,
-        pool_size=CONNECTIONS,
-        max_overflow=CONNECTIONS,
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(conn: Connection) -> None:
-        options: dict[str, Any] = dict(conn.get_execution_options())
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if options.get("kobza_write") else "BEGIN")
-
-    return engine

@@ -1,0 +1,179 @@
+"""The rows that the journal writes: an entry becomes a tuple in the order of the table's columns below.
+
+Plain tuples for the driver cost a third less than SQLAlchemy's Core and a sixth of its ORM. Each database has its own
+statements for them (`journal_sqlite`, `journal_postgres`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kobza.call.durations import to_ms
+from kobza.store.entries import (
+    AttemptStored,
+    BindingRemoved,
+    BindingStored,
+    CdrClosed,
+    CdrOpened,
+    CdrUpdated,
+    Entry,
+    LegPromised,
+    RecordingStored,
+    StateStored,
+)
+
+Row = tuple[Any, ...]
+
+
+def ms(at: float | None) -> int | None:
+    """Convert a moment that may be absent to milliseconds."""
+    return None if at is None else to_ms(at)
+
+
+def call_row(entry: CdrOpened | CdrUpdated | CdrClosed) -> Row:
+    """Make the row for OPEN_CALL, UPDATE_CALL and CLOSE_CALL."""
+    cdr = entry.cdr
+    started_at, answered_at = to_ms(cdr.started_at), ms(cdr.answered_at)
+    return (
+        cdr.call_id,
+        cdr.enterprise_id,
+        cdr.calling_number,
+        cdr.called_number,
+        cdr.answered_number,
+        started_at,
+        ms(cdr.ringing_at),
+        answered_at,
+        ms(cdr.ended_at),
+        started_at if answered_at is None else answered_at,
+        cdr.direction,
+        cdr.cause,
+        cdr.sip_status,
+        cdr.released_by,
+        cdr.record_id,
+        cdr.client_state,
+        cdr.convergent,
+    )
+
+
+def promise_row(entry: LegPromised) -> Row:
+    """Make the row for PROMISE_LEG."""
+    return (
+        entry.call_id,
+        entry.call_control_id,
+        entry.enterprise_id,
+        entry.state_owner,
+        entry.phone_number,
+        entry.call_direction,
+        entry.client_state,
+        to_ms(entry.at),
+    )
+
+
+def event_row(cursor: int, entry: StateStored) -> Row:
+    """Make the row for ADD_EVENT."""
+    state = entry.state
+    return (
+        cursor,
+        state.event_id,
+        state.enterprise_id,
+        state.call_id,
+        state.call_control_id,
+        state.sequence,
+        state.state_type.value,
+        state.state_owner,
+        state.phone_number,
+        state.call_direction,
+        to_ms(state.at),
+        state.client_state,
+        state.extended,
+        entry.payload.decode(),
+    )
+
+
+def delivery_row(cursor: int, entry: StateStored) -> Row:
+    """Make the row for OWE_DELIVERY."""
+    state = entry.state
+    return cursor, state.enterprise_id, to_ms(state.at)
+
+
+def attempt_row(entry: AttemptStored) -> Row:
+    """Make the row for ADD_ATTEMPT."""
+    return (
+        entry.attempt,
+        to_ms(entry.started_at),
+        entry.duration_ms,
+        entry.url,
+        entry.address,
+        entry.status_code,
+        entry.error,
+        entry.response,
+        entry.call_id,
+        entry.call_control_id,
+        entry.sequence,
+    )
+
+
+def done_row(entry: AttemptStored) -> Row:
+    """Make the row for DELIVERY_DONE."""
+    return entry.outcome, entry.attempt, entry.call_id, entry.call_control_id, entry.sequence
+
+
+def retry_row(entry: AttemptStored) -> Row:
+    """Make the row for DELIVERY_RETRY."""
+    return entry.attempt, ms(entry.retry_at), entry.call_id, entry.call_control_id, entry.sequence
+
+
+def recording_row(entry: RecordingStored) -> Row:
+    """Make the row for PUT_RECORDING."""
+    return (
+        entry.record_id,
+        entry.enterprise_id,
+        entry.call_id,
+        entry.status,
+        entry.path,
+        entry.duration_ms,
+        entry.size,
+        entry.sha256,
+        to_ms(entry.at),
+    )
+
+
+def binding_row(entry: BindingStored) -> Row:
+    """Make the row for PUT_BINDING."""
+    binding = entry.binding
+    return (
+        binding.number,
+        binding.contact,
+        binding.sip_call_id,
+        binding.cseq,
+        to_ms(binding.expires_at),
+        to_ms(binding.registered_at),
+        "\n".join(binding.path),
+        binding.transport,
+        binding.local_host,
+        binding.local_port,
+        binding.remote_host,
+        binding.remote_port,
+        binding.connection,
+        binding.instance_id,
+        binding.reg_id,
+        binding.user_agent,
+    )
+
+
+def removal_row(entry: BindingRemoved) -> Row:
+    """Make the row for REMOVE_BINDING."""
+    return entry.number, entry.contact
+
+
+def last_words(batch: Sequence[Entry]) -> tuple[list[Row], list[Row]]:
+    """Return what a batch leaves of each binding: those to remove, then those to put; a new one may be in both."""
+    removed: dict[tuple[str, str], Row] = {}
+    stored: dict[tuple[str, str], Row] = {}
+    for entry in batch:
+        if isinstance(entry, BindingRemoved):
+            key = (entry.number, entry.contact)
+            removed[key] = removal_row(entry)
+            stored.pop(key, None)
+        elif isinstance(entry, BindingStored):
+            stored[entry.binding.number, entry.binding.contact] = binding_row(entry)
+    return list(removed.values()), list(stored.values())

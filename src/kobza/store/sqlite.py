@@ -1,0 +1,99 @@
+"""SQLite as the database of the store: a file in the data directory."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from kobza.store import driver
+from kobza.store.errors import StoreError, StoreMissing
+from kobza.store.journal_rows import Row
+from kobza.store.journal_sql import OPEN_CALL
+from kobza.store.journal_sqlite import SqliteCommits
+
+CONNECTIONS = 8
+"""Connections kept open for readers and for writers of settings; more are made when needed, up to twice as many."""
+
+CHUNK = 5000
+"""Calls in one commit of `add_calls`: some 50 ms, so that a journal beside it goes on."""
+
+
+class SqliteBackend:
+    """A file. See `Backend` for what the methods promise."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def check(self) -> None:
+        """Raise LibraryTooOld (see `driver.check_library`) or StoreMissing."""
+        driver.check_library()
+        if not self.path.is_file():
+            raise self.missing()
+
+    def prepare(self) -> None:
+        """Make an empty file. Raises LibraryTooOld."""
+        driver.check_library()
+        driver.create_file(self.path)
+
+    def missing(self) -> StoreMissing:
+        """Return the error that names the file."""
+        return driver.missing(self.path)
+
+    @contextmanager
+    def said_plainly(self) -> Iterator[None]:
+        """Make one line of what SQLite says about a file that it cannot use."""
+        try:
+            yield
+        except OperationalError as error:
+            raise StoreError(f"the store at {self.path} cannot be opened: {error.orig}") from error
+        except DatabaseError as error:
+            raise StoreError(f"{self.path} is not a store: {error.orig}") from error
+
+    def engine(self, *, migrating: bool = False) -> Engine:
+        """Make an engine whose transactions begin explicitly, those that write with the write lock.
+
+        SQLAlchemy is handed finished connections and the driver's module, so that it never imports the standard
+        `sqlite3`. Without foreign keys when migrating: a migration that rebuilds a table drops the old one, and with it
+        what refers to it.
+        """
+        engine = create_engine(
+            "sqlite://",
+            module=driver.dbapi,
+            creator=lambda: driver.connect(self.path, foreign_keys=not migrating),
+            poolclass=QueuePool,
+            pool_size=CONNECTIONS,
+            max_overflow=CONNECTIONS,
+        )
+
+        @event.listens_for(engine, "begin")
+        def begin(conn: Connection) -> None:
+            options: dict[str, Any] = dict(conn.get_execution_options())
+            conn.exec_driver_sql("BEGIN IMMEDIATE" if options.get("kobza_write") else "BEGIN")
+
+        return engine
+
+    def connect(self) -> driver.RawConnection:
+        """Make a connection of the driver."""
+        return driver.connect(self.path)
+
+    def commits(self, *, patience_ms: int) -> SqliteCommits:
+        """Make the journal's connection."""
+        return SqliteCommits(self.path, patience_ms=patience_ms)
+
+    def add_calls(self, rows: Iterable[Row]) -> int:
+        """Add calls, thousands in a commit."""
+        connection = self.connect()
+        left, added = iter(rows), 0
+        try:
+            while chunk := list(islice(left, CHUNK)):
+                connection.execute("BEGIN IMMEDIATE")
+                added += connection.executemany(OPEN_CALL, chunk).rowcount
+                connection.execute("COMMIT")
+        finally:
+            connection.close()
+        return added
