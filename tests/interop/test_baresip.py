@@ -42,12 +42,7 @@ async def talk(a: Baresip, b: Baresip, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-ONE_SECOND_OVER_TCP = pytest.mark.xfail(
-    reason="open: over TCP the calling baresip decodes one second of what it is sent", strict=False
-)
-
-
-@pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=ONE_SECOND_OVER_TCP)])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_two_phones_hear_each_other(
     kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path, transport: str
 ) -> None:

@@ -18,6 +18,9 @@ from tests.support.spectrum import Samples, read_audio
 Packet = tuple[Side, float, RtpPacket]
 """From which side, when it arrived (s), and what."""
 
+GUARD_BYTES = 1024
+"""Octets after the last frame that sox's decoder wants to see."""
+
 HEADER = SpoolHeader("record-1", "call-1", 1_700_000_000_000)
 
 
@@ -52,7 +55,8 @@ needs_mp3 = pytest.mark.skipif(
 def decode_mp3(path: Path) -> tuple[Samples, Samples]:
     """Return left and right as a good player gives them: without the silence that LAME adds and the file tells of.
 
-    sox knows nothing of that note, so with it the result is cut by hand.
+    sox knows nothing of that note, so with it the result is cut by hand; it also wants a file's kind in its name, and
+    decodes the last frame only when something follows it.
     """
     if shutil.which("ffmpeg") is not None:
         command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "s16le", "-"]
@@ -60,11 +64,13 @@ def decode_mp3(path: Path) -> tuple[Samples, Samples]:
         frames = np.frombuffer(pcm, dtype="<i2").reshape(-1, 2).astype(np.float64) / 32768
         return frames[:, 0].copy(), frames[:, 1].copy()
     note = path.read_bytes()[:288]
+    followed = path.with_name(f"{path.name}.followed.mp3")
+    followed.write_bytes(path.read_bytes() + bytes(GUARD_BYTES))
     place = note.index(b"LAME3.100") + 21
     padding = int.from_bytes(note[place : place + 3], "big") & 0xFFF
     # The silent frame with the note, LAME's delay, and that of any decoder.
     before = 576 + 576 + 529
-    left, right = read_audio(path)
+    left, right = read_audio(followed)
     end = len(left) - max(0, padding - 529)
     return left[before:end], right[before:end]
 

@@ -122,6 +122,30 @@ async def test_late_packets_of_the_phone_before_do_not_count(stack: ExitStack, m
     await both_ways(relayed, relayed.other)
 
 
+async def test_packets_faster_than_the_answer_are_of_the_phone_that_is_named(stack: ExitStack) -> None:
+    """The first packets come before the 200 that names another of the phone's addresses: nothing may get lost."""
+    relayed = await running(stack, open_sides=False)
+    relayed.call.open(CALLER, HOST, relayed.ports[0])
+    relayed.call.open(CALLEE, HOST, relayed.ports[2])
+    relayed.configure(callee=SideFlow(source="relay"))
+    await both_ways(relayed)
+    relayed.configure(callee=relayed.flow(relayed.callee, rtp=("127.0.0.9", 9)))
+    await both_ways(relayed)
+    assert relayed.dropped == 0
+
+
+async def test_the_port_that_is_named_again_is_believed_at_once(stack: ExitStack) -> None:
+    """A phone that was heard renames its host, or comes back from a hold by 0.0.0.0."""
+    relayed = await running(stack)
+    await both_ways(relayed)
+    relayed.configure(callee=relayed.flow(relayed.callee, rtp=("127.0.0.9", relayed.callee.port)))
+    await both_ways(relayed)
+    relayed.configure(callee=relayed.flow(relayed.callee, rtp=None))
+    relayed.configure(callee=relayed.flow(relayed.callee, rtp=("127.0.0.9", relayed.callee.port)))
+    await both_ways(relayed)
+    assert relayed.dropped == 0
+
+
 async def test_reports_come_from_the_phones_host_only(stack: ExitStack) -> None:
     relayed = await running(stack)
     relayed.configure(callee=relayed.flow(relayed.callee, rtcp=("127.0.0.3", 9)))

@@ -160,10 +160,16 @@ class RelaySide:
             self.other.relaying = flow.source == "relay"
 
     def _name(self, peer: Peer | None) -> None:
-        """The phone named another address: send there, and learn anew."""
+        """The phone named another address: send there, and learn anew.
+
+        What was heard before any address was named is no other branch: packets are often faster than the answer, above
+        all over TCP. Nor is what comes from the port that is named: a phone may call its host by a name of its own.
+        """
         now = self._loop.time()
-        if self.heard is not None:
+        if self.heard is not None and self._named is not None:
             self._shunned, self._shunned_until = self.rtp_peer, now + SHUN_FOR
+        if peer is not None and self._shunned is not None and peer[1] == self._shunned[1]:
+            self._shunned = None
         self._named = self.rtp_peer = self._address(peer)
         self.heard = self._swept = None
         self.alive_at = now
