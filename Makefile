@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format bench lock clean
+.PHONY: help demo install dev test test-tools check format openapi bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ check: $(VENV)/.dev ## style, types, the contracts between packages, and the doc
 format: $(VENV)/.dev ## put the code into the one form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: $(VENV)/.dev ## write docs/genericfmcapi.yaml anew from the code, and say in words what changed
+	$(BIN)/python -m tools.openapi_copy
 
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)

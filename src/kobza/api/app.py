@@ -58,6 +58,11 @@ async def healthz(request: Request) -> Response:
     return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
 
 
+def documented_routes() -> list[APIRoute]:
+    """Return the routes for programs: those that the manual describes."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+
+
 def build_app(
     *,
     store: Store,
@@ -76,10 +81,8 @@ def build_app(
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     context = ApiContext(store=store, commands=commands, recordings=recordings, now=now, webhooks=webhooks)
     app.state.context = context
-    documented: list[APIRoute] = []
-    for router in ROUTERS:
-        documented += [route for route in router.routes if isinstance(route, APIRoute)]
-    manual = Manual(app, documented)
+    documented = documented_routes()
+    manual = Manual(documented)
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
     app.router.routes += portal_routes(context, portal_secret)

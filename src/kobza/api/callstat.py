@@ -97,7 +97,6 @@ def _responder(extension: str) -> Any:
 
 
 _PARAMETERS: Final = [
-    doc.parameter("token", "The FMC token: 64 hex digits.", {"type": "string"}, required=True, example="ab" * 32),
     doc.parameter(
         "from",
         "Beginning, wall time of Kyiv, not older than 30 days. Absent: 7 days before `to`.",
@@ -136,6 +135,12 @@ _OPTIONAL: Final = {
     **{f"{side}_ownership": {"type": "boolean"} for side in ("calling", "called")},
     "direction": {"type": "string", "enum": ["incoming", "outgoing"]},
 }
+_WALL: Final = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"}
+_FIELD_SCHEMAS: Final = {
+    "end_timestamp": _WALL,
+    "start_timestamp": _WALL,
+    "duration": {"type": "integer", "minimum": 0, "description": "Seconds, rounded up; 0: not answered."},
+}
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "csv": {"type": "string"},
     "json": {
@@ -148,7 +153,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
                     "type": "object",
                     "required": list(_FIELDS),
                     "properties": {
-                        **{name: {"type": "integer" if name == "duration" else "string"} for name in _FIELDS},
+                        **{name: _FIELD_SCHEMAS.get(name, {"type": "string"}) for name in _FIELDS},
                         **_OPTIONAL,
                     },
                 },
@@ -174,6 +179,7 @@ for _extension, _content_type in CONTENT_TYPES.items():
                     _SCHEMAS[_extension],
                     "The calls, streamed",
                     example=_EXAMPLES[_extension],
+                    headers={"Content-Disposition": {"$ref": "#/components/headers/Content-Disposition"}},
                 ),
                 **doc.errors(
                     "missing_parameter", "forbidden", "invalid_parameter", "duplicate_parameter", "internal_error"

@@ -1,12 +1,13 @@
 """Pieces of the OpenAPI document that routes carry: parameters, bodies, answers and errors with their examples."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from kobza.api.problems import KINDS, MANUAL, PROBLEM_TYPE
+from kobza.api.problems import KINDS, PROBLEM_TYPE
+from kobza.call.numbers import MAX_NUMBER_LENGTH
 
 Json = dict[str, Any]
 
@@ -56,16 +57,9 @@ def errors(*codes: str) -> dict[int | str, Json]:
             },
         )
         answer["description"] = "; ".join(filter(None, (answer["description"], f"`{code}`: {kind.title.lower()}")))
-        example: Json = {
-            "type": MANUAL + code,
-            "title": kind.title,
-            "status": kind.status,
-            "detail": kind.meaning,
-            "code": code,
-        }
-        if code == "internal_error":
-            example["incident"] = "0192f3c4a5b67d8e9f0a1b2c3d4e5f60"
-        answer["content"][PROBLEM_TYPE]["examples"][code] = {"value": example}
+        answer["content"][PROBLEM_TYPE]["examples"][code] = {"$ref": f"#/components/examples/{code}"}
+        for name in ERROR_HEADERS.get(code, ()):
+            answer.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}
     return answers
 
 
@@ -74,14 +68,53 @@ def answer(model: type[BaseModel], example: Json, description: str = "Success") 
     return {200: {"model": model, "description": description, "content": {"application/json": {"example": example}}}}
 
 
-def raw_answer(content_type: str, schema: Json, description: str, *, example: Any = None) -> dict[int | str, Json]:
+def raw_answer(
+    content_type: str, schema: Json, description: str, *, example: Any = None, headers: Json | None = None
+) -> dict[int | str, Json]:
     """Describe an answer with status 200 that is no JSON of ours."""
     content: Json = {"schema": schema}
     if example is not None:
         content["example"] = example
-    return {200: {"description": description, "content": {content_type: content}}}
+    described: Json = {"description": description, "content": {content_type: content}}
+    if headers is not None:
+        described["headers"] = headers
+    return {200: described}
 
 
-WALL_TIME: Final[Json] = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"}
+ERROR_HEADERS: Final[dict[str, tuple[str, ...]]] = {
+    "unauthorized": ("WWW-Authenticate",),
+    "recording_not_ready": ("Retry-After",),
+    "range_not_satisfiable": ("Content-Range",),
+    "too_many_requests": ("Retry-After",),
+    "unavailable": ("Retry-After",),
+}
+"""What else an error brings; the headers are described once, among the document's components."""
+
+WALL_TIME: Final[Json] = {
+    "type": "string",
+    "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$",
+}
+"""A date that the calendar has, from the year 1 on: what a pattern cannot say."""
 SWITCH: Final[Json] = {"type": "string", "enum": ["on", "off"], "default": "off"}
-NUMBER: Final[Json] = {"type": "string", "maxLength": 40}
+
+_SEPARATORS: Final = r"\t ./()\u00a0\u2009\u202f\u2010-\u2013-"
+NUMBER_PATTERN: Final = rf"^[{_SEPARATORS}]*\+?[0-9{_SEPARATORS}]+$"
+"""Any usual spelling; whether some numbering plan has such a number is more than a pattern can say."""
+NUMBER: Final[Json] = {"type": "string", "minLength": 2, "maxLength": MAX_NUMBER_LENGTH, "pattern": NUMBER_PATTERN}
+
+NumberText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NUMBER_LENGTH,
+        examples=["0671234567"],
+        json_schema_extra={"minLength": 2, "pattern": NUMBER_PATTERN},
+    ),
+]
+"""A number in a JSON body. The pattern is documented here and enforced by `number_of`, whose error says more."""
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""A moment in an answer: RFC 3339, UTC, with milliseconds."""
+WallText = Annotated[
+    str, Field(json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"})
+]
+"""A moment in an answer as the operator's interface writes it: wall time of Kyiv."""

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 import msgspec
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -22,8 +21,7 @@ _METHOD_ORDER: Final = ("get", "put", "post", "delete", "head")
 class Manual:
     """The document in its two forms, each written when it is first asked for and kept."""
 
-    def __init__(self, app: FastAPI, routes: list[APIRoute]) -> None:
-        self._app = app
+    def __init__(self, routes: list[APIRoute]) -> None:
         self._routes = routes
         self._document: Json | None = None
         self._yaml: bytes | None = None
@@ -33,7 +31,7 @@ class Manual:
     def document(self) -> Json:
         """The OpenAPI document."""
         if self._document is None:
-            self._document = openapi_document(self._app, self._routes)
+            self._document = openapi_document(self._routes)
         return self._document
 
     async def yaml(self, _request: Request) -> Response:

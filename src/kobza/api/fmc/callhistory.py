@@ -34,10 +34,10 @@ class HistoryCall(BaseModel):
     call_id: str
     calling_number: str
     called_number: str
-    start_datetime: Annotated[str, Field(description="Wall time of Kyiv, when the attempt was made.")]
-    end_datetime: str
-    call_duration: Annotated[int, Field(description="Talk time in seconds, rounded up; 0: not answered.")]
-    ringing: Annotated[int, Field(description="Seconds of alerting until the answer or the end.")]
+    start_datetime: Annotated[doc.WallText, Field(description="Wall time of Kyiv, when the attempt was made.")]
+    end_datetime: doc.WallText
+    call_duration: Annotated[int, Field(ge=0, description="Talk time in seconds, rounded up; 0: not answered.")]
+    ringing: Annotated[int, Field(ge=0, description="Seconds of alerting until the answer or the end.")]
     direction: Literal["incoming", "outgoing", "local"]
     cause: Annotated[int | None, Field(description="Q.850.")]
     record_id: Annotated[str | None, Field(description="The recording, for callrecord.")]
@@ -45,9 +45,9 @@ class HistoryCall(BaseModel):
     sip_status: int | None
     released_by: Literal["caller", "called", "api", "network"] | None
     answered_number: str | None
-    started_at: Annotated[str, Field(description="RFC 3339, UTC.")]
-    answered_at: str | None
-    ended_at: str
+    started_at: Annotated[doc.Moment, Field(description="RFC 3339, UTC.")]
+    answered_at: doc.Moment | None
+    ended_at: doc.Moment
     client_state: str | None
 
 
@@ -131,7 +131,9 @@ def shown_call(row: HistoryRow, wall: Callable[[int], str], language: str) -> di
             doc.parameter(
                 "limit", "Calls in one answer.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, example=100
             ),
-            doc.parameter("cursor", "The `next_cursor` of the page before.", {"type": "string"}),
+            doc.parameter(
+                "cursor", "The `next_cursor` of the page before.", {"type": "string", "pattern": "^[0-9]{1,15}-.+$"}
+            ),
         ]
     },
 )

@@ -22,8 +22,8 @@ router = doc.router("/api/fmc", "Settings of a number")
 class ClipRequest(BaseModel):
     """The setting wanted."""
 
-    number: Annotated[str, Field(min_length=1, max_length=40)]
-    presentation_number: Annotated[str | None, Field(max_length=40, description="null: the number itself.")]
+    number: doc.NumberText
+    presentation_number: Annotated[doc.NumberText | None, Field(description="null: the number itself.")]
     restricted: Annotated[bool, Field(description="Hide the number (RFC 3323).")]
     until: Until = None
 
@@ -34,7 +34,7 @@ class ClipAnswer(BaseModel):
     number: str
     presentation_number: str | None
     restricted: bool
-    until: Annotated[str | None, Field(description="When it ends by itself (RFC 3339, UTC).")]
+    until: Annotated[doc.Moment | None, Field(description="When it ends by itself (RFC 3339, UTC).")]
 
 
 EXAMPLE: Final = {"number": "0671234567", "presentation_number": "0671234500", "restricted": False, "until": None}

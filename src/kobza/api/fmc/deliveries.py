@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from kobza.api import documenting as doc
 from kobza.api.auth import FmcCaller
+from kobza.api.callstates import EXAMPLES as CALL_STATES
+from kobza.api.callstates import CallState
 from kobza.api.context import ApiContext, Connection, context_of
 from kobza.api.ports import WebhookPort
 from kobza.api.problems import ApiError, not_found
@@ -31,7 +33,7 @@ class AttemptShown(BaseModel):
     """One POST."""
 
     attempt: int
-    started_at: str
+    started_at: doc.Moment
     duration_ms: int
     url: str | None
     address: Annotated[str | None, Field(description="The address that was connected to.")]
@@ -45,8 +47,8 @@ class DeliveryShown(BaseModel):
 
     id: str
     status: Literal["pending", "delivered", "failed"]
-    due_at: Annotated[str | None, Field(description="While pending: when it is tried next.")]
-    event: dict[str, Any]
+    due_at: Annotated[doc.Moment | None, Field(description="While pending: when it is tried next.")]
+    event: CallState
     attempts: list[AttemptShown]
 
 
@@ -85,7 +87,7 @@ DELIVERY_EXAMPLE: Final = {
     "id": "1715",
     "status": "delivered",
     "due_at": None,
-    "event": {"state_type": "alerting", "event_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f62"},
+    "event": CALL_STATES["alerting"],
     "attempts": [
         {
             "attempt": 1,
@@ -148,7 +150,9 @@ def _webhooks(context: ApiContext) -> WebhookPort:
     openapi_extra={
         "parameters": [
             doc.parameter("status", "Only those.", {"type": "string", "enum": list(STATUSES)}),
-            doc.parameter("cursor", "The `next_cursor` of the page before.", {"type": "string"}),
+            doc.parameter(
+                "cursor", "The `next_cursor` of the page before.", {"type": "string", "pattern": "^[0-9]{1,18}$"}
+            ),
             doc.parameter(
                 "limit",
                 "Deliveries in one answer.",

@@ -27,7 +27,7 @@ Until = Annotated[
 class DndRequest(BaseModel):
     """The setting wanted."""
 
-    number: Annotated[str, Field(min_length=1, max_length=40)]
+    number: doc.NumberText
     dnd: Literal["on", "off"]
     until: Until = None
 
@@ -37,7 +37,7 @@ class DndAnswer(BaseModel):
 
     number: str
     dnd: Literal["on", "off"]
-    until: Annotated[str | None, Field(description="When it ends by itself (RFC 3339, UTC).")]
+    until: Annotated[doc.Moment | None, Field(description="When it ends by itself (RFC 3339, UTC).")]
 
 
 EXAMPLE: Final = {"number": "0671234567", "dnd": "on", "until": "2026-03-01T07:30:00.000Z"}

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from kobza.api import documenting as doc
 from kobza.api.auth import FmcCaller
+from kobza.api.callstates import EXAMPLES as CALL_STATES
+from kobza.api.callstates import CallState
 from kobza.api.context import context_of
 from kobza.api.problems import ApiError
 from kobza.api.query import Query
@@ -23,21 +25,6 @@ MAX_LIMIT: Final = 5000
 _CURSOR: Final = re.compile(r"[0-9]{1,18}")
 
 
-class CallState(BaseModel):
-    """One call state, exactly as it is posted."""
-
-    call_id: str
-    call_control_id: str
-    state_type: str
-    state_owner: str
-    phone_number: str
-    call_direction: str
-    event_id: str
-    sequence: int
-    occurred_at: str
-    client_state: str | None
-
-
 class EventsAnswer(BaseModel):
     """The states that followed, in order."""
 
@@ -45,23 +32,7 @@ class EventsAnswer(BaseModel):
     next_cursor: Annotated[str, Field(description="What to send as `after` next time, also when nothing came.")]
 
 
-EXAMPLE: Final = {
-    "events": [
-        {
-            "call_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f5f",
-            "call_control_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f60",
-            "state_type": "alerting",
-            "state_owner": "0671234567",
-            "phone_number": "0501112233",
-            "call_direction": "incoming",
-            "event_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f62",
-            "sequence": 1,
-            "occurred_at": "2026-03-01T19:39:30.120Z",
-            "client_state": None,
-        }
-    ],
-    "next_cursor": "1715",
-}
+EXAMPLE: Final = {"events": [CALL_STATES["alerting"]], "next_cursor": "1715"}
 
 
 @router.get(
@@ -72,7 +43,9 @@ EXAMPLE: Final = {
     openapi_extra={
         "parameters": [
             doc.parameter(
-                "after", "The `next_cursor` of the answer before; absent: from the oldest.", {"type": "string"}
+                "after",
+                "The `next_cursor` of the answer before; absent: from the oldest.",
+                {"type": "string", "pattern": "^[0-9]{1,18}$"},
             ),
             doc.parameter(
                 "limit",

@@ -23,17 +23,15 @@ MAX_CLIENT_STATE: Final = 1024
 """Bytes of UTF-8, as the contract has it."""
 DEFAULT_TIMEOUT: Final = 60
 
-NumberText = Annotated[str, Field(min_length=1, max_length=40, examples=["0671234567"])]
-
 
 class OriginateRequest(BaseModel):
     """A call to be made: the originator's phones ring first, then the destination is called."""
 
-    originator: NumberText
-    destination: NumberText
+    originator: doc.NumberText
+    destination: doc.NumberText
     timeout: Annotated[int, Field(ge=5, le=120, description="Seconds for which each side may ring.")] = DEFAULT_TIMEOUT
     clip: Annotated[
-        str | None, Field(max_length=40, description="The number to show to the destination; one of your own.")
+        doc.NumberText | None, Field(description="The number to show to the destination; one of your own.")
     ] = None
     client_state: Annotated[
         str | None, Field(max_length=MAX_CLIENT_STATE, description="Up to 1 KiB, echoed in call states and history.")
@@ -161,7 +159,8 @@ for _method in ("GET", "POST"):
         methods=[_method],
         name=f"older_originate_{_method.lower()}",
         summary="Make a call (older interface)",
-        description="Does what originate does; kept for clients that were written for it.",
+        description="Does what originate does; kept for clients that were written for it."
+        + (" The parameters may also come as a form in the body." if _method == "POST" else ""),
         responses={
             **doc.answer(OriginateAnswer, EXAMPLE),
             **doc.errors(
@@ -170,9 +169,10 @@ for _method in ("GET", "POST"):
         },
         openapi_extra={
             "parameters": [
-                doc.parameter("token", "The FMC token.", {"type": "string"}, required=True),
-                doc.parameter("calling_number", "Whose phones ring first.", doc.NUMBER, required=True),
-                doc.parameter("called_number", "Who is called then.", doc.NUMBER, required=True),
+                doc.parameter(
+                    "calling_number", "Whose phones ring first.", doc.NUMBER, required=True, example="0671234567"
+                ),
+                doc.parameter("called_number", "Who is called then.", doc.NUMBER, required=True, example="0501112233"),
             ]
         },
     )

@@ -31,8 +31,8 @@ class Phone(BaseModel):
         Field(description="busy: alerting or in a call; unavailable: no device is reachable."),
     ]
     dnd: Literal["on", "off"]
-    devices: Annotated[int, Field(description="How many devices are registered.")]
-    since: Annotated[str | None, Field(description="Since when the status is what it is (RFC 3339, UTC).")]
+    devices: Annotated[int, Field(ge=0, description="How many devices are registered.")]
+    since: Annotated[doc.Moment | None, Field(description="Since when the status is what it is (RFC 3339, UTC).")]
 
 
 class PhonesAnswer(BaseModel):
@@ -74,7 +74,11 @@ def _shown(phone: PhoneStatus) -> dict[str, Any]:
     openapi_extra={
         "parameters": [
             {
-                **doc.parameter("number", "Numbers of yours; none: all.", {"type": "array", "items": doc.NUMBER}),
+                **doc.parameter(
+                    "number",
+                    "Numbers of yours; none: all.",
+                    {"type": "array", "maxItems": MAX_NUMBERS, "items": doc.NUMBER},
+                ),
                 "explode": True,
             }
         ]

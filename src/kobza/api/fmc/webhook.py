@@ -17,7 +17,7 @@ from kobza.api.times import rfc3339
 from kobza.call.directory import Endpoint
 from kobza.store import endpoints
 from kobza.store.endpoints import EndpointStatus
-from kobza.webhooks.endpoint import check_secret, check_token, check_url
+from kobza.webhooks.endpoint import MAX_TOKEN, MAX_URL, check_secret, check_token, check_url
 
 router = doc.router("/api/fmc", "Webhook")
 
@@ -25,8 +25,8 @@ router = doc.router("/api/fmc", "Webhook")
 class WebhookRequest(BaseModel):
     """The endpoint wanted."""
 
-    url: Annotated[str, Field(min_length=1, max_length=2000, description="States go to this URL + /callstate.")]
-    token: Annotated[str, Field(min_length=1, max_length=1000, description="Sent as Authorization: Bearer.")]
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL, description="States go to this URL + /callstate.")]
+    token: Annotated[str, Field(min_length=1, max_length=MAX_TOKEN, description="Sent as Authorization: Bearer.")]
     secret: Annotated[
         str | None, Field(max_length=500, description="whsec_…: sign each state (Standard Webhooks).")
     ] = None
@@ -41,7 +41,7 @@ class WebhookAnswer(BaseModel):
     extended: bool
     active: Annotated[bool, Field(description="False after the endpoint answered 410, until it is set again.")]
     inactive_reason: str | None
-    changed_at: Annotated[str, Field(description="RFC 3339, UTC.")]
+    changed_at: doc.Moment
 
 
 EXAMPLE: Final = {
