@@ -12,7 +12,7 @@ import pytest
 from kobza.media import recorder
 from kobza.media.plane import Side
 from kobza.media.recorder import MAX_PENDING, Spool, SpoolWriter
-from kobza.media.spool import END, RECORD, header_of, read_header, read_records
+from kobza.media.spool import END, RECORD, TICKS, header_of, read_header, read_records
 from tests.media.phone_end import tone
 from tests.media.spools import stream
 
@@ -222,3 +222,18 @@ def test_the_disk_gets_all_even_when_the_loop_is_gone(tmp_path: Path) -> None:
     writer = asyncio.run(begin())
     writer.stop(20.0)
     assert packets_in(tmp_path / "a") == 1
+
+
+async def test_a_recording_is_as_long_as_its_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sandbox that runs ten times as fast half a second of the wall is five of the call."""
+    moment = 100.0
+    monkeypatch.setattr(recorder.time, "monotonic", lambda: moment)
+    spool = Spool(tmp_path / "a", "call-1", "record-1", speed=10)
+    moment += 0.25
+    spool.packet(0, 8, DATA)
+    moment += 0.25
+    spool.end()
+    (tmp_path / "a").write_bytes(spool.take())
+    with (tmp_path / "a").open("rb") as file:
+        read_header(file)
+        assert [record.ticks / TICKS for record in read_records(file)] == [2.5, 5.0]

@@ -1,4 +1,4 @@
-from kobza.net.clock import CHECK_INTERVAL, MAX_SLEW, SteadyClock
+from kobza.net.clock import CHECK_INTERVAL, MAX_SLEW, AcceleratedClock, SteadyClock
 
 
 class FakeTime:
@@ -67,3 +67,20 @@ def test_reads_the_real_clocks_by_default() -> None:
     first = clock.now()
     assert clock.now() >= first
     assert abs(clock.error) < 1
+
+
+def test_an_accelerated_clock_begins_now_and_gains() -> None:
+    time = FakeTime()
+    steady = time.clock()
+    clock = AcceleratedClock(60, steady=steady.now)
+    begin = clock.now()
+    assert begin == steady.now()
+    time.pass_by(10)
+    assert abs(clock.now() - begin - 600) < 1e-3
+    assert (clock.speed, steady.speed) == (60, 1.0)
+
+
+def test_an_accelerated_clock_stands_on_a_steady_one_by_default() -> None:
+    clock = AcceleratedClock(1000)
+    first = clock.now()
+    assert clock.now() >= first

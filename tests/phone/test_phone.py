@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from kobza.net.clock import AcceleratedClock
 from kobza.phone import phone as phone_module
-from kobza.phone.call import CallFailed, CallState, PhoneCall
+from kobza.phone.call import Answering, CallFailed, CallState, PhoneCall
 from kobza.phone.events import What
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
@@ -116,6 +117,32 @@ async def test_any_status_rejects(status: int, transport: Transport) -> None:
         assert b.events[-1].details["status"] == status
         with pytest.raises(CallFailed, match=str(status)):
             await call.established()
+
+
+async def test_its_owner_decides_about_each_call() -> None:
+    """By whom was dialled: an outside line takes any number."""
+    answers = {"404": Answering(0, 404, 1), "480": Answering(0.05, 480, 34), "200": Answering(0.05)}
+    async with pair() as (a, b):
+        b.answering = lambda call: answers[call.dialled or ""]
+        unknown = await a.dial("404").ended()
+        assert (unknown.status, unknown.cause) == (404, 1)
+        assert "rang" not in whats(a)
+        refused = await a.dial("480").ended()
+        assert (refused.status, refused.cause) == (480, 34)
+        assert whats(a).count("rang") == 1
+        await a.dial("200").established()
+
+
+async def test_on_a_fast_clock_waits_are_short_and_durations_long() -> None:
+    clock = AcceleratedClock(100)
+    fast: dict[str, Any] = {"now": clock.now, "speed": clock.speed}
+    async with pair({"answer_after": 20.0, **fast}, duration=60.0, **fast) as (a, b):
+        call = a.dial("200")
+        await call.established(20)
+        await call.ended(20)
+        await until(lambda: b.events[-1].what is What.ENDED)
+        assert b.events[-1].at - b.events[0].at >= 80
+        assert float(a.events[-1].details["talk_seconds"] or 0) >= 60
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -66,6 +66,18 @@ async def test_the_plan_is_kept_when_the_loop_is_late(voice: Voice, peer: socket
     assert loop.time() - voice._next_at < 1
 
 
+async def test_a_fast_clock_spreads_the_packets_over_its_time(peer: socket.socket) -> None:
+    voice = Voice("127.0.0.1", Sound.tone(440), speed=7.5)
+    try:
+        voice.sends = True
+        voice.connect(peer.getsockname(), Law.A, 8, None)
+        first, *rest = await packets(peer, 4)
+    finally:
+        voice.close()
+    assert [(packet.timestamp - first.timestamp) % 2**32 for packet in rest] == [1200, 2400, 3600]
+    assert [(packet.sequence - first.sequence) % 65536 for packet in rest] == [1, 2, 3]
+
+
 async def test_muted_is_silence_and_not_sending_is_nothing(voice: Voice, peer: socket.socket) -> None:
     voice.sends = voice.muted = True
     voice.connect(peer.getsockname(), Law.A, 8, None)

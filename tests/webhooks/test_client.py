@@ -55,6 +55,20 @@ async def test_a_secret_signs_the_state(client: Client, sink: WebhookSink) -> No
     assert request.headers["webhook-id"] == "event-1"
 
 
+async def test_another_may_stand_in_the_receivers_place(sink: WebhookSink) -> None:
+    """A sandbox's clock runs ahead: the signature names the receiver's time all the same."""
+    client = Client(allowed=LOOPBACK, total_seconds=5, now=lambda: 4e9, via=sink.url, signed_at=time.time)
+    try:
+        outcome = await client.post(endpoint("https://crm.example.com/x", SECRET), "event-1", BODY)
+    finally:
+        await client.close()
+    [request] = sink.requests
+    assert outcome.taken
+    assert (outcome.url, outcome.started_at) == ("https://crm.example.com/x/callstate", 4e9)
+    assert (request.path, request.headers["x-kobza-target"]) == ("/hooks", "https://crm.example.com/x/callstate")
+    assert Webhook(SECRET).verify(request.body, dict(request.headers)) == {"call_id": "c1"}
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "words"),
     [

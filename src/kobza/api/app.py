@@ -1,6 +1,6 @@
 """The HTTP application: put together from its parts, with no setting read and no state outside of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from kobza.api import callstat
 from kobza.api.access_log import AccessLog, mask_server_log
@@ -72,11 +72,13 @@ def build_app(
     portal_secret: bytes,
     webhooks: WebhookPort | None = None,
     new_incident: Callable[[], str] = ids.new_id,
+    routes: Sequence[BaseRoute] = (),
 ) -> FastAPI:
     """Build the application.
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
     `portal_secret` (32 bytes or more) signs the portal's cookies, `webhooks` the dispatcher of this process.
+    `routes` are paths of others beside ours, with our form of errors.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     context = ApiContext(store=store, commands=commands, recordings=recordings, now=now, webhooks=webhooks)
@@ -86,6 +88,7 @@ def build_app(
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
     app.router.routes += portal_routes(context, portal_secret)
+    app.router.routes += routes
     install_problems(app)
     app.add_middleware(IncidentGuard, new_incident=new_incident)
     app.add_middleware(AccessLog)

@@ -5,17 +5,18 @@ import gc
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import uvicorn
+from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
 from kobza.app.housekeeping import Housekeeping
 from kobza.config.settings import Settings, webhook_networks
 from kobza.media.embedded import EmbeddedPlane
-from kobza.net.clock import SteadyClock
+from kobza.net.clock import Clock, SteadyClock
 from kobza.pbx import recovery
 from kobza.pbx.admission import Admission
 from kobza.pbx.authenticator import Authenticator
@@ -54,15 +55,36 @@ class ServerError(Exception):
 class Server:
     """One Kobza in this process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        routes: Sequence[BaseRoute] = (),
+        webhooks_via: str | None = None,
+    ) -> None:
+        """`clock` is the wall's unless a sandbox has one of its own; `routes` are HTTP paths beside the API's and the
+        portal's; `webhooks_via` is a URL that takes all call states in their receivers' place.
+        """
         self._settings = settings
-        self._now = SteadyClock().now
+        self._clock = clock or SteadyClock()
+        self._now = self._clock.now
+        self._routes = tuple(routes)
+        self._webhooks_via = webhooks_via
+        self._commands: Commands | None = None
         self._stops: list[Callable[[], Awaitable[object]]] = []
         self._failure: asyncio.Future[BaseException] | None = None
         self.http_url = ""
         """Where HTTP answers; known after `start`."""
         self.sip_addresses: list[tuple[Transport, str, int]] = []
         """Where SIP is spoken, UDP first; known after `start`."""
+
+    @property
+    def commands(self) -> Commands:
+        """What may be done to live calls; only once it was started."""
+        if self._commands is None:
+            raise RuntimeError("the server was not started")
+        return self._commands
 
     async def start(self) -> None:
         """Start everything; what had started is stopped again when something cannot.
@@ -115,6 +137,8 @@ class Server:
             in_flight=settings.webhook_in_flight,
             held=settings.webhook_held,
             timeout=settings.webhook_timeout,
+            speed=self._clock.speed,
+            via=self._webhooks_via,
         )
         books = BookKeeper(journal, view, dispatcher.owed, new_id)
         await recovery.close_books(before, journal, books)
@@ -123,8 +147,14 @@ class Server:
         recordings = Recordings(data / "recordings", store=store, journal=journal, now=self._now)
         await recordings.start()
         self._stop_with(recordings.stop)
-        plane = EmbeddedPlane(host=settings.rtp_host, ports=settings.rtp_ports.ports, timeout=settings.media_timeout)
+        plane = EmbeddedPlane(
+            host=settings.rtp_host,
+            ports=settings.rtp_ports.ports,
+            timeout=settings.media_timeout,
+            speed=self._clock.speed,
+        )
         switch, commands = await self._build(store, view, journal, books, recordings, plane)
+        self._commands = commands
         await plane.start()
         self._stop_with(plane.stop)
         await self._listen(switch)
@@ -173,6 +203,7 @@ class Server:
             now=self._now,
             new_id=new_id,
             ring_timeout=settings.ring_timeout,
+            speed=self._clock.speed,
         )
         commands = Commands(
             store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
@@ -201,6 +232,7 @@ class Server:
             now=self._now,
             portal_secret=await asyncio.to_thread(_kept_secret, self._settings.data / "portal.key"),
             webhooks=dispatcher,
+            routes=self._routes,
         )
         server = _HttpServer(
             uvicorn.Config(

@@ -65,15 +65,23 @@ class EmbeddedPlane(MediaPlane):
     """Starts the relay as a child and steers it; starts it again when it dies.
 
     `host` is the address that phones are told and ports are bound to, `ports` the range, `timeout` the seconds after
-    which silence of a side is MediaTimedOut.
+    which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the wall:
+    recordings are as long as that clock says, and silence is measured by it.
     """
 
     def __init__(
-        self, *, host: str, ports: range, timeout: float, on_event: Callable[[MediaEvent], None] = lambda _: None
+        self,
+        *,
+        host: str,
+        ports: range,
+        timeout: float,
+        on_event: Callable[[MediaEvent], None] = lambda _: None,
+        speed: float = 1.0,
     ) -> None:
         self.on_event = on_event
         self._host = host
         self._timeout = timeout
+        self._speed = speed
         self._pool = PortPool(ports)
         self._calls: dict[str, _Call] = {}
         self._requests: dict[int, tuple[str, dict[Side, int], int]] = {}
@@ -94,7 +102,7 @@ class EmbeddedPlane(MediaPlane):
     async def start(self) -> None:
         """Start the relay; raise MediaError when it does not come up."""
         link = RelayLink(self._reported, self._lost)
-        await link.start(self._timeout)
+        await link.start(self._timeout, self._speed)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
 

@@ -30,15 +30,17 @@ NO_LAW: Final = 255
 class Spool:
     """One recording. `packet` is called by the relay for each packet that is to be heard later."""
 
-    __slots__ = ("_buffer", "_pending", "call_id", "failure", "file", "path", "record_id", "started")
+    __slots__ = ("_buffer", "_pending", "_ticks", "call_id", "failure", "file", "path", "record_id", "started")
 
-    def __init__(self, path: Path, call_id: str, record_id: str) -> None:
+    def __init__(self, path: Path, call_id: str, record_id: str, speed: float = 1.0) -> None:
+        """`speed` is how many seconds of the recording pass in one of the wall: 1 but in an accelerated sandbox."""
         self.path = path
         self.call_id = call_id
         self.record_id = record_id
         self.started = time.monotonic()
         self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000).to_bytes())
         self._pending = 0
+        self._ticks = TICKS * speed
         self.failure = ""
         """Why the recording stopped early."""
         self.file: int | None = None
@@ -46,12 +48,12 @@ class Spool:
 
     def packet(self, kind: int, law: int, data: bytes) -> None:
         """Append a packet of a side (KINDS) with its payload in a law."""
-        self._buffer += RECORD.pack(kind, law, len(data), int((time.monotonic() - self.started) * TICKS))
+        self._buffer += RECORD.pack(kind, law, len(data), int((time.monotonic() - self.started) * self._ticks))
         self._buffer += data
 
     def end(self) -> None:
         """Append the record that ends the spool."""
-        self._buffer += end_record(int((time.monotonic() - self.started) * TICKS))
+        self._buffer += end_record(int((time.monotonic() - self.started) * self._ticks))
 
     def take(self) -> bytes:
         """Return what came since the last time, for the disk. Nothing after a failure."""
@@ -85,9 +87,10 @@ class SpoolWriter:
     The queue between loop and thread is bounded through the spools: each has at most MAX_PENDING bytes in it.
     """
 
-    def __init__(self, loop: AbstractEventLoop, closed: Callable[[Spool], None]) -> None:
+    def __init__(self, loop: AbstractEventLoop, closed: Callable[[Spool], None], speed: float = 1.0) -> None:
         self._loop = loop
         self._closed = closed
+        self._speed = speed
         self._open: dict[Spool, None] = {}
         self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
@@ -96,7 +99,7 @@ class SpoolWriter:
 
     def open(self, path: Path, call_id: str, record_id: str) -> Spool:
         """Begin a recording into a new file. That the file cannot be made shows later, as its failure."""
-        spool = Spool(path, call_id, record_id)
+        spool = Spool(path, call_id, record_id, self._speed)
         self._open[spool] = None
         self._jobs.put([_Job(spool, spool.take(), last=False)])
         return spool

@@ -1,4 +1,4 @@
-"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT`.
+"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED`.
 
 It is started by the PBX, takes commands over the unix socket and moves packets. It ends when that socket closes, so it
 never outlives the PBX, and completes the spools of its recordings before.
@@ -59,16 +59,17 @@ LAST_REPORTS: Final = 0.05
 class Relay(asyncio.Protocol):
     """Carries out commands. It is the protocol of the unix socket: one relay has one PBX."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float, speed: float = 1.0) -> None:
+        """`timeout` is in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
         self._loop = loop
-        self._timeout = timeout
+        self._timeout = timeout = timeout / speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._calls: dict[str, RelayCall] = {}
         self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
         self._tone_timer: asyncio.TimerHandle | None = None
         self._tone_due = 0.0
-        self._writer = SpoolWriter(loop, self._spool_closed)
+        self._writer = SpoolWriter(loop, self._spool_closed, speed)
         self._sweep_interval = min(1.0, timeout / 4)
         self._sweeper = loop.call_later(self._sweep_interval, self._sweep)
         self.ended = loop.create_future()
@@ -219,7 +220,7 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def main(path: str, silence: float) -> None:
+async def main(path: str, silence: float, speed: float) -> None:
     """Serve the PBX that listens on a unix socket until it closes it. `silence` in seconds, see MediaTimedOut."""
     for law in Law:
         tones.ringback(law)
@@ -227,7 +228,7 @@ async def main(path: str, silence: float) -> None:
     # What exists now stays: the collector need not look at it again in the middle of calls.
     gc.freeze()
     loop = asyncio.get_running_loop()
-    _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence), path)
+    _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed), path)
     loop.add_signal_handler(signal.SIGTERM, relay.end)
     await relay.ended
     await relay.stop()
@@ -238,4 +239,4 @@ if __name__ == "__main__":
     # Ctrl-C goes to the whole foreground group; the PBX decides when the relay ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_many_files()
-    uvloop.run(main(sys.argv[1], float(sys.argv[2])))
+    uvloop.run(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))

@@ -53,9 +53,9 @@ class RelayLink(asyncio.Protocol):
         """The process is behind: do not begin calls."""
         return self._transport is None or self._transport.get_write_buffer_size() > COMMANDS_HIGH
 
-    async def start(self, silence: float) -> None:
+    async def start(self, silence: float, speed: float = 1.0) -> None:
         """Start the process and wait until it is ready; raise MediaError. `silence` is what MediaTimedOut takes, in
-        seconds.
+        seconds, `speed` how many of them pass in one of the wall.
 
         The socket's directory is private (0700) and is gone once the process has connected.
         """
@@ -65,7 +65,7 @@ class RelayLink(asyncio.Protocol):
             server = await self._loop.create_unix_server(lambda: self, str(path))
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence)),
+                    *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence), str(speed)),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                 )

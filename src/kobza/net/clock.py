@@ -1,7 +1,10 @@
-"""The one clock of a process: never jumps, never runs backwards, stays near the wall clock."""
+"""The one clock of a process: never jumps, never runs backwards, stays near the wall clock, or runs ahead of it at a
+set pace.
+"""
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 MAX_SLEW = 0.0005
 """Greatest correction, in seconds a second: what ntpd allows itself, and no SIP timer or duration notices it."""
@@ -14,6 +17,19 @@ def _monotonic() -> float:
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
+
+
+class Clock(Protocol):
+    """What the parts of a process share: the moment, and how fast it passes."""
+
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock in one second of the wall; whoever turns a deadline into a wait divides by it."""
+        ...
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch; never less than any value returned before."""
+        ...
 
 
 class SteadyClock:
@@ -29,6 +45,7 @@ class SteadyClock:
         self._base_monotonic = monotonic()
         self._base_time = wall()
         self._rate = 1.0
+        self.speed = 1.0
 
     def now(self) -> float:
         """Return the time in seconds since the epoch; never less than any value returned before."""
@@ -49,3 +66,20 @@ class SteadyClock:
         error = self._wall() - self._base_time
         self._rate = 1.0 + max(-MAX_SLEW, min(MAX_SLEW, error / CHECK_INTERVAL))
         return self._base_time
+
+
+class AcceleratedClock:
+    """Begins at the present and runs `speed` times as fast: ten minutes of calls in ten seconds, at 60.
+
+    Only a sandbox has it. All parts of the process must share it, and divide by its speed when they wait.
+    """
+
+    def __init__(self, speed: float, *, steady: Callable[[], float] | None = None) -> None:
+        """`speed` is greater than 0; `steady` is the clock it is made from."""
+        self._steady = steady or SteadyClock().now
+        self._begin = self._steady()
+        self.speed = speed
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch, ahead of the wall clock by what was gained since the start."""
+        return self._begin + (self._steady() - self._begin) * self.speed

@@ -42,9 +42,18 @@ class SipEndpoint:
     before control returns. Whoever acts on the user agent from elsewhere calls `pump` afterwards.
     """
 
-    def __init__(self, ua: UserAgent, *, now: Callable[[], float], on_events: Callable[[list[UaEvent]], None]) -> None:
+    def __init__(
+        self,
+        ua: UserAgent,
+        *,
+        now: Callable[[], float],
+        on_events: Callable[[list[UaEvent]], None],
+        speed: float = 1.0,
+    ) -> None:
+        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`)."""
         self._ua = ua
         self._now = now
+        self._speed = speed
         self._on_events = on_events
         self._udp: list[UdpSocket] = []
         self._udp_by_local: dict[Address, UdpSocket] = {}
@@ -209,7 +218,7 @@ class SipEndpoint:
                 return
             self._timer.cancel()
         self._timer_at = deadline
-        delay = max(deadline - self._now(), self._least_delay)
+        delay = max((deadline - self._now()) / self._speed, self._least_delay)
         self._timer = asyncio.get_running_loop().call_later(delay, self._timer_due)
 
     def _timer_due(self) -> None:

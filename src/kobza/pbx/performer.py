@@ -33,6 +33,7 @@ class Performer:
         recordings: Recordings,
         now: Callable[[], float],
         feed: Feed,
+        speed: float = 1.0,
     ) -> None:
         self._ua = ua
         self._endpoint = endpoint
@@ -40,6 +41,7 @@ class Performer:
         self._recordings = recordings
         self._now = now
         self._feed = feed
+        self._speed = speed
         self._by_type: dict[type[Any], Callable[[LiveCall, Any], None]] = {
             act.Dial: self._dial,
             act.Progress: self._progress,
@@ -172,7 +174,9 @@ class Performer:
     def _start_timer(self, live: LiveCall, action: act.StartTimer) -> None:
         self._forget_timer(live, action.name)
         loop = asyncio.get_running_loop()
-        live.timers[action.name] = loop.call_later(action.delay, partial(self._timer_due, live, action.name))
+        live.timers[action.name] = loop.call_later(
+            action.delay / self._speed, partial(self._timer_due, live, action.name)
+        )
 
     def _stop_timer(self, live: LiveCall, action: act.StopTimer) -> None:
         self._forget_timer(live, action.name)

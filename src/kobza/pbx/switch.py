@@ -62,7 +62,9 @@ class Switch:
         now: Callable[[], float],
         new_id: Callable[[], str],
         ring_timeout: float,
+        speed: float = 1.0,
     ) -> None:
+        """`speed` is how many seconds of `now` pass in one of the wall."""
         self._ua = ua
         self._plane = plane
         self._view = view
@@ -79,11 +81,11 @@ class Switch:
         self._stopping = False
         self._idle = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
-        self.endpoint = SipEndpoint(ua, now=now, on_events=self._take_events)
+        self.endpoint = SipEndpoint(ua, now=now, on_events=self._take_events, speed=speed)
         """The sockets."""
         plane.on_event = self._media_event
         self._performer = Performer(
-            ua=ua, endpoint=self.endpoint, plane=plane, recordings=recordings, now=now, feed=self.feed
+            ua=ua, endpoint=self.endpoint, plane=plane, recordings=recordings, now=now, feed=self.feed, speed=speed
         )
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,

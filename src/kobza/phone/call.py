@@ -51,6 +51,19 @@ class Ending:
         return " ".join(words)
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What a phone does with an incoming call: `after` so many seconds of ringing (None: never) it picks up.
+
+    With `reject`, a SIP status, it refuses instead, with a Q.850 `cause` in a Reason header when one is given; after 0
+    seconds it has not rung at all.
+    """
+
+    after: float | None
+    reject: int | None = None
+    cause: int | None = None
+
+
 class CallFailed(Exception):
     """What was waited for will not happen: the call has ended, or the peer refused."""
 
@@ -70,9 +83,13 @@ class PhoneCall:
         emit: Callable[["PhoneCall", What, dict[str, Detail]], None],
         act: Callable[[], None],
         now: Callable[[], float],
+        speed: float = 1.0,
     ) -> None:
+        """`duration`, in seconds of `now`, is how long it may stand; of those `speed` pass in one of the wall."""
         self.number = number
         self.peer = peer
+        self.dialled: str | None = None
+        """Whom the peer of an incoming call wanted; for an outside line that takes any number."""
         self.outgoing = outgoing
         self.voice = voice
         self.state = CallState.DIALLING
@@ -85,7 +102,7 @@ class PhoneCall:
         self.timers: list[asyncio.TimerHandle] = []
         """Cancelled when the call ends."""
         self._agreement = agreement
-        self._duration = duration
+        self._duration = None if duration is None else duration / speed
         self._tone: int | None = None
         self._look: asyncio.TimerHandle | None = None
         self._emit = emit
@@ -118,11 +135,12 @@ class PhoneCall:
         dialog.accept(body, now=self._now())
         self._act()
 
-    def reject(self, status: int) -> None:
-        """Refuse a ringing incoming call with a SIP status of 300 to 699."""
+    def reject(self, status: int, cause: int | None = None) -> None:
+        """Refuse a ringing incoming call with a SIP status of 300 to 699, and a Q.850 cause if one is to be told."""
         dialog = self._need(CallState.RINGING)
-        dialog.reject(status, now=self._now())
-        self.end(Ending("me", status, None, f"rejected with {status} {reason_phrase(status)}"))
+        headers = () if cause is None else (("Reason", f"Q.850;cause={cause}"),)
+        dialog.reject(status, headers=headers, now=self._now())
+        self.end(Ending("me", status, cause, f"rejected with {status} {reason_phrase(status)}"))
         self._act()
 
     def hang_up(self) -> None:

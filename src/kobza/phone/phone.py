@@ -12,7 +12,7 @@ from kobza.net.addresses import local_host_for, resolve
 from kobza.net.clock import SteadyClock
 from kobza.net.endpoint import SipEndpoint
 from kobza.phone.agreement import Agreement
-from kobza.phone.call import BUSY_HERE, CallFailed, CallState, Ending, PhoneCall, ending_from
+from kobza.phone.call import BUSY_HERE, Answering, CallFailed, CallState, Ending, PhoneCall, ending_from
 from kobza.phone.events import Detail, OnEvent, PhoneEvent, What
 from kobza.phone.recording import WavRecording
 from kobza.phone.registration import Registration
@@ -81,7 +81,9 @@ class SoftPhone:
         expires: int = 300,
         on_event: OnEvent = lambda _: None,
         now: Callable[[], float] | None = None,
+        speed: float = 1.0,
     ) -> None:
+        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`)."""
         self.number = number
         self.server = server
         self.sound = sound or Sound.silence()
@@ -101,8 +103,11 @@ class SoftPhone:
         self._expires = expires
         self._on_event = on_event
         self._now = now or SteadyClock().now
+        self._speed = speed
+        self.answering: Callable[[PhoneCall], Answering] | None = None
+        """Decides about each incoming call in the place of `answer_after` and `reject`."""
         self._ua = UserAgent(new_token=lambda: secrets.token_hex(8), product="Kobza phone")
-        self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take)
+        self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed)
         self._made_calls = 0
         self._arrival = asyncio.Event()
         self._flow: Flow | None = None
@@ -144,6 +149,7 @@ class SoftPhone:
                 emit=lambda what, details: self._emit(None, what, details),
                 act=self._endpoint.pump,
                 now=self._now,
+                speed=self._speed,
             )
             self.registration.start()
 
@@ -266,6 +272,7 @@ class SoftPhone:
         caller = request.from_
         try:
             call, _ = self._new_call(caller.uri.user or caller.uri.host, outgoing=False)
+            call.dialled = request.uri.user
         except OSError:
             log.exception("no port for the audio of a call")
             dialog.reject(500, now=self._now())
@@ -276,17 +283,30 @@ class SoftPhone:
         self._emit(call, What.ARRIVED, {"peer": call.peer, "name": caller.display_name, "dialled": request.uri.user})
         if call.state is not CallState.RINGING:  # its owner has acted in on_event
             return
-        if self.reject is not None:
-            call.reject(self.reject)
+        answering = self._answering(call)
+        if answering.reject is not None and not answering.after:
+            call.reject(answering.reject, answering.cause)
             return
         dialog.provisional(180, now=self._now())
-        if self.answer_after is not None:
-            call.timers.append(asyncio.get_running_loop().call_later(self.answer_after, self._pick_up, call))
+        if answering.after is not None:
+            wait = answering.after / self._speed
+            call.timers.append(asyncio.get_running_loop().call_later(wait, self._act_on, call, answering))
         self._arrival.set()
         self._arrival = asyncio.Event()
 
-    def _pick_up(self, call: PhoneCall) -> None:
-        if call.state is CallState.RINGING:
+    def _answering(self, call: PhoneCall) -> Answering:
+        if self.answering is not None:
+            return self.answering(call)
+        if self.reject is not None:
+            return Answering(0, self.reject)
+        return Answering(self.answer_after)
+
+    def _act_on(self, call: PhoneCall, answering: Answering) -> None:
+        if call.state is not CallState.RINGING:
+            return
+        if answering.reject is not None:
+            call.reject(answering.reject, answering.cause)
+        else:
             call.answer()
 
     def _ended(self, call: PhoneCall, message: SipMessage | None, *, by: str, status: int | None, text: str) -> None:
@@ -297,7 +317,7 @@ class SoftPhone:
     def _new_call(self, peer: str, *, outgoing: bool) -> tuple[PhoneCall, Agreement]:
         """Make a call with its voice; raises `OSError`."""
         self._made_calls += 1
-        voice = Voice(self.address[0], self.sound)
+        voice = Voice(self.address[0], self.sound, self._speed)
         if self._record is not None:
             path = self._record
             if self._made_calls > 1:
@@ -318,6 +338,7 @@ class SoftPhone:
             emit=self._emit,
             act=self._endpoint.pump,
             now=self._now,
+            speed=self._speed,
         )
         self.calls.append(call)
         return call, agreement

@@ -44,7 +44,9 @@ class Registration:
         emit: Callable[[What, dict[str, Detail]], None],
         act: Callable[[], None],
         now: Callable[[], float],
+        speed: float = 1.0,
     ) -> None:
+        """`speed` is how many seconds of `now` pass in one of the wall."""
         self._ua = ua
         self._aor = aor
         self._registrar = registrar
@@ -56,6 +58,7 @@ class Registration:
         self._emit = emit
         self._act = act
         self._now = now
+        self._speed = speed
         self._request: ClientRequest | None = None
         self._removing = False
         self._cseq = 0
@@ -147,7 +150,7 @@ class Registration:
 
     def _again_in(self, seconds: float) -> None:
         self.stop()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._send, self._expires)
+        self._timer = asyncio.get_running_loop().call_later(seconds / self._speed, self._send, self._expires)
 
     def _granted(self, response: SipResponse) -> int:
         """Return the seconds granted to our contact; the Expires header, or what we asked for, when it is not named."""

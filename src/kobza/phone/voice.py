@@ -30,8 +30,12 @@ class Voice:
     Counters: `packets_sent`, `packets_heard`. Digits (RFC 4733) go to `on_digit`, each once.
     """
 
-    def __init__(self, host: str, sound: Sound) -> None:
-        """Bind an even port and its odd neighbour at `host`; raises `OSError` when there is none."""
+    def __init__(self, host: str, sound: Sound, speed: float = 1.0) -> None:
+        """Bind an even port and its odd neighbour at `host`; raises `OSError` when there is none.
+
+        `speed` is how many seconds of media pass in one of the wall. It changes the timestamps only: there are 50
+        packets a second whatever it is, and between them lies what was not said.
+        """
         self.sound = sound
         self.recording: WavRecording | None = None
         self.ear = Ear()
@@ -49,8 +53,9 @@ class Voice:
         self._laws: dict[int, Law] = {}
         self._event_type: int | None = None
         self._last_event: int | None = None
+        self._step = PACKET_SAMPLES * speed
         self._sequence = secrets.randbelow(SEQUENCES)
-        self._timestamp = secrets.randbelow(TIMESTAMPS)
+        self._timestamp = float(secrets.randbelow(TIMESTAMPS))
         self._ssrc = secrets.randbits(32)
         self._place = count()
         self._talking = False
@@ -86,12 +91,12 @@ class Voice:
         if now - self._next_at > TOO_LATE:
             missed = int((now - self._next_at) / PACKET_SECONDS)
             self._next_at += missed * PACKET_SECONDS
-            self._timestamp += missed * PACKET_SAMPLES
+            self._timestamp += missed * self._step
         if self.sends and self._remote is not None:
             self._send_packet(self._remote)
         else:
             self._talking = False
-        self._timestamp += PACKET_SAMPLES
+        self._timestamp += self._step
         self._next_at += PACKET_SECONDS
         self._timer = self._loop.call_at(self._next_at, self._tick)
 
@@ -104,7 +109,7 @@ class Voice:
         packet = RtpPacket(
             self._payload_type,
             self._sequence,
-            self._timestamp % TIMESTAMPS,
+            int(self._timestamp) % TIMESTAMPS,
             self._ssrc,
             payload,
             marker=not self._talking,

@@ -25,6 +25,8 @@ IDLE_SECONDS: Final = 30.0
 """How long an unused connection is kept for the next state."""
 
 GONE: Final = 410
+TARGET_HEADER: Final = "X-Kobza-Target"
+"""Where a request is meant to go, when it goes by way of `via`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,16 @@ class Client:
         total_seconds: float,
         now: Callable[[], float],
         tls: ssl.SSLContext | None = None,
+        via: str | None = None,
+        signed_at: Callable[[], float] | None = None,
     ) -> None:
+        """`via` is a URL that takes every request in the receiver's place and knows it by `TARGET_HEADER`: a sandbox's.
+
+        `signed_at` tells the moment that a signature names, `now` unless it is given: receivers compare it with theirs.
+        """
         self._now = now
+        self._via = via
+        self._signed_at = signed_at or now
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=Resolver(),
@@ -96,9 +106,11 @@ class Client:
         address = status = response = retry_after = None
         try:
             if endpoint.secret is not None:
-                headers |= signature_headers(endpoint.secret, event_id, body, started_at)
+                headers |= signature_headers(endpoint.secret, event_id, body, self._signed_at())
+            if self._via is not None:
+                headers[TARGET_HEADER] = url
             async with self._session.post(
-                callstate_url(endpoint.url), data=body, headers=headers, allow_redirects=False
+                self._via or callstate_url(endpoint.url), data=body, headers=headers, allow_redirects=False
             ) as answer:
                 status = answer.status
                 address = _peer(answer)

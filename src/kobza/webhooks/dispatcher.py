@@ -9,6 +9,7 @@ a bounded amount of memory and delays nobody else.
 import asyncio
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
@@ -65,7 +66,10 @@ class Dispatcher:
         held: int = HELD,
         timeout: float = 15.0,
         wait: Callable[[int, float, float | None], float | None] = wait_after,
+        speed: float = 1.0,
+        via: str | None = None,
     ) -> None:
+        """`speed` is how many seconds of `now` pass in one of the wall; `via` is for `Client`."""
         self._backlog = Backlog(store)
         self._journal = journal
         self._allowed = tuple(allow_private)
@@ -74,6 +78,8 @@ class Dispatcher:
         self._held = held
         self._timeout = timeout
         self._wait = wait
+        self._speed = speed
+        self._via = via
         self._lanes: dict[str, Lane] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._unsaved: deque[tuple[Lane, str, AttemptStored]] = deque()
@@ -87,7 +93,13 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Take up what is pending from before, and keep the endpoints up to date."""
-        self._client = Client(allowed=self._allowed, total_seconds=self._timeout, now=self._now)
+        self._client = Client(
+            allowed=self._allowed,
+            total_seconds=self._timeout,
+            now=self._now,
+            via=self._via,
+            signed_at=time.time if self._speed != 1 else None,
+        )
         for enterprise_id in await self._backlog.enterprises():
             self._scan(self._lane(enterprise_id))
         self._spawn(self._keep_up(), self._tasks)
@@ -173,7 +185,7 @@ class Dispatcher:
             timer.cancel()
         due_at = lane.queue.next_due()
         if due_at is not None:
-            delay = max(0.0, due_at - self._now())
+            delay = max(0.0, due_at - self._now()) / self._speed
             self._timers[lane.enterprise_id] = asyncio.get_running_loop().call_later(delay, self._advance, lane)
 
     # One attempt
