@@ -227,7 +227,7 @@ def test_the_disk_gets_all_even_when_the_loop_is_gone(tmp_path: Path) -> None:
 async def test_a_recording_is_as_long_as_its_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sandbox that runs ten times as fast half a second of the wall is five of the call."""
     moment = 100.0
-    monkeypatch.setattr(recorder.time, "monotonic", lambda: moment)
+    monkeypatch.setattr("kobza.media.recorder.time.monotonic", lambda: moment)
     spool = Spool(tmp_path / "a", "call-1", "record-1", speed=10)
     moment += 0.25
     spool.packet(0, 8, DATA)
