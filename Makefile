@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format openapi bench lock clean
+.PHONY: help demo install dev test test-tools check format openapi bench bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -51,6 +51,9 @@ openapi: $(VENV)/.dev ## write docs/genericfmcapi.yaml anew from the code, and s
 
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)
+
+bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls against the database's own (ARGS="--store DIR" keeps them)
+	$(BIN)/python -m bench.export $(ARGS)
 
 lock: $(VENV)/.uv ## pin the newest fitting versions that pyproject.toml asks for (UPGRADE=1 moves those already pinned)
 	$(COMPILE) tools/uv.in -o tools/uv.txt

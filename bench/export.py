@@ -1,0 +1,289 @@
+"""What an export costs at scale: `python -m bench.export`, `make bench-export`.
+
+An enterprise with 500,000 calls in 7 days inside a store of 2,000,000, which `kobza dev fill` makes. `kobza serve`
+exports those 7 days as CSV, JSON and XML, plain and with all fields, and as callhistory, to clients in processes of
+their own. Prints for each
+
+- the CPU of a row, of the server with its children, beside that of the database's own client, which exports the same
+  columns as CSV in the same run;
+- how much the memory of the server and its children grew above what they had before the first export;
+- the time to the first byte of the body, of some requests that go away after it;
+
+and how long the loop that carries calls was away at most while several exports ran at once, seen by a phone that asks
+with OPTIONS all the time.
+
+`--database` names another database, `--store DIR` keeps the filled store for the next run.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from bench.export_reference import DATABASES, Asked, Database
+from bench.memory import HOST
+from bench.rows import Row, Unavailable, cpu_seconds, memory_kib
+from kobza.api.times import KYIV, wall_of
+from kobza.store import enterprises
+from kobza.store.fill import fill
+from tests.support.ports import free_ports, free_range
+
+DAYS = 7
+TTFB_TIMES = 20
+AT_ONCE = 4
+"""Exports that run together while the loop is watched."""
+WATCHED_EVERY = 0.02
+"""Seconds between two looks at the memory."""
+START_WITHIN = 60.0
+KEPT = "bench.json"
+"""Beside the store: what was filled."""
+
+
+class Filled(NamedTuple):
+    """A store that is ready: the enterprise that exports, how to ask for it, and how long filling took."""
+
+    enterprise_id: str
+    integrator_id: str
+    token: str
+    calls: int
+    total: int
+    now_ms: int
+    seconds: float
+    """Of adding the enterprise's calls."""
+
+
+class Figures(NamedTuple):
+    """What one export cost."""
+
+    what: str
+    rows: int
+    cpu_us: float
+    reference_us: float
+    grown_mib: float
+    first_ms: Sequence[float]
+
+
+class Result(NamedTuple):
+    filled: Filled
+    database: str
+    figures: Sequence[Figures]
+    stall_ms: float
+    idle_stall_ms: float
+
+
+class Server(NamedTuple):
+    """A running `kobza serve` and the processes of which figures are taken."""
+
+    process: asyncio.subprocess.Process
+    http: int
+    sip: int
+    others: Sequence[int]
+
+    def pids(self) -> list[int]:
+        return [*family(self.process.pid), *self.others]
+
+    def cpu(self) -> float:
+        return sum(cpu_seconds(pid) for pid in self.pids())
+
+    def memory(self) -> int:
+        """Return KiB; a process that ends meanwhile has none."""
+        total = 0
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                total += memory_kib(pid)
+        return total
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in family(int(child)))]
+
+
+def prepare(database: Database, data: Path, calls: int) -> Filled:
+    """Fill a store, or take the one that is kept there: four times the calls in all, most of them in the way."""
+    if (data / KEPT).exists():
+        return Filled(**json.loads((data / KEPT).read_text()))
+    data.mkdir(parents=True, exist_ok=True)
+    store = database.create(data)
+    with store.write() as conn:
+        own = enterprises.add(conn, "Bench", "bench", "none", 0)
+        other = enterprises.add(conn, "Other", "other", "none", 0)
+    now_ms = int(time.time() * 1000)
+    started = time.perf_counter()
+    fill(store, own.enterprise_id, calls, DAYS, 1, now_ms=now_ms)
+    seconds = time.perf_counter() - started
+    fill(store, own.enterprise_id, calls, 60, 2, now_ms=now_ms - DAYS * 86_400_000)
+    fill(store, other.enterprise_id, 2 * calls, 30, 3, now_ms=now_ms)
+    store.close()
+    filled = Filled(own.enterprise_id, own.integrator_id, own.fmc_token, calls, 4 * calls, now_ms, seconds)
+    (data / KEPT).write_text(json.dumps(filled._asdict()))
+    return filled
+
+
+@contextlib.asynccontextmanager
+async def serving(database: Database, data: Path) -> AsyncIterator[Server]:
+    """Run `kobza serve` until it has nothing left to do with its start."""
+    http, sip = free_ports(2)
+    rtp = free_range(40)
+    command = [str(Path(sys.executable).with_name("kobza")), "serve", "--data", str(data), "--http", f"{HOST}:{http}"]
+    command += ["--sip", f"udp:{HOST}:{sip}", "--rtp-host", HOST, "--rtp-ports", f"{rtp.start}-{rtp.stop - 1}"]
+    with (data / "serve.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command, *database.serve_options(data), stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(HOST, http)
+            except OSError:
+                if process.returncode is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"kobza serve does not: {(data / 'serve.log').read_text()}") from None
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                break
+        await asyncio.sleep(1.0)
+        yield Server(process, http, sip, database.server_pids())
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def client(what: str, port: int, asked: dict[str, object] | None = None, *words: str) -> dict[str, object]:
+    """Run a client to its end."""
+    process = await _start_client(what, port, *words)
+    printed, _ = await process.communicate(b"" if asked is None else json.dumps(asked).encode() + b"\n")
+    if process.returncode != 0:
+        raise SystemExit(f"the client ended with {process.returncode}")
+    answer: dict[str, object] = json.loads(printed)
+    return answer
+
+
+async def _start_client(what: str, port: int, *words: str) -> asyncio.subprocess.Process:
+    command = (sys.executable, "-m", "bench.export_client", what, HOST, str(port), *words)
+    return await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[1]
+    )
+
+
+async def longest_wait(sip: int, during: "asyncio.Future[Any]") -> float:
+    """Return the longest wait for an answer to OPTIONS, in ms, until something is done."""
+    probe = await _start_client("probe", sip)
+    await asyncio.wait([during])
+    printed, _ = await probe.communicate(b"")  # None would leave its input open
+    during.result()
+    if probe.returncode != 0:
+        raise SystemExit("the probe failed")
+    waits: list[float] = json.loads(printed)["waits"]
+    return max(waits) * 1000
+
+
+class Watched:
+    """The most memory that a server had while something ran."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.most = 0
+
+    async def run(self) -> None:
+        while True:
+            self.most = max(self.most, self._server.memory())
+            await asyncio.sleep(WATCHED_EVERY)
+
+
+def requests(filled: Filled) -> Iterator[tuple[str, str, int, dict[str, object]]]:
+    """Yield each export: its name, its kind, how many lines are no rows, what the client asks for."""
+    to = filled.now_ms / 1000
+    interval = f"from={wall_of(to - DAYS * 86_400).isoformat()}&to={wall_of(to).isoformat()}"
+    frames = {"csv": 1, "json": 2, "xml": 3}
+    for more, kind in (("", "callstat"), ("&names=on&departments=on&ownership=on&direction=on", "callstat+")):
+        for extension, frame in frames.items():
+            target = f"/api/cdr/v1/callstat.{extension}?token={filled.token}&{interval}{more}"
+            name = f"callstat.{extension}" + (", all fields" if more else "")
+            yield name, kind, frame, {"target": target, "headers": {}}
+    target = f"/api/fmc/v1/callhistory?integrator_id={filled.integrator_id}&{interval}"
+    yield "callhistory", "history", 2, {"target": target, "headers": {"Authorization": f"Bearer {filled.token}"}}
+
+
+async def run(database: Database, data: Path, calls: int) -> Result:
+    filled = prepare(database, data, calls)
+    offset = int(wall_of(filled.now_ms / 1000).replace(tzinfo=KYIV).utcoffset().total_seconds())  # type: ignore[union-attr]
+    figures = []
+    async with serving(database, data) as server:
+        before = server.memory()
+        for name, kind, frame, asked in requests(filled):
+            watched = Watched(server)
+            watching = asyncio.create_task(watched.run())
+            cpu = server.cpu()
+            answer = await client("read", server.http, asked)
+            cpu = server.cpu() - cpu
+            watching.cancel()
+            first = await client("first", server.http, asked, str(TTFB_TIMES))
+            rows = int(str(answer["lines"])) - frame
+            interval = Asked(
+                filled.enterprise_id,
+                filled.now_ms // 1000 * 1000 - DAYS * 86_400_000,
+                filled.now_ms // 1000 * 1000 + 999,
+                kind,
+                offset,
+            )
+            reference = await asyncio.to_thread(database.export, data, interval)
+            waits = [float(wait) * 1000 for wait in first["first"]]  # type: ignore[attr-defined]
+            grown = (watched.most - before) / 1024
+            figures.append(Figures(name, rows, cpu / rows * 1e6, reference / rows * 1e6, grown, waits))
+        all_asked = [asked for _, _, _, asked in requests(filled)]
+        chosen = (all_asked * AT_ONCE)[:: len(all_asked) // 2 or 1][:AT_ONCE]
+        loaded = asyncio.gather(*(client("read", server.http, asked) for asked in chosen))
+        started = time.monotonic()
+        stall = await longest_wait(server.sip, loaded)
+        lasted = time.monotonic() - started
+        idle = await longest_wait(server.sip, asyncio.ensure_future(asyncio.sleep(lasted)))
+    return Result(filled, database.name, figures, stall, idle)
+
+
+def rows_of(result: Result) -> list[Row]:
+    """Return the figures as rows of the table that all benches share."""
+    filled = result.filled
+    rows = [Row(f"`kobza dev fill` of {filled.calls:,} calls", filled.seconds, "s")]
+    for figure in result.figures:
+        what = f"{figure.what}, {figure.rows:,} of {filled.total:,} calls"
+        rows += [
+            Row(f"{what}: CPU a row", figure.cpu_us, "µs", result.database, figure.reference_us),
+            Row("memory grew by", figure.grown_mib, "MiB"),
+            Row("first byte, half of the requests", median(figure.first_ms), "ms"),
+            Row("first byte, the slowest", max(figure.first_ms), "ms"),
+        ]
+    what = f"longest wait of a SIP OPTIONS while {AT_ONCE} exports run"
+    rows.append(Row(what, result.stall_ms, "ms", "while nothing runs", result.idle_stall_ms))
+    return rows
+
+
+def measure(*, quick: bool = False, database: str = "sqlite", store: Path | None = None) -> Sequence[Row]:
+    chosen = DATABASES[database]()
+    if chosen.missing is not None:
+        raise Unavailable(chosen.missing)
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # on the disk: /tmp may be none
+        return rows_of(asyncio.run(run(chosen, store or Path(directory) / "data", 2000 if quick else 500_000)))
+
+
+def main() -> None:
+    from bench.rows import markdown
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", choices=list(DATABASES), default="sqlite")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="keep the filled store here, or use what is here")
+    parser.add_argument("--quick", action="store_true", help="few calls: only shows that it runs")
+    options = parser.parse_args()
+    print(markdown(measure(quick=options.quick, database=options.database, store=options.store)))
+
+
+if __name__ == "__main__":
+    main()
