@@ -206,8 +206,8 @@ EDITS: list[tuple[Callable[[Any], object], list[str]]] = [
     (lambda d: operation(d, HISTORY)["responses"].pop("200"), [
         f"BREAKS [wire]: {HISTORY}: answer 200: is gone",
     ]),
-    (lambda d: operation(d, HISTORY)["responses"].update({"429": {"description": "x"}}), [
-        f"{HISTORY}: answer 429: is new",
+    (lambda d: operation(d, HISTORY)["responses"].update({"418": {"description": "x"}}), [
+        f"{HISTORY}: answer 418: is new",
     ]),
     (lambda d: operation(d, HISTORY).pop("x-wire"), [
         f"BREAKS [wire]: {HISTORY}: x-wire is gone; it was True",

@@ -166,6 +166,7 @@ class World:
             now=lambda: self.at,
             portal_secret=b"s" * 32,
             webhooks=self.webhooks,
+            tokens_checked_every=0,
         )
         self._ids = itertools.count(1)
 

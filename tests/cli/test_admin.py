@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 
 from kobza.call.directory import Package
 from kobza.sip.digest import ha1
-from kobza.store import Store, directory, enterprises, users
+from kobza.store import Store, directory, tokens, users
 from kobza.store.store import STORE_FILE
 from tests.cli.conftest import Kobza
 
@@ -56,7 +56,7 @@ def test_an_enterprise(kobza: Kobza, data: Path) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", added["fmc_token"])
     store = Store.open(data / STORE_FILE)
     with store.read() as connection:
-        found = enterprises.find_token(connection, added["fmc_token"])
+        found = tokens.find(connection, added["fmc_token"])
         user = users.find(connection, "olena")
     store.close()
     assert found is not None

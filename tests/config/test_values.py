@@ -1,6 +1,6 @@
 import pytest
 
-from kobza.config.values import ListenAddress, PortRange, SipListen
+from kobza.config.values import ListenAddress, PortRange, Rate, SipListen
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,24 @@ def test_port_ranges() -> None:
 def test_what_is_no_port_range(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected"):
         PortRange.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "written"),
+    [
+        ("600/60", Rate(600, 60), "600/60"),
+        (" 1 / 86400 ", Rate(1, 86_400), "1/86400"),
+        ("1000000/1", Rate(1_000_000, 1), "1000000/1"),
+        ("OFF", Rate(0, 0), "off"),
+    ],
+)
+def test_rates(text: str, rate: Rate, written: str) -> None:
+    assert Rate.parse(text) == rate
+    assert str(rate) == written
+    assert rate.is_off == (written == "off")
+
+
+@pytest.mark.parametrize("text", ["", "60", "0/60", "60/0", "1000001/1", "1/86401", "-1/60", "1.5/60", "none", "10/1m"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^expected requests/seconds, such as 600/60"):
+        Rate.parse(text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kobza.store import Store, StoreMissing, StoreOutdated, enterprises, meta, trunks
+from kobza.store import Store, StoreMissing, StoreOutdated, enterprises, meta, tokens, trunks
 from kobza.store.driver import dbapi
 from kobza.store.migrations import HEAD
 
@@ -18,7 +18,7 @@ def test_creating_twice_changes_nothing(path: Path) -> None:
     first.close()
     second = Store.create(path)
     with second.read() as conn:
-        assert enterprises.find_token(conn, added.fmc_token) is not None
+        assert tokens.find(conn, added.fmc_token) is not None
         assert meta.sip_realm(conn) == "kobza"
     assert second.directory_version() == version
     second.close()

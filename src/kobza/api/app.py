@@ -26,9 +26,12 @@ from kobza.api.fmc import (
     phonestatus,
     webhook,
 )
+from kobza.api.gate import Gate
 from kobza.api.manual import Manual
 from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import IncidentGuard, install_problems, problem
+from kobza.api.rate_limits import RateLimitFields, Rates
+from kobza.api.token_view import CHECK_EVERY
 from kobza.portal.routes import portal_routes
 from kobza.store import Store, ids
 
@@ -71,17 +74,22 @@ def build_app(
     now: Callable[[], float],
     portal_secret: bytes,
     webhooks: WebhookPort | None = None,
+    rates: Rates | None = None,
+    tokens_checked_every: float = CHECK_EVERY,
     new_incident: Callable[[], str] = ids.new_id,
     routes: Sequence[BaseRoute] = (),
 ) -> FastAPI:
     """Build the application.
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
-    `portal_secret` (32 bytes or more) signs the portal's cookies, `webhooks` the dispatcher of this process.
+    `portal_secret` (32 bytes or more) signs the portal's cookies, `webhooks` the dispatcher of this process, `rates`
+    says how often a token may ask, `tokens_checked_every` after how many seconds at most a change of one is seen. Who
+    stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens.
     `routes` are paths of others beside ours, with our form of errors.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    context = ApiContext(store=store, commands=commands, recordings=recordings, now=now, webhooks=webhooks)
+    gate = Gate(store, now, rates=rates, check_every=tokens_checked_every)
+    context = ApiContext(store=store, commands=commands, recordings=recordings, now=now, gate=gate, webhooks=webhooks)
     app.state.context = context
     documented = documented_routes()
     manual = Manual(documented)
@@ -90,6 +98,7 @@ def build_app(
     app.router.routes += portal_routes(context, portal_secret)
     app.router.routes += routes
     install_problems(app)
+    app.add_middleware(RateLimitFields)
     app.add_middleware(IncidentGuard, new_incident=new_incident)
     app.add_middleware(AccessLog)
     mask_server_log()

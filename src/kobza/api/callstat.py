@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import token_caller
+from kobza.api.auth import EXPORT_HISTORY, token_caller
 from kobza.api.callstat_formats import Pages, Shown, as_csv, as_json, as_xml
 from kobza.api.context import ApiContext, context_of
 from kobza.api.query import Query
@@ -40,7 +40,7 @@ async def check(request: Request, context: ApiContext) -> Asked:
     query = Query(request)
     token = query.required("token")
     query.require_one_of("from", "to")
-    caller = await token_caller(context, token)
+    caller = await token_caller(request, token, EXPORT_HISTORY)
     from_text, to_text = query.get("from"), query.get("to")
     shown = Shown(
         names=query.switch("names"),
@@ -182,8 +182,15 @@ for _extension, _content_type in CONTENT_TYPES.items():
                     headers={"Content-Disposition": {"$ref": "#/components/headers/Content-Disposition"}},
                 ),
                 **doc.errors(
-                    "missing_parameter", "forbidden", "invalid_parameter", "duplicate_parameter", "internal_error"
+                    "missing_parameter",
+                    *doc.TOKEN_ERRORS,
+                    "invalid_parameter",
+                    "duplicate_parameter",
+                    "internal_error",
                 ),
             },
-            openapi_extra={"parameters": _PARAMETERS + ([_BOM] if _extension == "csv" else [])},
+            openapi_extra={
+                "parameters": _PARAMETERS + ([_BOM] if _extension == "csv" else []),
+                doc.WANTED: EXPORT_HISTORY,
+            },
         )

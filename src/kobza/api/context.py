@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import anyio.to_thread
 from starlette.requests import Request
 
+from kobza.api.gate import Gate
 from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import ApiError, not_found
@@ -31,6 +32,8 @@ class ApiContext:
     """Directory of the finished recordings."""
     now: Callable[[], float]
     """The steady clock, in seconds since the epoch."""
+    gate: Gate
+    """Lets programs in by their tokens."""
     webhooks: WebhookPort | None = None
     """None: call states are not sent by this process, and the functions that need it answer 503."""
     exports: ExportThreads = field(default_factory=ExportThreads)

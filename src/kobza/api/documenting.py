@@ -14,7 +14,12 @@ Json = dict[str, Any]
 BODY_SCHEMA: Final = "x-kobza-body"
 """Where a route keeps the schema of its body until the document is made; it never appears there."""
 
-FMC_ERRORS: Final = ("unauthorized", "forbidden", "missing_parameter", "invalid_parameter", "internal_error")
+WANTED: Final = "x-kobza-wanted"
+"""Where a route whose token is a parameter keeps what it needs of the token; it never appears in the document."""
+
+TOKEN_ERRORS: Final = ("forbidden", "scope_missing", "address_not_allowed", "rate_limited", "unavailable")
+"""What may be wrong with the token of a request, or keep it from being looked at."""
+FMC_ERRORS: Final = ("unauthorized", *TOKEN_ERRORS, "missing_parameter", "invalid_parameter", "internal_error")
 
 
 def router(prefix: str, tag: str) -> APIRouter:
@@ -85,7 +90,8 @@ ERROR_HEADERS: Final[dict[str, tuple[str, ...]]] = {
     "unauthorized": ("WWW-Authenticate",),
     "recording_not_ready": ("Retry-After",),
     "range_not_satisfiable": ("Content-Range",),
-    "too_many_requests": ("Retry-After",),
+    "scope_missing": ("WWW-Authenticate",),
+    "rate_limited": ("Retry-After", "RateLimit", "RateLimit-Policy"),
     "unavailable": ("Retry-After",),
 }
 """What else an error brings; the headers are described once, among the document's components."""

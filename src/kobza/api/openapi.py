@@ -9,12 +9,16 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from kobza.api.auth import RequireToken
 from kobza.api.callstates import CallState, webhooks
-from kobza.api.documenting import BODY_SCHEMA, Json
+from kobza.api.documenting import BODY_SCHEMA, WANTED, Json
+from kobza.api.gate import Wanted
 from kobza.api.problems import KINDS, MANUAL
 from kobza.api.wire import mark_wire
 
 FMC: Final = "/api/fmc/"
+SCOPE: Final = "x-scope"
+"""The scope that a token needs, on an operation of the document."""
 DESCRIPTION: Final = """\
 The HTTP interface of Kobza, a self-hosted Virtual Mobile PBX. It is that of the operator's service: a client written
 for it works after a change of its base URL. What works with the operator's service as well is marked (`x-wire`).
@@ -28,7 +32,12 @@ national digits (`0671234567`), foreign ones with `+`. Short codes of 2 to 6 dig
 listed are ignored; listed ones may be given once. Unknown fields of a JSON body are ignored.
 
 **Authorization** of the FMC API: the header `Authorization: Bearer <FMC token>` and the parameter `integrator_id`; you
-find both in the portal under "CRM integration". The basic call information takes the same token as `token`.
+find both in the portal under "CRM integration". The basic call information takes the same token as `token`. A token
+has scopes: `history` reads calls, recordings, events and the status of phones; `control` makes calls and acts on them;
+`settings` reads and changes CLIP, DND and the webhook.
+
+**Rates**: every answer to a valid token says in `RateLimit` how many requests are left, and in `RateLimit-Policy` how
+many there are (draft-ietf-httpapi-ratelimit-headers-11); beyond them comes 429 with `Retry-After`.
 """
 PROBLEM_SCHEMA: Final[Json] = {
     "type": "object",
@@ -41,6 +50,7 @@ PROBLEM_SCHEMA: Final[Json] = {
         "detail": {"type": "string", "description": "One sentence for people."},
         "code": {"type": "string", "description": "Stable, for programs.", "enum": list(KINDS)},
         "parameter": {"type": "string", "description": "The parameter that is wrong, if it is one."},
+        "scope": {"type": "string", "description": "With `scope_missing`: the scope that the token needs."},
         "incident": {"type": "string", "description": "With status 500: name it when you report the error."},
     },
 }
@@ -89,6 +99,16 @@ HEADERS: Final[Json] = {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
         "example": "2",
     },
+    "RateLimit-Policy": {
+        "description": "The policy by its name: `q` requests at once, and as many again in `w` seconds.",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";q=[0-9]+;w=[0-9]+$'},
+        "example": '"control";q=1200;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of the policy: `r` requests; after `t` seconds there is one more.",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";r=[0-9]+;t=[0-9]+$'},
+        "example": '"control";r=0;t=1',
+    },
     "Content-Range": {
         "description": "Which part of the whole this is; with 416 how long the whole is.",
         "schema": {"type": "string", "pattern": "^bytes ([0-9]+-[0-9]+|[*])/[0-9]+$"},
@@ -126,10 +146,13 @@ def openapi_document(routes: Iterable[APIRoute], server: str = "/") -> Json:
     for item in document["paths"].values():
         for operation in item.values():
             operation.pop(BODY_SCHEMA, None)
+            operation.pop(WANTED, None)
             operation["responses"].pop("422", None)
+    scopes = _scopes(documented)
     for path, item in document["paths"].items():
-        for operation in item.values():
+        for method, operation in item.items():
             operation["security"] = [{"fmcToken": [], "integratorId": []} if path.startswith(FMC) else {"token": []}]
+            operation[SCOPE] = scopes[path, method]
     _restore_examples(document, documented)
     _fill_components(document, documented)
     document["webhooks"] = webhooks()
@@ -138,6 +161,25 @@ def openapi_document(routes: Iterable[APIRoute], server: str = "/") -> Json:
 
 
 _ORDER: Final = ("openapi", "info", "servers", "tags", "paths", "webhooks", "components")
+
+
+def _scopes(routes: Iterable[APIRoute]) -> dict[tuple[str, str], str]:
+    """Return the scope that a token needs, by path and method."""
+    return {
+        (route.path_format, method.lower()): str(_wanted(route).scope)
+        for route in routes
+        for method in route.methods or ()
+    }
+
+
+def _wanted(route: APIRoute) -> Wanted:
+    """Return what a route needs of a token: as its dependency says or, where the token is a parameter, it itself."""
+    for needed in route.dependant.dependencies:
+        if isinstance(needed.call, RequireToken):
+            return needed.call.wanted
+    wanted = (route.openapi_extra or {})[WANTED]
+    assert isinstance(wanted, Wanted)  # noqa: S101 - put there by `documenting.wanted`
+    return wanted
 
 
 def _fill_components(document: Json, routes: Iterable[APIRoute]) -> None:
@@ -170,6 +212,8 @@ def problem_example(code: str) -> Json:
     }
     if code in ("missing_parameter", "invalid_parameter", "duplicate_parameter"):
         example["parameter"] = "from"
+    if code == "scope_missing":
+        example["scope"] = "control"
     if code == "internal_error":
         example["incident"] = "0192f3c4a5b67d8e9f0a1b2c3d4e5f60"
     return example

@@ -47,6 +47,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "invalid_number": Kind(400, "The number is wrong", "The text is no number that can be dialled."),
         "unauthorized": Kind(401, "Authorization is needed", "The header Authorization: Bearer is absent or broken."),
         "forbidden": Kind(403, "Access is refused", "The token or the integrator_id is not valid."),
+        "scope_missing": Kind(403, "The token may not do this", "The token lacks the scope that `scope` names."),
+        "address_not_allowed": Kind(403, "The address is not allowed", "The token may be used from other addresses."),
         "service_not_enabled": Kind(403, "The service is not enabled", "The number lacks a package this needs."),
         "presentation_not_allowed": Kind(403, "The number may not be shown", "It is not one of the enterprise's own."),
         "not_found": Kind(404, "Not found", "There is no such thing, or it belongs to somebody else."),
@@ -61,7 +63,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "webhook_not_set": Kind(409, "No webhook is set", "Set the endpoint first."),
         "recording_erased": Kind(410, "The recording was erased", "It existed and is gone for good."),
         "range_not_satisfiable": Kind(416, "The range cannot be given", "It lies behind the end of the recording."),
-        "too_many_requests": Kind(429, "Too many requests", "Try again after the seconds in Retry-After."),
+        "rate_limited": Kind(429, "Too many requests", "Try again after the seconds in Retry-After."),
         "internal_error": Kind(500, "Something went wrong here", "Name the incident when you report it."),
         "refused_by_phone": Kind(502, "The phone refused", "The phone answered the command with a refusal."),
         "no_route": Kind(503, "Nothing leads to the number", "It is nobody's here and no trunk takes it."),
@@ -82,10 +84,18 @@ class ApiError(KobzaError):
     fault = Fault.CALLER
 
     def __init__(
-        self, code: str, detail: str, *, parameter: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        parameter: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail, parameter=parameter, code=code, http_status=KINDS[code].status)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
+        """What the problem says beside its usual members."""
 
 
 def not_found() -> ApiError:
@@ -101,6 +111,7 @@ def problem(
     parameter: str | None = None,
     incident: str | None = None,
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, str] | None = None,
 ) -> Response:
     """Write one problem. `detail` is one sentence for people and must hold no secret."""
     kind = KINDS.get(code)
@@ -115,14 +126,17 @@ def problem(
         body["parameter"] = parameter
     if incident is not None:
         body["incident"] = incident
+    body.update(members or {})
     all_headers = {"cache-control": "no-store", **(headers or {})}
     return Response(msgspec.json.encode(body), status, all_headers, PROBLEM_TYPE)
 
 
 def problem_of(error: KobzaError) -> Response:
     """Write the problem of an error that is meant for users."""
-    headers = error.headers if isinstance(error, ApiError) else None
-    return problem(error.http_status, error.code, error.detail, parameter=error.parameter, headers=headers)
+    headers, members = (error.headers, error.members) if isinstance(error, ApiError) else (None, None)
+    return problem(
+        error.http_status, error.code, error.detail, parameter=error.parameter, headers=headers, members=members
+    )
 
 
 async def _kobza_error(_request: Request, error: Exception) -> Response:

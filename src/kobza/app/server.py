@@ -13,8 +13,10 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
+from kobza.api.rate_limits import Rate, Rates
 from kobza.app.housekeeping import Housekeeping
 from kobza.config.settings import Settings, webhook_networks
+from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
 from kobza.pbx import recovery
@@ -233,7 +235,9 @@ class Server:
             portal_secret=await asyncio.to_thread(_kept_secret, self._settings.data / "portal.key"),
             webhooks=dispatcher,
             routes=self._routes,
+            rates=_rates(self._settings),
         )
+        self._stop_with(app.state.context.gate.stop)
         server = _HttpServer(
             uvicorn.Config(
                 app,
@@ -242,6 +246,7 @@ class Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # uvicorn would believe whoever connects from this machine
                 lifespan="off",
                 timeout_graceful_shutdown=HTTP_STOP_SECONDS,
             )
@@ -294,6 +299,18 @@ class _HttpServer(uvicorn.Server):
             await self._serve(sockets)  # type: ignore[arg-type]
         except SystemExit:
             log.error("HTTP could not be started")  # noqa: TRY400 - uvicorn has said why
+
+
+def _rates(settings: Settings) -> Rates:
+    def rate(value: RateSetting) -> Rate | None:
+        return None if value.is_off else Rate(value.requests, value.seconds)
+
+    return Rates(
+        read=rate(settings.rate_read),
+        export=rate(settings.rate_export),
+        control=rate(settings.rate_control),
+        failures=rate(settings.rate_failures),
+    )
 
 
 def _realm(store: Store) -> str:

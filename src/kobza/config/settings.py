@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from kobza.config.values import ListenAddress, PortRange, SipListen, parse_host
+from kobza.config.values import ListenAddress, PortRange, Rate, SipListen, parse_host
 
 Network = IPv4Network | IPv6Network
 
@@ -27,7 +27,7 @@ def _words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-def _parsed(kind: type[ListenAddress] | type[SipListen] | type[PortRange], value: Any) -> Any:
+def _parsed(kind: type[ListenAddress] | type[SipListen] | type[PortRange] | type[Rate], value: Any) -> Any:
     if isinstance(value, kind):
         return value
     if not isinstance(value, str):
@@ -41,6 +41,10 @@ def _listen_address(value: Any) -> Any:
 
 def _port_range(value: Any) -> Any:
     return _parsed(PortRange, value)
+
+
+def _rate(value: Any) -> Any:
+    return _parsed(Rate, value)
 
 
 def _sip_listens(value: Any) -> Any:
@@ -78,6 +82,7 @@ def _texts(value: tuple[Any, ...]) -> list[str]:
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_OF_A_DAY)]
 AsText = PlainSerializer(str, return_type=str)
 AsTexts = PlainSerializer(_texts, return_type=list[str])
+RateText = Annotated[InstanceOf[Rate], BeforeValidator(_rate), AsText]
 
 
 class Settings(BaseSettings):
@@ -129,6 +134,19 @@ class Settings(BaseSettings):
         20_000, description="Deliveries held in memory; what is beyond waits in the store."
     )
     webhook_timeout: Annotated[int, Field(ge=1, le=120)] = Field(15, description="Longest time of one webhook request.")
+    token_overlap: Annotated[int, Field(ge=0, le=90 * SECONDS_OF_A_DAY)] = Field(
+        SECONDS_OF_A_DAY, description="How long the old FMC token goes on after a rotation that says nothing else."
+    )
+    rate_read: RateText = Field(Rate(6000, 60), description="Requests of one FMC token that read.")
+    rate_export: RateText = Field(
+        Rate(600, 60), description="Requests of one FMC token for the history (callstat, callhistory)."
+    )
+    rate_control: RateText = Field(
+        Rate(1200, 60), description="Requests of one FMC token that make or act on calls or change settings."
+    )
+    rate_failures: RateText = Field(
+        Rate(60, 60), description="Requests of one address that fail for their token, integrator or address."
+    )
     history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")

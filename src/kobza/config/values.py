@@ -1,4 +1,4 @@
-"""The values that settings are written as: an address to listen on, a range of ports."""
+"""The values that settings are written as: an address to listen on, a range of ports, a rate."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ SipTransport = Literal["udp", "tcp"]
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})", re.ASCII)
 _SIP_LISTEN = re.compile(r"(?P<transport>udp|tcp):(?P<address>.+)", re.IGNORECASE)
 _PORT_RANGE = re.compile(r"(?P<first>\d{1,5})\s*-\s*(?P<last>\d{1,5})", re.ASCII)
+_RATE = re.compile(r"(?P<requests>\d{1,9})\s*/\s*(?P<seconds>\d{1,5})", re.ASCII)
 MAX_PORT = 65535
+MAX_REQUESTS = 1_000_000
+MAX_SECONDS = 86_400
 
 
 def parse_host(text: str) -> str:
@@ -111,3 +114,33 @@ class PortRange:
 
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many requests at once, and as many again in so many seconds; both 0: as many as one likes."""
+
+    requests: int
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `600/60` or `off`; raises ValueError that says what is right."""
+        if text.strip().lower() == "off":
+            return cls(0, 0)
+        found = _RATE.fullmatch(text.strip())
+        if found is not None:
+            requests, seconds = int(found["requests"]), int(found["seconds"])
+            if 1 <= requests <= MAX_REQUESTS and 1 <= seconds <= MAX_SECONDS:
+                return cls(requests, seconds)
+        raise ValueError(
+            f"expected requests/seconds, such as 600/60 (up to {MAX_REQUESTS} in up to {MAX_SECONDS} s), or off"
+        )
+
+    @property
+    def is_off(self) -> bool:
+        """Whether there is no limit."""
+        return not self.requests
+
+    def __str__(self) -> str:
+        return "off" if self.is_off else f"{self.requests}/{self.seconds}"

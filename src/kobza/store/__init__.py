@@ -1,6 +1,6 @@
 """The store: tables, migrations and every SQL statement of the project, one repository module for each aggregate.
 
-`Store` opens it; the repositories (`enterprises`, `users`, `numbers`, `address_book`, `trunks`, `endpoints`,
+`Store` opens it; the repositories (`enterprises`, `tokens`, `users`, `numbers`, `address_book`, `trunks`, `endpoints`,
 `directory`, `bindings`, `calls`, `events`, `deliveries`, `recordings`) are functions that take a connection. What calls
 write goes through `journal`; `recovery` closes what a crash left open, `retention` deletes what is too old.
 """
@@ -13,6 +13,7 @@ from kobza.store.errors import (
     StoreError,
     StoreMissing,
     StoreOutdated,
+    TokenRefused,
 )
 from kobza.store.store import STORE_FILE, Store
 
@@ -26,4 +27,5 @@ __all__ = [
     "StoreError",
     "StoreMissing",
     "StoreOutdated",
+    "TokenRefused",
 ]

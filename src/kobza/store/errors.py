@@ -27,3 +27,7 @@ class NameTaken(StoreError):
 
 class NotInStore(StoreError):
     """What was to be changed does not exist, or is of another enterprise."""
+
+
+class TokenRefused(StoreError):
+    """A token that cannot be made or rotated as asked."""

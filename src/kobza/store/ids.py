@@ -30,6 +30,11 @@ def new_integrator_id() -> str:
     return secrets.token_hex(8)
 
 
+def new_token_id() -> str:
+    """Return a new token id: 12 hex digits, to be typed after `kobza token revoke`. It tells nothing of the token."""
+    return secrets.token_hex(6)
+
+
 def new_token() -> str:
     """Return a new secret token: 64 hex digits. Only its hash may be stored."""
     return secrets.token_hex(TOKEN_BYTES)

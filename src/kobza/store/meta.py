@@ -1,4 +1,4 @@
-"""Facts about the store as a whole: the SIP realm, the version of the directory, the last sign of life."""
+"""Facts about the store as a whole: the SIP realm, versions of what is held in memory, the last sign of life."""
 
 from sqlalchemy import Connection, select, update
 
@@ -8,6 +8,8 @@ SIP_REALM = "sip_realm"
 """The realm of the digests in `numbers`: changing it would make every stored password hash useless."""
 DIRECTORY_VERSION = "directory_version"
 """Grows with every change that matters for routing."""
+TOKENS_VERSION = "tokens_version"
+"""Grows with every change of an FMC token."""
 HEARTBEAT = "heartbeat"
 """When the journal last wrote, in milliseconds."""
 
@@ -49,3 +51,13 @@ def directory_version(conn: Connection) -> int:
 def bump_directory(conn: Connection) -> None:
     """Say that something changed that matters for routing."""
     conn.execute(update(meta).where(meta.c.key == DIRECTORY_VERSION).values(number=meta.c.number + 1))
+
+
+def tokens_version(conn: Connection) -> int:
+    """Return the version of the FMC tokens: it grows with every change of one."""
+    return get_number(conn, TOKENS_VERSION) or 0
+
+
+def bump_tokens(conn: Connection) -> None:
+    """Say that an FMC token changed. The fact is there from the store's making on, so no two makers can meet."""
+    conn.execute(update(meta).where(meta.c.key == TOKENS_VERSION).values(number=meta.c.number + 1))

@@ -44,7 +44,7 @@ meta = Table(
     Column("text", Text),
     Column("number", BigInteger),
 )
-"""Facts about the store: `sip_realm` (text), `directory_version` and `heartbeat` (numbers)."""
+"""Facts about the store: `sip_realm` (text), `directory_version`, `tokens_version` and `heartbeat` (numbers)."""
 
 enterprises = Table(
     "enterprises",
@@ -71,13 +71,23 @@ users = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("token_hash", String(64), primary_key=True),
+    Column("token_id", Id, primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
     Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("networks", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("replaced_by", Id),
+    Column("last_used_at", Moment),
+    Column("last_used_address", String(64)),
+    Column("last_used_client", Text),
     Index(None, "enterprise_id"),
 )
-"""FMC tokens, of which an enterprise may have several (rotation overlaps). The token itself is never stored."""
+"""FMC tokens, of which an enterprise may have several. The token itself is never stored. `scopes` and `networks` are
+words divided by spaces; no network means every address."""
 
 numbers = Table(
     "numbers",

@@ -63,6 +63,7 @@ class SqliteBackend:
         """
         engine = create_engine(
             "sqlite://",
+            hide_parameters=True,  # values in the text of an error would be secrets in the log
             module=driver.dbapi,
             creator=lambda: driver.connect(self.path, foreign_keys=not migrating),
             poolclass=QueuePool,

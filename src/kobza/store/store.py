@@ -80,8 +80,9 @@ class Store:
         try:
             with backend.said_plainly(), writing.begin() as conn:
                 upgrade(conn)
-                if meta.get_number(conn, meta.DIRECTORY_VERSION) is None:
-                    meta.set_number(conn, meta.DIRECTORY_VERSION, 1)
+                for version in (meta.DIRECTORY_VERSION, meta.TOKENS_VERSION):
+                    if meta.get_number(conn, version) is None:
+                        meta.set_number(conn, version, 1)
                 if meta.get_text(conn, meta.SIP_REALM) is None:
                     meta.set_text(conn, meta.SIP_REALM, meta.DEFAULT_REALM)
         finally:

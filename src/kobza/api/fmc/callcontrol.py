@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import Controller
 from kobza.api.context import context_of
 from kobza.api.query import json_body
 
@@ -48,7 +48,7 @@ EXAMPLE: Final = {"call_control_id": "0192f3c4a5b67d8e9f0a1b2c3d4e5f60", "action
     },
     openapi_extra=doc.body(ControlRequest, {"call_control_id": EXAMPLE["call_control_id"], "action": "hold"}),
 )
-async def control_call(request: Request, caller: FmcCaller) -> Response:
+async def control_call(request: Request, caller: Controller) -> Response:
     """Act on a live call."""
     asked = await json_body(request, ControlRequest)
     state = await context_of(request).commands.control(caller.enterprise_id, asked.call_control_id, asked.action)

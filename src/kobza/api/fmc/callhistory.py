@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import HistoryExporter
 from kobza.api.context import context_of
 from kobza.api.languages import language_of
 from kobza.api.problems import ApiError
@@ -137,7 +137,7 @@ def shown_call(row: HistoryRow, wall: Callable[[int], str], language: str) -> di
         ]
     },
 )
-async def call_history(request: Request, caller: FmcCaller) -> Response:
+async def call_history(request: Request, caller: HistoryExporter) -> Response:
     """List calls."""
     context = context_of(request)
     query = Query(request)

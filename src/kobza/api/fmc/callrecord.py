@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import HistoryReader
 from kobza.api.context import context_of
 from kobza.api.query import Query
 from kobza.api.recordings import CONTENT_TYPE, MAX_RECORD_ID, recording_response
@@ -31,7 +31,7 @@ def _headers(*names: str) -> doc.Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-async def call_record(request: Request, caller: FmcCaller) -> Response:
+async def call_record(request: Request, caller: HistoryReader) -> Response:
     """Fetch a recording."""
     record_id = Query(request).required("record_id")
     return await recording_response(request, context_of(request), caller.enterprise_id, record_id)

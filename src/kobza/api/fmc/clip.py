@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import SettingsReader, SettingsWriter
 from kobza.api.context import context_of
 from kobza.api.fmc.dnd import NUMBER_PARAMETER, SETTING_ERRORS, Until, asked_number, until_ms, until_text
 from kobza.api.fmc.originate import require_presentable
@@ -57,7 +57,7 @@ def _shown(subscriber: Subscriber, now: float) -> dict[str, Any]:
     responses={**doc.answer(ClipAnswer, EXAMPLE), **doc.errors(*SETTING_ERRORS)},
     openapi_extra={"parameters": [NUMBER_PARAMETER]},
 )
-async def show_clip(request: Request, caller: FmcCaller) -> Response:
+async def show_clip(request: Request, caller: SettingsReader) -> Response:
     """Show the presentation of a number."""
     context = context_of(request)
     subscriber = await context.served(caller.enterprise_id, asked_number(request))
@@ -76,7 +76,7 @@ async def show_clip(request: Request, caller: FmcCaller) -> Response:
         ClipRequest, {"number": "0671234567", "presentation_number": "0671234500", "restricted": False}
     ),
 )
-async def set_clip(request: Request, caller: FmcCaller) -> Response:
+async def set_clip(request: Request, caller: SettingsWriter) -> Response:
     """Set the presentation of a number."""
     context = context_of(request)
     asked = await json_body(request, ClipRequest)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import SettingsReader, SettingsWriter
 from kobza.api.callstates import EXAMPLES as CALL_STATES
 from kobza.api.callstates import CallState
 from kobza.api.context import ApiContext, Connection, context_of
@@ -161,7 +161,7 @@ def _webhooks(context: ApiContext) -> WebhookPort:
         ]
     },
 )
-async def list_deliveries(request: Request, caller: FmcCaller) -> Response:
+async def list_deliveries(request: Request, caller: SettingsReader) -> Response:
     """List deliveries."""
     query = Query(request)
     status = query.choice("status", STATUSES)
@@ -200,7 +200,7 @@ async def list_deliveries(request: Request, caller: FmcCaller) -> Response:
         ]
     },
 )
-async def replay_delivery(request: Request, caller: FmcCaller) -> Response:
+async def replay_delivery(request: Request, caller: SettingsWriter) -> Response:
     """Send a delivery once more."""
     context = context_of(request)
     webhooks = _webhooks(context)
@@ -229,7 +229,7 @@ async def replay_delivery(request: Request, caller: FmcCaller) -> Response:
     },
     openapi_extra=doc.body(RecoverRequest, {"since": "2026-03-01T00:00:00"}),
 )
-async def recover_deliveries(request: Request, caller: FmcCaller) -> Response:
+async def recover_deliveries(request: Request, caller: SettingsWriter) -> Response:
     """Send all that failed once more."""
     context = context_of(request)
     asked = await json_body(request, RecoverRequest)
@@ -250,7 +250,7 @@ async def recover_deliveries(request: Request, caller: FmcCaller) -> Response:
         **doc.errors(*doc.FMC_ERRORS, "webhook_not_set", "unavailable"),
     },
 )
-async def test_webhook(request: Request, caller: FmcCaller) -> Response:
+async def test_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Try the webhook."""
     context = context_of(request)
     webhooks = _webhooks(context)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import SettingsReader, SettingsWriter
 from kobza.api.context import ApiContext, context_of
 from kobza.api.problems import ApiError
 from kobza.api.query import Query, json_body, number_of
@@ -77,7 +77,7 @@ def _shown(subscriber: Subscriber, now: float) -> dict[str, Any]:
     responses={**doc.answer(DndAnswer, EXAMPLE), **doc.errors(*SETTING_ERRORS)},
     openapi_extra={"parameters": [NUMBER_PARAMETER]},
 )
-async def show_dnd(request: Request, caller: FmcCaller) -> Response:
+async def show_dnd(request: Request, caller: SettingsReader) -> Response:
     """Show Do Not Disturb."""
     context = context_of(request)
     subscriber = await context.served(caller.enterprise_id, asked_number(request))
@@ -91,7 +91,7 @@ async def show_dnd(request: Request, caller: FmcCaller) -> Response:
     responses={**doc.answer(DndAnswer, EXAMPLE), **doc.errors(*SETTING_ERRORS, "invalid_body")},
     openapi_extra=doc.body(DndRequest, {"number": "0671234567", "dnd": "on", "until": "2026-03-01T09:30:00"}),
 )
-async def switch_dnd(request: Request, caller: FmcCaller) -> Response:
+async def switch_dnd(request: Request, caller: SettingsWriter) -> Response:
     """Switch Do Not Disturb."""
     context = context_of(request)
     asked = await json_body(request, DndRequest)

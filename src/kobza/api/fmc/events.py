@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import HistoryReader
 from kobza.api.callstates import EXAMPLES as CALL_STATES
 from kobza.api.callstates import CallState
 from kobza.api.context import context_of
@@ -55,7 +55,7 @@ EXAMPLE: Final = {"events": [CALL_STATES["alerting"]], "next_cursor": "1715"}
         ]
     },
 )
-async def fetch_events(request: Request, caller: FmcCaller) -> Response:
+async def fetch_events(request: Request, caller: HistoryReader) -> Response:
     """Fetch call states."""
     context = context_of(request)
     query = Query(request)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller, token_caller
+from kobza.api.auth import CONTROL, Controller, token_caller
 from kobza.api.context import ApiContext, context_of
 from kobza.api.problems import ApiError
 from kobza.api.query import json_body, limited_body, number_of
@@ -106,7 +106,7 @@ async def require_presentable(context: ApiContext, enterprise_id: str, number: s
         **doc.body(OriginateRequest, {"originator": "0671234567", "destination": "0501112233"}),
     },
 )
-async def originate_call(request: Request, caller: FmcCaller) -> Response:
+async def originate_call(request: Request, caller: Controller) -> Response:
     """Make a call."""
     context = context_of(request)
     asked = await json_body(request, OriginateRequest)
@@ -144,7 +144,7 @@ async def older_originate(request: Request) -> Response:
     """Make a call, with the parameters of the older interface."""
     context = context_of(request)
     asked = await _older_parameters(request)
-    caller = await token_caller(context, asked["token"])
+    caller = await token_caller(request, asked["token"], CONTROL)
     wanted = OriginateRequest.model_construct(
         originator=number_of(asked["calling_number"], "calling_number"),
         destination=number_of(asked["called_number"], "called_number"),
@@ -164,7 +164,12 @@ for _method in ("GET", "POST"):
         responses={
             **doc.answer(OriginateAnswer, EXAMPLE),
             **doc.errors(
-                "missing_parameter", "duplicate_parameter", "forbidden", "invalid_body", *CALL_ERRORS, "internal_error"
+                "missing_parameter",
+                "duplicate_parameter",
+                *doc.TOKEN_ERRORS,
+                "invalid_body",
+                *CALL_ERRORS,
+                "internal_error",
             ),
         },
         openapi_extra={
@@ -173,6 +178,7 @@ for _method in ("GET", "POST"):
                     "calling_number", "Whose phones ring first.", doc.NUMBER, required=True, example="0671234567"
                 ),
                 doc.parameter("called_number", "Who is called then.", doc.NUMBER, required=True, example="0501112233"),
-            ]
+            ],
+            doc.WANTED: CONTROL,
         },
     )

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import HistoryReader
 from kobza.api.context import context_of
 from kobza.api.ports import PhoneStatus
 from kobza.api.problems import ApiError
@@ -84,7 +84,7 @@ def _shown(phone: PhoneStatus) -> dict[str, Any]:
         ]
     },
 )
-async def show_phones(request: Request, caller: FmcCaller) -> Response:
+async def show_phones(request: Request, caller: HistoryReader) -> Response:
     """Show which numbers can be reached."""
     context = context_of(request)
     asked = Query(request).all("number")

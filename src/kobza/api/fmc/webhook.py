@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import FmcCaller
+from kobza.api.auth import SettingsReader, SettingsWriter
 from kobza.api.context import ApiContext, context_of
 from kobza.api.problems import ApiError, not_found
 from kobza.api.query import json_body
@@ -98,7 +98,7 @@ async def _answer(context: ApiContext, enterprise_id: str) -> Response:
     summary="Show the webhook",
     responses={**doc.answer(WebhookAnswer, EXAMPLE), **doc.errors(*doc.FMC_ERRORS, "not_found")},
 )
-async def show_webhook(request: Request, caller: FmcCaller) -> Response:
+async def show_webhook(request: Request, caller: SettingsReader) -> Response:
     """Show the webhook."""
     return await _answer(context_of(request), caller.enterprise_id)
 
@@ -110,7 +110,7 @@ async def show_webhook(request: Request, caller: FmcCaller) -> Response:
     responses={**doc.answer(WebhookAnswer, EXAMPLE), **doc.errors(*doc.FMC_ERRORS, "invalid_body")},
     openapi_extra=doc.body(WebhookRequest, {"url": "https://crm.example.com/kobza", "token": "remote-token"}),
 )
-async def set_webhook(request: Request, caller: FmcCaller) -> Response:
+async def set_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Set the webhook."""
     context = context_of(request)
     asked = await json_body(request, WebhookRequest)
@@ -136,7 +136,7 @@ async def set_webhook(request: Request, caller: FmcCaller) -> Response:
     status_code=204,
     responses={204: {"description": "There is none any more"}, **doc.errors(*doc.FMC_ERRORS, "not_found")},
 )
-async def remove_webhook(request: Request, caller: FmcCaller) -> Response:
+async def remove_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Remove the webhook."""
     if not await context_of(request).write(lambda conn: endpoints.delete(conn, caller.enterprise_id)):
         raise not_found()

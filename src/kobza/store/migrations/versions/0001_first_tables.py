@@ -58,10 +58,19 @@ def upgrade() -> None:
     )
     op.create_table(
         "tokens",
-        sa.Column("token_hash", sa.String(64), primary_key=True),
+        sa.Column("token_id", ID, primary_key=True),
+        sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
         sa.Column("enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("scopes", sa.String(64), nullable=False),
+        sa.Column("networks", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT),
+        sa.Column("revoked_at", MOMENT),
+        sa.Column("replaced_by", ID),
+        sa.Column("last_used_at", MOMENT),
+        sa.Column("last_used_address", sa.String(64)),
+        sa.Column("last_used_client", sa.Text),
         sa.Index(None, "enterprise_id"),
     )
     op.create_table(
