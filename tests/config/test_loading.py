@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from kobza.config.loading import MASK, ConfigError, Loaded, load
+from kobza.config.loading import CLIENT_VARIABLES, MASK, ConfigError, Loaded, load
 from kobza.config.settings import LOOPBACK, Settings, webhook_networks
 from kobza.config.values import ListenAddress, PortRange, SipListen
 
@@ -174,3 +174,10 @@ def test_webhooks_may_go_to_loopback_when_everything_listens_there(tmp_path: Pat
 )
 def test_one_address_that_others_reach_ends_that(tmp_path: Path, opened: dict[str, Any]) -> None:
     assert webhook_networks(loaded(tmp_path, **(LOCAL | opened)).settings) == ()
+
+
+def test_the_variables_of_the_client_are_no_settings_and_no_mistake(tmp_path: Path) -> None:
+    found = loaded(tmp_path, environment=dict.fromkeys(CLIENT_VARIABLES, "x"))
+    assert set(found.shown()) == set(Settings.model_fields)
+    (problem,) = problems(tmp_path, environment={"KOBZA_URI": "x"})
+    assert "did you mean KOBZA_URL?" in problem

@@ -20,6 +20,15 @@ FILE_NAME = "kobza.toml"
 PREFIX = "KOBZA_"
 CONFIG_VARIABLE = "KOBZA_CONFIG"
 """Names the TOML file. Not a setting, because it says where the settings are."""
+CLIENT_VARIABLES = (
+    "KOBZA_URL",
+    "KOBZA_TOKEN",
+    "KOBZA_INTEGRATOR_ID",
+    "KOBZA_THEIR_URL",
+    "KOBZA_THEIR_TOKEN",
+    "KOBZA_THEIR_INTEGRATOR_ID",
+)
+"""Say to the commands that speak to a server where it is and who asks. Not settings: a server has none of it."""
 MASK = "********"
 
 
@@ -134,7 +143,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = [PREFIX + name.upper() for name in Settings.model_fields] + [CONFIG_VARIABLE]
+    known = [PREFIX + name.upper() for name in Settings.model_fields] + [CONFIG_VARIABLE, *CLIENT_VARIABLES]
     return [
         f"{name}: unknown variable{_suggestion(name, known)}; unset it or correct the name"
         for name in sorted(environment)

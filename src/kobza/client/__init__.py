@@ -1,0 +1,81 @@
+"""A typed client of the HTTP interface, for Python programs: `Kobza` (blocking) and `AsyncKobza` (asyncio).
+
+Works against Kobza and against any server that speaks the same contract. `kobza.client.receiver` takes call states.
+See docs/client.md. Knows nothing of the server's packages.
+"""
+
+from kobza.client.account import Retries
+from kobza.client.aio import AsyncCall, AsyncKobza
+from kobza.client.blocking import Call, Kobza
+from kobza.client.errors import (
+    AnswerNotUnderstood,
+    ApiError,
+    BadRequest,
+    ClientError,
+    Conflict,
+    ConnectionLost,
+    DownloadFailed,
+    Forbidden,
+    Gone,
+    NotFound,
+    RecordingNotReady,
+    ServerFailed,
+    TooManyRequests,
+    TransportFailed,
+    Unauthorized,
+    Unreachable,
+)
+from kobza.client.models import (
+    Attempt,
+    CallState,
+    Clip,
+    Controlled,
+    Delivery,
+    Dnd,
+    Download,
+    Event,
+    HistoryCall,
+    Originated,
+    Phone,
+    StatisticsRow,
+    Webhook,
+    WebhookTest,
+)
+
+__all__ = [
+    "AnswerNotUnderstood",
+    "ApiError",
+    "AsyncCall",
+    "AsyncKobza",
+    "Attempt",
+    "BadRequest",
+    "Call",
+    "CallState",
+    "ClientError",
+    "Clip",
+    "Conflict",
+    "ConnectionLost",
+    "Controlled",
+    "Delivery",
+    "Dnd",
+    "Download",
+    "DownloadFailed",
+    "Event",
+    "Forbidden",
+    "Gone",
+    "HistoryCall",
+    "Kobza",
+    "NotFound",
+    "Originated",
+    "Phone",
+    "RecordingNotReady",
+    "Retries",
+    "ServerFailed",
+    "StatisticsRow",
+    "TooManyRequests",
+    "TransportFailed",
+    "Unauthorized",
+    "Unreachable",
+    "Webhook",
+    "WebhookTest",
+]

@@ -1,0 +1,56 @@
+"""The examples of docs/client.md run, from top to bottom, against a real Kobza API."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kobza.client import errors
+from tests.api.world import ALICE, Leg, Phone, World
+from tests.client.serving import served
+from tests.client.test_recording import MP3, keep
+
+pytestmark = pytest.mark.docs
+
+PAGE = (Path(__file__).parents[2] / "docs/client.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(tmp_path, now=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+    world.add_call(call_id="recorded", started_at=world.at - 3600, record_id="r1")
+    world.add_call(started_at=world.at - 3600 * 24 * 60, cause=17)
+    world.add_call(direction="incoming", started_at=world.at - 7200, answered_at=world.at - 7000, ended_at=world.at)
+    world.commands.legs.append(Leg("call1", "leg1", ALICE, "", "outgoing", "established", 0))
+    world.commands.phones = [Phone(ALICE, "busy", False, 1, None)]
+    keep(world)
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    try:
+        with served(world.app) as url:
+            for name, value in (
+                ("URL", url),
+                ("TOKEN", world.own.fmc_token),
+                ("INTEGRATOR_ID", world.own.integrator_id),
+            ):
+                monkeypatch.setenv(f"KOBZA_{name}", value)
+            names: dict[str, object] = {}
+            for number, example in enumerate(EXAMPLES, 1):
+                exec(compile(example, f"docs/client.md, example {number}", "exec"), names)
+            names["kobza"].close()  # type: ignore[attr-defined]
+    finally:
+        world.close()
+    printed = capsys.readouterr().out
+    assert "User busy" in printed
+    assert "116 minutes of incoming calls" in printed
+    assert (folder / "recorded.mp3").read_bytes() == MP3
+    assert names["busy"] == ["0671111111"]
+    assert [told[0] for told in world.commands.told] == ["originate", "control", "control", "control"]
+    assert "destination is wrong" in printed
+
+
+def test_every_error_is_on_the_page() -> None:
+    named = [name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)]
+    assert [name for name in named if f"`{name}`" not in PAGE] == []
