@@ -1,11 +1,9 @@
 """Spools made by hand, and what their mp3 sounds like."""
 
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kobza.media.encoder import encode
@@ -47,9 +45,7 @@ def stream(
     ]
 
 
-needs_mp3 = pytest.mark.skipif(
-    shutil.which("ffmpeg") is None and shutil.which("sox") is None, reason="neither ffmpeg nor sox is installed"
-)
+needs_mp3 = pytest.mark.skipif(shutil.which("sox") is None, reason="sox is not installed")
 
 
 def decode_mp3(path: Path) -> tuple[Samples, Samples]:
@@ -58,11 +54,6 @@ def decode_mp3(path: Path) -> tuple[Samples, Samples]:
     sox knows nothing of that note, so with it the result is cut by hand; it also wants a file's kind in its name, and
     decodes the last frame only when something follows it.
     """
-    if shutil.which("ffmpeg") is not None:
-        command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "s16le", "-"]
-        pcm = subprocess.run(command, capture_output=True, check=True).stdout
-        frames = np.frombuffer(pcm, dtype="<i2").reshape(-1, 2).astype(np.float64) / 32768
-        return frames[:, 0].copy(), frames[:, 1].copy()
     note = path.read_bytes()[:288]
     followed = path.with_name(f"{path.name}.followed.mp3")
     followed.write_bytes(path.read_bytes() + bytes(GUARD_BYTES))

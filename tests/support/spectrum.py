@@ -25,10 +25,14 @@ def from_pcm16(data: bytes) -> Samples:
 
 
 def read_audio(path: Path) -> list[Samples]:
-    """Read a sound file of any kind that sox knows (mp3, WAV); return its channels, the left one first."""
-    command = ["sox", str(path), "-t", "raw", "-e", "signed", "-b", "16", "-r", str(RATE), "-"]
-    channels = int(subprocess.run(["soxi", "-c", str(path)], capture_output=True, check=True, text=True).stdout)
-    pcm = subprocess.run(command, capture_output=True, check=True).stdout
+    """Read an mp3 or WAV file, whatever its name; return its channels, the left one first."""
+    sound = path.read_bytes()
+    kind = "wav" if sound.startswith(b"RIFF") else "mp3"
+    command = ["sox", "-t", kind, "-", "-t", "wav", "-e", "signed", "-b", "16", "-r", str(RATE), "-"]
+    # sox decodes the last frame of an mp3 only when something follows it.
+    wav = subprocess.run(command, input=sound + bytes(1024), capture_output=True, check=True).stdout
+    channels = int.from_bytes(wav[22:24], "little")
+    pcm = wav[wav.index(b"data") + 8 :]
     frames = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels).astype(np.float64) / 32768
     return [frames[:, channel].copy() for channel in range(channels)]
 
