@@ -17,7 +17,7 @@ from kobza.store.entries import StateStored
 
 CALLS = """
 import asyncio, os, sys, time
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 from kobza.pbx.journal import Journal
 from kobza.store.entries import CdrClosed, CdrOpened, CdrUpdated

@@ -1,5 +1,6 @@
-from dataclasses import replace
 from itertools import count
+
+from msgspec.structs import replace
 
 from kobza.call.cdr import CdrFold
 from kobza.call.events import CallAnswered, CallEnded, CallRinging, CallStarted

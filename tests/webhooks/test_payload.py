@@ -1,11 +1,12 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from kobza.call.durations import rfc3339
 from kobza.call.states import OwnerState, StateType
-from kobza.webhooks.payload import body, payload, rfc3339
+from kobza.webhooks.payload import body, payload
 
 ALERTING = OwnerState(
     event_id="e1",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from kobza.call.durations import rfc3339 as rfc3339
 from kobza.call.errors import Fault, KobzaError
 
 KYIV: Final = ZoneInfo("Europe/Kyiv")
@@ -160,12 +161,6 @@ def parse_moment(text: str, parameter: str) -> int:
     raise IntervalError(
         f"{parameter} must be a time like 2026-03-01T09:30:00 (Kyiv) or 2026-03-01T07:30:00Z.", parameter=parameter
     )
-
-
-def rfc3339(ms: int) -> str:
-    """Write a moment in UTC with milliseconds: `2026-03-01T07:30:00.123Z`."""
-    at = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
 _MINUTES: Final = tuple(f" {minute // 60:02d}:{minute % 60:02d}" for minute in range(1440))

@@ -35,7 +35,7 @@ from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
 from kobza.sip.ua import UserAgent
 from kobza.store import STORE_FILE, Store, bindings, meta
-from kobza.store.ids import new_id
+from kobza.store.ids import IdMaker
 from kobza.webhooks.dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Server:
         self._routes = tuple(routes)
         self._webhooks_via = webhooks_via
         self._commands: Commands | None = None
+        self._ids = IdMaker()
         self._stops: list[Callable[[], Awaitable[object]]] = []
         self._failure: asyncio.Future[BaseException] | None = None
         self.http_url = ""
@@ -142,7 +143,7 @@ class Server:
             speed=self._clock.speed,
             via=self._webhooks_via,
         )
-        books = BookKeeper(journal, view, dispatcher.owed, new_id)
+        books = BookKeeper(journal, view, dispatcher.owed, self._ids.id)
         await recovery.close_books(before, journal, books)
         await dispatcher.start()
         self._stop_with(dispatcher.stop)
@@ -194,7 +195,7 @@ class Server:
             changed=presence.changed,
         )
         switch = Switch(
-            ua=UserAgent(new_token=lambda: secrets.token_hex(8), supported=("path",)),
+            ua=UserAgent(new_token=self._ids.token, supported=("path",)),
             plane=plane,
             view=view,
             admission=admission,
@@ -203,7 +204,7 @@ class Server:
             books=books,
             recordings=recordings,
             now=self._now,
-            new_id=new_id,
+            new_id=self._ids.id,
             ring_timeout=settings.ring_timeout,
             speed=self._clock.speed,
         )

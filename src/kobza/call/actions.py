@@ -4,8 +4,9 @@ A branch is one INVITE: the caller's own, or one to a device. The sides are the 
 media plane the caller is left. Delays are seconds.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from kobza.call.errors import KobzaError
 
@@ -18,8 +19,7 @@ MediaDirection = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 """The direction attribute of an audio stream (RFC 4566, section 6), as its sender says it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Struct, frozen=True):
     """Send an INVITE with an offer to a target, as a branch of a side. Failures come back as a rejection."""
 
     branch_id: str
@@ -28,8 +28,7 @@ class Dial:
     side: SideName
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Answer the caller's INVITE provisionally; `sdp` b"" for none."""
 
     branch_id: str
@@ -37,16 +36,14 @@ class Progress:
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Answer the caller's INVITE with 200; `sdp` is an offer if the INVITE had none."""
 
     branch_id: str
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """Answer the caller's INVITE with a final failure and the Reason header of the cause."""
 
     branch_id: str
@@ -54,8 +51,7 @@ class Reject:
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """Take back an INVITE; `answered_elsewhere`: so that the phone shows no missed call."""
 
     branch_id: str
@@ -63,40 +59,35 @@ class Cancel:
     answered_elsewhere: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Bye:
+class Bye(Struct, frozen=True):
     """End the dialog of a branch, with the Reason header of the cause."""
 
     branch_id: str
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendOffer:
+class SendOffer(Struct, frozen=True):
     """Send a re-INVITE; the outcome comes back as `offer_answered` or `offer_rejected`."""
 
     branch_id: str
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerOffer:
+class AnswerOffer(Struct, frozen=True):
     """Answer the phone's re-INVITE or UPDATE with 200; `sdp` is an offer if the re-INVITE had none."""
 
     branch_id: str
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RejectOffer:
+class RejectOffer(Struct, frozen=True):
     """Refuse the phone's re-INVITE or UPDATE; the session goes on as it was."""
 
     branch_id: str
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class MediaOffer:
+class MediaOffer(Struct, frozen=True):
     """Ask the plane for the SDP to offer to `target`: from the offer of `source`, or (`sdp` None) the plane's own."""
 
     request_id: str
@@ -105,8 +96,7 @@ class MediaOffer:
     sdp: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class MediaAnswer:
+class MediaAnswer(Struct, frozen=True):
     """Tell the plane what `source` answered to the offer made to it; the reply is the answer for the other side."""
 
     request_id: str
@@ -114,8 +104,7 @@ class MediaAnswer:
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MediaReoffer:
+class MediaReoffer(Struct, frozen=True):
     """Have the plane itself answer a new offer of an established side; `sdp` b"": the reply is an offer."""
 
     request_id: str
@@ -123,8 +112,7 @@ class MediaReoffer:
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MediaDirect:
+class MediaDirect(Struct, frozen=True):
     """Ask the plane for a new offer to `target` with a direction, seen from the plane."""
 
     request_id: str
@@ -132,59 +120,51 @@ class MediaDirect:
     direction: MediaDirection
 
 
-@dataclass(frozen=True, slots=True)
-class MediaReanswer:
+class MediaReanswer(Struct, frozen=True):
     """Tell the plane what `source` answered to a new offer; there is no reply."""
 
     source: SideName
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MediaPlay:
+class MediaPlay(Struct, frozen=True):
     """Let `target` hear a tone instead of the other side, or ("none") the other side again."""
 
     target: SideName
     what: Literal["ringback", "music", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class MediaRecord:
+class MediaRecord(Struct, frozen=True):
     """Record both sides from here on."""
 
     record_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class MediaRelease:
+class MediaRelease(Struct, frozen=True):
     """Free the ports; nothing for the plane follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartTimer:
+class StartTimer(Struct, frozen=True):
     """Call `timer_fired(name)` after a delay; a running timer of that name starts anew."""
 
     name: str
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class StopTimer:
+class StopTimer(Struct, frozen=True):
     """Forget a timer."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandDone:
+class CommandDone(Struct, frozen=True):
     """The phone confirmed a hold or unhold; `state` is what the leg is in now: "held" or "established"."""
 
     token: str
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandFailed:
+class CommandFailed(Struct, frozen=True):
     """A hold or unhold came to nothing."""
 
     token: str

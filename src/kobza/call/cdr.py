@@ -1,7 +1,8 @@
 """Call detail records: folded from the facts of a call, one for each enterprise that takes part."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kobza.call.events import (
     CallAnswered,
@@ -17,8 +18,7 @@ from kobza.call.routing import Party
 from kobza.call.states import Direction, direction_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cdr:
+class Cdr(Struct, frozen=True, kw_only=True):
     """The record of one call for one enterprise. Numbers are E.164 or short codes, moments seconds (the store rounds).
 
     `ended_at` None: the call is still on; then `cause`, `sip_status` and `released_by` are None as well.

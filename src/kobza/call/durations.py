@@ -5,6 +5,9 @@ duration is always counted from the stored milliseconds, so that what a call sta
 are the same figure.
 """
 
+from datetime import UTC, datetime
+from functools import lru_cache
+
 
 def to_ms(at: float) -> int:
     """Convert a moment in seconds to milliseconds, rounded down.
@@ -35,3 +38,14 @@ def ringing_seconds(ringing_ms: int | None, answered_ms: int | None, ended_ms: i
     if ringing_ms is None:
         return 0
     return whole_seconds(ringing_ms, ended_ms if answered_ms is None else answered_ms)
+
+
+def rfc3339(at_ms: int) -> str:
+    """Write a moment in milliseconds since the Unix epoch as RFC 3339 in UTC: `2025-03-01T12:00:00.123Z`."""
+    seconds, milliseconds = divmod(at_ms, 1000)
+    return f"{_utc_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=256)  # what is written together is of the same few seconds, and a page of history of a few minutes
+def _utc_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -4,8 +4,9 @@ Every fact of a call comes exactly once, in order: CallStarted first, CallEnded 
 epoch. A leg is one side of the call (`leg_id` is the contract's `call_control_id`).
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from kobza.call.routing import Party
 
@@ -16,16 +17,14 @@ ReleasedBy = Literal["caller", "called", "api", "network"]
 """Who ended a call."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallFact:
+class CallFact(Struct, frozen=True):
     """Something that happened to a call."""
 
     call_id: str
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallStarted(CallFact):
+class CallStarted(CallFact, frozen=True):
     """Somebody calls; nothing rings yet."""
 
     caller: Party
@@ -39,22 +38,19 @@ class CallStarted(CallFact):
     """What the click2dial request wants echoed."""
 
 
-@dataclass(frozen=True, slots=True)
-class OriginatorRang(CallFact):
+class OriginatorRang(CallFact, frozen=True):
     """The originator's own phone rings (click2dial), before anybody else is called."""
 
     leg_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallRinging(CallFact):
+class CallRinging(CallFact, frozen=True):
     """The called side rings: a phone said 180, or sends early media."""
 
     leg_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallAnswered(CallFact):
+class CallAnswered(CallFact, frozen=True):
     """Both talk."""
 
     answered_number: str
@@ -62,29 +58,25 @@ class CallAnswered(CallFact):
     """The called leg that answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallHeld(CallFact):
+class CallHeld(CallFact, frozen=True):
     """A side put the other one on hold, by its phone or through the API."""
 
     leg_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallResumed(CallFact):
+class CallResumed(CallFact, frozen=True):
     """A side that held takes the call up again."""
 
     leg_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingStarted(CallFact):
+class RecordingStarted(CallFact, frozen=True):
     """The call is recorded from here on."""
 
     record_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded(CallFact):
+class CallEnded(CallFact, frozen=True):
     """The call is over. Nothing follows."""
 
     cause: int

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, UNALLOCATED, cause_text
 from kobza.call.directory import Directory, Package, Subscriber, Trunk
 from kobza.call.errors import NumberError
@@ -25,16 +27,14 @@ class Party:
     display_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ToSubscriber:
+class ToSubscriber(Struct, frozen=True):
     """The call goes to the devices of a number of our own."""
 
     subscriber: Subscriber
     party: Party
 
 
-@dataclass(frozen=True, slots=True)
-class ToTrunk:
+class ToTrunk(Struct, frozen=True):
     """The call goes out; `dial` is the user part of the Request-URI: E.164 with its plus sign, or a short code."""
 
     trunk: Trunk
@@ -42,8 +42,7 @@ class ToTrunk:
     party: Party
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The call goes nowhere: the SIP status and the cause that the caller gets."""
 
     status: int

@@ -1,9 +1,10 @@
 """Call states: the projection of call facts to what each owner is told (contract, section 4)."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import (
@@ -34,8 +35,7 @@ class StateType(StrEnum):
     FINISHED = "finished"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerState:
+class OwnerState(Struct, frozen=True, kw_only=True):
     """One call state of one owner. Numbers are E.164 (or short codes), `at` is in seconds, durations in whole ones."""
 
     event_id: str

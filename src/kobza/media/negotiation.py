@@ -7,8 +7,10 @@ codecs may not, as nothing is transcoded.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from kobza.media.messages import SideFlow, SourceName
 from kobza.media.plane import MediaError, Side, ToneName

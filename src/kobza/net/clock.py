@@ -4,6 +4,7 @@ set pace.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 MAX_SLEW = 0.0005
@@ -12,11 +13,8 @@ CHECK_INTERVAL = 1.0
 """Seconds between two comparisons with the wall clock."""
 
 
-def _monotonic() -> float:
-    """Seconds that also count while the machine sleeps, so that a laptop's lid does not make the clock hours late."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+_monotonic = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+"""Seconds that also count while the machine sleeps, so that a laptop's lid does not make the clock hours late."""
 
 
 class Clock(Protocol):

@@ -3,8 +3,10 @@
 import ipaddress
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError

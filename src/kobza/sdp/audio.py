@@ -1,9 +1,10 @@
 """The audio stream of a description: where its owner wants the packets, and in which direction they go."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
+
+from msgspec import Struct
 
 from kobza.sdp.codecs import Codec, codecs_of
 from kobza.sdp.description import Media, SessionDescription
@@ -53,8 +54,7 @@ class Direction(StrEnum):
 _DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where RTP and RTCP of a stream should go. `host` is None when it names no usable address: a host name, "0.0.0.0".
 
     `mux`: RTCP comes and goes on the RTP port (RFC 5761).
@@ -67,8 +67,7 @@ class Destination:
     mux: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(Struct, frozen=True):
     """The audio stream that a call uses, the first usable one, with its place among the description's streams."""
 
     index: int

@@ -1,8 +1,10 @@
 """Codecs of an audio stream: static payload types (RFC 3551), `rtpmap` and `fmtp` (RFC 8866, section 6.6)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kobza.sdp.description import Attribute, Media
 
@@ -24,8 +26,7 @@ _STATIC: Final = {
 _NOT_SPEECH: Final = frozenset({"telephone-event", "cn", "red"})
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(Struct, frozen=True):
     """A payload type and what it means. `rate` is the RTP clock in Hz, `parameters` the `fmtp` value or ""."""
 
     payload_type: int

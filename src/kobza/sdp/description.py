@@ -5,8 +5,9 @@ What Kobza needs is kept as values (origin, connection, media, attributes); line
 line end.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from kobza.sdp.errors import MalformedSdp
 
@@ -23,8 +24,7 @@ Attribute = tuple[str, str | None]
 """Name and value; None for a flag (`a=sendrecv`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """The `o=` line (RFC 8866, section 5.2): who made the description, and its version."""
 
     username: str
@@ -44,8 +44,7 @@ class Origin:
         return f"{self.username} {self.session_id} {self.version} IN {_address_type(self.host)} {self.host}"
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Struct, frozen=True):
     """One stream: an `m=` line with what follows it (RFC 8866, section 5.14).
 
     `port` is 0 for a stream that is refused; `connection` is the host of its own `c=` line, else None.
@@ -82,8 +81,7 @@ class Media:
         return Media(self.kind, 0, self.protocol, self.formats)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionDescription:
+class SessionDescription(Struct, frozen=True):
     """A whole description; `str()` writes it with CRLF.
 
     `connection` is the host of the session's `c=` line; None when each stream has its own.

@@ -1,6 +1,6 @@
 """HTTP Digest as SIP uses it (RFC 3261 22, RFC 7616, RFC 8760): MD5 and SHA-256, qop auth and auth-int.
 
-The nonce is a time and its HMAC, so every node that has the secret checks it and none keeps state. The price: within
+The nonce is a time and its MAC, so every node that has the secret checks it and none keeps state. The price: within
 the nonce's life a captured Authorization can be sent again. It is bound to the method (and the body with auth-int), not
 to the Request-URI: proxies rewrite that, and tools like sipp never give it as `uri`. Who needs more takes TLS.
 """
@@ -30,8 +30,9 @@ REFUSE_SHA_256 = ("baresip",)
 DEFAULT_ALGORITHM: Algorithm = "MD5"
 """Meant when a peer names none (RFC 7616 3.3)."""
 
-_NONCE_HMAC_BYTES = 16
-"""128 bits of HMAC: as hard to guess as a secret, and the nonce stays short."""
+_NONCE_MAC_BYTES = 16
+"""128 bits of keyed BLAKE2b (RFC 7693): as hard to guess as a secret, and the nonce stays short. An HMAC of OpenSSL 3
+takes fifty times as long, as it looks its algorithm up by name each time."""
 _NONCE_TIME_DIGITS = 12
 """Milliseconds since 1970 in hexadecimal: enough until the year 10889."""
 
@@ -79,7 +80,9 @@ class DigestVerifier:
 
     def __init__(self, realm: str, secret: bytes, *, nonce_lifetime: float = 300.0) -> None:
         self.realm = realm
-        self._secret = secret
+        key = hashlib.sha256(secret).digest()  # BLAKE2b takes no longer one than 64 bytes
+        name = realm.encode("utf-8", "surrogateescape")
+        self._keyed = hashlib.blake2b(name, key=key, digest_size=_NONCE_MAC_BYTES)
         self._lifetime_ms = int(nonce_lifetime * 1000)
 
     def challenges(self, now: float, *, user_agent: str | None, stale: bool = False) -> list[str]:
@@ -136,8 +139,9 @@ class DigestVerifier:
         return stamp + self._mac(stamp)
 
     def _mac(self, stamp: str) -> str:
-        message = f"{stamp}:{self.realm}".encode("utf-8", "surrogateescape")
-        return hmac.digest(self._secret, message, "sha256")[:_NONCE_HMAC_BYTES].hex()
+        mac = self._keyed.copy()
+        mac.update(stamp.encode("utf-8", "surrogateescape"))
+        return mac.hexdigest()
 
     def _is_fresh(self, nonce: str, now: float) -> bool:
         """Whether the nonce is ours and not older than its life; nor newer, should a node's clock be far ahead."""

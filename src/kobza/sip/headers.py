@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kobza.sip.auth_params import AuthParams, parse_auth
 from kobza.sip.errors import MalformedMessage
@@ -37,8 +39,7 @@ _VIA = re.compile(
 _CSEQ = re.compile(r"[ \t]*+([0-9]++)[ \t]++([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+")
 
 
-@dataclass(frozen=True, slots=True)
-class NameAddr:
+class NameAddr(Struct, frozen=True):
     """Value of From, To, Contact, Route (RFC 3261 20.10): a name for people, a URI, header parameters."""
 
     display_name: str
@@ -86,8 +87,7 @@ class NameAddr:
         return replace(self, params=replace_param(self.params, name, value))
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(Struct, frozen=True):
     """One Via value (RFC 3261 20.42). `transport` is in upper case, `host` without brackets."""
 
     transport: str
@@ -149,8 +149,7 @@ class Via:
         return replace(self, params=replace_param(self.params, name, value))
 
 
-@dataclass(frozen=True, slots=True)
-class CSeq:
+class CSeq(Struct, frozen=True):
     """Value of CSeq (RFC 3261 20.16)."""
 
     number: int
@@ -169,8 +168,7 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One value of Reason (RFC 3326). `cause` is 0 when the peer gave none."""
 
     protocol: str

@@ -7,8 +7,9 @@ thread. After each input the owner takes `take_transmits` and `take_events`, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from kobza.sip.dialog import MAX_FORWARDS, Dialog
 from kobza.sip.errors import MalformedMessage

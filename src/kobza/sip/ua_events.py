@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
@@ -14,22 +15,19 @@ if TYPE_CHECKING:
     from kobza.sip.request import ClientRequest, IncomingRequest
 
 
-@dataclass(frozen=True, slots=True)
-class RequestReceived:
+class RequestReceived(Struct, frozen=True):
     """A request that the owner answers with `UserAgent.respond`: outside dialogs, and INFO inside one."""
 
     incoming: IncomingRequest
 
 
-@dataclass(frozen=True, slots=True)
-class InviteReceived:
+class InviteReceived(Struct, frozen=True):
     """A call comes in: `dialog.request` is the INVITE; without a body it asks for our offer. 100 was sent."""
 
     dialog: InviteDialog
 
 
-@dataclass(frozen=True, slots=True)
-class InviteProgressed:
+class InviteProgressed(Struct, frozen=True):
     """A 101 to 199 to our INVITE. Forks have different tags in To."""
 
     dialog: InviteDialog
@@ -37,16 +35,14 @@ class InviteProgressed:
     response: SipResponse
 
 
-@dataclass(frozen=True, slots=True)
-class InviteAnswered:
+class InviteAnswered(Struct, frozen=True):
     """The first 2xx to our INVITE. The ACK was sent, unless the INVITE had no body: then `acknowledge` sends it."""
 
     dialog: InviteDialog
     response: SipResponse
 
 
-@dataclass(frozen=True, slots=True)
-class InviteRejected:
+class InviteRejected(Struct, frozen=True):
     """Our INVITE failed: 300 to 699, or without a response 408 (timeout), 487 (cancelled), 503 (transport, bound)."""
 
     dialog: InviteDialog
@@ -54,16 +50,14 @@ class InviteRejected:
     response: SipResponse | None
 
 
-@dataclass(frozen=True, slots=True)
-class InviteCancelled:
+class InviteCancelled(Struct, frozen=True):
     """The caller took its INVITE back; CANCEL and INVITE are answered. `request` is the CANCEL."""
 
     dialog: InviteDialog
     request: SipRequest
 
 
-@dataclass(frozen=True, slots=True)
-class InviteConfirmed:
+class InviteConfirmed(Struct, frozen=True):
     """The ACK to our 2xx came. Its body answers our offer when the INVITE had none.
 
     `initial` is false for the ACK of a re-INVITE.
@@ -74,8 +68,7 @@ class InviteConfirmed:
     initial: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class InviteEnded:
+class InviteEnded(Struct, frozen=True):
     """The dialog is over, and not by our `bye`.
 
     `request` is the peer's BYE; None when no ACK came ("ack timeout"; our BYE is on its way) or when the peer knew the
@@ -87,8 +80,7 @@ class InviteEnded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OfferReceived:
+class OfferReceived(Struct, frozen=True):
     """A re-INVITE, or an UPDATE with a body; `answer_offer` or `reject_offer` must follow.
 
     Without a body it is a re-INVITE that asks for our offer; the answer comes with InviteConfirmed.
@@ -98,40 +90,35 @@ class OfferReceived:
     request: SipRequest
 
 
-@dataclass(frozen=True, slots=True)
-class OfferAnswered:
+class OfferAnswered(Struct, frozen=True):
     """The 2xx to our re-INVITE; the ACK was sent, unless the re-INVITE had no body (see InviteAnswered)."""
 
     dialog: InviteDialog
     response: SipResponse
 
 
-@dataclass(frozen=True, slots=True)
-class OfferRejected:
+class OfferRejected(Struct, frozen=True):
     """Our re-INVITE failed; the dialog goes on as it was."""
 
     dialog: InviteDialog
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseReceived:
+class ResponseReceived(Struct, frozen=True):
     """The final response to a `request`."""
 
     request: ClientRequest
     response: SipResponse
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFailed:
+class RequestFailed(Struct, frozen=True):
     """No final response to a `request` will come: 408 (timeout) or 503 (transport, bound)."""
 
     request: ClientRequest
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class MalformedReceived:
+class MalformedReceived(Struct, frozen=True):
     """What arrived could not be read; a request was answered where that was possible."""
 
     flow: Flow

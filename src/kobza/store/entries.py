@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 from kobza.call.cdr import Cdr
 from kobza.call.states import Direction, OwnerState
 
@@ -12,22 +14,19 @@ DeliveryOutcome = Literal["delivered", "retry", "failed"]
 RecordingStatus = Literal["recording", "encoding", "ready", "failed", "erased"]
 
 
-@dataclass(frozen=True, slots=True)
-class CdrOpened:
+class CdrOpened(Struct, frozen=True):
     """A call started: the record of one enterprise."""
 
     cdr: Cdr
 
 
-@dataclass(frozen=True, slots=True)
-class CdrUpdated:
+class CdrUpdated(Struct, frozen=True):
     """A call rang, was answered, or is recorded: its record, not yet ended."""
 
     cdr: Cdr
 
 
-@dataclass(frozen=True, slots=True)
-class CdrClosed:
+class CdrClosed(Struct, frozen=True):
     """A call ended: its whole record."""
 
     cdr: Cdr
@@ -37,8 +36,7 @@ class CdrClosed:
             raise ValueError(f"the record of {self.cdr.call_id} is closed without an end")
 
 
-@dataclass(frozen=True, slots=True)
-class LegPromised:
+class LegPromised(Struct, frozen=True):
     """The API handed out the id of a leg (click2dial): its owner is owed `finished` even when nothing ever rang."""
 
     call_id: str
@@ -89,8 +87,7 @@ class AttemptStored:
             raise ValueError("an attempt has a moment to try again if and only if it is to be tried again")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingStored:
+class RecordingStored(Struct, frozen=True):
     """The state of a recording: the first entry makes the row, later ones replace it. None keeps what is there."""
 
     record_id: str
@@ -105,8 +102,7 @@ class RecordingStored:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
+class Binding(Struct, frozen=True, kw_only=True):
     """A contact binding of a number (RFC 3261 10.3): where a device of its is reached, over which flow, until when."""
 
     number: str
@@ -131,15 +127,13 @@ class Binding:
     user_agent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BindingStored:
+class BindingStored(Struct, frozen=True):
     """A device registered or refreshed."""
 
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
-class BindingRemoved:
+class BindingRemoved(Struct, frozen=True):
     """A binding ended: the device unregistered, or it expired."""
 
     number: str

@@ -1,12 +1,11 @@
 """The body of a call state, as the receiver sees it (contract, section 4)."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from kobza.call.causes import cause_text
-from kobza.call.durations import to_ms
+from kobza.call.durations import rfc3339, to_ms
 from kobza.call.numbers import national
 from kobza.call.states import OwnerState, StateType
 
@@ -42,9 +41,3 @@ def payload(state: OwnerState) -> dict[str, Any]:
 def body(state: OwnerState) -> bytes:
     """Return the JSON document that is stored, posted and signed, byte for byte the same in every attempt."""
     return _ENCODER.encode(payload(state))
-
-
-def rfc3339(at_ms: int) -> str:
-    """Write a moment in milliseconds since the Unix epoch as RFC 3339 in UTC: `2025-03-01T12:00:00.123Z`."""
-    seconds, milliseconds = divmod(at_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
