@@ -1,12 +1,18 @@
 """The examples of docs/client.md run, from top to bottom, against a real Kobza API."""
 
+import json
 import re
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from kobza.client import errors
+from kobza.webhooks.signing import signature_headers
 from tests.api.world import ALICE, Leg, Phone, World
 from tests.client.serving import served
 from tests.client.test_recording import MP3, keep
@@ -39,6 +45,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
             names: dict[str, object] = {}
             for number, example in enumerate(EXAMPLES, 1):
                 exec(compile(example, f"docs/client.md, example {number}", "exec"), names)
+            _post_a_state(names)
             names["kobza"].close()  # type: ignore[attr-defined]
     finally:
         world.close()
@@ -49,6 +56,33 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert names["busy"] == ["0671111111"]
     assert [told[0] for told in world.commands.told] == ["originate", "control", "control", "control"]
     assert "destination is wrong" in printed
+    assert "0501112233 calls 0671111111" in printed
+    assert "alerting c1" in printed
+
+
+def _post_a_state(names: dict[str, Any]) -> None:
+    """Post a signed state to the example's receiver, and to its view."""
+    server = names["server"]
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    body = json.dumps(
+        {
+            "call_id": "c1",
+            "call_control_id": "leg",
+            "state_type": "alerting",
+            "state_owner": "0671111111",
+            "phone_number": "0501112233",
+            "call_direction": "incoming",
+        }
+    ).encode()
+    headers = signature_headers(names["secret"], "e1", body, time.time())
+    authorized = headers | {"authorization": "Bearer remote-token"}
+    answer = httpx.post(f"http://127.0.0.1:{server.server_port}/hooks/callstate", content=body, headers=authorized)
+    thread.join(10)
+    server.server_close()
+    assert answer.status_code == 204
+    assert names["view"](headers, body) == 204
+    assert names["view"](headers, body + b" ") == 401
 
 
 def test_every_error_is_on_the_page() -> None:
