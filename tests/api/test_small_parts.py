@@ -89,6 +89,13 @@ def test_the_token_is_masked_wherever_it_stands(target: str) -> None:
     assert "=***" in mask_query(target)
 
 
+@pytest.mark.parametrize("target", ["/api/fmc/{}", "/x?integrator_id={}", "/x?access_token={}", "/x?a={}&token=1"])
+def test_what_looks_like_a_token_is_masked_too(target: str) -> None:
+    token = "5Ec3e7" * 10 + "0a1B"
+    assert token not in mask_query(target.format(token))
+    assert "***" in mask_query(target.format(token))
+
+
 def test_other_parameters_are_left_as_they_are() -> None:
     assert mask_query("/x?from=1&mytoken_=2&to=3") == "/x?from=1&mytoken_=2&to=3"
 

@@ -13,12 +13,14 @@ logger = logging.getLogger("kobza.access")
 MASK: Final = "***"
 _SECRET: Final = re.compile(r"(?i)((?:^|[?&;\s])(?:t|%74)(?:o|%6f)(?:k|%6b)(?:e|%65)(?:n|%6e)=)[^&;\s\"]*")
 """The parameter `token`, also with its letters percent-encoded: a server decodes those all the same."""
+_TOKEN_LIKE: Final = re.compile(r"[0-9A-Fa-f]{64}")
+"""A token where none belongs: in the path, or under another name by mistake. Nothing of ours in a target looks so."""
 _UNPRINTABLE: Final = re.compile(r"[^\x21-\x7e]")
 
 
 def mask_query(query: str) -> str:
-    """Return a query string or a whole request target with the value of every `token` masked."""
-    return _SECRET.sub(lambda match: match[1] + MASK, query)
+    """Return a query string or a request target with the value of every `token` masked, and all that looks like one."""
+    return _TOKEN_LIKE.sub(MASK, _SECRET.sub(lambda match: match[1] + MASK, query))
 
 
 class MaskTokens(logging.Filter):
@@ -73,6 +75,6 @@ class AccessLog:
 
 def _target(scope: Scope) -> str:
     """Return the request target as it may be logged: no secret, and no control character that forges a line."""
-    path = _UNPRINTABLE.sub(lambda match: f"%{ord(match[0]):02X}", scope["path"])
+    path = _UNPRINTABLE.sub(lambda match: f"%{ord(match[0]):02X}", mask_query(scope["path"]))
     query = scope.get("query_string", b"").decode("latin-1")
     return path if not query else f"{path}?{_UNPRINTABLE.sub('?', mask_query(query))}"

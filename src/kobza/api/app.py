@@ -30,6 +30,7 @@ from kobza.api.gate import Gate
 from kobza.api.manual import Manual
 from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import IncidentGuard, install_problems, problem
+from kobza.api.proxies import NO_PROXIES, ClientAddress, Proxies
 from kobza.api.rate_limits import RateLimitFields, Rates
 from kobza.api.token_view import CHECK_EVERY
 from kobza.portal.routes import portal_routes
@@ -75,6 +76,7 @@ def build_app(
     portal_secret: bytes,
     webhooks: WebhookPort | None = None,
     rates: Rates | None = None,
+    proxies: Proxies = NO_PROXIES,
     tokens_checked_every: float = CHECK_EVERY,
     new_incident: Callable[[], str] = ids.new_id,
     routes: Sequence[BaseRoute] = (),
@@ -83,9 +85,9 @@ def build_app(
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
     `portal_secret` (32 bytes or more) signs the portal's cookies, `webhooks` the dispatcher of this process, `rates`
-    says how often a token may ask, `tokens_checked_every` after how many seconds at most a change of one is seen. Who
-    stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens.
-    `routes` are paths of others beside ours, with our form of errors.
+    says how often a token may ask, `proxies` who may say whose request it is, `tokens_checked_every` after how many
+    seconds at most a change of a token is seen. Who stops the application calls `app.state.context.gate.stop()`, which
+    writes the last uses of the tokens. `routes` are paths of others beside ours, with our form of errors.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(store, now, rates=rates, check_every=tokens_checked_every)
@@ -101,5 +103,6 @@ def build_app(
     app.add_middleware(RateLimitFields)
     app.add_middleware(IncidentGuard, new_incident=new_incident)
     app.add_middleware(AccessLog)
+    app.add_middleware(ClientAddress, proxies=proxies)
     mask_server_log()
     return app

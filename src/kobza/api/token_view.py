@@ -46,6 +46,8 @@ class TokenView:
         """
         if self._now() >= self._check_at:
             await self._check()
+        if self._now() - self._fresh_at > GOOD_FOR:
+            raise ApiError("unavailable", "The store does not answer.", headers={"retry-after": "2"})
         digest = hash_token(secret)
         found = self._by_hash.get(digest)
         return found if found is not None and hmac.compare_digest(found.token_hash, digest) else None
@@ -61,11 +63,9 @@ class TokenView:
                 return  # somebody else has looked while this one waited
             try:
                 snapshot = await asyncio.to_thread(self._load)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 self._check_at = now + RETRY_AFTER
-                if now - self._fresh_at > GOOD_FOR:
-                    raise ApiError("unavailable", "The store does not answer.", headers={"retry-after": "2"}) from error
-                log.warning("the tokens could not be read; they are believed for %.0f s: %s", GOOD_FOR, error)
+                log.warning("the tokens could not be read; those known are believed for %.0f s: %s", GOOD_FOR, error)
                 return
             if snapshot is not None:
                 self._version, self._by_hash = snapshot

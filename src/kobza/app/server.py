@@ -13,6 +13,7 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
+from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
 from kobza.app.housekeeping import Housekeeping
 from kobza.config.settings import Settings, webhook_networks
@@ -237,6 +238,7 @@ class Server:
             webhooks=dispatcher,
             routes=self._routes,
             rates=_rates(self._settings),
+            proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
         )
         self._stop_with(app.state.context.gate.stop)
         server = _HttpServer(

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from kobza.cli import config, dev, enterprise, init, number, run, trunk, webhook
+from kobza.cli import config, dev, enterprise, init, number, run, token, trunk, webhook
 from kobza.cli.options import ConfigOption, DataOption, GlobalOptions
 from kobza.cli.output import print_error
 
@@ -34,7 +34,7 @@ Examples:
   kobza demo
 """,
 )
-for group in (enterprise, number, trunk, webhook, dev):
+for group in (enterprise, token, number, trunk, webhook, dev):
     app.add_typer(group.app)
 for module in (init, config, run):
     module.register(app)

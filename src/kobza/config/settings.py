@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         20_000, description="Deliveries held in memory; what is beyond waits in the store."
     )
     webhook_timeout: Annotated[int, Field(ge=1, le=120)] = Field(15, description="Longest time of one webhook request.")
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+        (), description="Reverse proxies that are believed about the address of a client."
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="Header in which the trusted proxies write that address."
+    )
     token_overlap: Annotated[int, Field(ge=0, le=90 * SECONDS_OF_A_DAY)] = Field(
         SECONDS_OF_A_DAY, description="How long the old FMC token goes on after a rotation that says nothing else."
     )

@@ -1,4 +1,5 @@
-"""Deleting what is too old: calls with their recordings after the days that are kept, events after a week.
+"""Deleting what is too old: calls with their recordings after the days that are kept, events and ended tokens after
+theirs.
 
 Many small transactions with a pause after each: the journal, which waits meanwhile, is held up for some milliseconds.
 The file does not shrink, but what comes next takes the room that is free now.
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Exists, Table, bindparam, exists, func, selec
 from kobza.store.deliveries import PENDING
 from kobza.store.schema import attempts, calls, deliveries, endpoints, events, promised_legs, recordings
 from kobza.store.store import Store
+from kobza.store.tokens import purge_ended
 
 EVENT_DAYS: Final = 7
 """Days for which events are kept (contract, section 3, `GET /v1/events`), and with them deliveries and attempts."""
@@ -37,6 +39,7 @@ class Purged:
     recordings: int = 0
     events: int = 0
     promised_legs: int = 0
+    tokens: int = 0
     kept: int = 0
     """Calls that stay until the next time, because the file of their recording could not be erased."""
 
@@ -65,11 +68,14 @@ def purge(store: Store, now_ms: int, history_days: int, *, erase: Erase, pause: 
                 recorded += _delete(conn, recordings, enterprise_id, erased)
             time.sleep(pause)
     since = now_ms - EVENT_DAYS * DAY_MS
+    with store.write() as conn:
+        ended = purge_ended(conn, now_ms)
     return Purged(
         calls=gone,
         recordings=recorded,
         events=_purge_events(store, since, pause),
         promised_legs=_purge_promised_legs(store, since, pause),
+        tokens=ended,
         kept=kept,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
@@ -43,6 +43,9 @@ class Scope(StrEnum):
 
 ALL_SCOPES: Final = frozenset(Scope)
 
+TokenState = Literal["active", "ending", "replaced", "expired", "revoked"]
+"""`ending`: replaced by a rotation and still good for the overlap."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -74,6 +77,14 @@ class Token:
     def valid_at(self, now_ms: int) -> bool:
         """Tell whether it is accepted at a moment. A revoked one never is: the clock of who revoked may be ahead."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now_ms)
+
+    def state_at(self, now_ms: int) -> TokenState:
+        """Return how it does at a moment."""
+        if self.valid_at(now_ms):
+            return "active" if self.replaced_by is None else "ending"
+        if self.replaced_by is not None:
+            return "replaced"
+        return "expired" if self.revoked_at is None else "revoked"
 
 
 class NewToken(NamedTuple):
