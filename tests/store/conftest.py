@@ -7,20 +7,46 @@ import pytest
 from kobza.store import Store, endpoints, enterprises
 from kobza.store.entries import Entry
 from kobza.store.journal import JournalWriter
+from kobza.store.place import Place
 from tests.store.builders import NOW, stored
+from tests.support.postgres import DATABASES, PostgresServer
 
 Write = Callable[..., None]
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "kobza.db"
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test of the store on both databases, but for those that are about a file, or about one of the two."""
+    wanted = {"place", "empty_place"} & set(metafunc.fixturenames)
+    for name in wanted:
+        only = metafunc.definition.get_closest_marker("database")
+        about_file = {"path"} & set(metafunc.fixturenames)
+        databases = only.args if only else DATABASES[:1] if about_file else DATABASES
+        metafunc.parametrize(name, databases, indirect=True)
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    opened = Store.create(path)
+def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where nothing is yet: a file that does not exist, or a database without tables."""
+    if request.param == "sqlite":
+        yield tmp_path / "data" / "kobza.db"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.make_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def path(place: Place) -> Path:
+    """The file of a store in SQLite."""
+    assert isinstance(place, Path)
+    return place
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    opened = Store.create(place)
     yield opened
     opened.close()
 
@@ -28,7 +54,7 @@ def store(path: Path) -> Iterator[Store]:
 @pytest.fixture
 def write(store: Store) -> Iterator[Write]:
     """Write entries in one commit."""
-    writer = JournalWriter(store.path)
+    writer = JournalWriter(store.place)
 
     def write_entries(*entries: Entry, alive_at: float | None = None) -> None:
         batch: Sequence[Entry] = entries

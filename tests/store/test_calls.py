@@ -88,6 +88,7 @@ def test_a_call_of_another_enterprise_does_not_exist(store: Store, write: Write)
     assert found.cause == 16
 
 
+@pytest.mark.database("sqlite")
 def test_the_history_keeps_its_index(store: Store) -> None:
     with store.read() as conn:
         plan = [
@@ -104,6 +105,7 @@ def test_the_history_keeps_its_index(store: Store) -> None:
 
 
 @pytest.mark.parametrize("which", ["export", "history"])
+@pytest.mark.database("sqlite")
 def test_a_reader_that_stops_halfway_pins_nothing(
     store: Store, write: Write, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_store_is_not_touched_with_an_old_library(
         use(path)
 
 
+@pytest.mark.database("sqlite")
 def test_a_connection_is_durable_and_checks_foreign_keys(store: Store) -> None:
     connection = driver.connect(store.path)
     settings = {
@@ -43,6 +44,7 @@ def test_a_connection_is_durable_and_checks_foreign_keys(store: Store) -> None:
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
 
+@pytest.mark.database("sqlite")
 def test_sqlalchemy_uses_the_same_settings(store: Store) -> None:
     with store.read() as conn:
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2

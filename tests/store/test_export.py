@@ -73,6 +73,7 @@ def test_a_long_export_comes_whole(store: Store, write: Write, monkeypatch: pyte
     assert [row[1] for row in exported(store)] == starts
 
 
+@pytest.mark.database("sqlite")
 def test_an_export_keeps_its_index(store: Store) -> None:
     from kobza.store import export as module
 

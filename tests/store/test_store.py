@@ -8,15 +8,16 @@ import pytest
 from kobza.store import Store, StoreMissing, StoreOutdated, enterprises, meta, tokens, trunks
 from kobza.store.driver import dbapi
 from kobza.store.migrations import HEAD
+from kobza.store.place import Place
 
 
-def test_creating_twice_changes_nothing(path: Path) -> None:
-    first = Store.create(path)
+def test_creating_twice_changes_nothing(empty_place: Place) -> None:
+    first = Store.create(empty_place)
     with first.write() as conn:
         added = enterprises.add(conn, "Ромашка", "admin", "hash", 1)
     version = first.directory_version()
     first.close()
-    second = Store.create(path)
+    second = Store.create(empty_place)
     with second.read() as conn:
         assert tokens.find(conn, added.fmc_token) is not None
         assert meta.sip_realm(conn) == "kobza"
@@ -37,21 +38,21 @@ def test_an_empty_file_is_no_store(path: Path) -> None:
         Store.open(path)
 
 
-def test_a_store_of_another_release_is_refused(store: Store, path: Path) -> None:
+def test_a_store_of_another_release_is_refused(store: Store, place: Place) -> None:
     with store.write() as conn:
         conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreOutdated, match=f"9999, not {HEAD}"):
-        Store.open(path)
+        Store.open(place)
     with pytest.raises(StoreOutdated, match="newer release"):
-        Store.create(path)
+        Store.create(place)
 
 
-def test_many_may_create_at_once(path: Path) -> None:
+def test_many_may_create_at_once(empty_place: Place) -> None:
     failures: list[Exception] = []
 
     def create() -> None:
         try:
-            Store.create(path).close()
+            Store.create(empty_place).close()
         except Exception as error:  # noqa: BLE001 - seen by the test's own thread
             failures.append(error)
 
@@ -61,7 +62,7 @@ def test_many_may_create_at_once(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    store = Store.open(path)
+    store = Store.open(empty_place)
     assert store.directory_version() == 1
     store.close()
 
@@ -105,8 +106,8 @@ def test_an_exception_rolls_back(store: Store) -> None:
     assert store.directory_version() == before
 
 
-def test_a_reader_keeps_its_snapshot_while_another_writes(store: Store, path: Path) -> None:
-    other = Store.open(path)
+def test_a_reader_keeps_its_snapshot_while_another_writes(store: Store, place: Place) -> None:
+    other = Store.open(place)
     with store.read() as reader:
         assert trunks.list_all(reader) == []
         with other.write() as writer:
@@ -125,8 +126,8 @@ def test_a_writer_holds_the_lock_from_its_start(store: Store, path: Path) -> Non
     second.close()
 
 
-def test_two_stores_write_in_turn(store: Store, path: Path) -> None:
-    other = Store.open(path)
+def test_two_stores_write_in_turn(store: Store, place: Place) -> None:
+    other = Store.open(place)
     failures: list[Exception] = []
 
     def add_many(own: Store, prefix: str) -> None:

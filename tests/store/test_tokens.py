@@ -17,6 +17,7 @@ def version(store: Store) -> int:
         return meta.tokens_version(conn)
 
 
+@pytest.mark.database("sqlite")
 def test_a_token_is_long_and_never_stored(store: Store, enterprise_id: str) -> None:
     with store.write() as conn:
         secret = tokens.add(conn, enterprise_id, T0).secret

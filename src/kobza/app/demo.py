@@ -17,11 +17,11 @@ from kobza.app.demo_office import LOGIN, Office, open_office, put_line
 from kobza.app.demo_phones import DemoPhones
 from kobza.app.server import Server, ServerError
 from kobza.call.numbers import national
-from kobza.config.settings import Settings
+from kobza.config.settings import Settings, store_place
 from kobza.media.plane import MediaError
 from kobza.phone.registration import RegistrationFailed
 from kobza.sip.flow import Address, Transport, host_text
-from kobza.store import STORE_FILE, Store, StoreError, events
+from kobza.store import Store, StoreError, events
 
 LOOK_INTERVAL: Final = 0.3
 """Seconds between two looks for new call states."""
@@ -62,8 +62,8 @@ async def _demo(settings: Settings, *, as_json: bool, duration: float | None) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
-    office = await asyncio.to_thread(open_office, settings.data)
-    store = await asyncio.to_thread(Store.open, settings.data / STORE_FILE)
+    office = await asyncio.to_thread(open_office, settings.data, store_place(settings))
+    store = await asyncio.to_thread(Store.open, store_place(settings))
     server = Server(settings)
     try:
         await server.start()

@@ -14,7 +14,8 @@ from kobza.app.server import ServerError
 from kobza.call.directory import Package
 from kobza.call.numbers import normalize
 from kobza.sip.digest import ha1
-from kobza.store import STORE_FILE, Store, enterprises, meta, numbers, trunks
+from kobza.store import Store, enterprises, meta, numbers, trunks
+from kobza.store.place import Place
 
 OFFICE_FILE: Final = "demo.json"
 """Beside the store: what the store keeps as hashes only, and the demo's phones and its visitor need in clear."""
@@ -51,25 +52,32 @@ class Office:
     desks: tuple[Desk, ...]
 
 
-def open_office(data: Path) -> Office:
-    """Return the office in a data directory, made there at the first time; blocks.
+def open_office(data: Path, place: Place) -> Office:
+    """Return the office in a store, made there at the first time, with its secrets in a data directory; blocks.
 
     Raises:
-        ServerError: the directory has a store that is not the demo's.
+        ServerError: the store is not the demo's.
         StoreError: the store cannot be used.
 
     """
     kept = data / OFFICE_FILE
     if not kept.exists():
-        if (data / STORE_FILE).exists():
+        if isinstance(place, Path) and place.exists():
             raise ServerError(f"{data} has a store that is not the demo's: choose another directory with --data")
-        return _make(data, kept)
-    Store.create(data / STORE_FILE).close()
+        return _make(data, place, kept)
     try:
         found = json.loads(kept.read_text())
-        return Office(**{**found, "desks": tuple(Desk(**desk) for desk in found["desks"])})
+        office = Office(**{**found, "desks": tuple(Desk(**desk) for desk in found["desks"])})
     except (ValueError, TypeError, KeyError) as error:
         raise ServerError(f"{kept} is damaged: remove {data}, then the demo begins anew") from error
+    store = Store.create(place)
+    try:
+        with store.read() as conn:
+            if enterprises.find(conn, office.enterprise_id) is None:
+                raise ServerError(f"{kept} is of another store than {place}: choose another directory with --data")
+    finally:
+        store.close()
+    return office
 
 
 def put_line(store: Store, host: str, port: int) -> None:
@@ -79,12 +87,15 @@ def put_line(store: Store, host: str, port: int) -> None:
         trunks.add(conn, LINE, host, port)
 
 
-def _make(data: Path, kept: Path) -> Office:
-    store = Store.create(data / STORE_FILE)
+def _make(data: Path, place: Place, kept: Path) -> Office:
+    store = Store.create(place)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     portal_password = secrets.token_urlsafe(9)
     now_ms = time.time_ns() // 1_000_000
     try:
         with store.write() as conn:
+            if enterprises.list_all(conn):
+                raise ServerError(f"the store in {place} is not the demo's: choose another one")
             added = enterprises.add(conn, "Demo bakery", LOGIN, PasswordHasher().hash(portal_password), now_ms)
             realm = meta.sip_realm(conn)
             desks = tuple(Desk(*person, secrets.token_urlsafe(9)) for person in PEOPLE)

@@ -16,7 +16,7 @@ from kobza.api.app import build_app
 from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
 from kobza.app.housekeeping import Housekeeping
-from kobza.config.settings import Settings, webhook_networks
+from kobza.config.settings import Settings, store_place, webhook_networks
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
@@ -35,7 +35,7 @@ from kobza.pbx.switch import Switch
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
 from kobza.sip.ua import UserAgent
-from kobza.store import STORE_FILE, Store, bindings, meta
+from kobza.store import Store, bindings, meta
 from kobza.store.ids import IdMaker
 from kobza.webhooks.dispatcher import Dispatcher
 
@@ -124,8 +124,9 @@ class Server:
     async def _start(self) -> None:
         settings = self._settings
         data = settings.data
-        store = await asyncio.to_thread(Store.open, data / STORE_FILE)
+        store = await asyncio.to_thread(Store.open, store_place(settings))
         self._stop_with(lambda: asyncio.to_thread(store.close))
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # a store elsewhere may be another machine's doing
         before = await recovery.look_back(store)
         view = DirectoryView(store)
         await view.start()

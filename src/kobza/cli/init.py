@@ -19,11 +19,14 @@ def register(app: typer.Typer) -> None:
 
 def init(ctx: typer.Context, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Create the store in the data directory, or bring an existing one up to date. Safe to repeat."""
+    from kobza.config.settings import store_place
     from kobza.store import enterprises, meta
-    from kobza.store.store import STORE_FILE, Store
+    from kobza.store.store import Store
 
     settings = load_settings(ctx, data=data).settings
-    store = Store.create(settings.data / STORE_FILE)
+    place = store_place(settings)
+    store = Store.create(place)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # the recordings are there, wherever the store is
     try:
         with store.write() as connection:
             if not enterprises.list_all(connection):  # no password has been hashed with the realm yet
@@ -33,4 +36,4 @@ def init(ctx: typer.Context, data: DataOption = None, as_json: JsonOption = Fals
         store.close()
     if realm != settings.sip_realm:
         print_error(f"the store keeps its realm {realm}: the phones' passwords are hashed with it")
-    emit({"data": str(settings.data), "sip_realm": realm}, as_json=as_json, title="Store ready")
+    emit({"data": str(settings.data), "store": str(place), "sip_realm": realm}, as_json=as_json, title="Store ready")

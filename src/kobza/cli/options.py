@@ -56,10 +56,11 @@ def load_settings(ctx: typer.Context, *, data: Path | None = None, **overrides: 
 
 @contextmanager
 def opened_store(ctx: typer.Context, data: Path | None) -> "Iterator[Store]":
-    """Open the store of the data directory for one command."""
-    from kobza.store.store import STORE_FILE, Store
+    """Open the store of the settings for one command."""
+    from kobza.config.settings import store_place
+    from kobza.store.store import Store
 
-    store = Store.open(load_settings(ctx, data=data).settings.data / STORE_FILE)
+    store = Store.open(store_place(load_settings(ctx, data=data).settings))
     try:
         yield store
     finally:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSe
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kobza.config.values import ListenAddress, PortRange, Rate, SipListen, parse_host
+from kobza.store.place import STORE_FILE, Place, PostgresUrl
 
 Network = IPv4Network | IPv6Network
 
@@ -79,6 +80,18 @@ def _texts(value: tuple[Any, ...]) -> list[str]:
     return [str(item) for item in value]
 
 
+def _store(value: Any) -> Any:
+    if value is None or isinstance(value, PostgresUrl):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected a text")  # noqa: TRY004 - pydantic turns only ValueError into a report
+    return None if value.strip() in {"", "sqlite"} else PostgresUrl.parse(value)
+
+
+def _store_text(value: PostgresUrl | None) -> str:
+    return "sqlite" if value is None else str(value)
+
+
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_OF_A_DAY)]
 AsText = PlainSerializer(str, return_type=str)
 AsTexts = PlainSerializer(_texts, return_type=list[str])
@@ -93,6 +106,9 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(Path("kobza-data"), description="Directory of the store, the recordings and kobza.toml.")
+    store: Annotated[
+        InstanceOf[PostgresUrl] | None, BeforeValidator(_store), PlainSerializer(_store_text, return_type=str)
+    ] = Field(None, description="Where the store is: sqlite is a file in the data directory; else a PostgreSQL URL.")
     http: Annotated[InstanceOf[ListenAddress], BeforeValidator(_listen_address), AsText] = Field(
         ListenAddress("127.0.0.1", 8080), description="Address and port of the API and the portal."
     )
@@ -167,6 +183,11 @@ class Settings(BaseSettings):
         if self.nonce_secret is not None and len(self.nonce_secret.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"nonce_secret: expected at least {MIN_SECRET} characters")
         return self
+
+
+def store_place(settings: Settings) -> Place:
+    """Return where the store is."""
+    return settings.data / STORE_FILE if settings.store is None else settings.store
 
 
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))

@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from kobza.store.journal import BindingStored, CdrOpened, Entry, JournalWriter, passes_by_itself
+from kobza.store.place import Place
 
 GROUP_WINDOW = 0.005
 """Seconds for which a commit waits for company: a commit costs an fsync, however much is in it."""
@@ -80,14 +80,14 @@ class Journal:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         *,
         now: Callable[[], float],
         on_failure: Callable[[JournalFailure], None],
         limit: int = LIMIT,
         reserve: int = RESERVE,
     ) -> None:
-        self._writer = JournalWriter(path)
+        self._writer = JournalWriter(place)
         self._now = now
         self._on_failure = on_failure
         self._limit = limit

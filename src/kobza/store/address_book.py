@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select
-from sqlalchemy.dialects.sqlite import insert
 
 from kobza.store.schema import address_book
+from kobza.store.upsert import upsert
 
 
 class Entry(NamedTuple):
@@ -19,15 +19,9 @@ class Entry(NamedTuple):
 
 def put(conn: Connection, enterprise_id: str, entries: Iterable[Entry]) -> None:
     """Write entries, replacing those with the same number."""
-    rows = [{"enterprise_id": enterprise_id, **entry._asdict()} for entry in entries]
-    if not rows:
-        return
-    statement = insert(address_book)  # PostgreSQL's `insert` has the same method
-    statement = statement.on_conflict_do_update(
-        index_elements=["enterprise_id", "number"],
-        set_={"name": statement.excluded.name, "department": statement.excluded.department},
-    )
-    conn.execute(statement, rows)
+    # By number: the last entry of one counts, and a statement of PostgreSQL may write a row once.
+    rows = {entry.number: {"enterprise_id": enterprise_id, **entry._asdict()} for entry in entries}
+    upsert(conn, address_book, ("enterprise_id", "number"), list(rows.values()))
 
 
 def find(conn: Connection, enterprise_id: str, number: str) -> Entry | None:

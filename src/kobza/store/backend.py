@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from kobza.store.entries import Entry
 from kobza.store.errors import StoreMissing
 from kobza.store.journal_rows import Row
-from kobza.store.place import Place
+from kobza.store.place import Place, PostgresUrl
 from kobza.store.sqlite import SqliteBackend
 
 RawConnection = Any
@@ -66,4 +66,8 @@ class Backend(Protocol):
 
 def backend_of(place: Place) -> Backend:
     """Return the database of a place. Nothing is opened yet."""
+    if isinstance(place, PostgresUrl):
+        from kobza.store.postgres import PostgresBackend  # the driver is for those who need it
+
+        return PostgresBackend(place)
     return SqliteBackend(place)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, or_, select, tuple_
+from sqlalchemy import Connection, Select, func, or_, select, tuple_
 
 from kobza.store.export import export
 from kobza.store.schema import calls
@@ -87,8 +87,8 @@ def find(conn: Connection, enterprise_id: str, call_id: str) -> HistoryRow | Non
 
 def count(conn: Connection, enterprise_id: str) -> int:
     """Return how many calls of an enterprise the history has, unfinished ones included."""
-    found = conn.exec_driver_sql("SELECT count(*) FROM calls WHERE enterprise_id = ?", (enterprise_id,))
-    return int(found.scalar_one())
+    found = select(func.count()).select_from(calls).where(calls.c.enterprise_id == enterprise_id)
+    return conn.execute(found).scalar_one()
 
 
 def _parse_cursor(cursor: str) -> tuple[int, str]:

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from kobza.call.directory import Endpoint
 from kobza.store import meta
 from kobza.store.schema import endpoints
+from kobza.store.upsert import upsert
 
 
 class EndpointStatus(NamedTuple):
@@ -30,6 +30,7 @@ def set(  # noqa: A001 - read as endpoints.set
 ) -> None:
     """Set the endpoint of an enterprise, replacing the one before; it is active."""
     values = {
+        "enterprise_id": enterprise_id,
         "url": url,
         "token": token,
         "secret": secret,
@@ -38,8 +39,7 @@ def set(  # noqa: A001 - read as endpoints.set
         "inactive_reason": None,
         "changed_at": now_ms,
     }
-    statement = insert(endpoints).values(enterprise_id=enterprise_id, **values)
-    conn.execute(statement.on_conflict_do_update(index_elements=["enterprise_id"], set_=values))
+    upsert(conn, endpoints, ("enterprise_id",), [values])
     meta.bump_directory(conn)
 
 

@@ -66,6 +66,8 @@ def export_pages(
 ) -> Iterator[list[ExportRow]]:
     """Return the same as `export`, in lists of rows: for a writer that formats many at once."""
     query = _query(names=names, departments=departments, ownership=ownership, direction=direction)
+    if conn.dialect.paramstyle != "qmark":
+        query = query.replace("?", "%s")
     conn.rollback()
     raw = conn.connection.cursor()
     try:
@@ -96,7 +98,7 @@ def _query(*, names: bool, departments: bool, ownership: bool, direction: bool) 
     if departments:
         columns += ["coalesce(calling.department, '')", "coalesce(called.department, '')"]
     if ownership:  # as it was at the time of the call, which is what its direction says
-        columns += ["direction <> 'incoming'", "direction <> 'outgoing'"]
+        columns += [f"CASE direction WHEN '{other}' THEN 0 ELSE 1 END" for other in ("incoming", "outgoing")]
     if direction:
         columns.append("CASE direction WHEN 'incoming' THEN direction ELSE 'outgoing' END")
     joins = "".join(

@@ -1,5 +1,6 @@
 """Writing what calls produce: many entries, one commit, on the driver itself (decision 4 of the architecture)."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -81,6 +82,10 @@ def passes_by_itself(error: BaseException) -> bool:
     An entry that the database refuses (a constraint, a type, a text that is no UTF-8) will never be written: waiting
     for it would stop all calls.
     """
+    if (driver_of_postgres := sys.modules.get("psycopg")) and isinstance(error, driver_of_postgres.Error):
+        from kobza.store import postgres_driver
+
+        return postgres_driver.passes_by_itself(error)
     return isinstance(error, driver.dbapi.OperationalError | OSError | MemoryError | StoreError) or (
         type(error) is driver.dbapi.DatabaseError
     )

@@ -3,6 +3,9 @@
 The tables of settings refer to each other by foreign keys. Those that the journal writes do not: history outlives
 settings, and a removed enterprise must not be able to stop the journal. The migrations repeat all this,
 frozen; a test compares the two.
+
+Texts are compared byte by byte in both databases, and only SQLite is told lengths, which it takes for a remark:
+PostgreSQL would refuse what is longer, and what peers send must never stop the journal.
 """
 
 from sqlalchemy import (
@@ -223,7 +226,7 @@ calls = Table(
 events = Table(
     "events",
     metadata,
-    Column("cursor", Cursor, primary_key=True),
+    Column("cursor", Cursor, primary_key=True, autoincrement=False),
     Column("event_id", Id, nullable=False),
     Column("enterprise_id", Id, nullable=False),
     Column("call_id", Id, nullable=False),
@@ -316,3 +319,8 @@ recordings = Table(
     ),
 )
 """Recordings: recording, encoding, ready, failed or erased. `path` is relative to the directory of recordings."""
+
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        if isinstance(_column.type, String):
+            _column.type = _column.type.with_variant(Text(collation="C"), "postgresql")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import Connection, Engine
 
@@ -32,7 +32,9 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """The store's file."""
+        """The store's file. Only a store in SQLite has one."""
+        if not isinstance(self.place, Path):
+            raise TypeError(f"the store in {self.place} has no file")
         return self.place
 
     @classmethod
@@ -40,8 +42,8 @@ class Store:
         """Open the store that `create` has made.
 
         Raises:
-            StoreMissing: there is no such file, or nothing in it.
-            StoreError: the file cannot be opened, or is something else.
+            StoreMissing: there is no such file, or nothing in it; no tables in the database.
+            StoreError: the file cannot be opened, or is something else; the server is away, or refuses.
             StoreOutdated: its tables are of another release.
             LibraryTooOld: see `driver.check_library`.
 
@@ -109,19 +111,36 @@ class Store:
             yield conn
 
     def directory_version(self) -> int:
-        """Return the version of the directory; cheap (some microseconds): ask before each use of a snapshot."""
+        """Return the version of the directory; cheap: some microseconds, or one question to a server."""
         with self._version_lock:
-            if self._version_connection is None:
-                self._version_connection = self.backend.connect()
-            row = self._version_connection.execute(
-                f"SELECT number FROM meta WHERE key = '{meta.DIRECTORY_VERSION}'"  # noqa: S608 - a constant
-            ).fetchone()
-        return int(row[0])
+            kept = self._version_connection is not None
+            try:
+                return self._ask_version()
+            except Exception:
+                if not kept:
+                    raise
+                return self._ask_version()  # by a new connection: the server was perhaps restarted
 
     def close(self) -> None:
         """Close the connections. The store must not be used afterwards."""
         with self._version_lock:
-            if self._version_connection is not None:
-                self._version_connection.close()
-                self._version_connection = None
+            self._forget_version_connection()
         self._engine.dispose()
+
+    def _ask_version(self) -> int:
+        if self._version_connection is None:
+            self._version_connection = self.backend.connect()
+        try:
+            row = self._version_connection.execute(_VERSION).fetchone()
+        except BaseException:
+            self._forget_version_connection()
+            raise
+        return int(row[0])
+
+    def _forget_version_connection(self) -> None:
+        connection, self._version_connection = self._version_connection, None
+        if connection is not None:
+            connection.close()
+
+
+_VERSION: Final = f"SELECT number FROM meta WHERE key = '{meta.DIRECTORY_VERSION}'"  # noqa: S608 - a constant

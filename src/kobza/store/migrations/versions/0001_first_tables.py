@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.schema import SchemaItem
 
 revision = "0001"
 down_revision = None
@@ -32,21 +33,29 @@ TABLES = (
 )
 
 
+def create_table(name: str, *parts: SchemaItem, **options: bool) -> None:
+    """Create a table whose texts, on PostgreSQL, are of any length and compared byte by byte."""
+    for part in parts:
+        if isinstance(part, sa.Column) and isinstance(part.type, sa.String):
+            part.type = part.type.with_variant(sa.Text(collation="C"), "postgresql")
+    op.create_table(name, *parts, **options)
+
+
 def upgrade() -> None:
-    op.create_table(
+    create_table(
         "meta",
         sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("text", sa.Text),
         sa.Column("number", sa.BigInteger),
     )
-    op.create_table(
+    create_table(
         "enterprises",
         sa.Column("enterprise_id", ID, primary_key=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("integrator_id", sa.String(64), nullable=False, unique=True),
         sa.Column("created_at", MOMENT, nullable=False),
     )
-    op.create_table(
+    create_table(
         "users",
         sa.Column("user_id", ID, primary_key=True),
         sa.Column("login", sa.String(255), nullable=False, unique=True),
@@ -56,7 +65,7 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Index(None, "enterprise_id"),
     )
-    op.create_table(
+    create_table(
         "tokens",
         sa.Column("token_id", ID, primary_key=True),
         sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
@@ -73,7 +82,7 @@ def upgrade() -> None:
         sa.Column("last_used_client", sa.Text),
         sa.Index(None, "enterprise_id"),
     )
-    op.create_table(
+    create_table(
         "numbers",
         sa.Column("number", NUMBER, primary_key=True),
         sa.Column("enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
@@ -88,14 +97,14 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Index(None, "enterprise_id"),
     )
-    op.create_table(
+    create_table(
         "number_packages",
         sa.Column("number", NUMBER, sa.ForeignKey("numbers.number", ondelete="CASCADE"), nullable=False),
         sa.Column("package", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("number", "package"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "address_book",
         sa.Column("enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
         sa.Column("number", NUMBER, nullable=False),
@@ -104,7 +113,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("enterprise_id", "number"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "trunks",
         sa.Column("trunk_id", ID, primary_key=True),
         sa.Column("name", sa.String(255), nullable=False, unique=True),
@@ -116,7 +125,7 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Index(None, "enterprise_id"),
     )
-    op.create_table(
+    create_table(
         "endpoints",
         sa.Column(
             "enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), primary_key=True
@@ -129,7 +138,7 @@ def upgrade() -> None:
         sa.Column("inactive_reason", sa.Text),
         sa.Column("changed_at", MOMENT, nullable=False),
     )
-    op.create_table(
+    create_table(
         "bindings",
         sa.Column("number", NUMBER, nullable=False),
         sa.Column("contact", sa.Text, nullable=False),
@@ -149,7 +158,7 @@ def upgrade() -> None:
         sa.Column("user_agent", sa.Text),
         sa.PrimaryKeyConstraint("number", "contact"),
     )
-    op.create_table(
+    create_table(
         "calls",
         sa.Column("call_id", ID, nullable=False),
         sa.Column("enterprise_id", ID, nullable=False),
@@ -184,9 +193,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
         ),
     )
-    op.create_table(
+    create_table(
         "events",
-        sa.Column("cursor", CURSOR, primary_key=True),
+        sa.Column("cursor", CURSOR, primary_key=True, autoincrement=False),
         sa.Column("event_id", ID, nullable=False),
         sa.Column("enterprise_id", ID, nullable=False),
         sa.Column("call_id", ID, nullable=False),
@@ -204,7 +213,7 @@ def upgrade() -> None:
         sa.Index(None, "enterprise_id", "cursor"),
         sqlite_autoincrement=True,
     )
-    op.create_table(
+    create_table(
         "promised_legs",
         sa.Column("call_control_id", ID, primary_key=True),
         sa.Column("call_id", ID, nullable=False),
@@ -216,7 +225,7 @@ def upgrade() -> None:
         sa.Column("promised_at", MOMENT, nullable=False),
         sa.Index(None, "call_id"),
     )
-    op.create_table(
+    create_table(
         "deliveries",
         sa.Column("cursor", CURSOR, primary_key=True, autoincrement=False),
         sa.Column("enterprise_id", ID, nullable=False),
@@ -232,7 +241,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("status = 'pending'"),
         ),
     )
-    op.create_table(
+    create_table(
         "attempts",
         sa.Column("cursor", CURSOR, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
@@ -246,7 +255,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cursor", "attempt"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "recordings",
         sa.Column("record_id", ID, nullable=False),
         sa.Column("enterprise_id", ID, nullable=False),

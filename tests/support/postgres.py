@@ -1,0 +1,177 @@
+"""A real PostgreSQL server for tests, from Debian's package, in a folder of its own.
+
+It is started once for each process of the test run, listens on a socket in its folder and on a free port of the
+loopback address, and does not wait for the disk. A test gets a database of its own in it, with the tables made.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from kobza.store import Store
+from kobza.store.place import PostgresUrl
+from tests.support.ports import free_port
+
+USER = "kobza"
+PASSWORD = "за секретом"  # with a space and Cyrillic: both have to survive a URL
+ACCOUNT = "postgres"
+"""Who runs the server when the tests run as root, as which it refuses to run; Debian's package makes the account."""
+PATIENCE = 30.0
+
+DATABASES = ("sqlite", "postgresql")
+"""What a test that is to run on both takes as the parameters of the fixture `place`."""
+
+TEMPLATE = "empty_store"
+_numbers = count(1)
+
+
+def programs() -> Path | None:
+    """Return the folder of the newest server's programs, or None when none is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    initdb = shutil.which("initdb")
+    return None if initdb is None else Path(initdb).parent
+
+
+def name_of(url: PostgresUrl) -> str:
+    """Return the name of the database."""
+    return str(psycopg.conninfo.conninfo_to_dict(url.url)["dbname"])
+
+
+class PostgresServer:
+    """A server that runs until `stop`."""
+
+    def __init__(self, folder: Path, bin_folder: Path) -> None:
+        self.folder = folder
+        self._bin = bin_folder
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self._account: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(ACCOUNT)
+            self._account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self._run(
+            "initdb",
+            *("--username", USER, "--pwfile", str(secret)),
+            *("--auth-local", "trust", "--auth-host", "scram-sha-256"),
+            *("--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"),
+            *("--pgdata", str(self._data)),
+        )
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(self._bin / "postgres"),
+                    *("-D", str(self._data), "-p", str(self.port)),
+                    *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}"),
+                    *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"),
+                    *("-c", "max_connections=60", "-c", "lc_messages=C", "-c", "autovacuum_naptime=1h"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                **self._account,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                psycopg.connect(self.url("postgres").url).close()
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL does not start:\n{self._log.read_text()}") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it: `fast` ends connections, `immediate` is as if the power failed."""
+        process, self._process = self._process, None
+        if process is not None:
+            self._run("pg_ctl", "stop", "--pgdata", str(self._data), "--mode", mode)
+            process.wait(PATIENCE)
+
+    def restart(self, mode: str = "immediate") -> None:
+        """Stop it and start it again at the same addresses."""
+        self.stop(mode)
+        self.start()
+
+    def url(self, database: str, **options: str) -> PostgresUrl:
+        """Return the URL of a database over the socket, where the server trusts everybody."""
+        more = "".join(f"&{name}={value}" for name, value in options.items())
+        return PostgresUrl.parse(f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}{more}")
+
+    def execute(self, statement: str, *names: str) -> None:
+        """Run a statement in no particular database."""
+        with psycopg.connect(self.url("postgres").url, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def make_database(self, options: str = "") -> PostgresUrl:
+        """Make an empty database."""
+        name = f"test_{next(_numbers)}"
+        self.execute(f"CREATE DATABASE {{}} TEMPLATE template0 ENCODING 'UTF8' {options}", name)
+        return self.url(name)
+
+    def make_store(self) -> PostgresUrl:
+        """Make a database with the tables of an empty store."""
+        name = f"test_{next(_numbers)}"
+        self.execute("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE)
+        return self.url(name)
+
+    def drop(self, url: PostgresUrl) -> None:
+        """Remove a database, even when somebody is connected to it."""
+        self.execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name_of(url))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._bin / program), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            **self._account,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer | None]:
+    """Run a server; None where PostgreSQL is not installed."""
+    found = programs()
+    if found is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="kobza-pg-"))  # short: a socket's path has at most 107 bytes
+    server: PostgresServer | None = None
+    try:
+        server = PostgresServer(folder, found)
+        server.start()
+        server.execute("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", TEMPLATE)
+        Store.create(server.url(TEMPLATE)).close()
+        yield server
+    finally:
+        if server is not None:
+            with suppress(RuntimeError):  # a test may have stopped it
+                server.stop("immediate")
+        shutil.rmtree(folder, ignore_errors=True)
