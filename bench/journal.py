@@ -12,11 +12,11 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import quantiles
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 

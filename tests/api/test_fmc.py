@@ -514,14 +514,73 @@ async def test_the_older_interface_errors(
 LEG = Leg("call1", "leg1", ALICE, OUTSIDE, "outgoing", "established", 0.0)
 
 
-@pytest.mark.parametrize(("action", "state"), [("clear", "finished"), ("hold", "held"), ("unhold", "established")])
-async def test_callcontrol_tells_the_state_afterwards(
-    client: httpx.AsyncClient, world: World, action: str, state: str
+@pytest.mark.parametrize(
+    ("action", "fields", "told", "after"),
+    [
+        ("clear", {}, ("", ""), {"state": "finished"}),
+        ("hold", {"digits": None}, ("", ""), {"state": "held"}),
+        ("unhold", {"whatever": 5}, ("", ""), {"state": "established"}),
+        ("mute", {}, ("", ""), {"state": "established", "muted": True}),
+        ("unmute", {}, ("", ""), {"state": "established"}),
+        ("dtmf", {"digits": "0123456789*#ABCD,"}, ("0123456789*#ABCD,", ""), {"state": "established"}),
+        ("transfer", {"destination": "050 111-22-33"}, ("", OUTSIDE), {"state": "finished"}),
+        ("record_start", {}, ("", ""), {"state": "established", "recording": "on", "record_id": "rec1"}),
+        ("record_pause", {}, ("", ""), {"state": "established"}),
+        ("record_resume", {}, ("", ""), {"state": "established"}),
+        ("record_stop", {}, ("", ""), {"state": "established"}),
+    ],
+)
+async def test_callcontrol_tells_what_the_leg_is_afterwards(
+    client: httpx.AsyncClient,
+    world: World,
+    action: str,
+    fields: dict[str, Any],
+    told: tuple[str, str],
+    after: dict[str, Any],
 ) -> None:
     world.commands.legs = [LEG]
     document = {"call_control_id": "leg1", "action": action}
-    answer = await client.post(f"{FMC}/callcontrol", json=document, **world.fmc())
-    assert (answer.status_code, answer.json()) == (200, {**document, "state": state})
+    answer = await client.post(f"{FMC}/callcontrol", json={**document, **fields}, **world.fmc())
+    unchanged = {"muted": False, "recording": None, "record_id": None}
+    assert (answer.status_code, answer.json()) == (200, {**document, **unchanged, **after})
+    assert world.commands.told == [("control", world.own.enterprise_id, "leg1", action, *told)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "parameter"),
+    [
+        ({"action": "dtmf"}, "missing_parameter", "digits"),
+        ({"action": "dtmf", "digits": None}, "missing_parameter", "digits"),
+        ({"action": "dtmf", "digits": ""}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": "1" * 33}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": "12e"}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": "12a"}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": "1\n"}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": "١٢"}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": 12}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": ["1"]}, "invalid_body", "digits"),
+        ({"action": "dtmf", "digits": "1", "destination": ALICE}, "invalid_body", "destination"),
+        ({"action": "transfer"}, "missing_parameter", "destination"),
+        ({"action": "transfer", "destination": ""}, "invalid_body", "destination"),
+        ({"action": "transfer", "destination": "1" * 41}, "invalid_body", "destination"),
+        ({"action": "transfer", "destination": "abc"}, "invalid_number", "destination"),
+        ({"action": "transfer", "destination": 501112233}, "invalid_body", "destination"),
+        ({"action": "transfer", "destination": ALICE, "digits": "1"}, "invalid_body", "digits"),
+        ({"action": "clear", "digits": "1"}, "invalid_body", "digits"),
+        ({"action": "hold", "destination": ALICE}, "invalid_body", "destination"),
+        ({"action": "record_start", "digits": "1"}, "invalid_body", "digits"),
+        ({"action": "Clear"}, "invalid_body", "action"),
+        ({"action": None}, "invalid_body", "action"),
+        ({}, "missing_parameter", "action"),
+    ],
+)
+async def test_callcontrol_refuses_what_does_not_fit_the_action(
+    client: httpx.AsyncClient, world: World, fields: dict[str, Any], code: str, parameter: str
+) -> None:
+    world.commands.legs = [LEG]
+    answer = await client.post(f"{FMC}/callcontrol", json={"call_control_id": "leg1", **fields}, **world.fmc())
+    assert_problem(answer, 400, code, parameter)
+    assert world.commands.told == []
 
 
 @pytest.mark.parametrize(

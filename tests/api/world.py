@@ -10,7 +10,7 @@ import argon2
 import httpx
 
 from kobza.api.app import build_app
-from kobza.api.ports import ControlAction
+from kobza.api.ports import ControlAction, RecordingState
 from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
@@ -37,6 +37,13 @@ def moment(text: str) -> float:
 class Begun:
     call_id: str
     call_control_id: str
+
+
+@dataclass(frozen=True)
+class Done:
+    state: str
+    muted: bool
+    recording: tuple[str, RecordingState] | None
 
 
 @dataclass(frozen=True)
@@ -86,13 +93,22 @@ class TestCommands:
         self.told.append(("originate", enterprise_id, originator, destination, timeout, clip, client_state))
         return Begun(f"call{len(self.told)}", f"leg{len(self.told)}")
 
-    async def control(self, enterprise_id: str, call_control_id: str, action: ControlAction) -> str:
+    async def control(
+        self,
+        enterprise_id: str,
+        call_control_id: str,
+        action: ControlAction,
+        *,
+        digits: str = "",
+        destination: str = "",
+    ) -> Done:
         if self.refuse is not None:
             raise self.refuse
         if not any(leg.call_control_id == call_control_id for leg in self.legs):
             raise NotFoundError("There is no such call.")
-        self.told.append(("control", enterprise_id, call_control_id, action))
-        return {"clear": "finished", "hold": "held", "unhold": "established"}[action]
+        self.told.append(("control", enterprise_id, call_control_id, action, digits, destination))
+        state = {"clear": "finished", "hold": "held", "transfer": "finished"}.get(action, "established")
+        return Done(state, action == "mute", ("rec1", "on") if action == "record_start" else None)
 
     def phone_status(self, enterprise_id: str, numbers: Any) -> list[Phone]:
         return [phone for phone in self.phones if numbers is None or phone.number in numbers]

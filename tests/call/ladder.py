@@ -7,15 +7,17 @@ and the call records as in the server. The media plane answers at once unless `m
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from kobza.call import actions as do
 from kobza.call.b2bua import Call
 from kobza.call.cdr import Cdr, CdrFold
+from kobza.call.controls import RecordCommand
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import CallEnded, CallFact
 from kobza.call.routing import Party
 from kobza.call.states import OwnerState, OwnerStates
+from kobza.call.transfer import Destination
 from kobza.sip.headers import Reason
 
 OFFER = b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n"
@@ -24,7 +26,10 @@ ANSWER = b"v=0\r\nm=audio 5000 RTP/AVP 8\r\n"
 OLENA = Party("+380671110001", "mriia", owner=True, convergent=True, record=False, display_name="Олена")
 TARAS = Party("+380671110002", "mriia", owner=True, convergent=True, record=False, display_name="Тарас")
 STRANGER = Party("+380445550000")
+PETRO = Party("+380671110003", "mriia", owner=True, convergent=True, record=False, display_name="Петро")
 COMPETITOR = Party("+380672220002", "sokil", owner=True, convergent=True, record=False)
+
+EVERYBODY = (OLENA, TARAS, PETRO, STRANGER, COMPETITOR)
 
 
 def q850(cause: int) -> list[Reason]:
@@ -40,16 +45,19 @@ def with_direction(direction: str) -> bytes:
 class Ladder:
     """One call and the world around it."""
 
-    def __init__(self, *, media: Literal["auto", "manual"] = "auto", record_id: str | None = None) -> None:
+    def __init__(self, *, media: Literal["auto", "manual"] = "auto") -> None:
         self.now = 1_700_000_000.0
         self.media = media
-        self.record_id = record_id
         self.lines: list[str] = []
         self.facts: list[CallFact] = []
         self.states: list[OwnerState] = []
         self.actions: list[do.Action] = []
         self.commands: dict[str, str] = {}
         self.asked: list[str] = []
+        self.leg_ids: dict[str, str] = {"caller": "leg-caller", "callee": "leg-callee"}
+        """Of each side now."""
+        self.later_legs: dict[str, list[str]] = {"caller": [], "callee": []}
+        """Of each side, those that a transfer made."""
         self.branch_ids: dict[str, str] = {"caller": "in"}
         self._names: dict[str, str] = {"in": "caller"}
         ids = itertools.count(1)
@@ -84,7 +92,6 @@ class Ladder:
             new_id=self._new_id,
             now=self.now,
             ring_timeout=ring_timeout,
-            record_id=self.record_id,
         )
         self._carry_out()
 
@@ -110,7 +117,6 @@ class Ladder:
             new_id=self._new_id,
             now=self.now,
             client_state=client_state,
-            record_id=self.record_id,
         )
         self._carry_out()
 
@@ -182,29 +188,61 @@ class Ladder:
 
     def clear(self, side: do.SideName, *, after: float = 1.0) -> None:
         self._wait(after)
-        self.call.clear(f"leg-{side}", self.now)
+        self.call.clear(self.leg_ids[side], self.now)
         self._carry_out()
 
     def hold(self, side: do.SideName, *, after: float = 1.0) -> str:
         self._wait(after)
-        token = self.call.hold(f"leg-{side}", self.now)
+        token = self.call.hold(self.leg_ids[side], self.now)
         self._carry_out()
         return token
 
     def unhold(self, side: do.SideName, *, after: float = 1.0) -> str:
         self._wait(after)
-        token = self.call.unhold(f"leg-{side}", self.now)
+        token = self.call.unhold(self.leg_ids[side], self.now)
         self._carry_out()
         return token
+
+    def transfer(
+        self,
+        side: do.SideName,
+        *targets: str,
+        to: Party = PETRO,
+        recall: Sequence[str] = ("again",),
+        after: float = 1.0,
+    ) -> str:
+        self._wait(after)
+        leg_id = self.leg_ids[side]
+        own = next(view for view in self.call.legs.values() if view.leg_id == leg_id)
+        party = next(party for party in EVERYBODY if party.number == own.number)
+        token = self.call.transfer(leg_id, Destination(to, targets), Destination(party, recall), self.now)
+        self._carry_out()
+        return token
+
+    def digits(self, side: do.SideName, digits: str, *, after: float = 1.0) -> str:
+        self._wait(after)
+        token = self.call.digits(self.leg_ids[side], digits, self.now)
+        self._carry_out()
+        return token
+
+    def mute(self, side: do.SideName, *, on: bool = True, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.mute(self.leg_ids[side], self.now, on=on)
+        self._carry_out()
+
+    def record(self, side: do.SideName, what: RecordCommand, *, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.record(self.leg_ids[side], what, self.now)
+        self._carry_out()
 
     def terminate(self, cause: int, *, after: float = 1.0) -> None:
         self._wait(after)
         self.call.terminate(cause, self.now)
         self._carry_out()
 
-    def talk(self, phone: str = "desk", **invite: Party) -> None:
+    def talk(self, phone: str = "desk", **invite: Any) -> None:
         """The shortest way to an established call."""
-        self.invite(phone, **invite)  # type: ignore[arg-type]
+        self.invite(phone, **invite)
         self.progress(phone)
         self.answer(phone)
         self.ack()
@@ -233,12 +271,16 @@ class Ladder:
         return [type(fact).__name__ for fact in self.facts]
 
     def told(self, side: do.SideName) -> str:
-        """The states of an owner: "alerting established finished"."""
-        return " ".join(state.state_type for state in self.states if state.call_control_id == f"leg-{side}")
+        """The states of an owner: "alerting established finished"; of those who came in its place after a "then"."""
+        return ", then ".join(self.told_leg(leg_id) or "none" for leg_id in (f"leg-{side}", *self.later_legs[side]))
+
+    def told_leg(self, leg_id: str) -> str:
+        """The states of one leg's owner."""
+        return " ".join(state.state_type for state in self.states if state.call_control_id == leg_id)
 
     def state_of(self, side: do.SideName) -> str:
         """The state of a leg, as commands and presence see it."""
-        return str(self.call.legs[f"leg-{side}"].state)
+        return str(self.call.legs[self.leg_ids[side]].state)
 
     def record_of(self, enterprise_id: str) -> str:
         """A call record in short: "local, rang 4 s, talked 10 s"."""
@@ -247,7 +289,11 @@ class Ladder:
         ended = to_ms(cdr.ended_at)
         answered = None if cdr.answered_at is None else to_ms(cdr.answered_at)
         ringing = ringing_seconds(None if cdr.ringing_at is None else to_ms(cdr.ringing_at), answered, ended)
-        return f"{cdr.direction}, rang {ringing} s, talked {talk_seconds(answered, ended)} s"
+        short = f"{cdr.direction}, rang {ringing} s, talked {talk_seconds(answered, ended)} s"
+        if cdr.answered_number in (None, cdr.called_number):
+            return short
+        names = {who.number: who.display_name for who in EVERYBODY}
+        return f"{short}, answered by {names.get(cdr.answered_number) or cdr.answered_number}"
 
     def _wait(self, seconds: float) -> None:
         self.now += seconds
@@ -303,8 +349,23 @@ class Ladder:
                 self.lines.append(f"media: new answer from {source}")
             case do.MediaPlay(side, what):
                 self.lines.append(f"media: play {what} to {side}")
+            case do.MediaMute(side, on):
+                self.lines.append(f"media: {'mute' if on else 'unmute'} {side}")
+            case do.MediaDigits(request_id, side, digits):
+                self.lines.append(f"media: {digits} to {side}")
+                self._ask(request_id)
+            case do.MediaLeave(side):
+                self.lines.append(f"media: {side} leaves")
             case do.MediaRecord():
                 self.lines.append("media: record")
+            case do.MediaPauseRecord(_, on):
+                self.lines.append(f"media: {'pause' if on else 'resume'} recording")
+            case do.MediaStopRecord():
+                self.lines.append("media: stop recording")
+            case do.ReplaceLeg(side, leg_id, party):
+                self.leg_ids[side] = leg_id
+                self.later_legs[side].append(leg_id)
+                self.lines.append(f"{side} is {party.number}")
             case do.MediaRelease():
                 self.lines.append("media: release")
             case do.StartTimer(name, delay):

@@ -1,6 +1,7 @@
 """The scenarios of docs/calls.md: one function for each row of its table, named by the row's first cell."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from tests.call.ladder import COMPETITOR, OLENA, STRANGER, Ladder, q850
@@ -202,6 +203,14 @@ def _(ladder: Ladder) -> None:
     ladder.reject("desk", 487)
 
 
+@scenario("the caller's API gives up while it rings")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.clear("caller", after=5)
+    ladder.reject("desk", 487)
+
+
 @scenario("the API clears while talking")
 def _(ladder: Ladder) -> None:
     ladder.invite("desk")
@@ -232,6 +241,81 @@ def _(ladder: Ladder) -> None:
     ladder.accept_offer("caller", after=0)
     ladder.accept_offer("desk", after=0)
     ladder.hang_up("caller", after=6)
+
+
+@scenario("transferred to a colleague")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", after=10)
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("new", after=10)
+
+
+@scenario("the caller transfers, from outside to outside")
+def _(ladder: Ladder) -> None:
+    ladder.talk(callee=STRANGER)
+    ladder.transfer("caller", "trunk", to=replace(STRANGER, number="+380445550001"), after=10)
+    ladder.progress("trunk", 183, b"early")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("desk", after=10)
+
+
+@scenario("transferred to another enterprise")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", to=COMPETITOR, after=10)
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("transferred, busy there, taken back")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", after=10)
+    ladder.reject("new", 486)
+    ladder.progress("again")
+    ladder.answer("again", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("transferred, nobody answers anywhere")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", after=10)
+    ladder.progress("new")
+    ladder.timer("ring", after=60)
+    ladder.progress("again")
+    ladder.reject("again", 603, after=5)
+    ladder.reject("new", 487)
+
+
+@scenario("transferred, busy there, nobody to take it back")
+def _(ladder: Ladder) -> None:
+    ladder.talk(caller=STRANGER, origin="trunk")
+    ladder.transfer("callee", "new", recall=(), after=10)
+    ladder.reject("new", 486)
+
+
+@scenario("transferred, the other side gives up")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", after=10)
+    ladder.progress("new")
+    ladder.hang_up("caller", after=5)
+    ladder.reject("new", 487)
+
+
+@scenario("transferred, rejected through the API, taken back")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", after=10)
+    ladder.progress("new")
+    ladder.clear("callee", after=5)
+    ladder.reject("new", 487)
+    ladder.answer("again", after=4)
+    ladder.hang_up("caller", after=10)
 
 
 @scenario("click2dial, answered")

@@ -31,12 +31,19 @@ INPUTS: Final[dict[str, Callable[[Ladder], object]]] = {
     "API: clear": lambda ladder: ladder.clear("caller"),
     "API: hold": lambda ladder: ladder.hold("caller"),
     "API: unhold": lambda ladder: ladder.unhold("caller"),
+    "API: mute": lambda ladder: ladder.mute("caller"),
+    "API: dtmf": lambda ladder: ladder.digits("caller", "1"),
+    "API: record_start": lambda ladder: ladder.record("caller", "record_start"),
+    "API: transfer": lambda ladder: ladder.transfer("caller", "new"),
     "the server stops": lambda ladder: ladder.terminate(41),
 }
 
 
 def reached(phase: Phase) -> Ladder:
-    """A call in a phase: click2dial for the first three, where "device" is the originator's, else from a phone."""
+    """A call in a phase: click2dial for the first three, where "device" is the originator's, else from a phone.
+
+    While transferring "device" is the destination's, in the place of the called side.
+    """
     ladder = Ladder(media="manual")
     if phase in (Phase.ORIGINATOR_PREPARING, Phase.ORIGINATOR_RINGING, Phase.ORIGINATOR_CONNECTING):
         ladder.originate(["device"], ["desk"])
@@ -51,8 +58,12 @@ def reached(phase: Phase) -> Ladder:
             ladder.media_replies()
         if phase not in (Phase.PREPARING, Phase.RINGING):
             ladder.answer("device", ANSWER)
-        if phase in (Phase.TALKING, Phase.ENDED):
+        if phase in (Phase.TALKING, Phase.TRANSFERRING, Phase.ENDED):
             ladder.media_replies()
+        if phase is Phase.TRANSFERRING:
+            ladder.transfer("callee", "new", recall=())
+            ladder.media_replies()
+            ladder.branch_ids["device"] = ladder.branch_ids["new"]
         if phase is Phase.ENDED:
             ladder.hang_up("caller")
     ladder.branch_ids.setdefault("device", "none yet")

@@ -3,10 +3,10 @@
 import pytest
 
 from kobza.call.cdr import Cdr, CdrFold, fold
-from kobza.call.events import CallHeld, OriginatorRang
+from kobza.call.events import CallHeld, OriginatorRang, RecordingStarted
 from kobza.call.routing import Party
-from tests.call.ladder import COMPETITOR, OLENA, STRANGER
-from tests.call.test_states import ANSWERED, ENDED, RANG, RECORDED, T, started
+from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS
+from tests.call.test_states import ANSWERED, ENDED, RANG, T, started
 
 
 def test_an_answered_local_call_is_one_record() -> None:
@@ -76,14 +76,9 @@ def test_convergent(caller: Party, callee: Party, convergent: list[bool]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("caller", "callee", "record_ids"),
-    [
-        (Party("1", "mriia", record=True), Party("2", "mriia"), ["rec"]),
-        (Party("1", "mriia"), Party("2", "mriia", record=True), ["rec"]),
-        (Party("1", "mriia", record=True), Party("2", "sokil"), ["rec", None]),
-        (Party("1", "mriia"), Party("2", "sokil", record=True), [None, "rec"]),
-    ],
+    ("callee", "recorder", "record_ids"),
+    [(TARAS, "mriia", ["rec"]), (COMPETITOR, "mriia", ["rec", None]), (COMPETITOR, "sokil", [None, "rec"])],
 )
-def test_whose_the_recording_is(caller: Party, callee: Party, record_ids: list[str | None]) -> None:
-    records = fold([started(caller, callee), ANSWERED, RECORDED])
+def test_whose_the_recording_is(callee: Party, recorder: str, record_ids: list[str | None]) -> None:
+    records = fold([started(callee=callee), ANSWERED, RecordingStarted("call", T + 5, "rec", recorder)])
     assert [record.record_id for record in records] == record_ids

@@ -1,5 +1,7 @@
 """Calls that come in as an INVITE, as ladders: what is sent, in order."""
 
+from dataclasses import replace
+
 import pytest
 
 from kobza.call.core import SETTLE_TIME
@@ -238,8 +240,8 @@ def test_no_device() -> None:
 
 
 def test_recording_starts_with_the_answer() -> None:
-    ladder = Ladder(record_id="rec")
-    ladder.talk()
+    ladder = Ladder()
+    ladder.talk(caller=replace(OLENA, record=True))
     assert ladder.fact_names == ["CallStarted", "CallRinging", "CallAnswered", "RecordingStarted"]
     assert ladder.actions[-1].__class__.__name__ == "MediaRecord"
 

@@ -1,9 +1,11 @@
 """Click2dial calls, as ladders: the originator's phones first, ringback, then the destination."""
 
+from dataclasses import replace
+
 import pytest
 
 from kobza.call.phases import Phase
-from tests.call.ladder import STRANGER, Ladder, q850, with_direction
+from tests.call.ladder import STRANGER, TARAS, Ladder, q850, with_direction
 
 
 def originator_answered(**parties: object) -> Ladder:
@@ -17,8 +19,8 @@ def originator_answered(**parties: object) -> Ladder:
 
 
 def test_a_click2dial_call() -> None:
-    ladder = Ladder(record_id="rec")
-    ladder.originate(["mine", "mine too"], ["desk"])
+    ladder = Ladder()
+    ladder.originate(["mine", "mine too"], ["desk"], callee=replace(TARAS, record=True))
     assert ladder.take() == [
         "timer ring: 60 s",
         "media: offer from the plane to caller",

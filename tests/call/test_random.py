@@ -5,9 +5,12 @@ time, twice. After each one the promises are checked; then everybody who still h
 call must be over, with nothing left behind.
 """
 
+import contextlib
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -16,15 +19,30 @@ from hypothesis import strategies as st
 
 from kobza.call import actions as do
 from kobza.call.errors import WrongStateError
-from kobza.call.events import CallAnswered, CallEnded, CallHeld, CallResumed, CallStarted, RecordingStarted
+from kobza.call.events import (
+    CallAnswered,
+    CallEnded,
+    CallHeld,
+    CallResumed,
+    CallRinging,
+    CallStarted,
+    CallTransferred,
+    RecordingStarted,
+    TransferAnswered,
+)
 from kobza.call.phases import Phase
+from kobza.call.transfer import Destination
 from kobza.sip.headers import Reason
-from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS, Ladder, with_direction
+from tests.call.ladder import COMPETITOR, EVERYBODY, OLENA, PETRO, STRANGER, TARAS, Ladder, with_direction
+
+REPEATED: Final = (CallHeld, CallResumed, CallRinging, RecordingStarted, CallTransferred, TransferAnswered)
 
 OWNER_TOLD: Final = re.compile(r"|(alerting )?(established (held resumed )*(held )?)?finished")
+NEW_NAMES: Final = ["five", "six"]
+"""Devices of those to whom a call is transferred, and of those who are called again."""
 
 SDPS: Final = [b"", b"early", *(with_direction(word) for word in ("sendrecv", "sendonly", "recvonly", "inactive"))]
-NAMES: Final = ["caller", "one", "two", "three", "four", "ghost"]
+NAMES: Final = ["caller", "one", "two", "three", "four", "five", "six", "ghost"]
 STATUSES: Final = [100, 180, 183, 200, 302, 401, 404, 408, 480, 486, 487, 488, 491, 500, 503, 603]
 
 branch_names = st.sampled_from(NAMES)
@@ -49,6 +67,10 @@ steps = st.one_of(
     st.tuples(st.just("clear"), sides),
     st.tuples(st.just("hold"), sides),
     st.tuples(st.just("unhold"), sides),
+    st.tuples(st.sampled_from(["mute", "unmute"]), sides),
+    st.tuples(st.just("digits"), sides, st.sampled_from(["1", "23,4", "5" * 40])),
+    st.tuples(st.sampled_from(["record_start", "record_pause", "record_resume", "record_stop"]), sides),
+    st.tuples(st.just("transfer"), sides, st.booleans()),
     st.tuples(st.just("terminate"), st.integers(1, 127)),
 )
 mild_steps = st.one_of(
@@ -62,7 +84,7 @@ mild_steps = st.one_of(
 )
 """What does not end a call, so that a story has a middle."""
 
-talkers = st.sampled_from(["caller", "one", "three"])
+talkers = st.sampled_from(["caller", "one", "three", "five", "six"])
 talking_steps = st.one_of(
     st.tuples(st.just("media replies"), st.just(0), st.just(b"plane")),
     st.tuples(st.just("media replies"), st.just(0), st.just(b"plane")),
@@ -73,8 +95,14 @@ talking_steps = st.one_of(
     st.tuples(st.just("refuse offer"), talkers, st.sampled_from([408, 488])),
     st.tuples(st.just("hold"), sides),
     st.tuples(st.just("unhold"), sides),
+    st.tuples(st.just("digits"), sides, st.sampled_from(["1", "23,4", "5" * 40])),
+    st.tuples(st.sampled_from(["mute", "unmute", "record_start", "record_pause", "record_stop"]), sides),
+    st.tuples(st.just("transfer"), sides, st.booleans()),
+    st.tuples(st.just("progress"), talkers, statuses, sdps),
+    st.tuples(st.just("answer"), talkers, sdps),
+    st.tuples(st.just("reject"), talkers, st.sampled_from([404, 486, 603]), reasons),
 )
-"""What happens while both talk."""
+"""What happens while both talk, or one is called in the place of the other."""
 
 PATHS: Final[dict[bool, list[tuple[object, ...]]]] = {
     False: [
@@ -99,6 +127,15 @@ PATHS: Final[dict[bool, list[tuple[object, ...]]]] = {
 """How a call (click2dial: True) comes to its answer when nothing gets in the way."""
 
 
+TRANSFER: Final[list[tuple[object, ...]]] = [
+    ("transfer", "callee", True),
+    ("media replies", 0, b"plane"),
+    ("media replies", 0, b"plane"),
+    ("answer", "five", b"answer"),
+    ("media replies", 0, b"plane"),
+]
+
+
 @st.composite
 def stories(draw: st.DrawFn, *, originated: bool) -> list[tuple[object, ...]]:
     """The way to the answer, or a part of it, with disturbances, and then whatever comes."""
@@ -115,8 +152,8 @@ def stories(draw: st.DrawFn, *, originated: bool) -> list[tuple[object, ...]]:
 class Watched(Ladder):
     """A call whose every action and fact is checked against what it promises."""
 
-    def __init__(self, record_id: str | None) -> None:
-        super().__init__(media="manual", record_id=record_id)
+    def __init__(self) -> None:
+        super().__init__(media="manual")
         self.branch_ids = dict.fromkeys(NAMES, "no such branch")
         self.branch_ids["caller"] = "in"
         self.timers: set[str] = set()
@@ -132,6 +169,8 @@ class Watched(Ladder):
         self.open_offers: Counter[str] = Counter()
         self.media_open = False
         self.media_released = False
+        self.records_on: dict[str, str] = {}
+        self.all_legs = ["leg-caller", "leg-callee"]
 
     def play(self, step: tuple[object, ...]) -> None:
         """Give the call one input."""
@@ -147,7 +186,7 @@ class Watched(Ladder):
                 call.branch_answered(branch_id, sdp, now)
             case ["reject", str(name), int(status), list(given_reasons)]:
                 branch_id = self.branch_ids[name]
-                if status >= 300 and branch_id not in self.answered:
+                if status >= 300 and branch_id in self.dialled - self.answered:
                     self.over.add(branch_id)
                 call.branch_rejected(branch_id, status, given_reasons, now)
             case ["cancel", str(name), list(given_reasons)]:
@@ -181,8 +220,16 @@ class Watched(Ladder):
                 name = names[number % len(names)]
                 self.timers.discard(name)
                 call.timer_fired(name, now)
+            case ["transfer", str(side), bool(recalled)]:
+                self.begin_transfer(side, recalled=recalled)
+            case ["digits", str(side), str(digits)]:
+                self.try_command(lambda: self.tokens.append(self.call.digits(self.leg_ids[side], digits, now)))
+            case [("mute" | "unmute") as what, str(side)]:
+                self.try_command(lambda: call.mute(self.leg_ids[side], now, on=what == "mute"))
             case [("clear" | "hold" | "unhold") as command, str(side)]:
-                self.command(command, f"leg-{side}")
+                self.command(command, self.leg_ids[side])
+            case [str(what), str(side)] if what.startswith("record_"):
+                self.try_command(lambda: call.record(self.leg_ids[side], what, now))  # type: ignore[arg-type]
             case ["terminate", int(cause)]:
                 call.terminate(cause, now)
             case _:
@@ -192,6 +239,24 @@ class Watched(Ladder):
     def question(self, number: int) -> str:
         """The id of an open question to the plane; each is answered once, most of them in order."""
         return self.asked.pop(min(number, len(self.asked) - 1)) if self.asked else "no such question"
+
+    def try_command(self, command: Callable[[], object]) -> None:
+        with contextlib.suppress(WrongStateError):
+            command()
+
+    def begin_transfer(self, side: str, *, recalled: bool) -> None:
+        """Transfer the other side to a number with two devices; once each name has rung there are no more."""
+        leg_id = self.leg_ids[side]
+        view = self.call.legs[leg_id]
+        own = next(party for party in EVERYBODY if party.number == view.number)
+        taken = [name for name in NEW_NAMES if self.branch_ids[name] == "no such branch"]
+        recall = [f"again {len(self.tokens)}"] if recalled else []
+        self.branch_ids |= dict.fromkeys(recall, "no such branch")
+        self.try_command(
+            lambda: self.tokens.append(
+                self.call.transfer(leg_id, Destination(PETRO, taken), Destination(own, recall), self.now)
+            )
+        )
 
     def command(self, command: str, leg_id: str) -> None:
         try:
@@ -233,6 +298,12 @@ class Watched(Ladder):
                 assert self.open_offers[branch_id] >= 0
             case do.MediaOffer():
                 self.media_open = True
+            case do.MediaRecord(record_id, enterprise_id):
+                assert record_id not in self.records_on
+                assert enterprise_id not in self.records_on.values()
+                self.records_on[record_id] = enterprise_id
+            case do.ReplaceLeg(_, leg_id):
+                self.all_legs.append(leg_id)
             case do.MediaRelease():
                 self.media_released = True
             case do.StartTimer(name):
@@ -246,12 +317,13 @@ class Watched(Ladder):
         """What holds at any moment."""
         counts = Counter(type(fact) for fact in self.facts)
         assert isinstance(self.facts[0], CallStarted)
-        assert max(counts[kind] for kind in counts if kind not in (CallHeld, CallResumed)) == 1
+        assert max(counts[kind] for kind in counts if kind not in REPEATED) == 1
         for before, fact in zip(self.facts, self.facts[1:], strict=False):
             assert not isinstance(before, CallEnded)
             assert fact.at >= before.at
-            if isinstance(fact, RecordingStarted):
-                assert isinstance(before, CallAnswered)
+            if isinstance(fact, TransferAnswered | RecordingStarted):
+                assert counts[CallAnswered]
+        assert counts[TransferAnswered] <= counts[CallTransferred]
         assert counts[CallEnded] == (self.call.phase is Phase.ENDED)
         assert not self.call.finished or self.call.phase is Phase.ENDED
 
@@ -268,14 +340,15 @@ class Watched(Ladder):
         assert 1 <= ended.cause <= 127
         answered = any(isinstance(fact, CallAnswered) for fact in self.facts)
         assert (ended.sip_status == 200) is answered
-        for leg_id in ("leg-caller", "leg-callee"):
+        for leg_id in self.all_legs:
             told = [state for state in self.states if state.call_control_id == leg_id]
             assert OWNER_TOLD.fullmatch(" ".join(state.state_type for state in told))
             assert [state.sequence for state in told] == list(range(1, len(told) + 1))
         assert len({state.event_id for state in self.states}) == len(self.states)
-        for record in self.records:
+        for record in self.records[:2]:
             assert record.cause == ended.cause
             assert (record.answered_at is not None) is answered
+        assert all(record.ended_at is not None for record in self.records)
 
 
 def settle(ladder: Watched) -> None:
@@ -297,7 +370,9 @@ def test_a_call_keeps_its_promises(data: st.DataObject, *, originated: bool) -> 
     devices = data.draw(st.sampled_from([["one"], ["one"], ["one", "two"], []]))
     destination = data.draw(st.sampled_from([["three"], ["three"], ["three", "four"], []]))
     story = data.draw(stories(originated=originated))
-    ladder = Watched(data.draw(st.none() | st.just("rec")))
+    if data.draw(st.booleans()):
+        caller = replace(caller, record=True)
+    ladder = Watched()
     if originated:
         ladder.branch_ids["caller"] = "no such branch"
         ladder.originate(devices, destination, caller=caller, callee=callee)
@@ -318,7 +393,7 @@ def test_a_call_keeps_its_promises(data: st.DataObject, *, originated: bool) -> 
 
 def random_step(choice: random.Random) -> tuple[object, ...]:
     """A step, most of the time one that keeps a call going."""
-    talker = choice.choice(["caller", "one", "two", "three", "four"])
+    talker = choice.choice(["caller", "caller", "one", "one", "two", "three", "three", "four", "five", "six"])
     sdp = choice.choice(SDPS)
     if choice.random() < 0.03:
         return choice.choice(
@@ -329,6 +404,8 @@ def random_step(choice: random.Random) -> tuple[object, ...]:
                 ("hang up", talker, [Reason("Q.850", choice.randint(-1, 200), "")]),
                 ("media fails", choice.randint(0, 3), choice.choice(["not acceptable", "gone"])),
                 ("media stops", choice.choice(["caller", "callee"])),
+                ("transfer", choice.choice(["caller", "callee"]), choice.random() < 0.5),
+                ("transfer", choice.choice(["caller", "callee"]), choice.random() < 0.5),
                 ("clear", choice.choice(["caller", "callee"])),
                 ("terminate", choice.randint(1, 127)),
             ]
@@ -348,7 +425,11 @@ def random_step(choice: random.Random) -> tuple[object, ...]:
             ("refuse offer", talker, choice.choice([408, 488])),
             ("hold", choice.choice(["caller", "callee"])),
             ("unhold", choice.choice(["caller", "callee"])),
-            ("reject", choice.choice(["two", "four"]), 486, []),
+            ("reject", choice.choice(["two", "four", "five", "six"]), 486, []),
+            ("answer", choice.choice(["five", "six"]), sdp),
+            ("digits", choice.choice(["caller", "callee"]), "12"),
+            ("hold", choice.choice(["caller", "callee"])),
+            (choice.choice(["mute", "unmute", "record_start", "record_pause"]), choice.choice(["caller", "callee"])),
         ]
     )
 
@@ -358,23 +439,28 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
     met: Counter[str] = Counter()
     for seed in range(1000):
         choice = random.Random(seed)
-        ladder = Watched(choice.choice([None, "rec"]))
+        ladder = Watched()
+        recorded = replace(OLENA, record=choice.random() < 0.5)
         originated = choice.random() < 0.5
         if originated:
             ladder.branch_ids["caller"] = "no such branch"
-            ladder.originate(["one", "two"], ["three", "four"])
+            ladder.originate(["one", "two"], ["three", "four"], caller=recorded)
         else:
-            ladder.invite("one", "three", sdp=choice.choice([b"offer", b""]))
+            ladder.invite("one", "three", sdp=choice.choice([b"offer", b""]), caller=recorded)
         for step in PATHS[originated]:
             ladder.play(step)
             if choice.random() < 0.3:
                 ladder.play(random_step(choice))
-        for _ in range(80):
+        for number in range(80):
+            if number == 30 and choice.random() < 0.3:
+                for step in TRANSFER:
+                    ladder.play(step)
             ladder.play(random_step(choice))
             ladder.check()
         settle(ladder)
         ladder.check_end(originated=originated)
         met.update(set(ladder.fact_names) | set(ladder.commands.values()) | set(ladder.lines))
     assert min(met[name] for name in ("CallHeld", "CallResumed", "held", "RecordingStarted")) > 50
+    assert min(met[name] for name in ("CallTransferred", "TransferAnswered", "finished")) > 50
     assert min(met[name] for name in ("refused_by_phone", "no_answer_from_phone", "wrong_state", "established")) > 30
     assert min(met[line] for line in ("media: play music to caller", "media: sendonly to callee")) > 30

@@ -34,7 +34,6 @@ def told(*facts: CallFact, **options: object) -> list[OwnerState]:
 
 RANG = CallRinging("call", T + 0.2, "b")
 ANSWERED = CallAnswered("call", T + 5.0, TARAS.number, "b")
-RECORDED = RecordingStarted("call", T + 5.0, "rec")
 ENDED = CallEnded("call", T + 18.7, 16, 200, "called")
 
 
@@ -123,20 +122,12 @@ def test_client_state_stays_in_the_enterprise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("caller_records", "callee_records", "callee", "seen"),
-    [
-        (True, False, TARAS, ["rec", "rec"]),
-        (False, True, TARAS, ["rec", "rec"]),
-        (True, False, COMPETITOR, ["rec", None]),
-        (False, True, COMPETITOR, [None, "rec"]),
-    ],
+    ("callee", "recorder", "seen"),
+    [(TARAS, "mriia", ["rec", "rec"]), (COMPETITOR, "mriia", ["rec", None]), (COMPETITOR, "sokil", [None, "rec"])],
 )
-def test_whose_the_recording_is(
-    *, caller_records: bool, callee_records: bool, callee: Party, seen: list[str | None]
-) -> None:
-    one = Party(OLENA.number, OLENA.enterprise_id, owner=True, record=caller_records)
-    other = Party(callee.number, callee.enterprise_id, owner=True, record=callee_records)
-    states = told(started(one, other), RANG, ANSWERED, RECORDED, ENDED)
+def test_whose_the_recording_is(callee: Party, recorder: str, seen: list[str | None]) -> None:
+    recorded = RecordingStarted("call", T + 5.0, "rec", recorder)
+    states = told(started(callee=callee), RANG, ANSWERED, recorded, ENDED)
     assert [state.record_id for state in states[-2:]] == seen
 
 

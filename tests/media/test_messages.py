@@ -12,11 +12,14 @@ from kobza.media.messages import (
     MAX_MESSAGE,
     Command,
     Configure,
+    Digits,
+    DigitsDone,
     Frames,
     MalformedStream,
     Open,
     Opened,
     OpenFailed,
+    Pause,
     Ping,
     Pong,
     Record,
@@ -25,6 +28,7 @@ from kobza.media.messages import (
     Released,
     Report,
     SideFlow,
+    StopRecord,
     TimedOut,
     decode_command,
     decode_report,
@@ -42,11 +46,16 @@ FLOW = SideFlow(
     laws={8: 8, 96: 0},
     renamed={101: 96},
     watched=True,
+    muted=True,
+    events=101,
 )
 COMMANDS: list[Command] = [
     Open(7, "дзвінок", "127.0.0.1", {Side.CALLER: 20000, Side.CALLEE: 20002}),
     Configure("call", FLOW, SideFlow()),
     Record("call", "record", "/var/lib/kobza/spool"),
+    Pause("call", "record", on=True),
+    StopRecord("call", "record"),
+    Digits(8, "call", Side.CALLEE, 101, "12,#"),
     Release("call"),
     Ping(3),
 ]
@@ -56,6 +65,7 @@ REPORTS: list[Report] = [
     Released("call", [20000, 20002]),
     TimedOut("call", Side.CALLEE),
     RecordingStopped("call", "record", "/spool", "the disk is full"),
+    DigitsDone(8, sent=True),
     Pong(0),
 ]
 

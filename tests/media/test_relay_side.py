@@ -289,9 +289,9 @@ async def test_a_recording_follows_a_side_that_comes_later(stack: ExitStack, tmp
     relayed.call.open(CALLER, HOST, relayed.ports[0])
     relayed.call.record(tmp_path / "spool", "r")
     relayed.call.open(CALLEE, HOST, relayed.ports[2])
-    assert relayed.call.sides[CALLEE].spool is relayed.call.spool is not None
-    relayed.call.stop_recording()
-    relayed.call.stop_recording()
+    assert relayed.call.sides[CALLEE].spool is relayed.call.sides[CALLER].spool is not None
+    relayed.call.stop_recording("r")
+    relayed.call.stop_recording("r")
     assert relayed.call.sides[CALLEE].spool is None
 
 

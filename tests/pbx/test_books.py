@@ -166,7 +166,7 @@ async def test_extended_states_are_settled_when_the_call_begins(office: Office) 
 async def test_a_recording_is_that_of_who_pays_for_it(office: Office) -> None:
     books = office.keeper.open()
     books.write([office.started()])
-    books.write([ANSWERED, RecordingStarted("call-1", NOW + 5, "rec-1")])
+    books.write([ANSWERED, RecordingStarted("call-1", NOW + 5, "rec-1", office.ours)])
     await settled(office.journal)
     assert office.rows("SELECT record_id, enterprise_id, call_id, status FROM recordings") == [
         ("rec-1", office.ours, "call-1", "recording")
@@ -177,7 +177,7 @@ async def test_a_recording_is_that_of_who_pays_for_it(office: Office) -> None:
 async def test_a_recording_within_an_enterprise_has_one_row(office: Office) -> None:
     books = office.keeper.open()
     books.write([office.started(callee=Party(BOHDAN, office.ours, record=True))])
-    books.write([ANSWERED, RecordingStarted("call-1", NOW + 5, "rec-1")])
+    books.write([ANSWERED, RecordingStarted("call-1", NOW + 5, "rec-1", office.ours)])
     await settled(office.journal)
     assert office.rows("SELECT record_id, enterprise_id FROM recordings") == [("rec-1", office.ours)]
 

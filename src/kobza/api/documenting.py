@@ -1,5 +1,6 @@
 """Pieces of the OpenAPI document that routes carry: parameters, bodies, answers and errors with their examples."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
@@ -42,9 +43,14 @@ def header(name: str, description: str, schema: Json, *, example: Any = None) ->
     return {**parameter(name, description, schema, example=example), "in": "header"}
 
 
-def body(model: type[BaseModel], example: Json) -> Json:
-    """Describe a JSON body."""
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}}
+def body(model: type[BaseModel], example: Json | Mapping[str, tuple[str, Json]]) -> Json:
+    """Describe a JSON body. `example` is one, or several by name, each with a summary."""
+    described: Json = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+    if example and all(isinstance(value, tuple) for value in example.values()):
+        described["examples"] = {name: {"summary": told, "value": value} for name, (told, value) in example.items()}
+    else:
+        described["example"] = example
+    content = {"application/json": described}
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     return {"requestBody": {"required": True, "content": content}, BODY_SCHEMA: {model.__name__: schema}}
 

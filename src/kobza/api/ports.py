@@ -5,7 +5,20 @@ from typing import Literal, Protocol
 
 from kobza.call.directory import Endpoint
 
-ControlAction = Literal["clear", "hold", "unhold"]
+RecordingState = Literal["on", "paused", "stopped"]
+ControlAction = Literal[
+    "clear",
+    "hold",
+    "unhold",
+    "mute",
+    "unmute",
+    "dtmf",
+    "transfer",
+    "record_start",
+    "record_pause",
+    "record_resume",
+    "record_stop",
+]
 
 
 class Originated(Protocol):
@@ -15,6 +28,25 @@ class Originated(Protocol):
     def call_id(self) -> str: ...  # noqa: D102
     @property
     def call_control_id(self) -> str: ...  # noqa: D102
+
+
+class Controlled(Protocol):
+    """What a leg is after a command."""
+
+    @property
+    def state(self) -> str:
+        """One of alerting, established, held, finished."""
+        ...
+
+    @property
+    def muted(self) -> bool:
+        """Whether its voice is kept from the other side."""
+        ...
+
+    @property
+    def recording(self) -> tuple[str, RecordingState] | None:
+        """Id and state of the recording of its enterprise; None: there is none."""
+        ...
 
 
 class PhoneStatus(Protocol):
@@ -95,8 +127,19 @@ class Commands(Protocol):
         """Ring the originator's phones, then call the destination. Raises KobzaError."""
         ...
 
-    async def control(self, enterprise_id: str, call_control_id: str, action: ControlAction) -> str:
-        """Act on a leg; return its state afterwards. Raises KobzaError: 404, 409, 504."""
+    async def control(
+        self,
+        enterprise_id: str,
+        call_control_id: str,
+        action: ControlAction,
+        *,
+        digits: str = "",
+        destination: str = "",
+    ) -> Controlled:
+        """Act on a leg; return what it is afterwards. `digits` are those of dtmf, `destination` is that of transfer.
+
+        Raises KobzaError: 400, 403, 404, 409, 502, 503, 504.
+        """
         ...
 
     def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> Sequence[PhoneStatus]:

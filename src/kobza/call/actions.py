@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from kobza.call.errors import KobzaError
+from kobza.call.routing import Party
 
 Target = object
 """A contact to dial, opaque here: it comes from the conductor and goes back to it."""
@@ -134,10 +135,53 @@ class MediaPlay(Struct, frozen=True):
     what: Literal["ringback", "music", "none"]
 
 
+class MediaMute(Struct, frozen=True):
+    """Let the other side hear silence instead of a side's voice, or its voice again."""
+
+    source: SideName
+    on: bool
+
+
+class MediaDigits(Struct, frozen=True):
+    """Send DTMF digits to a side; the reply comes when they are out."""
+
+    request_id: str
+    target: SideName
+    digits: str
+
+
+class MediaLeave(Struct, frozen=True):
+    """The phone of a side has gone; another one is to be offered in its place."""
+
+    side: SideName
+
+
 class MediaRecord(Struct, frozen=True):
-    """Record both sides from here on."""
+    """Record both sides from here on, for an enterprise."""
 
     record_id: str
+    enterprise_id: str
+
+
+class MediaPauseRecord(Struct, frozen=True):
+    """Let a recording run on in silence, or (`on` False) record again."""
+
+    record_id: str
+    on: bool
+
+
+class MediaStopRecord(Struct, frozen=True):
+    """End a recording before its call."""
+
+    record_id: str
+
+
+class ReplaceLeg(Struct, frozen=True):
+    """A side is another party's from here on, under another leg id."""
+
+    side: SideName
+    leg_id: str
+    party: Party
 
 
 class MediaRelease(Struct, frozen=True):
@@ -158,14 +202,14 @@ class StopTimer(Struct, frozen=True):
 
 
 class CommandDone(Struct, frozen=True):
-    """The phone confirmed a hold or unhold; `state` is what the leg is in now: "held" or "established"."""
+    """A command is carried out; `state` is what the leg is in now: "held", "established" or "finished"."""
 
     token: str
     state: str
 
 
 class CommandFailed(Struct, frozen=True):
-    """A hold or unhold came to nothing."""
+    """A command came to nothing."""
 
     token: str
     error: KobzaError
@@ -187,8 +231,14 @@ Action = (
     | MediaDirect
     | MediaReanswer
     | MediaPlay
+    | MediaMute
+    | MediaDigits
+    | MediaLeave
     | MediaRecord
+    | MediaPauseRecord
+    | MediaStopRecord
     | MediaRelease
+    | ReplaceLeg
     | StartTimer
     | StopTimer
     | CommandDone

@@ -17,14 +17,16 @@ from kobza.call.causes import (
     cause_from_reasons,
     sip_from_cause,
 )
+from kobza.call.controls import Controls, RecordCommand
 from kobza.call.core import COMMAND_TIMER, RING_TIMER, SETTLE_TIMER, CallCore
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.events import CallFact, CallStarted, Origin
-from kobza.call.leg import Branch, BranchState, Leg, LegView
+from kobza.call.leg import Branch, BranchState, Leg, LegView, RecordingState
 from kobza.call.phases import Phase
 from kobza.call.renegotiation import Renegotiation
 from kobza.call.routing import Party
 from kobza.call.setup import Setup
+from kobza.call.transfer import Destination, Transfer
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
 class Call:
     """One call between two legs. Made by `incoming` or `originated`; over when `finished`."""
 
-    __slots__ = ("_core", "_renegotiation", "_setup")
+    __slots__ = ("_controls", "_core", "_placing", "_renegotiation", "_setup")
 
     def __init__(self, core: CallCore, setup: Setup) -> None:
         self._core = core
         self._setup = setup
+        self._placing: Setup | Transfer = setup
+        """What the INVITEs under way belong to."""
         self._renegotiation = Renegotiation(core)
+        self._controls = Controls(core)
 
     @classmethod
     def incoming(
@@ -57,15 +62,14 @@ class Call:
         new_id: Callable[[], str],
         now: float,
         ring_timeout: float = 60.0,
-        record_id: str | None = None,
     ) -> Self:
         """Begin a call that came in as the INVITE `branch_id`; the targets ring together, for lack of any it gets 480.
 
         `sdp` b"" is a late offer: the plane makes the offers to both sides. `new_id` makes the ids of new branches.
         """
         started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
-        core = CallCore(started, Phase.PREPARING)
-        setup = Setup(core, targets, ring_timeout, record_id, new_id)
+        core = CallCore(started, Phase.PREPARING, new_id)
+        setup = Setup(core, targets, ring_timeout)
         setup.begin_incoming(branch_id, sdp, now)
         return cls(core, setup)
 
@@ -85,15 +89,14 @@ class Call:
         now: float,
         timeout: float = 60.0,
         client_state: str | None = None,
-        record_id: str | None = None,
     ) -> Self:
         """Begin a click2dial call: the originator's devices ring first, the destination's after the answer.
 
         `timeout` (seconds) bounds the ringing of each side by itself.
         """
         started = CallStarted(call_id, now, caller, dialled, callee, "api", caller_leg_id, callee_leg_id, client_state)
-        core = CallCore(started, Phase.ORIGINATOR_PREPARING)
-        setup = Setup(core, targets_of_destination, timeout, record_id, new_id)
+        core = CallCore(started, Phase.ORIGINATOR_PREPARING, new_id)
+        setup = Setup(core, targets_of_destination, timeout)
         setup.begin_originated(originator_targets, now)
         return cls(core, setup)
 
@@ -137,7 +140,7 @@ class Call:
         """A device answered provisionally: 180 rings; any other counts only with SDP, as early media."""
         branch = self._dialled(branch_id)
         if branch is not None and branch.state is BranchState.PENDING:
-            self._setup.progressed(branch, status, sdp, now)
+            self._placing.progressed(branch, status, sdp, now)
 
     def branch_answered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """A device answered with 200: the first one wins; a 200 that crosses our CANCEL is ended at once."""
@@ -148,7 +151,7 @@ class Call:
             self._core.outbox.actions.append(Bye(branch_id, branch.cancel_cause))
             self._core.close(branch)
         elif branch.state is BranchState.PENDING:
-            self._setup.answered(branch, sdp)
+            self._placing.answered(branch, sdp)
 
     def branch_rejected(self, branch_id: str, status: int, reasons: "Sequence[Reason]", now: float) -> None:
         """A device refused, or never answered (408): when none is left, the best refusal ends the call.
@@ -161,7 +164,7 @@ class Call:
         if branch.state is BranchState.CANCELLED:
             self._core.close(branch)
         elif branch.state is BranchState.PENDING:
-            self._setup.rejected(branch, status, reasons, now)
+            self._placing.rejected(branch, status, reasons, now)
 
     def branch_cancelled(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
         """The caller took its INVITE back (200 and 487 are sent by the user agent already)."""
@@ -184,7 +187,7 @@ class Call:
             if branch.incoming:  # BYE in an early dialog: the INVITE still wants its 487 (RFC 3261, section 15.1.2)
                 self._give_up(reasons, now)
             else:
-                self._setup.rejected(branch, 480, reasons, now)
+                self._placing.rejected(branch, 480, reasons, now)
 
     def branch_confirmed(self, branch_id: str, sdp: bytes, now: float) -> None:
         """The ACK came to a 200 of ours; `sdp` is the answer if our 200 had the offer, else b""."""
@@ -223,7 +226,7 @@ class Call:
         """End the call because a side that had answered, or been answered, hung up."""
         core = self._core
         cause = cause_from_reasons(reasons) or NORMAL_CLEARING
-        if core.phase is Phase.TALKING:
+        if core.answered:
             core.end(cause, 200, "caller" if leg is core.caller else "called", now)
         elif leg is core.caller:
             self._give_up(reasons, now)
@@ -256,7 +259,7 @@ class Call:
     def timer_fired(self, name: str, now: float) -> None:
         """A timer ran out; an unknown or forgotten one changes nothing."""
         if name == RING_TIMER:
-            self._setup.timed_out(now)
+            self._placing.timed_out(now)
         elif name == SETTLE_TIMER:
             self._core.settled = True
         elif name.startswith(COMMAND_TIMER):
@@ -265,15 +268,21 @@ class Call:
     # what others want
 
     def clear(self, leg_id: str, now: float) -> None:
-        """Reject an alerting call (cause 21), or end an established one (16), through the API.
+        """Reject an alerting call (cause 21), give up one's own (31), or end an established one (16), through the API.
 
-        Raises NotFoundError for a leg that is not the call's, WrongStateError when the call has ended.
+        While a call is transferred, the one who is called rejects the transfer only. Raises NotFoundError for a leg
+        that is not the call's, WrongStateError when the call has ended.
         """
-        self._leg(leg_id)
-        if self._core.phase is Phase.TALKING:
-            self._core.end(NORMAL_CLEARING, 200, "api", now)
+        leg, core = self._leg(leg_id), self._core
+        if core.answered:
+            if isinstance(self._placing, Transfer) and self._placing.calls(leg):
+                self._placing.cleared(now)
+            else:
+                core.end(NORMAL_CLEARING, 200, "api", now)
+        elif leg is core.caller and not core.originated:
+            core.end(NORMAL_UNSPECIFIED, 487, "api", now)
         else:
-            self._core.end(CALL_REJECTED, sip_from_cause(CALL_REJECTED), "api", now)
+            core.end(CALL_REJECTED, sip_from_cause(CALL_REJECTED), "api", now)
 
     def hold(self, leg_id: str, now: float) -> str:  # noqa: ARG002
         """Put the other side on hold for a leg; return the token of the CommandDone or CommandFailed to come.
@@ -285,6 +294,47 @@ class Call:
     def unhold(self, leg_id: str, now: float) -> str:  # noqa: ARG002
         """Take up again a call that `hold` holds; otherwise as `hold`."""
         return self._renegotiation.command(self._leg(leg_id), hold=False)
+
+    def transfer(
+        self, leg_id: str, destination: Destination, recall: Destination, now: float, *, ring_timeout: float = 60.0
+    ) -> str:
+        """Have the owner of a leg leave and the destination called in its place; return a token as `hold` does.
+
+        The command is done when the destination is being called. `recall` is the owner that leaves, to be called again
+        when nobody answers there. Raises NotFoundError or WrongStateError.
+        """
+        transfer = Transfer(
+            self._core, self._renegotiation, self._leg(leg_id), destination, recall, ring_timeout=ring_timeout, now=now
+        )
+        self._placing = transfer
+        return transfer.token
+
+    def digits(self, leg_id: str, digits: str, now: float) -> str:  # noqa: ARG002
+        """Send DTMF digits to the other side of a leg; return a token as `hold` does, done when all are out.
+
+        Raises NotFoundError or WrongStateError.
+        """
+        return self._controls.digits(self._leg(leg_id), digits)
+
+    def mute(self, leg_id: str, now: float, *, on: bool) -> None:  # noqa: ARG002
+        """Let the other side hear silence instead of a leg's voice, or its voice again.
+
+        Raises NotFoundError or WrongStateError.
+        """
+        self._controls.mute(self._leg(leg_id), on=on)
+
+    def record(self, leg_id: str, what: RecordCommand, now: float) -> None:
+        """Begin, pause, go on with or end the recording for the enterprise of a leg.
+
+        Raises NotFoundError or WrongStateError.
+        """
+        self._controls.record(self._leg(leg_id), what, now)
+
+    def recording_of(self, leg_id: str) -> tuple[str, RecordingState] | None:
+        """Return id and state of the recording of a leg's enterprise; None when it has none."""
+        leg = next((leg for leg in (self._core.caller, self._core.callee) if leg.leg_id == leg_id), None)
+        recording = None if leg is None else self._core.recordings.get(leg.party.enterprise_id or "")
+        return None if recording is None else (recording.record_id, recording.state)
 
     def terminate(self, cause: int, now: float) -> None:
         """End the call because the server must: its media is lost, it stops, it cannot store. Harmless when over."""

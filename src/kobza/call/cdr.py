@@ -4,15 +4,18 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from kobza.call.causes import sip_from_cause
 from kobza.call.events import (
     CallAnswered,
     CallEnded,
     CallFact,
     CallRinging,
     CallStarted,
+    CallTransferred,
     OriginatorRang,
     RecordingStarted,
     ReleasedBy,
+    TransferAnswered,
 )
 from kobza.call.routing import Party
 from kobza.call.states import Direction, direction_of
@@ -45,17 +48,45 @@ class Cdr(Struct, frozen=True, kw_only=True):
     """Whether a number of the enterprise that takes part has the package "Convergent"."""
 
 
-class CdrFold:
-    """The call records of one call, growing with its facts; `records` is what is known so far."""
+class _Joined:
+    """What the record of an enterprise says that came into the call by a transfer."""
 
-    __slots__ = ("_answered", "_ended", "_originator_rang_at", "_record_id", "_ringing_at", "_started")
+    __slots__ = ("answered_at", "ended", "fact", "ringing_at")
+
+    def __init__(self, fact: CallTransferred) -> None:
+        self.fact = fact
+        self.ringing_at: float | None = None
+        self.answered_at: float | None = None
+        self.ended: tuple[float, int, ReleasedBy] | None = None
+        """When its leg was over, and why, if that was before the end of the call."""
+
+
+class CdrFold:
+    """The call records of one call, growing with its facts; `records` is what is known so far.
+
+    A transfer changes who answered, no more; an enterprise that comes into the call by it gets a record of its leg.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_answered_number",
+        "_ended",
+        "_joined",
+        "_originator_rang_at",
+        "_record_ids",
+        "_ringing_at",
+        "_started",
+    )
 
     def __init__(self) -> None:
         self._started: CallStarted | None = None
         self._originator_rang_at: float | None = None
         self._ringing_at: float | None = None
         self._answered: CallAnswered | None = None
-        self._record_id: str | None = None
+        self._answered_number: str | None = None
+        self._record_ids: dict[str, str] = {}
+        self._joined: dict[str, _Joined] = {}
+        """By enterprise."""
         self._ended: CallEnded | None = None
 
     def feed(self, fact: CallFact) -> bool:
@@ -63,19 +94,41 @@ class CdrFold:
         match fact:
             case CallStarted():
                 self._started = fact
-            case CallRinging():
+            case CallRinging() if self._answered is None:
                 self._ringing_at = fact.at
+            case CallRinging(leg_id=leg_id):
+                for joined in self._of_leg(leg_id):
+                    joined.ringing_at = fact.at
             case OriginatorRang():
                 self._originator_rang_at = fact.at
             case CallAnswered():
                 self._answered = fact
+                self._answered_number = fact.answered_number
             case RecordingStarted():
-                self._record_id = fact.record_id
+                self._record_ids[fact.enterprise_id] = fact.record_id
+            case CallTransferred():
+                self._transfer(fact)
+            case TransferAnswered(leg_id=leg_id):
+                self._answered_number = fact.answered_number
+                for joined in self._of_leg(leg_id):
+                    joined.answered_at = fact.at
             case CallEnded():
                 self._ended = fact
             case _:
                 return False
         return True
+
+    def _transfer(self, fact: CallTransferred) -> None:
+        for joined in self._of_leg(fact.leg_id):
+            joined.ended = (fact.at, fact.cause, fact.released_by)
+        enterprise_id, started = fact.party.enterprise_id, self._started
+        if enterprise_id is None or started is None or enterprise_id in self._joined:
+            return
+        if enterprise_id not in (started.caller.enterprise_id, started.callee.enterprise_id):
+            self._joined[enterprise_id] = _Joined(fact)
+
+    def _of_leg(self, leg_id: str) -> list[_Joined]:
+        return [joined for joined in self._joined.values() if joined.fact.new_leg_id == leg_id]
 
     @property
     def records(self) -> tuple[Cdr, ...]:
@@ -89,7 +142,36 @@ class CdrFold:
             records.append(self._record(started, caller, callee, caller.enterprise_id, calls=True))
         if callee.enterprise_id is not None and callee.enterprise_id != caller.enterprise_id:
             records.append(self._record(started, callee, caller, callee.enterprise_id, calls=False))
+        for enterprise_id, joined in self._joined.items():
+            records.append(self._record_of(joined, enterprise_id))
         return tuple(records)
+
+    def _record_of(self, joined: _Joined, enterprise_id: str) -> Cdr:
+        """Return the record of an enterprise that came into the call by a transfer."""
+        fact, ended = joined.fact, joined.ended
+        if ended is None and self._ended is not None:
+            ended = (self._ended.at, self._ended.cause, self._ended.released_by)
+        answered = joined.answered_at is not None
+        status = None
+        if ended is not None:
+            status = 200 if answered else sip_from_cause(ended[1])
+        return Cdr(
+            call_id=fact.call_id,
+            enterprise_id=enterprise_id,
+            calling_number=fact.kept.number,
+            called_number=fact.party.number,
+            answered_number=fact.party.number if answered else None,
+            started_at=fact.at,
+            ringing_at=joined.ringing_at,
+            answered_at=joined.answered_at,
+            ended_at=None if ended is None else ended[0],
+            direction=direction_of(fact.party, fact.kept, calls=False),
+            cause=None if ended is None else ended[1],
+            sip_status=status,
+            released_by=None if ended is None else ended[2],
+            record_id=self._record_ids.get(enterprise_id),
+            convergent=fact.party.convergent,
+        )
 
     def _record(self, started: CallStarted, own: Party, other: Party, enterprise_id: str, *, calls: bool) -> Cdr:
         """Return the record for the enterprise of one side. A recording is that of the enterprise that asked for it."""
@@ -102,7 +184,7 @@ class CdrFold:
             enterprise_id=enterprise_id,
             calling_number=started.caller.number,
             called_number=started.callee.number,
-            answered_number=None if answered is None else answered.answered_number,
+            answered_number=self._answered_number,
             started_at=started.at,
             ringing_at=self._ringing_at if rang_first is None else rang_first,
             answered_at=None if answered is None else answered.at,
@@ -111,7 +193,7 @@ class CdrFold:
             cause=None if ended is None else ended.cause,
             sip_status=None if ended is None else ended.sip_status,
             released_by=None if ended is None else ended.released_by,
-            record_id=self._record_id if own.record or (local and other.record) else None,
+            record_id=self._record_ids.get(enterprise_id),
             client_state=started.client_state if calls else None,
             convergent=own.convergent or (local and other.convergent),
         )

@@ -1,14 +1,27 @@
 """What the parts of a call share: its legs and branches, its phase, and its end."""
 
+from collections.abc import Callable
 from typing import Final
 
-from kobza.call.actions import Bye, Cancel, CommandFailed, MediaRelease, Reject, RejectOffer, StartTimer, StopTimer
+from kobza.call.actions import (
+    Bye,
+    Cancel,
+    CommandDone,
+    CommandFailed,
+    MediaRecord,
+    MediaRelease,
+    Reject,
+    RejectOffer,
+    StartTimer,
+    StopTimer,
+)
 from kobza.call.causes import sip_from_cause
-from kobza.call.errors import WrongStateError
-from kobza.call.events import CallEnded, CallHeld, CallResumed, CallStarted, ReleasedBy
-from kobza.call.leg import Branch, BranchState, Leg, LegState
+from kobza.call.errors import KobzaError, WrongStateError
+from kobza.call.events import CallEnded, CallHeld, CallResumed, CallStarted, RecordingStarted, ReleasedBy
+from kobza.call.leg import Branch, BranchState, Leg, LegState, Recording
 from kobza.call.outbox import Outbox
 from kobza.call.phases import TRANSITIONS, Phase
+from kobza.call.routing import Party
 
 RING_TIMER: Final = "ring"
 """Bounds the way to the answer, of each side by itself."""
@@ -27,18 +40,24 @@ class CallCore:
     """The state of one call. Only `enter` changes the phase, only `end` ends it."""
 
     __slots__ = (
+        "answered_number",
         "branches",
         "call_id",
         "callee",
         "caller",
+        "commands",
         "media_open",
+        "new_id",
         "originated",
         "outbox",
         "phase",
+        "recordings",
         "settled",
+        "tokens",
     )
 
-    def __init__(self, started: CallStarted, phase: Phase) -> None:
+    def __init__(self, started: CallStarted, phase: Phase, new_id: Callable[[], str]) -> None:
+        self.new_id = new_id
         self.call_id = started.call_id
         self.phase = phase
         self.originated = started.origin == "api"
@@ -49,10 +68,62 @@ class CallCore:
         """Every branch that there ever was, by id."""
         self.media_open = False
         """The media plane knows the call."""
+        self.answered_number = started.callee.number
+        """Who the call's record says answered, once somebody has."""
+        self.commands = 0
+        """How many there were, for their tokens."""
+        self.tokens: dict[str, None] = {}
+        """Of commands under way that wait for the media plane."""
+        self.recordings: dict[str, Recording] = {}
+        """By enterprise."""
         self.settled = False
         """After the end: no branch has anything left to report."""
         self.outbox = Outbox()
         self.outbox.facts.append(started)
+
+    @property
+    def answered(self) -> bool:
+        """Whether both have talked and the call is not over."""
+        return self.phase is Phase.TALKING or self.phase is Phase.TRANSFERRING
+
+    def other(self, leg: Leg) -> Leg:
+        """Return the leg on the other side."""
+        return self.callee if leg is self.caller else self.caller
+
+    def new_token(self, leg: Leg) -> str:
+        """Return the name under which the outcome of a command comes."""
+        self.commands += 1
+        return f"{leg.leg_id}:{self.commands}"
+
+    def begin_command(self, leg: Leg) -> str:
+        """Return the token of a command that waits for the media plane."""
+        token = self.new_token(leg)
+        self.tokens[token] = None
+        return token
+
+    def command_done(self, token: str, state: LegState) -> None:
+        """Tell whoever asked that a command that waited is carried out; once."""
+        if token in self.tokens:
+            del self.tokens[token]
+            self.outbox.actions.append(CommandDone(token, state))
+
+    def command_failed(self, token: str, error: KobzaError) -> None:
+        """Tell whoever asked that a command that waited came to nothing; once."""
+        if token in self.tokens:
+            del self.tokens[token]
+            self.outbox.actions.append(CommandFailed(token, error))
+
+    def record_party(self, party: Party, now: float) -> None:
+        """Begin the recording that a party's package asks for, unless its enterprise has one."""
+        if party.record and party.enterprise_id is not None and party.enterprise_id not in self.recordings:
+            self.record(party.enterprise_id, now)
+
+    def record(self, enterprise_id: str, now: float) -> None:
+        """Begin the recording of an enterprise."""
+        record_id = self.new_id()
+        self.recordings[enterprise_id] = Recording(record_id)
+        self.outbox.actions.append(MediaRecord(record_id, enterprise_id))
+        self.outbox.facts.append(RecordingStarted(self.call_id, now, record_id, enterprise_id))
 
     def enter(self, phase: Phase) -> None:
         """Come into another phase; RuntimeError for a step that the table does not have, which is a bug of ours."""
@@ -90,7 +161,7 @@ class CallCore:
 
     def terminate(self, cause: int, now: float) -> None:
         """End the call because the server or the network must."""
-        self.end(cause, 200 if self.phase is Phase.TALKING else sip_from_cause(cause), "network", now)
+        self.end(cause, 200 if self.answered else sip_from_cause(cause), "network", now)
 
     def end(self, cause: int, status: int, released_by: ReleasedBy, now: float) -> None:
         """End every branch, the media, the timers and the commands on their way; then state the fact.
@@ -122,6 +193,9 @@ class CallCore:
                 actions.append(CommandFailed(leg.command.token, WrongStateError("The call has ended.")))
             leg.command = None
             leg.change(LegState.FINISHED, now)
+        for token in self.tokens:
+            actions.append(CommandFailed(token, WrongStateError("The call has ended.")))
+        self.tokens.clear()
         self.outbox.facts.append(CallEnded(self.call_id, now, cause, status, released_by))
         self.settled = not self._is_waiting
         if not self.settled:

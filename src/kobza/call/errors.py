@@ -92,6 +92,15 @@ class OriginatorUnreachableError(KobzaError):
     fault = Fault.CALLER
 
 
+class DestinationUnreachableError(KobzaError):
+    """No device of the number to which a call is to be transferred is registered."""
+
+    code = "destination_unreachable"
+    http_status = 409
+    sip_status = 480
+    fault = Fault.CALLER
+
+
 class ServiceNotEnabledError(KobzaError):
     """The number lacks the package that the request needs."""
 

@@ -70,10 +70,35 @@ class CallResumed(CallFact, frozen=True):
     leg_id: str
 
 
+class CallTransferred(CallFact, frozen=True):
+    """A side's phone has left, and another number is called in its place, for the side that stays."""
+
+    leg_id: str
+    """The leg that is over."""
+    cause: int
+    """Why, as its owner is told: 16 after a transfer, or why the transfer came to nothing."""
+    released_by: ReleasedBy
+    new_leg_id: str
+    party: Party
+    """Who is called now."""
+    kept: Party
+    """Who stays."""
+
+
+class TransferAnswered(CallFact, frozen=True):
+    """The side that stayed talks again."""
+
+    leg_id: str
+    """The leg that answered."""
+    answered_number: str
+    """Who the call's record says answered it."""
+
+
 class RecordingStarted(CallFact, frozen=True):
-    """The call is recorded from here on."""
+    """The call is recorded from here on, for an enterprise; at most one recording for each."""
 
     record_id: str
+    enterprise_id: str
 
 
 class CallEnded(CallFact, frozen=True):

@@ -6,12 +6,14 @@ rings, and keeps the one that answered.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from kobza.call.actions import MediaDirection, SideName
 from kobza.call.causes import SUBSCRIBER_ABSENT
 from kobza.call.events import ReleasedBy
 from kobza.call.routing import Party
+
+RecordingState = Literal["on", "paused", "stopped"]
 
 
 class BranchState(StrEnum):
@@ -48,6 +50,7 @@ class LegView:
     state: LegState
     since: float
     """When it came into that state, seconds."""
+    muted: bool = False
 
 
 class Branch:
@@ -78,6 +81,16 @@ class Command:
         """Its time is up, and whoever asked was told so; the phone may still answer."""
 
 
+class Recording:
+    """A recording of the call for one enterprise."""
+
+    __slots__ = ("record_id", "state")
+
+    def __init__(self, record_id: str) -> None:
+        self.record_id = record_id
+        self.state: RecordingState = "on"
+
+
 class OwnOffer:
     """A new offer of ours on its way to a phone."""
 
@@ -98,10 +111,12 @@ class Leg:
         "branches",
         "command",
         "connected",
+        "digits_waiting",
         "held_by_api",
         "held_by_phone",
         "late_reoffer",
         "leg_id",
+        "muted",
         "own_offer",
         "party",
         "playing_music",
@@ -132,6 +147,10 @@ class Leg:
         self.held_by_phone = False
         self.held_by_api = False
         self.command: Command | None = None
+        self.muted = False
+        """Its voice does not reach the other side."""
+        self.digits_waiting = 0
+        """Digits that are being sent for it to the other side."""
         self.told: MediaDirection = "sendrecv"
         """The direction of our last offer to this side."""
         self.own_offer: OwnOffer | None = None
@@ -150,7 +169,7 @@ class Leg:
     @property
     def view(self) -> LegView:
         """The leg as others may see it."""
-        return LegView(self.leg_id, self.party.number, self.party.owner, self.state, self.since)
+        return LegView(self.leg_id, self.party.number, self.party.owner, self.state, self.since, self.muted)
 
     def change(self, state: LegState, now: float) -> None:
         """Come into another state."""

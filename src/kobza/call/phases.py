@@ -22,6 +22,8 @@ class Phase(StrEnum):
     CONNECTING = "connecting"
     """One of them answered; the media plane writes the answer to the caller."""
     TALKING = "talking"
+    TRANSFERRING = "transferring"
+    """One side has left, the other one hears ringback while another number is called in its place."""
     ENDED = "ended"
 
 
@@ -33,7 +35,8 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
         Phase.PREPARING: frozenset({Phase.RINGING, Phase.ENDED}),
         Phase.RINGING: frozenset({Phase.CONNECTING, Phase.ENDED}),
         Phase.CONNECTING: frozenset({Phase.TALKING, Phase.ENDED}),
-        Phase.TALKING: frozenset({Phase.ENDED}),
+        Phase.TALKING: frozenset({Phase.TRANSFERRING, Phase.ENDED}),
+        Phase.TRANSFERRING: frozenset({Phase.TALKING, Phase.ENDED}),
         Phase.ENDED: frozenset(),
     }
 )

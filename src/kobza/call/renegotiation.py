@@ -36,12 +36,11 @@ shorter than anybody waits for an HTTP answer."""
 class Renegotiation:
     """Hold, resume and whatever else changes the session of an established call."""
 
-    __slots__ = ("_commands", "_core", "_outbox")
+    __slots__ = ("_core", "_outbox")
 
     def __init__(self, core: CallCore) -> None:
         self._core = core
         self._outbox = core.outbox
-        self._commands = 0
 
     # the phones' offers
 
@@ -57,6 +56,8 @@ class Renegotiation:
 
     def _reoffered(self, branch: Branch, offer: bytes, answer: bytes, now: float) -> None:
         leg = branch.leg
+        if not leg.reoffering:  # its phone has left
+            return
         leg.reoffering = False
         self._outbox.actions.append(AnswerOffer(branch.branch_id, answer))
         leg.late_reoffer = not offer
@@ -65,6 +66,8 @@ class Renegotiation:
         self._pursue(leg)
 
     def _not_reoffered(self, branch: Branch, reason: str, _now: float) -> None:
+        if not branch.leg.reoffering:
+            return
         branch.leg.reoffering = False
         self._outbox.actions.append(RejectOffer(branch.branch_id, 488 if "not acceptable" in reason else 503))
         self._pursue(branch.leg)
@@ -98,8 +101,7 @@ class Renegotiation:
             raise WrongStateError("Another command for this leg waits for the phone.")
         if leg.held_by_api is hold:
             raise WrongStateError("The leg is on hold already." if hold else "The leg is not held through the API.")
-        self._commands += 1
-        token = f"{leg.leg_id}:{self._commands}"
+        token = self._core.new_token(leg)
         leg.command = Command(token, hold=hold)
         self._outbox.actions.append(StartTimer(COMMAND_TIMER + token, COMMAND_TIMEOUT))
         self._pursue(leg)
@@ -154,7 +156,7 @@ class Renegotiation:
     def _pursue(self, leg: Leg) -> None:
         """Send a leg's phone the offer that it should have, unless it has it or another one is on its way."""
         branch = leg.talking
-        if branch is None or leg.own_offer is not None or leg.reoffering:
+        if branch is None or not leg.connected or leg.own_offer is not None or leg.reoffering:
             return
         direction = self._direction_for(leg)
         if direction != leg.told:
@@ -165,14 +167,17 @@ class Renegotiation:
     def _direction_for(self, leg: Leg) -> MediaDirection:
         if leg.held_by_api if leg.command is None else leg.command.hold:
             return "inactive"
-        return "sendonly" if self._other(leg).held_by_api else "sendrecv"
+        return "sendonly" if self._core.other(leg).held_by_api else "sendrecv"
 
     def _written(self, branch: Branch, offer: OwnOffer, sdp: bytes, _now: float) -> None:
+        if branch.leg.own_offer is not offer:  # its phone has left
+            return
         offer.sent = True
         self._outbox.actions.append(SendOffer(branch.branch_id, sdp))
 
     def _not_written(self, leg: Leg, offer: OwnOffer, reason: str, _now: float) -> None:
-        self._give_up(leg, offer, MediaFailedError(f"The media plane failed: {reason}"))
+        if leg.own_offer is offer:
+            self._give_up(leg, offer, MediaFailedError(f"The media plane failed: {reason}"))
 
     def _give_up(self, leg: Leg, offer: OwnOffer, error: KobzaError) -> None:
         """End an offer of ours that came to nothing.
@@ -197,15 +202,24 @@ class Renegotiation:
             self._outbox.actions.append(StopTimer(COMMAND_TIMER + command.token))
             self._outbox.actions.append(CommandDone(command.token, leg.state))
         self._play(leg)
-        other = self._other(leg)
-        self._play(other)
-        self._pursue(other)
+        self.follow(self._core.other(leg))
+
+    # when a side has changed hands
+
+    def leave(self, leg: Leg) -> None:
+        """Forget a leg whose phone leaves; its open re-INVITE wants an answer all the same (RFC 3261, 15.1.2)."""
+        if leg.reoffering and leg.talking is not None:
+            leg.reoffering = False
+            self._outbox.actions.append(RejectOffer(leg.talking.branch_id, 487))
+        leg.own_offer = None
+
+    def follow(self, leg: Leg) -> None:
+        """Let a side have what follows from the other one: music or voice, and the offer that says so."""
+        self._play(leg)
+        self._pursue(leg)
 
     def _play(self, leg: Leg) -> None:
-        music = self._other(leg).held_by_api and not leg.held_by_api
+        music = self._core.other(leg).held_by_api and not leg.held_by_api
         if music is not leg.playing_music:
             leg.playing_music = music
             self._outbox.actions.append(MediaPlay(leg.side, "music" if music else "none"))
-
-    def _other(self, leg: Leg) -> Leg:
-        return self._core.callee if leg is self._core.caller else self._core.caller

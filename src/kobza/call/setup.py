@@ -10,7 +10,6 @@ from kobza.call.actions import (
     MediaAnswer,
     MediaOffer,
     MediaPlay,
-    MediaRecord,
     Progress,
     SideName,
     StartTimer,
@@ -26,7 +25,7 @@ from kobza.call.causes import (
     cause_from_sip,
 )
 from kobza.call.core import RING_TIMER, CallCore
-from kobza.call.events import CallAnswered, CallRinging, OriginatorRang, RecordingStarted
+from kobza.call.events import CallAnswered, CallRinging, OriginatorRang
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
 
@@ -41,9 +40,7 @@ class Setup:
         "_core",
         "_early",
         "_late_offer",
-        "_new_id",
         "_progressed",
-        "_record_id",
         "_ring_timeout",
         "_ringback",
         "_targets",
@@ -54,14 +51,10 @@ class Setup:
         core: CallCore,
         targets: Sequence[Target],
         ring_timeout: float,
-        record_id: str | None,
-        new_id: Callable[[], str],
     ) -> None:
         self._core = core
         self._targets = targets
         self._ring_timeout = ring_timeout
-        self._record_id = record_id
-        self._new_id = new_id
         self._early: Branch | None = None  # the branch whose early media the caller hears
         self._late_offer = False  # the caller's INVITE had no offer: its ACK brings the answer
         self._progressed = False  # the caller was told that it rings
@@ -100,7 +93,7 @@ class Setup:
         core = self._core
         core.enter(Phase.ORIGINATOR_RINGING if leg is core.caller else Phase.RINGING)
         for target in targets:
-            branch_id = self._new_id()
+            branch_id = core.new_id()
             core.add_branch(leg, branch_id)
             core.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
 
@@ -224,9 +217,8 @@ class Setup:
         caller.change(LegState.ESTABLISHED, now)
         callee.change(LegState.ESTABLISHED, now)
         facts.append(CallAnswered(core.call_id, now, callee.party.number, callee.leg_id))
-        if self._record_id is not None:
-            actions.append(MediaRecord(self._record_id))
-            facts.append(RecordingStarted(core.call_id, now, self._record_id))
+        core.record_party(caller.party, now)
+        core.record_party(callee.party, now)
         core.tell_hold(caller, now)  # an originator may have held while the destination rang
 
     def confirmed(self, sdp: bytes, now: float) -> bool:
@@ -255,7 +247,7 @@ class Setup:
         """
         if self._core.phase in (Phase.ORIGINATOR_RINGING, Phase.RINGING):
             self._core.end(NO_ANSWER, 480, "network", now)
-        elif self._core.phase not in (Phase.TALKING, Phase.ENDED):
+        elif not self._core.answered and self._core.phase is not Phase.ENDED:
             self._core.terminate(TEMPORARY_FAILURE, now)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from kobza.call.causes import NORMAL_CLEARING, NORMAL_UNSPECIFIED
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import (
     CallAnswered,
@@ -15,9 +16,11 @@ from kobza.call.events import (
     CallResumed,
     CallRinging,
     CallStarted,
+    CallTransferred,
     OriginatorRang,
     RecordingStarted,
     ReleasedBy,
+    TransferAnswered,
 )
 from kobza.call.routing import Party
 
@@ -73,6 +76,7 @@ class _Owner:
 
     __slots__ = (
         "alerting_ms",
+        "answered_ms",
         "call_direction",
         "calls",
         "client_state",
@@ -80,42 +84,47 @@ class _Owner:
         "leg_id",
         "number",
         "other",
-        "sees_recording",
         "sequence",
     )
 
-    def __init__(self, started: CallStarted, own: Party, other: Party, enterprise_id: str, *, calls: bool) -> None:
+    def __init__(
+        self, leg_id: str, own: Party, other: Party, enterprise_id: str, client_state: str | None, *, calls: bool
+    ) -> None:
         self.calls = calls
         self.enterprise_id = enterprise_id
         self.number = own.number
         self.other = other.number
-        self.leg_id = started.caller_leg_id if calls else started.callee_leg_id
+        """The other side when the leg began; it stays that for the leg's life."""
+        self.leg_id = leg_id
         self.call_direction = direction_of(own, other, calls=calls)
-        local = self.call_direction == "local"
-        self.client_state = started.client_state if calls or local else None
-        self.sees_recording = own.record or (local and other.record)
+        self.client_state = client_state
         self.sequence = 0
         self.alerting_ms: int | None = None
+        self.answered_ms: int | None = None
 
 
 class OwnerStates:
     """The call states of one call: feed it every fact of the call, in order.
 
     An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed` of
-    its own leg; and `finished` exactly once if it was told anything before. The originator of a click2dial call is
-    always told `finished`, because the API gave its leg's id away. `extended_for` names the enterprises for which the
-    states `held` and `resumed` are made at all, so that the sequence has no gaps for the others; None: all.
+    its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
+    side away. Who is called by a transfer is told of a leg of its own. The originator of a click2dial call is always
+    told `finished`, because the API gave its leg's id away. `extended_for` names the enterprises for which the states
+    `held` and `resumed` are made at all, so that the sequence has no gaps for the others; None: all. The client_state
+    is told to the enterprise that gave it.
     """
 
-    __slots__ = ("_answered_ms", "_extended_for", "_new_id", "_originated", "_owners", "_record_id")
+    __slots__ = ("_client_state", "_extended_for", "_new_id", "_originated", "_owners", "_record_ids")
 
     def __init__(self, new_id: Callable[[], str], *, extended_for: Collection[str] | None = None) -> None:
         self._new_id = new_id
         self._extended_for = extended_for
-        self._owners: tuple[_Owner, ...] = ()
+        self._owners: list[_Owner] = []
         self._originated = False
-        self._answered_ms: int | None = None
-        self._record_id: str | None = None
+        self._client_state: tuple[str | None, str | None] = (None, None)
+        """Whose it is, and what it says."""
+        self._record_ids: dict[str, str] = {}
+        """By enterprise."""
 
     def feed(self, fact: CallFact) -> list[OwnerState]:
         """Take the next fact; return the states that follow from it, the calling side's first."""
@@ -123,38 +132,61 @@ class OwnerStates:
             case CallRinging() | OriginatorRang():
                 return self._ring(fact)
             case CallAnswered():
-                self._answered_ms = to_ms(fact.at)
-                return [self._state(owner, StateType.ESTABLISHED, fact) for owner in self._owners]
+                return [self._established(owner, fact) for owner in self._owners]
             case CallEnded():
                 return self._finish(fact)
             case CallStarted():
                 self._start(fact)
                 return []
             case RecordingStarted():
-                self._record_id = fact.record_id
+                self._record_ids[fact.enterprise_id] = fact.record_id
                 return []
             case CallHeld():
                 return self._extended(StateType.HELD, fact)
             case CallResumed():
                 return self._extended(StateType.RESUMED, fact)
+            case CallTransferred():
+                return self._transfer(fact)
+            case TransferAnswered():
+                return [self._established(owner, fact) for owner in self._owners if owner.leg_id == fact.leg_id]
             case _:
                 raise TypeError(f"not a call fact: {fact!r}")
 
     def _start(self, fact: CallStarted) -> None:
         caller, callee = fact.caller, fact.callee
-        owners = []
-        if caller.owner and caller.enterprise_id is not None:
-            owners.append(_Owner(fact, caller, callee, caller.enterprise_id, calls=True))
-        if callee.owner and callee.enterprise_id is not None:
-            owners.append(_Owner(fact, callee, caller, callee.enterprise_id, calls=False))
-        self._owners = tuple(owners)
+        self._client_state = (caller.enterprise_id, fact.client_state)
+        self._add_owner(fact.caller_leg_id, caller, callee, calls=True)
+        self._add_owner(fact.callee_leg_id, callee, caller, calls=False)
         self._originated = fact.origin == "api"
+
+    def _add_owner(self, leg_id: str, own: Party, other: Party, *, calls: bool) -> None:
+        if own.owner and own.enterprise_id is not None:
+            whose, client_state = self._client_state
+            own_state = client_state if whose == own.enterprise_id else None
+            self._owners.append(_Owner(leg_id, own, other, own.enterprise_id, own_state, calls=calls))
+
+    def _transfer(self, fact: CallTransferred) -> list[OwnerState]:
+        """Tell the owner that left of its end; the one who is called in its place is told when its phone rings."""
+        states = []
+        for owner in self._owners:
+            if owner.leg_id == fact.leg_id:
+                self._owners.remove(owner)
+                if owner.sequence:
+                    states.append(self._finished(owner, fact, fact.cause, fact.released_by))
+                break
+        self._add_owner(fact.new_leg_id, fact.party, fact.kept, calls=False)
+        return states
+
+    def _established(self, owner: _Owner, fact: CallFact) -> OwnerState:
+        owner.answered_ms = to_ms(fact.at)
+        return self._state(owner, StateType.ESTABLISHED, fact)
 
     def _ring(self, fact: CallRinging | OriginatorRang) -> list[OwnerState]:
         states = []
         own_phone_only = isinstance(fact, OriginatorRang)
         for owner in self._owners:
-            if owner.alerting_ms is None and (not own_phone_only or owner.leg_id == fact.leg_id):
+            rings = owner.alerting_ms is None and owner.answered_ms is None
+            if rings and (not own_phone_only or owner.leg_id == fact.leg_id):
                 owner.alerting_ms = to_ms(fact.at)
                 states.append(self._state(owner, StateType.ALERTING, fact))
         return states
@@ -171,11 +203,13 @@ class OwnerStates:
         for owner in self._owners:
             promised = self._originated and owner.calls
             if owner.sequence or promised:
-                states.append(self._finished(owner, fact))
-        self._owners = ()
+                gave_up = fact.cause == NORMAL_CLEARING and fact.sip_status == 200 and owner.answered_ms is None
+                cause = NORMAL_UNSPECIFIED if gave_up else fact.cause
+                states.append(self._finished(owner, fact, cause, fact.released_by))
+        self._owners = []
         return states
 
-    def _finished(self, owner: _Owner, fact: CallEnded) -> OwnerState:
+    def _finished(self, owner: _Owner, fact: CallFact, cause: int, released_by: ReleasedBy) -> OwnerState:
         ended_ms = to_ms(fact.at)
         owner.sequence += 1
         return OwnerState(
@@ -190,11 +224,11 @@ class OwnerStates:
             call_direction=owner.call_direction,
             at=fact.at,
             client_state=owner.client_state,
-            cause=fact.cause,
-            call_duration=talk_seconds(self._answered_ms, ended_ms),
-            ringing=ringing_seconds(owner.alerting_ms, self._answered_ms, ended_ms),
-            released_by=fact.released_by,
-            record_id=self._record_id if owner.sees_recording else None,
+            cause=cause,
+            call_duration=talk_seconds(owner.answered_ms, ended_ms),
+            ringing=ringing_seconds(owner.alerting_ms, owner.answered_ms, ended_ms),
+            released_by=released_by,
+            record_id=self._record_ids.get(owner.enterprise_id),
         )
 
     def _state(self, owner: _Owner, state_type: StateType, fact: CallFact) -> OwnerState:

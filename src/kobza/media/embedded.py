@@ -8,15 +8,19 @@ from typing import Final
 
 from kobza.media.messages import (
     Configure,
+    Digits,
+    DigitsDone,
     Open,
     Opened,
     OpenFailed,
+    Pause,
     Record,
     RecordingStopped,
     Release,
     Released,
     Report,
     SideFlow,
+    StopRecord,
     TimedOut,
 )
 from kobza.media.negotiation import CallMedia
@@ -90,6 +94,8 @@ class EmbeddedPlane(MediaPlane):
         """Record id to call id and spool of the recordings whose RecordingClosed has not come."""
         self._ports: dict[str, set[int]] = {}
         """The even ports that the relay holds for a call, until it says that they are closed."""
+        self._digits: dict[int, tuple[str, Done]] = {}
+        """By request: the call, and who waits for its digits to be out."""
         self._sessions = 0
         self._link: RelayLink | None = None
         self._dead: RelayLink | None = None
@@ -187,6 +193,35 @@ class EmbeddedPlane(MediaPlane):
             call.media.sides[target].plays = what
             self._configure(call_id, call)
 
+    def mute(self, call_id: str, *, source: Side, on: bool) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.media.sides[source].muted = on
+            self._configure(call_id, call)
+
+    def digits(self, call_id: str, *, target: Side, digits: str, done: Done) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is None or self._link is None:
+            done(MediaError("no such call"))
+            return
+        try:
+            payload_type = call.media.event_type(target)
+        except MediaError as error:
+            done(error)
+            return
+        self._last_request += 1
+        self._digits[self._last_request] = (call_id, done)
+        self._link.send(Digits(self._last_request, call_id, target, payload_type, digits))
+
+    def leave(self, call_id: str, *, side: Side) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.media.leave(side)
+            self._configure(call_id, call)
+
     def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
         """See MediaPlane."""
         if self._link is None or call_id not in self._calls:
@@ -196,6 +231,16 @@ class EmbeddedPlane(MediaPlane):
         self._recordings[record_id] = (call_id, spool)
         self._link.send(Record(call_id, record_id, str(spool)))
 
+    def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
+        """See MediaPlane."""
+        if self._link is not None:
+            self._link.send(Pause(call_id, record_id, on))
+
+    def stop_recording(self, call_id: str, *, record_id: str) -> None:
+        """See MediaPlane."""
+        if self._link is not None:
+            self._link.send(StopRecord(call_id, record_id))
+
     def release(self, call_id: str) -> None:
         """See MediaPlane."""
         call = self._calls.pop(call_id, None)
@@ -204,6 +249,12 @@ class EmbeddedPlane(MediaPlane):
         if self._link is not None:
             self._link.send(Release(call_id))
         self._fail_waiting(call, MediaError("the call was released"))
+        if self._digits:
+            self._fail_digits([number for number, (of, _) in self._digits.items() if of == call_id])
+
+    def _fail_digits(self, requests: list[int]) -> None:
+        for number in requests:
+            self._digits.pop(number)[1](MediaError("the call was released"))
 
     # what they have in common
 
@@ -292,6 +343,11 @@ class EmbeddedPlane(MediaPlane):
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
+            case DigitsDone():
+                waiting = self._digits.pop(report.request, None)
+                if waiting is not None:
+                    gone = MediaError("not acceptable: the phone on the other side takes no more DTMF events")
+                    waiting[1](b"" if report.sent else gone)
             case RecordingStopped():
                 if report.reason:
                     log.error("recording %s of call %s: %s", report.record_id, report.call_id, report.reason)
@@ -348,6 +404,7 @@ class EmbeddedPlane(MediaPlane):
         self._restart = asyncio.create_task(self._start_again())
         for call in calls.values():
             self._fail_waiting(call, MediaError("the relay died"))
+        self._fail_digits(list(self._digits))
         self.on_event(MediaPlaneLost(tuple(calls)))
         self._give_up_recordings()
 

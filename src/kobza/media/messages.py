@@ -38,7 +38,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     `source` is what the phone hears. `tone_type` is the payload type of a tone to it (0 mu-law, 8 A-law in `tone_law`),
     -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `renamed`
     which payload types toward it have another number than the other side uses. `watched`: it must send, else
-    MediaTimedOut.
+    MediaTimedOut. `muted`: of its speech the other side gets as much silence, and the recording nothing; `events` is
+    then the payload type of the DTMF events from it, which pass, -1 for none.
     """
 
     rtp: Peer | None = None
@@ -50,6 +51,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     laws: dict[int, int] = {}
     renamed: dict[int, int] = {}
     watched: bool = False
+    muted: bool = False
+    events: int = -1
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -66,6 +69,31 @@ class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
     call_id: str
     record_id: str
     spool: str
+
+
+class Pause(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Let a recording run on in silence, or (`on` False) record again. Nothing for a recording that has ended."""
+
+    call_id: str
+    record_id: str
+    on: bool
+
+
+class StopRecord(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """End a recording before its call. Answered by RecordingStopped."""
+
+    call_id: str
+    record_id: str
+
+
+class Digits(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Send DTMF events to a side, after those that are on their way. Answered by DigitsDone, unless it is released."""
+
+    request: int
+    call_id: str
+    side: Side
+    payload_type: int
+    digits: str
 
 
 class Release(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -117,14 +145,21 @@ class RecordingStopped(msgspec.Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class DigitsDone(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The digits of a request went out; `sent` False: not all of them, the side takes no more."""
+
+    request: int
+    sent: bool
+
+
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The answer to a Ping; with number 0 the first message of a relay that is ready."""
 
     number: int
 
 
-Command = Open | Configure | Record | Release | Ping
-Report = Opened | OpenFailed | Released | TimedOut | RecordingStopped | Pong
+Command = Open | Configure | Record | Pause | StopRecord | Digits | Release | Ping
+Report = Opened | OpenFailed | Released | TimedOut | RecordingStopped | DigitsDone | Pong
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

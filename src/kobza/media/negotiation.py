@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from kobza.media.messages import SideFlow, SourceName
 from kobza.media.plane import MediaError, Side, ToneName
+from kobza.rtp.continuity import CLOCK
 from kobza.rtp.g711 import Law
 from kobza.sdp.audio import Audio, Direction, audio_of
 from kobza.sdp.codecs import (
     OWN_CODECS,
+    TELEPHONE_EVENT,
     Codec,
     codecs_with_types_of,
     common_codecs,
@@ -51,6 +53,7 @@ class SideMedia:
         "directed",
         "holds",
         "local",
+        "muted",
         "offer",
         "offered",
         "plays",
@@ -61,10 +64,14 @@ class SideMedia:
     def __init__(self, host: str, session_id: str) -> None:
         self._host = host
         self._origin = new_origin(session_id, host)
+        self.port = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Know of no phone: at the beginning, and when one has gone and another one is to come on the same port."""
         self._said: LocalAudio | None = None
         self._layout: tuple[Media, ...] = ()
         self._layout_index = 0
-        self.port = 0
         self.offer: _Offer | None = None
         """The phone's offer that the other side has to answer."""
         self.offered: LocalAudio | None = None
@@ -76,6 +83,7 @@ class SideMedia:
         self.holds = False
         """Its phone put the call on hold."""
         self.plays: ToneName = "none"
+        self.muted = False
 
     @property
     def agreed(self) -> bool:
@@ -112,6 +120,13 @@ class SideMedia:
         if self._said is not None and local != self._said:
             self._origin = next_version(self._origin)
         self._said = local
+
+    @property
+    def common(self) -> tuple[Codec, ...]:
+        """What the phone named and was told too, in its order and with its payload types."""
+        if self.remote is None:
+            return ()
+        return self.remote.codecs if self.local is None else common_codecs(self.remote.codecs, self.local.codecs)
 
     @property
     def sends(self) -> bool:
@@ -165,7 +180,7 @@ class CallMedia:
         if source is not None:
             side = self.sides[source]
             if side.local is not None and side.remote is not None:
-                codecs = first_speech_with_events(side.remote.codecs) or OWN_CODECS
+                codecs = first_speech_with_events(side.common) or OWN_CODECS
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
@@ -229,6 +244,24 @@ class CallMedia:
         side.directed = side.offered.direction
         self._hear_hold(side, audio.direction)
 
+    def leave(self, which: Side) -> None:
+        """Forget the phone of a side; what the other one had offered it is settled."""
+        self.sides[which].begin()
+        self.sides[which.other].offer = None
+
+    def event_type(self, target: Side) -> int:
+        """Return the payload type under which a side takes DTMF events now; raise MediaError when it takes none.
+
+        They share the stream of the speech, and so its clock (RFC 4733, section 2.1): only 8,000 Hz is counted here.
+        """
+        side = self.sides[target]
+        if not side.receives:
+            raise MediaError("not acceptable: the phone on the other side wants to hear nothing now")
+        codecs = first_speech_with_events(side.common)
+        if len(codecs) < 2 or codecs[1].rate != CLOCK:
+            raise MediaError("not acceptable: the phone on the other side takes no DTMF events (RFC 4733)")
+        return codecs[1].payload_type
+
     def _hear_hold(self, side: SideMedia, said: Direction) -> None:
         """Learn from a phone's direction whether it holds. The echo of our own "inactive" says nothing about it."""
         if side.directed is not Direction.INACTIVE or said is not Direction.INACTIVE:
@@ -252,6 +285,8 @@ class CallMedia:
             laws=_laws(side),
             renamed=_renamed(other, side.remote.codecs),
             watched=side.watched,
+            muted=side.muted,
+            events=_events_from(side) if side.muted else -1,
         )
 
 
@@ -271,6 +306,12 @@ def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
         if codec.key in _LAWS:
             return codec.payload_type, int(_LAWS[codec.key])
     return -1, int(Law.A)
+
+
+def _events_from(side: SideMedia) -> int:
+    """Return the payload type that a side was told to use for DTMF events, -1 for none."""
+    codecs = side.local.codecs if side.local is not None else ()
+    return next((codec.payload_type for codec in codecs if codec.name.lower() == TELEPHONE_EVENT), -1)
 
 
 def _laws(side: SideMedia) -> dict[int, int]:

@@ -122,8 +122,35 @@ class MediaPlane(Protocol):
         """
         ...
 
+    def mute(self, call_id: str, *, source: Side, on: bool) -> None:
+        """Let the other side hear silence instead of a side's voice, or its voice again. DTMF of its phone passes."""
+        ...
+
+    def digits(self, call_id: str, *, target: Side, digits: str, done: Done) -> None:
+        """Send DTMF to a side as events (RFC 4733), after what is on its way; `done` gets b"" when all are out.
+
+        `digits`: 0 to 9, *, #, A to D, and a comma for half a second of pause. A phone that takes no events, or holds,
+        makes a MediaError "not acceptable".
+        """
+        ...
+
+    def leave(self, call_id: str, *, side: Side) -> None:
+        """The phone of a side has gone and the call stays: another one may be offered in its place, by `offer`."""
+        ...
+
     def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
-        """Record from now until `release` what the sides hear of each other. RecordingClosed follows in any case."""
+        """Record from now until `release` what the sides hear of each other. RecordingClosed follows in any case.
+
+        Several recordings of a call may run beside each other.
+        """
+        ...
+
+    def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
+        """Let a recording run on in silence, or (`on` False) record again."""
+        ...
+
+    def stop_recording(self, call_id: str, *, record_id: str) -> None:
+        """End a recording before its call does; RecordingClosed follows."""
         ...
 
     def release(self, call_id: str) -> None:

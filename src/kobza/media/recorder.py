@@ -75,6 +75,20 @@ class Spool:
             log.error("recording %s of call %s stopped: %s", self.record_id, self.call_id, reason)
 
 
+class Spools:
+    """Several recordings of one call, each with every packet: one for each enterprise that asked for it."""
+
+    __slots__ = ("_spools",)
+
+    def __init__(self, spools: tuple[Spool, ...]) -> None:
+        self._spools = spools
+
+    def packet(self, kind: int, law: int, data: bytes) -> None:
+        """Append a packet to each."""
+        for spool in self._spools:
+            spool.packet(kind, law, data)
+
+
 class _Job(NamedTuple):
     spool: Spool
     data: bytes

@@ -19,11 +19,14 @@ from kobza.media import tones
 from kobza.media.messages import (
     Command,
     Configure,
+    Digits,
+    DigitsDone,
     Frames,
     MalformedStream,
     Open,
     Opened,
     OpenFailed,
+    Pause,
     Ping,
     Pong,
     Record,
@@ -31,6 +34,7 @@ from kobza.media.messages import (
     Release,
     Released,
     Report,
+    StopRecord,
     TimedOut,
     decode_command,
     encode,
@@ -67,6 +71,7 @@ class Relay(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._calls: dict[str, RelayCall] = {}
         self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
+        self._dialling: dict[RelaySide, None] = {}
         self._tone_timer: asyncio.TimerHandle | None = None
         self._tone_due = 0.0
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
@@ -114,6 +119,7 @@ class Relay(asyncio.Protocol):
         """Close everything, spools included, and let the last reports leave."""
         self._sweeper.cancel()
         self._playing.clear()
+        self._dialling.clear()
         for call_id in list(self._calls):
             self._release(call_id)
         self._writer.stop(SPOOL_PATIENCE)
@@ -144,6 +150,16 @@ class Relay(asyncio.Protocol):
                     call.record(Path(command.spool), command.record_id)
                 else:
                     self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
+            case Pause():
+                call = self._calls.get(command.call_id)
+                if call is not None:
+                    call.pause(command.record_id, on=command.on)
+            case StopRecord():
+                call = self._calls.get(command.call_id)
+                if call is not None:
+                    call.stop_recording(command.record_id)
+            case Digits():
+                self._dial(command)
             case Release():
                 self._release(command.call_id)
             case Ping():
@@ -171,6 +187,7 @@ class Relay(asyncio.Protocol):
         if call is not None:
             for side in call.sides.values():
                 self._playing.pop(side, None)
+                self._dialling.pop(side, None)
             self._report(Released(call_id, call.release()))
 
     def _spool_closed(self, spool: Spool) -> None:
@@ -193,14 +210,32 @@ class Relay(asyncio.Protocol):
             self._playing.pop(side, None)
         for side in call.playing():
             self._playing[side] = TONES[side.flow.source](side.tone_law)
-        if self._playing and self._tone_timer is None:
+        self._tick()
+
+    def _dial(self, command: Digits) -> None:
+        """Begin to send digits to a side, or let them wait behind those that it is being sent."""
+        call = self._calls.get(command.call_id)
+        side = None if call is None else call.sides.get(command.side)
+        if side is None:
+            self._report(DigitsDone(command.request, sent=False))
+            return
+        side.dial(command.request, command.payload_type, command.digits)
+        self._dialling[side] = None
+        self._tick()
+
+    def _tick(self) -> None:
+        """Begin to send at the pace of packets, unless that is being done."""
+        if (self._playing or self._dialling) and self._tone_timer is None:
             self._tone_due = self._loop.time()
             self._play()
 
     def _play(self) -> None:
-        """Send each side that hears a tone its next packet; every 20 ms by the clock, however late the timer is."""
+        """Send each side that hears a tone or digits its next packet.
+
+        Every 20 ms by the clock, however late the timer is.
+        """
         self._tone_timer = None
-        if not self._playing:
+        if not self._playing and not self._dialling:
             return
         now = self._loop.time()
         missed = int((now - self._tone_due) / TONE_INTERVAL)
@@ -208,6 +243,11 @@ class Relay(asyncio.Protocol):
             self._tone_due += (missed - TONE_CATCH_UP) * TONE_INTERVAL
         while self._tone_due <= now:
             self._tone_due += TONE_INTERVAL
+            for side in list(self._dialling):
+                for request, sent in side.send_digit():
+                    self._report(DigitsDone(request, sent))
+                if not side.is_dialling:
+                    del self._dialling[side]
             for side, payloads in self._playing.items():
                 side.send_tone(payloads)
         self._tone_timer = self._loop.call_at(self._tone_due, self._play)

@@ -7,7 +7,7 @@ from typing import Final
 from kobza.media import tones
 from kobza.media.messages import SideFlow
 from kobza.media.plane import Side
-from kobza.media.recorder import Spool, SpoolWriter
+from kobza.media.recorder import Spool, Spools, SpoolWriter
 from kobza.media.relay_side import RelaySide
 
 TONES: Final = {"ringback": tones.ringback, "music": tones.music}
@@ -16,14 +16,27 @@ TONES: Final = {"ringback": tones.ringback, "music": tones.music}
 class RelayCall:
     """One call. `open` before anything else."""
 
-    __slots__ = ("_armed_at", "_loop", "_timed_out", "_watched_since", "_writer", "call_id", "sides", "spool")
+    __slots__ = (
+        "_active",
+        "_armed_at",
+        "_loop",
+        "_recordings",
+        "_timed_out",
+        "_watched_since",
+        "_writer",
+        "call_id",
+        "sides",
+    )
 
     def __init__(self, loop: AbstractEventLoop, call_id: str, writer: SpoolWriter) -> None:
         self._loop = loop
         self._writer = writer
         self.call_id = call_id
         self.sides: dict[Side, RelaySide] = {}
-        self.spool: Spool | None = None
+        self._recordings: dict[str, Spool] = {}
+        """By record id: those that are open."""
+        self._active: dict[str, Spool] = {}
+        """Those of them that are not paused."""
         self._armed_at: float | None = None
         self._watched_since: dict[Side, float] = {}
         self._timed_out = False
@@ -35,7 +48,7 @@ class RelayCall:
         if replaced is not None:
             replaced.close()
         self.sides[side] = opened
-        opened.spool = self.spool
+        opened.spool = self._tap()
         other = self.sides.get(side.other)
         if other is not None:
             opened.other, other.other = other, opened
@@ -59,19 +72,39 @@ class RelayCall:
             relay_side.configure(flow)
 
     def record(self, path: Path, record_id: str) -> None:
-        """Begin a recording. One that runs already is closed first."""
-        self.stop_recording()
-        self.spool = self._writer.open(path, self.call_id, record_id)
-        for side in self.sides.values():
-            side.spool = self.spool
+        """Begin a recording, beside those that run. One of the same id is closed first."""
+        self.stop_recording(record_id)
+        self._recordings[record_id] = self._active[record_id] = self._writer.open(path, self.call_id, record_id)
+        self._choose_tap()
 
-    def stop_recording(self) -> None:
-        """End the recording, if there is one."""
-        if self.spool is not None:
-            self._writer.close(self.spool)
-            self.spool = None
-            for side in self.sides.values():
-                side.spool = None
+    def pause(self, record_id: str, *, on: bool) -> None:
+        """Let a recording run on in silence, or record again."""
+        spool = self._recordings.get(record_id)
+        if spool is not None:
+            if on:
+                self._active.pop(record_id, None)
+            else:
+                self._active[record_id] = spool
+            self._choose_tap()
+
+    def stop_recording(self, record_id: str) -> None:
+        """End a recording, if it is there."""
+        spool = self._recordings.pop(record_id, None)
+        if spool is not None:
+            self._active.pop(record_id, None)
+            self._choose_tap()
+            self._writer.close(spool)
+
+    def _tap(self) -> Spool | Spools | None:
+        """Return what takes the packets of both sides: nothing, the one recording, or all that run."""
+        if len(self._active) > 1:
+            return Spools(tuple(self._active.values()))
+        return next(iter(self._active.values()), None)
+
+    def _choose_tap(self) -> None:
+        tap = self._tap()
+        for side in self.sides.values():
+            side.spool = tap
 
     def sweep(self, now: float, timeout: float) -> Side | None:
         """Return a side that should send and has been silent for `timeout` seconds; once a call.
@@ -97,7 +130,8 @@ class RelayCall:
 
     def release(self) -> list[int]:
         """Close everything; return the even ports that are free now."""
-        self.stop_recording()
+        for record_id in list(self._recordings):
+            self.stop_recording(record_id)
         ports = [side.port for side in self.sides.values()]
         for side in self.sides.values():
             side.close()

@@ -9,16 +9,20 @@ guesses the port could take a call over.
 import random
 import socket
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from kobza.media.digits import STEP_SAMPLES, steps
 from kobza.media.messages import Peer, SideFlow, SourceName
 from kobza.media.plane import Side
-from kobza.media.recorder import NO_LAW, Spool
+from kobza.media.recorder import NO_LAW, Spool, Spools
 from kobza.media.spool import KINDS, MAX_PACKET
 from kobza.rtp.continuity import OutgoingStream
-from kobza.rtp.g711 import Law
-from kobza.rtp.packet import HEADER_BYTES, is_rtcp
+from kobza.rtp.errors import MalformedRtp
+from kobza.rtp.event import TelephoneEvent
+from kobza.rtp.g711 import SILENCE, Law
+from kobza.rtp.packet import HEADER_BYTES, RtpPacket, is_rtcp
 
 RELEARN_AFTER: Final = 3.0
 """Seconds of silence after which packets from a new source are believed."""
@@ -50,7 +54,9 @@ class RelaySide:
     """One side. `other` is set once both sides are open; until then nothing is relayed."""
 
     __slots__ = (
+        "_digits",
         "_first_of_tone",
+        "_in_digit",
         "_kind",
         "_loop",
         "_named",
@@ -64,6 +70,7 @@ class RelaySide:
         "_send_rtcp",
         "_shunned",
         "_shunned_until",
+        "_speech",
         "_stream",
         "_swept",
         "_swept_rtcp",
@@ -125,8 +132,13 @@ class RelaySide:
         self._renamed: bytes | None = None
         self.tone_position = 0
         self._first_of_tone = True
-        self.spool: Spool | None = None
-        self.laws = bytes([NO_LAW]) * 128
+        self._digits: deque[tuple[int, int, Iterator[TelephoneEvent | None]]] = deque()
+        """DTMF on its way to the phone: request, payload type, and the steps that are left of it."""
+        self._in_digit = False
+        self.spool: Spool | Spools | None = None
+        self._speech = _NO_LAWS
+        self.laws = _NO_LAWS
+        """By payload type: the law of what is recorded."""
         self.dropped = 0
         """Packets that were malformed, came from strangers, or could not be sent."""
         loop.add_reader(self._rtp, self._readable)
@@ -150,14 +162,20 @@ class RelaySide:
             self._rtcp_named = self.rtcp_peer = self._address(flow.rtcp)
         if flow.source != self.flow.source:
             self._switch(flow.source)
-        if flow.laws != self.flow.laws:
-            self.laws = bytes(flow.laws.get(payload_type, NO_LAW) for payload_type in range(128))
+        if flow.laws != self.flow.laws or flow.muted is not self.flow.muted:
+            self._speech = bytes(flow.laws.get(payload_type, NO_LAW) for payload_type in range(128))
+            self.laws = _NO_LAWS if flow.muted else self._speech
         if flow.renamed != self.flow.renamed:
             self._renamed = _renaming(flow.renamed)
             self._choose_rewriting()
         self.flow = flow
+        self._choose_relaying()
         if self.other is not None:
-            self.other.relaying = flow.source == "relay"
+            self.other._choose_rewriting()  # noqa: SLF001  the same class
+
+    def _choose_relaying(self) -> None:
+        if self.other is not None:
+            self.other.relaying = self.flow.source == "relay" and not self._in_digit
 
     def _name(self, peer: Peer | None) -> None:
         """The phone named another address: send there, and learn anew.
@@ -184,22 +202,53 @@ class RelaySide:
         """What the phone hears comes from elsewhere: from now on its stream is numbered here, so that it goes on."""
         self.tone_position = 0
         self._first_of_tone = True
-        if source in ("ringback", "music") and self._stream is None:
+        if source in ("ringback", "music"):
+            self._own_stream()
+
+    def _own_stream(self) -> OutgoingStream:
+        """Return the stream that is numbered here, from now on at the latest."""
+        stream = self._stream
+        if stream is None:
             now = self._loop.time()
             if self.sent is not None:
-                self._stream = OutgoingStream.after(self.sent, now)
+                stream = OutgoingStream.after(self.sent, now)
             else:
                 bits = random.SystemRandom().getrandbits
-                self._stream = OutgoingStream(ssrc=bits(32), sequence=bits(15), timestamp=bits(32), now=now)
+                stream = OutgoingStream(ssrc=bits(32), sequence=bits(15), timestamp=bits(32), now=now)
+            self._stream = stream
             self._choose_rewriting()
+        return stream
 
     def _choose_rewriting(self) -> None:
-        self.rewrite = self._rewritten if self._stream is not None or self._renamed is not None else None
+        muted = self.other is not None and self.other.flow.muted
+        self.rewrite = self._rewritten if muted or self._stream is not None or self._renamed is not None else None
 
     def _rewritten(self, data: bytes) -> bytes:
+        """Return what a packet of the other side becomes on its way to this one; b"" for nothing."""
+        if self.other is not None and self.other.flow.muted:
+            data = self.other._hushed(data)  # noqa: SLF001  the same class
+            if not data:
+                return data
         if self._renamed is not None:
             data = data[:1] + data[1:2].translate(self._renamed) + data[2:]
         return data if self._stream is None else self._stream.relayed(data, self._loop.time())
+
+    def _hushed(self, data: bytes) -> bytes:
+        """Return a packet from this side with silence for its speech, b"" when its codec has none here.
+
+        A stream that stops could end the call: some phones and many carriers hang up on a silent line.
+        """
+        kind = data[1] & 0x7F
+        law = self._speech[kind]
+        if law == NO_LAW:
+            return data if kind == self.flow.events else b""
+        if data[0] == 0x80:
+            return data[:HEADER_BYTES] + bytes([SILENCE[Law(law)]]) * (len(data) - HEADER_BYTES)
+        try:
+            packet = RtpPacket.parse(data)
+        except MalformedRtp:
+            return b""
+        return b"\x80" + data[1:HEADER_BYTES] + bytes([SILENCE[Law(law)]]) * len(packet.payload)
 
     # the way of a packet
 
@@ -231,6 +280,8 @@ class RelaySide:
             return
         if to.rewrite is not None:
             data = to.rewrite(data)
+            if not data:
+                return
         try:
             to._send(data, to.rtp_peer)  # noqa: SLF001  the same class
         except OSError:
@@ -287,7 +338,7 @@ class RelaySide:
 
     def send_tone(self, payloads: tuple[bytes, ...]) -> None:
         """Send the next packet of a tone."""
-        if self.rtp_peer is None or self._stream is None:
+        if self.rtp_peer is None or self._stream is None or self._in_digit:
             return
         payload = payloads[self.tone_position % len(payloads)]
         self.tone_position += 1
@@ -299,6 +350,52 @@ class RelaySide:
             self._send(packet, self.rtp_peer)
         except OSError:
             self.dropped += 1
+
+    # digits
+
+    @property
+    def is_dialling(self) -> bool:
+        """Digits are on their way to the phone."""
+        return bool(self._digits)
+
+    def dial(self, request: int, payload_type: int, digits: str) -> None:
+        """Send digits, after those that are on their way; `send_digit` does it, step by step."""
+        self._digits.append((request, payload_type, steps(digits)))
+
+    def send_digit(self) -> list[tuple[int, bool]]:
+        """Do the next step of what is dialled; return the requests that are done, and whether all of each went out."""
+        if self.rtp_peer is None or self.flow.source == "none":
+            done = [(request, False) for request, _, _ in self._digits]
+            self._digits.clear()
+            self._between_digits()
+            return done
+        request, payload_type, left = self._digits[0]
+        try:
+            event = next(left)
+        except StopIteration:
+            self._digits.popleft()
+            return [(request, True)]
+        if event is None:
+            self._between_digits()
+            return []
+        first = not event.end and event.duration == STEP_SAMPLES
+        if first:
+            self._in_digit = True
+            self._choose_relaying()
+        now = self._loop.time()
+        packet = self._own_stream().event(payload_type, event.to_bytes(), first=first, now=now)
+        try:
+            self._send(packet, self.rtp_peer)
+        except OSError:
+            self.dropped += 1
+        return []
+
+    def _between_digits(self) -> None:
+        """Let the phone hear again what it hears else."""
+        if self._in_digit:
+            self._in_digit = False
+            self._first_of_tone = True
+            self._choose_relaying()
 
     def sweep(self, now: float) -> bool:
         """Look whether anything came since the last look; remember when. True when something ever came.
@@ -314,6 +411,9 @@ class RelaySide:
     def tone_law(self) -> Law:
         """The law of a tone to this side."""
         return Law(self.flow.tone_law)
+
+
+_NO_LAWS: Final = bytes([NO_LAW]) * 128
 
 
 def _renaming(renamed: dict[int, int]) -> bytes | None:

@@ -56,11 +56,7 @@ class CallBooks:
             entries += [CdrClosed(record) for record in records]
         for fact in facts:
             if isinstance(fact, RecordingStarted):
-                entries += [
-                    RecordingStored(fact.record_id, record.enterprise_id, fact.call_id, "recording", fact.at)
-                    for record in records
-                    if record.record_id is not None
-                ]
+                entries.append(RecordingStored(fact.record_id, fact.enterprise_id, fact.call_id, "recording", fact.at))
         return entries
 
 

@@ -5,19 +5,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from kobza.call.actions import SideName
 from kobza.call.causes import UNALLOCATED
-from kobza.call.directory import Subscriber
+from kobza.call.controls import RecordCommand
+from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import (
+    DestinationUnreachableError,
     KobzaError,
     NoRouteError,
     NotFoundError,
     NumberError,
     OriginatorBusyError,
     OriginatorUnreachableError,
+    ServiceNotEnabledError,
     WrongStateError,
 )
+from kobza.call.leg import RecordingState
+from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party, Refused, ToSubscriber, identity_of, party_of, route
 from kobza.call.states import Direction, direction_of
+from kobza.call.transfer import Destination
 from kobza.pbx.admission import Admission
 from kobza.pbx.dialling import Target
 from kobza.pbx.directory_view import DirectoryView
@@ -28,8 +35,11 @@ from kobza.pbx.switch import Switch
 from kobza.store import NotInStore, Store, numbers
 from kobza.store.entries import LegPromised
 
-ControlAction = Literal["clear", "hold", "unhold"]
+ControlAction = Literal["clear", "hold", "unhold", "mute", "unmute", "dtmf", "transfer"] | RecordCommand
 FINISHED: Final = "finished"
+NEEDED: Final = frozenset({Package.CONVERGENT, Package.API_FMC})
+HIDDEN_NUMBER: Final = "anonymous"
+"""The number of a caller from outside who hides it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,17 @@ class Originated:
 
     call_id: str
     call_control_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """What a leg is after a command."""
+
+    state: str
+    """alerting, established, held or finished."""
+    muted: bool
+    recording: tuple[str, RecordingState] | None
+    """The recording of the leg's enterprise: its id, and on, paused or stopped; None: it has none."""
 
 
 class Commands:
@@ -119,32 +140,87 @@ class Commands:
         await stored.wait()
         return originated
 
-    async def control(self, enterprise_id: str, call_control_id: str, action: ControlAction) -> str:
-        """Act on a leg; return its state afterwards, for hold and unhold once the phone has confirmed it.
+    async def control(
+        self,
+        enterprise_id: str,
+        call_control_id: str,
+        action: ControlAction,
+        *,
+        digits: str = "",
+        destination: str = "",
+    ) -> Controlled:
+        """Act on a leg; return what it is afterwards, for hold and unhold once the phone has confirmed it.
+
+        `digits` are those of `dtmf`, `destination` (normalized) is that of `transfer`.
 
         Raises:
-            KobzaError: NotFoundError, WrongStateError, NoAnswerFromPhoneError, CommandRefusedError, MediaFailedError.
+            KobzaError: NotFoundError, ServiceNotEnabledError, WrongStateError, NoAnswerFromPhoneError,
+                CommandRefusedError, MediaFailedError; for a transfer also NumberError, NoRouteError,
+                DestinationUnreachableError.
 
         """
-        live = self._leg(enterprise_id, call_control_id)
-        if action == "clear":
-            failed: list[KobzaError] = []
+        now = self._now()
+        live, own, other = self._leg(enterprise_id, call_control_id)
+        call = live.call
+        state: str | None = None
+        match action:
+            case "clear":
+                call.clear(call_control_id, now)
+                state = FINISHED
+            case "hold":
+                state = await self._outcome(live, call.hold(call_control_id, now))
+            case "unhold":
+                state = await self._outcome(live, call.unhold(call_control_id, now))
+            case "dtmf":
+                state = await self._outcome(live, call.digits(call_control_id, digits, now))
+            case "transfer":
+                token = self._transfer(live, call_control_id, own, other, destination, now)
+                state = await self._outcome(live, token)
+            case "mute" | "unmute":
+                call.mute(call_control_id, now, on=action == "mute")
+            case _:
+                call.record(call_control_id, action, now)
+        self._switch.feed(live, _nothing)
+        view = call.legs.get(call_control_id)
+        if view is None:
+            return Controlled(FINISHED, muted=False, recording=None)
+        return Controlled(state or view.state.value, view.muted, call.recording_of(call_control_id))
 
-            def clear() -> None:
-                try:
-                    live.call.clear(call_control_id, self._now())
-                except KobzaError as error:
-                    failed.append(error)
-
-            self._switch.feed(live, clear)
-            if failed:
-                raise failed[0]
-            return FINISHED
-        outcome = asyncio.get_running_loop().create_future()
-        enter = live.call.hold if action == "hold" else live.call.unhold
-        live.commands[enter(call_control_id, self._now())] = outcome
-        self._switch.feed(live, lambda: None)
+    async def _outcome(self, live: LiveCall, token: str) -> str:
+        """Let a call do what a command asked for, and wait for what comes of it."""
+        outcome = live.commands[token] = asyncio.get_running_loop().create_future()
+        self._switch.feed(live, _nothing)
         return str(await outcome)
+
+    def _transfer(self, live: LiveCall, leg_id: str, own: Party, other: Party, destination: str, now: float) -> str:
+        """Begin a transfer; return its token."""
+        if destination in (own.number, other.number):
+            raise NumberError("A call cannot be transferred to one who takes part in it.", parameter="destination")
+        if live.call.phase is not Phase.TALKING:  # before the destination is looked at: this is the nearer fault
+            raise WrongStateError("The call is not established, or is being transferred.")
+        party, targets = self._destination(destination, own, now)
+        if not targets:
+            raise DestinationUnreachableError("No phone of the destination is registered.", parameter="destination")
+        side: SideName = "caller" if leg_id == live.caller_leg_id else "callee"
+        own_subscriber = self._view.snapshot.subscribers.get(own.number)
+        own_targets = [] if own_subscriber is None else self._admission.targets_of(own_subscriber, now)
+        token = live.call.transfer(
+            leg_id,
+            Destination(party, targets),
+            Destination(own, own_targets),
+            now,
+            ring_timeout=self._switch.ring_timeout,
+        )
+        live.shown = {side: live.shown.get(side) or self._identity_of(other, now)}
+        live.asserted = own.number if other.enterprise_id is None else None
+        return token
+
+    def _identity_of(self, party: Party, now: float) -> Identity:
+        """Return what those may learn of a party to whom it is transferred."""
+        subscriber = self._view.snapshot.subscribers.get(party.number)
+        if subscriber is not None:
+            return identity_of(subscriber, now)
+        return Identity(party.number, party.display_name, restricted=party.number == HIDDEN_NUMBER)
 
     def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> list[PhoneStatus]:
         """Return the presence of numbers of an enterprise, all of them for None. Raises NotFoundError."""
@@ -193,13 +269,16 @@ class Commands:
             raise NotFoundError("The enterprise has no such number.", parameter="number")
         return subscriber
 
-    def _leg(self, enterprise_id: str, leg_id: str) -> LiveCall:
-        """Return the call of an owner's leg."""
+    def _leg(self, enterprise_id: str, leg_id: str) -> tuple[LiveCall, Party, Party]:
+        """Return the call of a leg, whose it is, and the other side; the number must have the packages now."""
         live = self._switch.by_leg(leg_id)
-        if live is not None:
-            for own_leg_id, own, _ in live.parties():
-                if own_leg_id == leg_id and own.owner and own.enterprise_id == enterprise_id and not live.ended:
-                    return live
+        if live is not None and not live.ended:
+            for own_leg_id, own, other in live.parties():
+                if own_leg_id == leg_id and own.enterprise_id == enterprise_id:
+                    subscriber = self._view.snapshot.subscribers.get(own.number)
+                    if subscriber is None or not subscriber.packages >= NEEDED:
+                        raise ServiceNotEnabledError("The number needs the packages Convergent and API FMC.")
+                    return live, own, other
         raise NotFoundError("There is no such call.", parameter="call_control_id")
 
     async def _change(self, change: Callable[..., None], *values: str | bool | int | None) -> None:
@@ -214,3 +293,7 @@ class Commands:
         except NotInStore:
             raise NotFoundError("The enterprise has no such number.", parameter="number") from None
         await self._view.refresh()
+
+
+def _nothing() -> None:
+    """Give a call no input: only what it says already is to be done."""

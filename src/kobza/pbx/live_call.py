@@ -31,6 +31,7 @@ class LiveCall:
     """One running call."""
 
     __slots__ = (
+        "asserted",
         "books",
         "call",
         "callee",
@@ -68,11 +69,13 @@ class LiveCall:
         """By the side that is dialled: what it may learn of the other one."""
         self.max_forwards = max_forwards
         """Of the caller's INVITE: what is left for ours."""
+        self.asserted: str | None = None
+        """Whose number carriers are told from now on (E.164); None: that of the side which calls."""
         self.dialogs: dict[str, InviteDialog] = {}
         """By branch id."""
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.commands: dict[str, asyncio.Future[str]] = {}
-        """By token: who waits for the outcome of a hold or unhold."""
+        """By token: who waits for the outcome of a command."""
         self.is_settling = False
         self.ended = False
         """Whether the end of the call is in the books."""
@@ -81,6 +84,19 @@ class LiveCall:
     def call_id(self) -> str:
         """The call's own id."""
         return self.call.call_id
+
+    def replace(self, side: SideName, leg_id: str, party: Party) -> None:
+        """Note that a side is another party's, under another leg id."""
+        if side == "caller":
+            self.caller, self.caller_leg_id = party, leg_id
+        else:
+            self.callee, self.callee_leg_id = party, leg_id
+
+    def asserted_by(self, side: SideName) -> str:
+        """Return the number that carriers are told when a side is dialled: whoever is responsible for that call."""
+        if self.asserted is not None:
+            return self.asserted
+        return self.caller.number if side == "callee" else self.callee.number
 
     def parties(self) -> Iterator[tuple[str, Party, Party]]:
         """Yield for each side: the id of its leg, who it is, who the other one is."""
@@ -95,11 +111,6 @@ class LiveCall:
                 view = views[leg_id]
                 direction = direction_of(own, other, calls=leg_id == self.caller_leg_id)
                 yield LiveLeg(self.call_id, leg_id, own.number, other.number, direction, view.state.value, view.since)
-
-    def recorders(self) -> list[str]:
-        """Return the enterprises whose recording it is, each once."""
-        found = {own.enterprise_id: None for _, own, _ in self.parties() if own.record and own.enterprise_id}
-        return list(found)
 
     def fail_commands(self, error: KobzaError) -> None:
         """Give up what is waited for."""

@@ -18,6 +18,9 @@ from kobza.sip.ua import UserAgent
 Feed = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
 
+ReplaceLeg = Callable[[LiveCall, act.ReplaceLeg], None]
+"""Notes that a side of a call is another party's."""
+
 SIDES: Final[Mapping[act.SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
 
 
@@ -33,6 +36,7 @@ class Performer:
         recordings: Recordings,
         now: Callable[[], float],
         feed: Feed,
+        replace_leg: ReplaceLeg,
         speed: float = 1.0,
     ) -> None:
         self._ua = ua
@@ -58,8 +62,14 @@ class Performer:
             act.MediaDirect: self._media_direct,
             act.MediaReanswer: self._media_reanswer,
             act.MediaPlay: self._media_play,
+            act.MediaMute: self._media_mute,
+            act.MediaDigits: self._media_digits,
+            act.MediaLeave: self._media_leave,
             act.MediaRecord: self._media_record,
+            act.MediaPauseRecord: self._media_pause_record,
+            act.MediaStopRecord: self._media_stop_record,
             act.MediaRelease: self._media_release,
+            act.ReplaceLeg: replace_leg,
             act.StartTimer: self._start_timer,
             act.StopTimer: self._stop_timer,
             act.CommandDone: self._command_done,
@@ -73,11 +83,13 @@ class Performer:
     # dialogs
 
     def _dial(self, live: LiveCall, action: act.Dial) -> None:
-        own = live.caller if action.side == "callee" else live.callee
         now = self._now()
         try:
             invite = invitation(
-                cast("Target", action.target), live.shown[action.side], own.number, self._endpoint.flow_to
+                cast("Target", action.target),
+                live.shown[action.side],
+                live.asserted_by(action.side),
+                self._endpoint.flow_to,
             )
         except ValueError:  # no socket for that transport
             live.call.branch_rejected(action.branch_id, 503, (), now)
@@ -152,8 +164,24 @@ class Performer:
         self._plane.play(live.call_id, target=SIDES[action.target], what=action.what)
 
     def _media_record(self, live: LiveCall, action: act.MediaRecord) -> None:
-        spool = self._recordings.began(action.record_id, live.call_id, live.recorders())
+        spool = self._recordings.began(action.record_id, live.call_id, [action.enterprise_id])
         self._plane.record(live.call_id, record_id=action.record_id, spool=spool)
+
+    def _media_pause_record(self, live: LiveCall, action: act.MediaPauseRecord) -> None:
+        self._plane.pause_recording(live.call_id, record_id=action.record_id, on=action.on)
+
+    def _media_stop_record(self, live: LiveCall, action: act.MediaStopRecord) -> None:
+        self._plane.stop_recording(live.call_id, record_id=action.record_id)
+
+    def _media_mute(self, live: LiveCall, action: act.MediaMute) -> None:
+        self._plane.mute(live.call_id, source=SIDES[action.source], on=action.on)
+
+    def _media_digits(self, live: LiveCall, action: act.MediaDigits) -> None:
+        done = self._replied(live, action.request_id)
+        self._plane.digits(live.call_id, target=SIDES[action.target], digits=action.digits, done=done)
+
+    def _media_leave(self, live: LiveCall, action: act.MediaLeave) -> None:
+        self._plane.leave(live.call_id, side=SIDES[action.side])
 
     def _media_release(self, live: LiveCall, _action: act.MediaRelease) -> None:
         self._plane.release(live.call_id)

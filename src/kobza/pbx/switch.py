@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from kobza.call.actions import SideName
+from kobza.call.actions import ReplaceLeg, SideName
 from kobza.call.b2bua import Call
 from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
@@ -75,7 +75,8 @@ class Switch:
         self._recordings = recordings
         self._now = now
         self._new_id = new_id
-        self._ring_timeout = ring_timeout
+        self.ring_timeout = ring_timeout
+        """Seconds for which phones ring, unless somebody asks for another time."""
         self._calls: dict[str, LiveCall] = {}
         self._by_leg: dict[str, LiveCall] = {}
         self._stopping = False
@@ -85,7 +86,14 @@ class Switch:
         """The sockets."""
         plane.on_event = self._media_event
         self._performer = Performer(
-            ua=ua, endpoint=self.endpoint, plane=plane, recordings=recordings, now=now, feed=self.feed, speed=speed
+            ua=ua,
+            endpoint=self.endpoint,
+            plane=plane,
+            recordings=recordings,
+            now=now,
+            feed=self.feed,
+            replace_leg=self._replace_leg,
+            speed=speed,
         )
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
@@ -175,7 +183,6 @@ class Switch:
         if self._stopping:
             raise JournalStopped("the server is stopping")
         now = self._now()
-        record_id = self._new_id() if caller.record or callee.record else None
         call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
         call = Call.originated(
             call_id,
@@ -190,7 +197,6 @@ class Switch:
             now=now,
             timeout=timeout,
             client_state=client_state,
-            record_id=record_id,
         )
         live = LiveCall(
             call,
@@ -287,6 +293,19 @@ class Switch:
                 self._presence.call_began(own.number)
         self._feed(live, _nothing)
 
+    def _replace_leg(self, live: LiveCall, action: ReplaceLeg) -> None:
+        """A side has left, and another number is called in its place."""
+        leg_id, gone = (
+            (live.caller_leg_id, live.caller) if action.side == "caller" else (live.callee_leg_id, live.callee)
+        )
+        del self._by_leg[leg_id]
+        if gone.enterprise_id is not None:
+            self._presence.call_ended(gone.number)
+        live.replace(action.side, action.leg_id, action.party)
+        self._by_leg[action.leg_id] = live
+        if action.party.enterprise_id is not None:
+            self._presence.call_began(action.party.number)
+
     def _leave_presence(self, live: LiveCall) -> None:
         for _, own, _ in live.parties():
             if own.enterprise_id is not None:
@@ -333,7 +352,6 @@ class Switch:
 
     def _incoming(self, admitted: Admitted, request: SipRequest, branch_id: str, now: float) -> LiveCall:
         caller, callee = admitted.caller, admitted.callee
-        record_id = self._new_id() if caller.record or callee.record else None
         call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
         call = Call.incoming(
             call_id,
@@ -348,8 +366,7 @@ class Switch:
             callee_leg_id=callee_leg_id,
             new_id=self._new_id,
             now=now,
-            ring_timeout=self._ring_timeout,
-            record_id=record_id,
+            ring_timeout=self.ring_timeout,
         )
         hops = request.max_forwards
         return LiveCall(

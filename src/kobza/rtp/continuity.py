@@ -54,6 +54,19 @@ class OutgoingStream:
         second = payload_type | (0x80 if first else 0)
         return _FIXED.pack(0x80, second, self._sequence, self._timestamp, self._ssrc) + payload
 
+    def event(self, payload_type: int, payload: bytes, *, first: bool, now: float) -> bytes:
+        """Return the next packet of a telephone event (RFC 4733, section 2.5.1.2). `first`: of this event.
+
+        All packets of one event carry the moment of its begin, the first one also the marker.
+        """
+        self._relayed_ssrc = None
+        self._sequence = (self._sequence + 1) % SEQUENCES
+        if first:
+            self._timestamp = (self._timestamp + self._elapsed(now)) % TIMESTAMPS
+            self._last_at = now
+        second = payload_type | (0x80 if first else 0)
+        return _FIXED.pack(0x80, second, self._sequence, self._timestamp, self._ssrc) + payload
+
     def relayed(self, packet: bytes, now: float) -> bytes:
         """Return a packet of the other phone renumbered into the stream; `packet` has at least a fixed header."""
         first, second, sequence, timestamp, ssrc = _FIXED.unpack_from(packet)

@@ -1,0 +1,257 @@
+"""Blind transfer: one side leaves, and another number is called in its place while the other side hears ringback.
+
+A transfer that comes to nothing (busy, no answer, nobody there) does not cost the side that stayed its call: the phones
+of the one who transferred ring again. Only when nobody answers there either the call ends, with the cause for which the
+transfer failed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kobza.call.actions import (
+    Bye,
+    Dial,
+    MediaAnswer,
+    MediaLeave,
+    MediaOffer,
+    MediaPlay,
+    ReplaceLeg,
+    StartTimer,
+    StopTimer,
+    Target,
+)
+from kobza.call.causes import (
+    ANSWERED_ELSEWHERE,
+    CALL_REJECTED,
+    NO_ANSWER,
+    NORMAL_CLEARING,
+    cause_from_sip,
+    sip_from_cause,
+)
+from kobza.call.core import RING_TIMER, CallCore
+from kobza.call.errors import MediaFailedError, WrongStateError
+from kobza.call.events import CallRinging, CallTransferred, ReleasedBy, TransferAnswered
+from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
+from kobza.call.phases import Phase
+from kobza.call.renegotiation import Renegotiation
+from kobza.call.routing import Party
+from kobza.call.setup import why
+
+if TYPE_CHECKING:
+    from kobza.sip.headers import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Who is called in the place of a side, and where that is reached now."""
+
+    party: Party
+    targets: Sequence[Target]
+
+
+class Transfer:
+    """Carries a call from the wish to transfer a side until that side talks again, or nobody is left to talk to."""
+
+    __slots__ = (
+        "_core",
+        "_early",
+        "_failure",
+        "_kept",
+        "_leg",
+        "_next",
+        "_renegotiation",
+        "_ring_timeout",
+        "_ringback",
+        "_token",
+    )
+
+    def __init__(
+        self,
+        core: CallCore,
+        renegotiation: Renegotiation,
+        leg: Leg,
+        destination: Destination,
+        recall: Destination,
+        *,
+        ring_timeout: float,
+        now: float,
+    ) -> None:
+        """Begin for the owner of `leg`, who leaves; WrongStateError when the call is not in a state for it.
+
+        `recall` is that owner, called again should the transfer fail.
+        """
+        branch = leg.talking
+        if core.phase is not Phase.TALKING or branch is None:
+            raise WrongStateError("The call is not established, or is being transferred.")
+        if leg.command is not None:
+            raise WrongStateError("Another command for this leg waits for the phone.")
+        self._core = core
+        self._renegotiation = renegotiation
+        self._ring_timeout = ring_timeout
+        self._kept = core.other(leg)
+        self._next: Destination | None = recall
+        self._failure: tuple[Rejection, ReleasedBy] | None = None
+        self._early: Branch | None = None
+        self._ringback = False
+        self._token = core.begin_command(leg)
+        core.enter(Phase.TRANSFERRING)
+        renegotiation.leave(leg)
+        branch.state = BranchState.CLOSED
+        core.outbox.actions.append(Bye(branch.branch_id, NORMAL_CLEARING))
+        self._leg = leg
+        self._call(destination, NORMAL_CLEARING, "api", now)
+        self._kept.playing_music = False
+        renegotiation.follow(self._kept)
+
+    @property
+    def token(self) -> str:
+        """Under which the outcome comes: done when the destination is being called."""
+        return self._token
+
+    def _call(self, destination: Destination, cause: int, released_by: ReleasedBy, now: float) -> None:
+        """Let the leg end for a cause and call another party in its place."""
+        core, old = self._core, self._leg
+        old.change(LegState.FINISHED, now)
+        leg = self._leg = Leg(core.new_id(), old.side, destination.party, now)
+        if old.side == "caller":
+            core.caller = leg
+        else:
+            core.callee = leg
+        self._early = None
+        core.outbox.facts.append(
+            CallTransferred(
+                core.call_id, now, old.leg_id, cause, released_by, leg.leg_id, destination.party, self._kept.party
+            )
+        )
+        actions = core.outbox.actions
+        actions.append(ReplaceLeg(leg.side, leg.leg_id, destination.party))
+        actions.append(MediaLeave(leg.side))
+        actions.append(StartTimer(RING_TIMER, self._ring_timeout))
+        self._play_ringback(on=True)
+        request_id = core.outbox.ask(partial(self._dial, leg, destination.targets), self._not_offered)
+        actions.append(MediaOffer(request_id, self._kept.side, leg.side, None))
+
+    def _dial(self, leg: Leg, targets: Sequence[Target], sdp: bytes, now: float) -> None:
+        core = self._core
+        if leg is not self._leg:
+            return
+        for target in targets:
+            branch_id = core.new_id()
+            core.add_branch(leg, branch_id)
+            core.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
+        core.command_done(self._token, LegState.FINISHED)
+        if not targets:
+            self._fail(NOBODY_THERE, now)
+
+    # what becomes of it
+
+    def progressed(self, branch: Branch, status: int, sdp: bytes, now: float) -> None:
+        """Take a provisional response of a device: 180 rings; any other counts only with SDP, as early media."""
+        if status != 180 and not sdp:
+            return
+        core, leg = self._core, branch.leg
+        if not leg.rang:
+            leg.rang = True
+            core.outbox.facts.append(CallRinging(core.call_id, now, leg.leg_id))
+        if sdp and sdp != branch.early_sdp and self._early in (None, branch):
+            branch.early_sdp = sdp
+            self._early = branch
+            request_id = core.outbox.ask(partial(self._early_answered, branch), partial(self._early_failed, branch))
+            core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp))
+
+    def _early_answered(self, branch: Branch, _sdp: bytes, _now: float) -> None:
+        if branch.state is BranchState.PENDING:
+            self._play_ringback(on=False)
+
+    def _early_failed(self, branch: Branch, _reason: str, _now: float) -> None:
+        """Go on without early media."""
+        if branch.state is BranchState.PENDING:
+            self._early = None
+
+    def answered(self, branch: Branch, sdp: bytes) -> None:
+        """Take the first 200: the other devices stop ringing."""
+        core, leg = self._core, branch.leg
+        branch.state = BranchState.ANSWERED
+        leg.talking = branch
+        for other in leg.branches:
+            if other.state is BranchState.PENDING:
+                core.cancel(other, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        request_id = core.outbox.ask(partial(self._connected, leg), partial(self._not_connected, leg))
+        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
+
+    def _connected(self, leg: Leg, _sdp: bytes, now: float) -> None:
+        core = self._core
+        if leg is not self._leg:
+            return
+        core.enter(Phase.TALKING)
+        core.outbox.actions.append(StopTimer(RING_TIMER))
+        self._play_ringback(on=False)
+        leg.connected = True
+        leg.change(LegState.ESTABLISHED, now)
+        if self._next is not None:  # it is no recall
+            core.answered_number = leg.party.number
+        core.outbox.facts.append(TransferAnswered(core.call_id, now, leg.leg_id, core.answered_number))
+        core.record_party(leg.party, now)
+        self._renegotiation.follow(leg)
+        self._renegotiation.follow(self._kept)
+
+    def rejected(self, branch: Branch, status: int, reasons: "Sequence[Reason]", now: float) -> None:
+        """Take a device's refusal: when no other may still answer, or at 6xx, the best refusal counts."""
+        branch.state = BranchState.CLOSED
+        leg = branch.leg
+        rejection = Rejection(status, cause_from_sip(status, reasons)).better(leg.rejection)
+        leg.rejection = rejection
+        if rejection.ends_search or not leg.is_pending:
+            self._fail(rejection, now)
+        elif branch is self._early:
+            self._early = None
+            self._play_ringback(on=True)
+
+    def timed_out(self, now: float) -> None:
+        """Nobody answered in time."""
+        if self._core.phase is Phase.TRANSFERRING:
+            self._fail(Rejection(sip_from_cause(NO_ANSWER), NO_ANSWER), now, "network")
+
+    def calls(self, leg: Leg) -> bool:
+        """Whether it is this leg that is being called."""
+        return leg is self._leg and self._core.phase is Phase.TRANSFERRING
+
+    def cleared(self, now: float) -> None:
+        """The called owner rejects through the API."""
+        self._fail(Rejection(sip_from_cause(CALL_REJECTED), CALL_REJECTED), now, "api")
+
+    def _fail(self, rejection: Rejection, now: float, released_by: ReleasedBy | None = None) -> None:
+        """Nobody answers: call the one who transferred, or, if that was it, end the call."""
+        core, leg = self._core, self._leg
+        by = rejection.released_by(leg.side) if released_by is None else released_by
+        for branch in leg.branches:
+            if branch.state is BranchState.PENDING:
+                core.cancel(branch, rejection.cause)
+            elif branch.state is BranchState.ANSWERED:  # its media was not joined yet
+                branch.state = BranchState.CLOSED
+                core.outbox.actions.append(Bye(branch.branch_id, rejection.cause))
+        if self._failure is None:
+            self._failure = (rejection, by)
+        recall, self._next = self._next, None
+        if recall is not None and recall.targets:
+            self._call(recall, rejection.cause, by, now)
+        else:
+            first, by_whom = self._failure
+            core.end(first.cause, 200, by_whom, now)
+
+    def _not_connected(self, leg: Leg, reason: str, now: float) -> None:
+        if leg is self._leg:
+            cause, status = why(reason)
+            self._fail(Rejection(status, cause), now, "network")
+
+    def _not_offered(self, reason: str, now: float) -> None:
+        """End the call: without the plane nobody can be called."""
+        self._core.command_failed(self._token, MediaFailedError(f"The media plane failed: {reason}"))
+        self._core.end(why(reason)[0], 200, "network", now)
+
+    def _play_ringback(self, *, on: bool) -> None:
+        if on is not self._ringback:
+            self._ringback = on
+            self._core.outbox.actions.append(MediaPlay(self._kept.side, "ringback" if on else "none"))
