@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from kobza.api.app import documented_routes
 from kobza.api.openapi import openapi_document

@@ -8,7 +8,7 @@ import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import openapi_spec_validator
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from kobza.api.app import documented_routes
 from kobza.api.openapi import openapi_document

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -52,8 +53,10 @@ class Office:
     desks: tuple[Desk, ...]
 
 
-def open_office(data: Path, place: Place) -> Office:
+def open_office(data: Path, place: Place, people: Sequence[tuple[str, str, str]] = PEOPLE) -> Office:
     """Return the office in a store, made there at the first time, with its secrets in a data directory; blocks.
+
+    `people` have a number, a name and a department each; an office that was made before keeps its own.
 
     Raises:
         ServerError: the store is not the demo's.
@@ -64,7 +67,7 @@ def open_office(data: Path, place: Place) -> Office:
     if not kept.exists():
         if isinstance(place, Path) and place.exists():
             raise ServerError(f"{data} has a store that is not the demo's: choose another directory with --data")
-        return _make(data, place, kept)
+        return _make(data, place, kept, people)
     try:
         found = json.loads(kept.read_text())
         office = Office(**{**found, "desks": tuple(Desk(**desk) for desk in found["desks"])})
@@ -87,7 +90,7 @@ def put_line(store: Store, host: str, port: int) -> None:
         trunks.add(conn, LINE, host, port)
 
 
-def _make(data: Path, place: Place, kept: Path) -> Office:
+def _make(data: Path, place: Place, kept: Path, people: Sequence[tuple[str, str, str]]) -> Office:
     store = Store.create(place)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     portal_password = secrets.token_urlsafe(9)
@@ -98,7 +101,7 @@ def _make(data: Path, place: Place, kept: Path) -> Office:
                 raise ServerError(f"the store in {place} is not the demo's: choose another one")
             added = enterprises.add(conn, "Demo bakery", LOGIN, PasswordHasher().hash(portal_password), now_ms)
             realm = meta.sip_realm(conn)
-            desks = tuple(Desk(*person, secrets.token_urlsafe(9)) for person in PEOPLE)
+            desks = tuple(Desk(*person, secrets.token_urlsafe(9)) for person in people)
             for desk in desks:
                 numbers.add(
                     conn,

@@ -1,4 +1,4 @@
-"""`kobza serve`, `kobza demo` and `kobza phone`: the commands that run until they are stopped."""
+"""`kobza serve`, `kobza demo`, `kobza sandbox` and `kobza phone`: the commands that run until they are stopped."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -27,6 +27,11 @@ Examples:
   kobza demo
   kobza demo --json --http 127.0.0.1:8080 --sip udp:127.0.0.1:5060 --duration 60
 """
+SANDBOX_EXAMPLES = """\b
+Examples:
+  kobza sandbox
+  kobza sandbox --json --speed 10 --webhook http://127.0.0.1:9000/hooks --webhook-token T --duration 600
+"""
 PHONE_EXAMPLES = """\b
 Examples:
   kobza phone 0671234567 --password PW --server 127.0.0.1:5060 --answer-after 2 --play tone:440
@@ -39,6 +44,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("serve", epilog=SERVE_EXAMPLES)(serve)
     app.command("demo", epilog=DEMO_EXAMPLES)(demo)
+    app.command("sandbox", epilog=SANDBOX_EXAMPLES)(sandbox)
     app.command("phone", epilog=PHONE_EXAMPLES)(phone)
 
 
@@ -95,6 +101,65 @@ def demo(
     from kobza.app.demo import demo as run
 
     return run(settings, as_json=as_json, duration=duration)
+
+
+def sandbox(
+    ctx: typer.Context,
+    http: HttpOption = None,
+    sip: SipOption = None,
+    rtp_ports: RtpPortsOption = None,
+    rtp_host: RtpHostOption = None,
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="N", min=1, max=60, help="Run the clock N times as fast as the wall's.")
+    ] = 1.0,
+    numbers: Annotated[
+        int, typer.Option("--numbers", metavar="N", min=2, max=100, help="How many numbers, each with a phone.")
+    ] = 8,
+    webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL", help="Where the call states go.")] = None,
+    webhook_token: Annotated[
+        str | None, typer.Option("--webhook-token", metavar="T", help="The Bearer token sent with them.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option("--webhook-secret", metavar="S", help="Sign them with this secret (whsec_…).")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", metavar="S", min=0, help="Stop after so many seconds.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
+    data: DataOption = None,
+    config_file: ConfigOption = None,
+) -> int | None:
+    """Run Kobza for tests of integrations: its phones play scenarios that are told to it over HTTP."""
+    if (webhook is None) != (webhook_token is None) or (webhook_secret is not None and webhook is None):
+        raise typer.BadParameter("goes with --webhook-token (and --webhook-secret)", param_hint="--webhook")
+    loaded = load_settings(
+        ctx,
+        data=data,
+        config=config_file,
+        http=http,
+        sip=sip or None,
+        rtp_ports=rtp_ports,
+        rtp_host=rtp_host,
+    )
+    from kobza.sandbox.command import Webhook
+    from kobza.sandbox.command import sandbox as run
+
+    endpoint = None
+    if webhook is not None and webhook_token is not None:
+        endpoint = Webhook(webhook, webhook_token, webhook_secret)
+        try:
+            endpoint.check()
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--webhook") from None
+    return run(
+        loaded.settings,
+        keep=loaded.sources["data"] != "default",
+        speed=speed,
+        count=numbers,
+        webhook=endpoint,
+        as_json=as_json,
+        duration=duration,
+    )
 
 
 def phone(

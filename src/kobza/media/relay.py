@@ -66,7 +66,7 @@ class Relay(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float, speed: float = 1.0) -> None:
         """`timeout` is in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
         self._loop = loop
-        self._timeout = timeout = timeout / speed
+        self._timeout = timeout / speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._calls: dict[str, RelayCall] = {}
@@ -75,7 +75,7 @@ class Relay(asyncio.Protocol):
         self._tone_timer: asyncio.TimerHandle | None = None
         self._tone_due = 0.0
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
-        self._sweep_interval = min(1.0, timeout / 4)
+        self._sweep_interval = max(min(1.0, timeout / 4) / speed, TONE_INTERVAL)
         self._sweeper = loop.call_later(self._sweep_interval, self._sweep)
         self.ended = loop.create_future()
 

@@ -1,0 +1,70 @@
+"""The sandbox's enterprise as scenarios use it: commands to its calls, and what its books say of them."""
+
+import asyncio
+from typing import Any, Literal, cast
+
+import msgspec
+
+from kobza.net.clock import Clock
+from kobza.pbx.commands import Commands
+from kobza.store import Store, calls, events
+from kobza.store.calls import HistoryRow
+
+NEWEST = 50
+"""Calls looked at to find one whose id nobody saw: it was refused before it was one."""
+
+
+class LiveOffice:
+    """Acts through the same commands as the HTTP interface does, and reads the same tables."""
+
+    def __init__(self, store: Store, commands: Commands, enterprise_id: str, clock: Clock) -> None:
+        self._store = store
+        self._commands = commands
+        self._clock = clock
+        self.enterprise_id = enterprise_id
+
+    async def originate(self, caller: str, called: str) -> tuple[str, str]:
+        """Begin a click2dial call; return call_id and call_control_id. Raises KobzaError."""
+        begun = await self._commands.originate(self.enterprise_id, caller, called)
+        return begun.call_id, begun.call_control_id
+
+    async def control(self, call_control_id: str, action: str) -> None:
+        """Act on a leg. Raises KobzaError."""
+        wanted = cast("Literal['clear', 'hold', 'unhold']", action)
+        await self._commands.control(self.enterprise_id, call_control_id, wanted)
+
+    async def set_dnd(self, number: str, on: bool) -> None:
+        """Switch Do Not Disturb. Raises NotFoundError."""
+        await self._commands.set_dnd(self.enterprise_id, number, on, None)
+
+    def live(self, caller: str, called: str) -> tuple[str, str] | None:
+        """Return call_id and an owner's call_control_id of the call between two numbers that is on."""
+        for leg in self._commands.live_calls(self.enterprise_id):
+            if (leg.number, leg.phone_number) in ((caller, called), (called, caller)):
+                return leg.call_id, leg.call_control_id
+        return None
+
+    async def row(self, call_id: str | None, caller: str, called: str, since: float) -> HistoryRow | None:
+        """Return the record of a call once it has ended; without an id that of the newest one between two numbers."""
+
+        def read() -> HistoryRow | None:
+            with self._store.read() as conn:
+                if call_id is not None:
+                    found = calls.find(conn, self.enterprise_id, call_id)
+                    return found if found is not None and found.ended_at is not None else None
+                for row in calls.latest(conn, self.enterprise_id, int(since * 1000), limit=NEWEST):
+                    if (row.calling_number, row.called_number) == (caller, called):
+                        return row
+                return None
+
+        return await asyncio.to_thread(read)
+
+    async def states(self, call_id: str) -> list[dict[str, Any]]:
+        """Return the call states of a call, as they are posted, in order."""
+
+        def read() -> list[dict[str, Any]]:
+            with self._store.read() as conn:
+                found = events.of_call(conn, self.enterprise_id, call_id)
+            return [msgspec.json.decode(event.payload, type=dict[str, Any]) for event in found]
+
+        return await asyncio.to_thread(read)
