@@ -12,12 +12,11 @@ from starlette.routing import BaseRoute, Route
 
 from kobza.api.problems import ApiError
 from kobza.api.query import Query, limited_body
-from kobza.call.durations import to_ms
+from kobza.call.durations import rfc3339, to_ms
 from kobza.net.clock import Clock
 from kobza.sandbox.reading import fields_of, read_scenario
 from kobza.sandbox.ready import ReadyMade
 from kobza.sandbox.runs import AT_ONCE, KEPT, Runs
-from kobza.webhooks.payload import rfc3339
 
 MAX_WAIT: Final = 300
 """Seconds of the wall that one request may wait for the end of a run."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kobza.call.durations import to_ms
+from kobza.call.durations import rfc3339, to_ms
 from kobza.call.errors import Fault, KobzaError, NotFoundError
 from kobza.call.numbers import national
 from kobza.net.clock import Clock
@@ -18,7 +18,6 @@ from kobza.sandbox.phones import SandboxPhones
 from kobza.sandbox.play import Play
 from kobza.sandbox.scenario import Expected, Scenario, expected, owners
 from kobza.store.calls import HistoryRow
-from kobza.webhooks.payload import rfc3339
 
 log = logging.getLogger(__name__)
 
