@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from kobza.sandbox.reading import Fields, scenario_of
+from kobza.sandbox.reading import FIELDS, Fields, scenario_of
 from kobza.sandbox.ready import ready_made
 from kobza.sandbox.scenario import Then, expected
 from tests.sandbox.conftest import Running, sandbox
 
 OWN = ("+380671230001", "+380671230002", "+380671230003", "+380671230004")
+PAGE = (Path(__file__).parents[2] / "docs/sandbox.md").read_text("utf-8")
 RING_TIMEOUT, MEDIA_TIMEOUT = 30, 20
 
 
@@ -70,9 +71,15 @@ def test_they_are_told_by_name_and_title(quick: Running) -> None:
 
 @pytest.mark.docs
 def test_the_page_lists_each_with_its_cause() -> None:
-    page = (Path(__file__).parents[2] / "docs/sandbox.md").read_text("utf-8")
-    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    rows = [line for line in PAGE.split("\n## Ready-made")[1].splitlines() if line.startswith("| `")]
     assert rows == [table_row(name) for name in ready_made().names]
+
+
+@pytest.mark.docs
+def test_the_page_describes_every_field_and_no_other() -> None:
+    table = PAGE.split("| field |")[1].split("\n\n")[0]
+    named = [name for line in table.splitlines()[2:] for name in line.split("|")[1].strip().split(", ")]
+    assert sorted(named) == sorted(FIELDS)
 
 
 def table_row(name: str) -> str:
