@@ -15,7 +15,7 @@ import uvloop
 from kobza.app import logs
 from kobza.app.demo_office import PEOPLE, Office, open_office, put_line
 from kobza.app.server import Server, ServerError
-from kobza.config.settings import Settings
+from kobza.config.settings import Settings, store_place
 from kobza.media.plane import MediaError
 from kobza.net.clock import AcceleratedClock, Clock, SteadyClock
 from kobza.phone.registration import RegistrationFailed
@@ -25,7 +25,7 @@ from kobza.sandbox.ready import ready_made
 from kobza.sandbox.routes import SandboxApi
 from kobza.sandbox.runs import Runs
 from kobza.sip.flow import Address, host_text
-from kobza.store import STORE_FILE, Store, StoreError, endpoints
+from kobza.store import Store, StoreError, endpoints
 from kobza.store.ids import new_id
 from kobza.webhooks.endpoint import check_secret, check_token, check_url
 
@@ -68,7 +68,7 @@ def sandbox(
     try:
         with tempfile.TemporaryDirectory(prefix="kobza-sandbox-") as directory:
             if not keep:
-                settings = settings.model_copy(update={"data": Path(directory)})
+                settings = settings.model_copy(update={"data": Path(directory), "store": None})
             running = Sandbox(settings, speed=speed, count=count, webhook=webhook)
             return uvloop.run(_run(running, as_json=as_json, duration=duration))
     except (StoreError, ServerError, MediaError, RegistrationFailed, OSError) as error:
@@ -103,8 +103,8 @@ class Sandbox:
 
     async def _start(self) -> None:
         settings = self._settings
-        office = await asyncio.to_thread(open_office, settings.data, people(self._count))
-        store = await asyncio.to_thread(Store.open, settings.data / STORE_FILE)
+        office = await asyncio.to_thread(open_office, settings.data, store_place(settings), people(self._count))
+        store = await asyncio.to_thread(Store.open, store_place(settings))
         self._stack.push_async_callback(asyncio.to_thread, store.close)
         if self._webhook is not None:
             await asyncio.to_thread(_set_endpoint, store, office.enterprise_id, self._webhook)
