@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from kobza.cli import config, dev, enterprise, init, number, run, token, trunk, webhook
+from kobza.cli import call, config, dev, enterprise, history, init, number, record, run, token, trunk, webhook
 from kobza.cli.options import ConfigOption, DataOption, GlobalOptions
 from kobza.cli.output import print_error
 
@@ -32,11 +32,13 @@ Examples:
   kobza number add 0671234567 --enterprise ID --name "Olena" --package call_recording
   kobza serve --http 127.0.0.1:8080 --sip udp:127.0.0.1:5060
   kobza demo
+  kobza history --from yesterday --csv
+  kobza call dial 0671234567 0501112233
 """,
 )
-for group in (enterprise, token, number, trunk, webhook, dev):
+for group in (enterprise, token, number, trunk, webhook, call, record, dev):
     app.add_typer(group.app)
-for module in (init, config, run):
+for module in (init, config, run, history):
     module.register(app)
 
 
@@ -106,6 +108,8 @@ def _expected(error: Exception) -> tuple[str, int] | None:
 
     if isinstance(error, ConfigError):
         return str(error), WRONG_USE
+    if _is_client_error(error):
+        return str(error), FAILED
     if isinstance(error, KobzaError):
         return error.detail, FAILED
     if isinstance(error, StoreError | OSError):
@@ -113,3 +117,11 @@ def _expected(error: Exception) -> tuple[str, int] | None:
     if type(error).__name__ == "OperationalError":  # the database's own: locked for long, disk full
         return f"the store cannot be used now: {getattr(error, 'orig', error)}", FAILED
     return None
+
+
+def _is_client_error(error: Exception) -> bool:
+    if "kobza.client" not in sys.modules:  # whoever raised one has imported it
+        return False
+    from kobza.client.errors import ClientError
+
+    return isinstance(error, ClientError)

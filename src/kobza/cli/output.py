@@ -3,7 +3,10 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+MAX_WIDTH: Final = 1000
+"""Columns of the widest table."""
 
 
 def emit(document: Mapping[str, Any], *, as_json: bool, title: str) -> None:
@@ -26,7 +29,11 @@ def print_table(title: str, header: Sequence[str] | None, rows: Sequence[Sequenc
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a name in brackets is not markup
-    Console(file=sys.stdout).print(table)
+    console = Console(file=sys.stdout)
+    if header is not None:  # a row is a line, whose ids can be copied, also where the terminal has to wrap it
+        unbounded = console.options.update(max_width=MAX_WIDTH)
+        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console.print(table)
 
 
 def print_error(message: str) -> None:
