@@ -1,4 +1,4 @@
-"""Where the stores of the tests are: in SQLite, and for those that ask for it in PostgreSQL too."""
+"""Where the stores of the tests are: in SQLite, and for those that are named here in PostgreSQL too."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,29 @@ from pathlib import Path
 import pytest
 
 from kobza.store.place import Place
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.postgres import DATABASES, PostgresServer, postgres_server
+
+ON_BOTH = (
+    "store/test_*.py",
+    "api/test_callstat*.py",
+    "api/test_fmc.py",
+    "pbx/test_crash.py",
+    "pbx/test_journal.py",
+    "webhooks/test_dispatcher.py",
+)
+"""The tests whose store is once in SQLite and once in PostgreSQL. Those that are about one of them alone are marked
+`database`, or use its file."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of the store on both databases."""
+    if not any(metafunc.definition.path.match(f"tests/{pattern}") for pattern in ON_BOTH):
+        return
+    for name in {"place", "empty_place"} & set(metafunc.fixturenames):
+        only = metafunc.definition.get_closest_marker("database")
+        about_file = "path" in metafunc.fixturenames
+        databases = only.args if only else DATABASES[:1] if about_file else DATABASES
+        metafunc.parametrize(name, databases, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +48,7 @@ def postgres(maybe_postgres: PostgresServer | None) -> PostgresServer:
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Where a test's store is; on both databases with `@pytest.mark.parametrize("place", DATABASES, indirect=True)`."""
+    """Where a test's store is."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield tmp_path / "data" / "kobza.db"
         return

@@ -7,13 +7,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from kobza.store.place import Place
 from tests.api.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, place: Place) -> Iterator[World]:
     """Return two enterprises with their numbers, and the application that serves them."""
-    made = World(tmp_path)
+    made = World(tmp_path, place=place)
     yield made
     made.close()
 

@@ -180,13 +180,13 @@ def requests_on(number: str) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("place", range(7))
+@pytest.mark.parametrize("which", range(7))
 async def test_a_number_of_another_enterprise_is_404_like_an_unknown_one(
-    client: httpx.AsyncClient, world: World, place: int
+    client: httpx.AsyncClient, world: World, which: int
 ) -> None:
     answers = []
     for number in (STRANGER, "+380970000000"):
-        method, path, options = requests_on(number)[place]
+        method, path, options = requests_on(number)[which]
         wanted = world.fmc(**options.pop("params", {}))
         answers.append(await client.request(method, FMC + path, **wanted, **options))
         assert_problem(answers[-1], 404, "not_found")
@@ -196,9 +196,9 @@ async def test_a_number_of_another_enterprise_is_404_like_an_unknown_one(
     assert answers[0].headers == answers[1].headers
 
 
-@pytest.mark.parametrize("place", range(7))
-async def test_a_number_without_the_packages_is_403(client: httpx.AsyncClient, world: World, place: int) -> None:
-    method, path, options = requests_on(PLAIN)[place]
+@pytest.mark.parametrize("which", range(7))
+async def test_a_number_without_the_packages_is_403(client: httpx.AsyncClient, world: World, which: int) -> None:
+    method, path, options = requests_on(PLAIN)[which]
     answer = await client.request(method, FMC + path, **world.fmc(**options.pop("params", {})), **options)
     assert_problem(answer, 403, "service_not_enabled")
 

@@ -17,6 +17,7 @@ from kobza.call.errors import KobzaError, NotFoundError
 from kobza.store import Store, address_book, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, RecordingStored
 from kobza.store.journal import JournalWriter
+from kobza.store.place import Place
 
 BOTH = (Package.CONVERGENT, Package.API_FMC)
 PASSWORD = "correct horse"
@@ -158,12 +159,12 @@ class TestWebhooks:
 class World:
     """The store, the clock and the application."""
 
-    def __init__(self, directory: Path, now: str = "2026-04-20T09:00:00") -> None:
+    def __init__(self, directory: Path, now: str = "2026-04-20T09:00:00", *, place: Place | None = None) -> None:
         self.at = moment(now)
-        self.store = Store.create(directory / "kobza.db")
+        self.store = Store.create(place or directory / "kobza.db")
         self.recordings = directory / "recordings"
         self.recordings.mkdir()
-        self.journal = JournalWriter(directory / "kobza.db")
+        self.journal = JournalWriter(self.store.place)
         with self.store.write() as conn:
             self.own = enterprises.add(conn, "Бджола", "olena", PASSWORD_HASH, 0)
             self.other = enterprises.add(conn, "Джміль", "petro", PASSWORD_HASH, 0)

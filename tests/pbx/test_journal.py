@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from kobza.pbx import journal as module
@@ -15,15 +16,17 @@ from kobza.store import Store, driver, events, meta
 from kobza.store import journal as store_journal
 from kobza.store.entries import BindingStored, CdrClosed, CdrOpened, CdrUpdated, Entry
 from kobza.store.journal import JournalWriter
+from kobza.store.place import Place
 from tests.store.builders import NOW, NOW_MS, binding, cdr, ended, stored
+from tests.support.postgres import PostgresServer
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting."""
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.create(tmp_path / "kobza.db")
+def store(place: Place) -> Iterator[Store]:
+    opened = Store.create(place)
     yield opened
     opened.close()
 
@@ -55,7 +58,7 @@ class Watched(Journal):
 
     def __init__(self, store: Store, **bounds: int) -> None:
         self.failures: list[JournalFailure] = []
-        super().__init__(store.path, now=lambda: NOW, on_failure=self.failures.append, **bounds)
+        super().__init__(store.place, now=lambda: NOW, on_failure=self.failures.append, **bounds)
 
     async def stored(self, *entries: Entry) -> None:
         """Append and wait until it is stored."""
@@ -218,12 +221,16 @@ async def test_a_locked_store_is_tried_again(store: Store) -> None:
         await journal.stored()
         assert (was_failing, journal.failing) == (True, False)
     assert [failure.failures for failure in journal.failures[:3]] == [1, 2, 3]
-    assert {type(failure.error) for failure in journal.failures} == {driver.dbapi.OperationalError}
+    assert {type(failure.error) for failure in journal.failures} <= {
+        driver.dbapi.OperationalError,
+        psycopg.errors.LockNotAvailable,
+    }
     assert {failure.rejected for failure in journal.failures} == {()}
     assert journal.failures[0].waiting == 1
     assert legs(store) == names(1, 2)
 
 
+@pytest.mark.database("sqlite")
 async def test_a_full_disk_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     full = True
     connect = driver.connect
@@ -247,6 +254,7 @@ async def test_a_full_disk_is_tried_again(store: Store, monkeypatch: pytest.Monk
     assert legs(store) == names(*range(50))
 
 
+@pytest.mark.database("sqlite")
 async def test_a_store_that_vanished_is_waited_for(store: Store) -> None:
     async with running(store) as journal:
         hidden = store.path.with_suffix(".away")
@@ -258,6 +266,31 @@ async def test_a_store_that_vanished_is_waited_for(store: Store) -> None:
         await journal.until(lambda: journal.waiting == 0)
     assert {failure.rejected for failure in journal.failures} == {()}
     assert legs(store) == names(1)
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_a_server_that_goes_and_comes_back_is_waited_for(
+    store: Store, postgres: PostgresServer, mode: str
+) -> None:
+    """Whatever was appended before, while and after it was away is stored once, in order, and told once, in order."""
+    told: list[int] = []
+    async with running(store) as journal:
+        for number in range(300):
+            journal.append([leg(number)], lambda number=number: told.append(number))  # type: ignore[misc]
+            if number == 100:
+                await journal.until(lambda: told)
+                await asyncio.to_thread(postgres.stop, mode)
+            if number == 200:
+                await journal.until(lambda: journal.failures)
+                await asyncio.to_thread(postgres.start)
+            if number % 10 == 0:
+                await asyncio.sleep(0.001)
+        await journal.until(lambda: journal.waiting == 0)
+        await journal.stored()
+    assert {failure.rejected for failure in journal.failures} == {()}
+    assert told == list(range(300))
+    assert legs(store) == names(*range(300))
 
 
 async def test_entries_that_the_store_refuses_harm_no_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +311,7 @@ async def test_entries_that_the_store_refuses_harm_no_others(store: Store, monke
         assert not journal.failing
     assert legs(store) == names(1, 3, 5)
     assert [failure.rejected[:1] for failure in journal.failures] == [(leg(2),), (leg(4, client_state="\ud800"),)]
-    assert isinstance(journal.failures[0].error, driver.dbapi.IntegrityError)
+    assert isinstance(journal.failures[0].error, driver.dbapi.IntegrityError | psycopg.IntegrityError)
 
 
 async def test_stopping_writes_what_waits(store: Store) -> None:

@@ -9,20 +9,10 @@ from kobza.store.entries import Entry
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
 from tests.store.builders import NOW, stored
-from tests.support.postgres import DATABASES, PostgresServer
+from tests.support.postgres import PostgresServer
 
 Write = Callable[..., None]
 Rows = Callable[[str], list[tuple[Any, ...]]]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test of the store on both databases, but for those that are about a file, or about one of the two."""
-    wanted = {"place", "empty_place"} & set(metafunc.fixturenames)
-    for name in wanted:
-        only = metafunc.definition.get_closest_marker("database")
-        about_file = {"path"} & set(metafunc.fixturenames)
-        databases = only.args if only else DATABASES[:1] if about_file else DATABASES
-        metafunc.parametrize(name, databases, indirect=True)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from kobza.store import Store
-from kobza.store.place import PostgresUrl
+from kobza.store.place import Place, PostgresUrl
 from tests.support.ports import free_port
 
 USER = "kobza"
@@ -48,6 +48,16 @@ def programs() -> Path | None:
 def name_of(url: PostgresUrl) -> str:
     """Return the name of the database."""
     return str(psycopg.conninfo.conninfo_to_dict(url.url)["dbname"])
+
+
+def text_of(place: Place) -> str:
+    """Return a place as an argument for another process, the password in clear."""
+    return place.url if isinstance(place, PostgresUrl) else str(place)
+
+
+def place_of(text: str) -> Place:
+    """Return the place that `text_of` wrote."""
+    return PostgresUrl.parse(text) if "://" in text else Path(text)
 
 
 class PostgresServer:

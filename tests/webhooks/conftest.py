@@ -5,16 +5,17 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from kobza.call.states import OwnerState, StateType
 from kobza.config.settings import LOOPBACK
 from kobza.pbx.journal import Journal
 from kobza.store import Store, endpoints, enterprises
 from kobza.store.entries import StateStored
+from kobza.store.place import Place
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.payload import body
 from tests.support.sink import WebhookSink
@@ -32,7 +33,6 @@ class Pbx:
     """The part of the PBX that stores states and tells the dispatcher."""
 
     store: Store
-    path: Path
     failures: list[object] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=lambda: {"wait": soon})
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -71,7 +71,7 @@ class Pbx:
         return StateStored(state, owed, body(state))
 
     def journal(self) -> Journal:
-        return Journal(self.path, now=time.time, on_failure=self.failures.append)
+        return Journal(self.store.place, now=time.time, on_failure=self.failures.append)
 
     def dispatcher(self, journal: Any, **options: Any) -> Dispatcher:
         everything: dict[str, Any] = {"allow_private": LOOPBACK, "now": time.time} | self.options | options
@@ -88,18 +88,17 @@ class Pbx:
     def attempts(self, event_id: str) -> list[tuple[Any, ...]]:
         """Return the attempts of one delivery: number, status code, error."""
         with self.store.read() as connection:
-            query = (
+            query = text(
                 "SELECT attempt, status_code, error FROM attempts JOIN events USING (cursor) "
-                "WHERE event_id = ? ORDER BY attempt"
+                "WHERE event_id = :event_id ORDER BY attempt"
             )
-            return [tuple(row) for row in connection.exec_driver_sql(query, (event_id,))]
+            return [tuple(row) for row in connection.execute(query, {"event_id": event_id})]
 
 
 @pytest.fixture
-async def pbx(tmp_path: Path) -> AsyncIterator[Pbx]:
-    path = tmp_path / "kobza.db"
-    store = Store.create(path)
-    yield Pbx(store, path)
+async def pbx(place: Place) -> AsyncIterator[Pbx]:
+    store = Store.create(place)
+    yield Pbx(store)
     store.close()
 
 
