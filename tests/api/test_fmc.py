@@ -1,6 +1,5 @@
 """The Generic FMC API (contract, section 3): each function with its errors."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -9,9 +8,6 @@ import pytest
 from kobza.call.errors import (
     KobzaError,
     NoAnswerFromPhoneError,
-    NoRouteError,
-    OriginatorBusyError,
-    OriginatorUnreachableError,
     WrongStateError,
 )
 from kobza.call.states import OwnerState, StateType
@@ -19,7 +15,7 @@ from kobza.store import endpoints, tokens
 from kobza.store.entries import AttemptStored, StateStored
 from kobza.webhooks.payload import body
 from tests.api.test_callstat import assert_problem
-from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, STRANGER, Leg, Phone, World, moment
+from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, STRANGER, Leg, World, moment
 
 FMC = "/api/fmc/v1"
 DAY = {"from": "2026-04-19T00:00:00", "to": "2026-04-19T23:59:59"}
@@ -400,115 +396,6 @@ async def test_a_recording_of_another_enterprise_is_404(client: httpx.AsyncClien
     assert_problem(await client.get(f"{FMC}/callrecord", params=params, headers=headers), 404, "not_found")
 
 
-# originate
-
-
-async def test_originate_hands_all_on_and_returns_both_ids(client: httpx.AsyncClient, world: World) -> None:
-    document = {
-        "originator": "067 111 11 11",
-        "destination": "(050) 111-22-33",
-        "timeout": 30,
-        "clip": "0672222222",
-        "client_state": "ї" * 512,
-        "unknown": 1,
-    }
-    answer = await client.post(f"{FMC}/originate", json=document, **world.fmc())
-    assert answer.status_code == 200
-    assert answer.json() == {"call_control_id": "leg1", "call_id": "call1"}
-    assert world.commands.told == [("originate", world.own.enterprise_id, ALICE, OUTSIDE, 30, BORYS, "ї" * 512)]
-
-
-async def test_originate_with_a_clip_that_is_not_ours_is_403(client: httpx.AsyncClient, world: World) -> None:
-    for clip in (STRANGER, OUTSIDE):
-        document = {"originator": ALICE, "destination": "101", "clip": clip}
-        answer = await client.post(f"{FMC}/originate", json=document, **world.fmc())
-        assert_problem(answer, 403, "presentation_not_allowed", "clip")
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (OriginatorBusyError("It is in a call."), 409, "originator_busy"),
-        (OriginatorUnreachableError("No device."), 409, "originator_unreachable"),
-        (NoRouteError("Nothing."), 503, "no_route"),
-    ],
-)
-async def test_originate_errors(
-    client: httpx.AsyncClient, world: World, error: KobzaError, status: int, code: str
-) -> None:
-    world.commands.refuse = error
-    answer = await client.post(f"{FMC}/originate", json={"originator": ALICE, "destination": "101"}, **world.fmc())
-    assert_problem(answer, status, code)
-
-
-async def originate(client: httpx.AsyncClient, world: World, key: str, destination: str = "101") -> httpx.Response:
-    options = world.fmc()
-    options["headers"]["idempotency-key"] = key
-    return await client.post(f"{FMC}/originate", json={"originator": ALICE, "destination": destination}, **options)
-
-
-async def test_the_same_key_and_body_is_one_call(client: httpx.AsyncClient, world: World) -> None:
-    answers = await asyncio.gather(*(originate(client, world, "k") for _ in range(5)))
-    answers.append(await originate(client, world, "k"))
-    assert {answer.content for answer in answers} == {b'{"call_control_id":"leg1","call_id":"call1"}'}
-    assert len(world.commands.told) == 1
-    assert (await originate(client, world, "k2")).json()["call_id"] == "call2"
-
-
-async def test_the_same_key_with_another_body_is_409(client: httpx.AsyncClient, world: World) -> None:
-    await originate(client, world, "k")
-    assert_problem(await originate(client, world, "k", "102"), 409, "idempotency_conflict")
-
-
-async def test_a_key_is_forgotten_after_24_hours_and_after_an_error(client: httpx.AsyncClient, world: World) -> None:
-    world.commands.refuse = OriginatorBusyError("It is in a call.")
-    assert (await originate(client, world, "k")).status_code == 409
-    world.commands.refuse = None
-    assert (await originate(client, world, "k")).json()["call_id"] == "call1"
-    world.at += 24 * 3600 - 1
-    assert (await originate(client, world, "k")).json()["call_id"] == "call1"
-    world.at += 1
-    assert (await originate(client, world, "k")).json()["call_id"] == "call2"
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_the_older_interface_does_the_same(client: httpx.AsyncClient, world: World, method: str) -> None:
-    params = {"token": world.own.fmc_token, "calling_number": "0671111111", "called_number": "0501112233"}
-    answer = await client.request(method, "/api/onebox/v1/originate", params=params)
-    assert answer.json() == {"call_control_id": "leg1", "call_id": "call1"}
-    assert world.commands.told == [("originate", world.own.enterprise_id, ALICE, OUTSIDE, 60, None, None)]
-
-
-async def test_the_older_interface_takes_a_form(client: httpx.AsyncClient, world: World) -> None:
-    form = {"token": world.own.fmc_token, "calling_number": "0671111111", "called_number": "0501112233"}
-    answer = await client.post("/api/onebox/v1/originate", data=form)
-    assert answer.json()["call_id"] == "call1"
-
-
-@pytest.mark.parametrize(
-    ("change", "status", "code", "parameter"),
-    [
-        ({"token": None}, 400, "missing_parameter", "token"),
-        ({"called_number": None}, 400, "missing_parameter", "called_number"),
-        ({"token": "0" * 64}, 403, "forbidden", "token"),
-        ({"calling_number": "x"}, 400, "invalid_number", "calling_number"),
-        ({"calling_number": STRANGER}, 404, "not_found", None),
-        ({"calling_number": PLAIN}, 403, "service_not_enabled", None),
-    ],
-)
-async def test_the_older_interface_errors(
-    client: httpx.AsyncClient,
-    world: World,
-    change: dict[str, str | None],
-    status: int,
-    code: str,
-    parameter: str | None,
-) -> None:
-    params = {"token": world.own.fmc_token, "calling_number": ALICE, "called_number": OUTSIDE, **change}
-    sent = {name: value for name, value in params.items() if value is not None}
-    assert_problem(await client.get("/api/onebox/v1/originate", params=sent), status, code, parameter)
-
-
 # callcontrol
 
 LEG = Leg("call1", "leg1", ALICE, OUTSIDE, "outgoing", "established", 0.0)
@@ -597,56 +484,6 @@ async def test_callcontrol_errors(
     world.commands.refuse = error
     document = {"call_control_id": "leg1", "action": "hold"}
     assert_problem(await client.post(f"{FMC}/callcontrol", json=document, **world.fmc()), status, code)
-
-
-# clip, dnd, phonestatus
-
-
-async def test_dnd_is_shown_and_switched(client: httpx.AsyncClient, world: World) -> None:
-    off = {"number": "0671111111", "dnd": "off", "until": None}
-    on = {"number": "0671111111", "dnd": "on", "until": "2026-04-20T10:00:00.000Z"}
-    assert (await client.get(f"{FMC}/dnd", **world.fmc(number=ALICE))).json() == off
-    document = {"number": "0671111111", "dnd": "on", "until": "2026-04-20T13:00:00"}
-    assert (await client.put(f"{FMC}/dnd", json=document, **world.fmc())).json() == on
-    assert (await client.get(f"{FMC}/dnd", **world.fmc(number=ALICE))).json() == on
-    world.at += 3600
-    assert (await client.get(f"{FMC}/dnd", **world.fmc(number=ALICE))).json() == off
-
-
-async def test_clip_is_shown_and_set(client: httpx.AsyncClient, world: World) -> None:
-    document = {"number": "0671111111", "presentation_number": "0672222222", "restricted": False}
-    shown = {**document, "until": None}
-    assert (await client.put(f"{FMC}/clip", json=document, **world.fmc())).json() == shown
-    assert (await client.get(f"{FMC}/clip", **world.fmc(number=ALICE))).json() == shown
-    document = {"number": "0671111111", "presentation_number": None, "restricted": True}
-    assert (await client.put(f"{FMC}/clip", json=document, **world.fmc())).json() == {**document, "until": None}
-
-
-@pytest.mark.parametrize("number", [STRANGER, OUTSIDE, "+380970000000"])
-async def test_a_number_that_is_not_ours_may_not_be_presented(
-    client: httpx.AsyncClient, world: World, number: str
-) -> None:
-    document = {"number": ALICE, "presentation_number": number, "restricted": False}
-    answer = await client.put(f"{FMC}/clip", json=document, **world.fmc())
-    assert_problem(answer, 403, "presentation_not_allowed", "presentation_number")
-
-
-async def test_phonestatus_of_all_and_of_some(client: httpx.AsyncClient, world: World) -> None:
-    world.commands.phones = [
-        Phone(ALICE, "available", dnd=False, devices=2, since=moment("2026-04-20T08:00:00")),
-        Phone(BORYS, "unavailable", dnd=True, devices=0, since=None),
-    ]
-    alice = {
-        "number": "0671111111",
-        "status": "available",
-        "dnd": "off",
-        "devices": 2,
-        "since": "2026-04-20T08:00:00.000Z",
-    }
-    borys = {"number": "0672222222", "status": "unavailable", "dnd": "on", "devices": 0, "since": None}
-    assert (await client.get(f"{FMC}/phonestatus", **world.fmc())).json() == {"phones": [alice, borys]}
-    some = await client.get(f"{FMC}/phonestatus", **world.fmc(number=["0672222222", BORYS]))
-    assert some.json() == {"phones": [borys]}
 
 
 # webhook, deliveries, events

@@ -1,6 +1,8 @@
 """Two enterprises in a real store, calls that a test makes, commands that remember what they were told."""
 
+import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +16,9 @@ from kobza.api.ports import ControlAction, RecordingState
 from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
+from kobza.pbx.commands import KEY_SECONDS
 from kobza.store import Store, address_book, enterprises, numbers
-from kobza.store.entries import CdrClosed, CdrOpened, RecordingStored
+from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
 
@@ -74,6 +77,8 @@ class TestCommands:
     __test__ = False
 
     store: Store
+    journal: JournalWriter
+    now: Callable[[], float]
     told: list[tuple[Any, ...]] = field(default_factory=list)
     refuse: KobzaError | None = None
     phones: list[Phone] = field(default_factory=list)
@@ -88,11 +93,19 @@ class TestCommands:
         timeout: int = 60,  # noqa: ASYNC109
         clip: str | None = None,
         client_state: str | None = None,
+        key: str | None = None,
+        fingerprint: str = "",
     ) -> Begun:
         if self.refuse is not None:
             raise self.refuse
         self.told.append(("originate", enterprise_id, originator, destination, timeout, clip, client_state))
-        return Begun(f"call{len(self.told)}", f"leg{len(self.told)}")
+        begun = Begun(f"call{len(self.told)}", f"leg{len(self.told)}")
+        await asyncio.sleep(0.01)  # the journal's commit, in which others may come
+        if key is not None:
+            expires_at = self.now() + KEY_SECONDS
+            entry = KeyUsed(enterprise_id, key, fingerprint, begun.call_id, begun.call_control_id, expires_at)
+            self.journal.write([entry])
+        return begun
 
     async def control(
         self,
@@ -174,7 +187,7 @@ class World:
             numbers.add(conn, PLAIN, own, "", "", [Package.CONVERGENT])
             numbers.add(conn, STRANGER, self.other.enterprise_id, "Чужий", "", BOTH)
             address_book.put(conn, own, [address_book.Entry(OUTSIDE, "Клієнт, «А»", "")])
-        self.commands = TestCommands(self.store)
+        self.commands = TestCommands(self.store, self.journal, lambda: self.at)
         self.webhooks = TestWebhooks()
         self.app = build_app(
             store=self.store,

@@ -15,7 +15,7 @@ from kobza.call.cdr import Cdr, CdrFold
 from kobza.call.controls import RecordCommand
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import CallEnded, CallFact
-from kobza.call.routing import Party
+from kobza.call.routing import Party, Refused
 from kobza.call.states import OwnerState, OwnerStates
 from kobza.call.transfer import Destination
 from kobza.sip.headers import Reason
@@ -98,7 +98,7 @@ class Ladder:
     def originate(
         self,
         originator: Sequence[str],
-        destination: Sequence[str],
+        destination: Sequence[str] | Refused,
         *,
         caller: Party = OLENA,
         callee: Party = TARAS,
@@ -111,7 +111,7 @@ class Ladder:
             callee=callee,
             dialled=callee.number,
             originator_targets=originator,
-            targets_of_destination=destination,
+            find_destination=lambda _: destination,
             caller_leg_id="leg-caller",
             callee_leg_id="leg-callee",
             new_id=self._new_id,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from kobza.call.routing import Refused
 from tests.call.ladder import COMPETITOR, OLENA, STRANGER, Ladder, q850
 
 SCENARIOS: Final[dict[str, Callable[[Ladder], None]]] = {}
@@ -373,6 +374,13 @@ def _(ladder: Ladder) -> None:
     ladder.progress("mine")
     ladder.answer("mine", after=3)
     ladder.reject("desk", 486)
+
+
+@scenario("click2dial, the destination is not to be disturbed")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], Refused(480, 21, "not to be disturbed"))
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
 
 
 @scenario("click2dial, the destination does not answer")

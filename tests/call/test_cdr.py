@@ -1,5 +1,7 @@
 """Call records, folded from facts."""
 
+from dataclasses import replace
+
 import pytest
 
 from kobza.call.cdr import Cdr, CdrFold, fold
@@ -29,6 +31,14 @@ def test_an_answered_local_call_is_one_record() -> None:
             convergent=True,
         )
     ]
+
+
+@pytest.mark.parametrize("shown_as", ["anonymous", "+380800123456"])
+def test_the_record_of_another_enterprise_has_the_caller_as_it_is_shown(shown_as: str) -> None:
+    ours, theirs = fold([started(replace(OLENA, shown_as=shown_as), COMPETITOR), RANG, ENDED])
+    assert (ours.calling_number, theirs.calling_number) == (OLENA.number, shown_as)
+    (local,) = fold([started(replace(OLENA, shown_as=shown_as)), RANG, ENDED])
+    assert local.calling_number == OLENA.number
 
 
 def test_each_enterprise_has_a_record_of_its_own() -> None:

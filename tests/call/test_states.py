@@ -1,6 +1,7 @@
 """Owner states: who is told what, of which fact."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,18 @@ def test_a_local_call_has_two_owners() -> None:
     assert [state.event_id for state in states] == ["e1", "e2", "e3", "e4", "e5", "e6"]
     assert {state.call_id for state in states} == {"call"}
     assert [state.at for state in states[::2]] == [T + 0.2, T + 5.0, T + 18.7]
+
+
+@pytest.mark.parametrize("shown_as", ["anonymous", "+380800123456"])
+def test_another_enterprise_sees_the_caller_as_it_is_shown(shown_as: str) -> None:
+    caller = replace(OLENA, shown_as=shown_as)
+    states = told(started(caller, COMPETITOR), RANG, ANSWERED, ENDED)
+    assert {(state.state_owner, state.phone_number) for state in states} == {
+        (OLENA.number, COMPETITOR.number),
+        (COMPETITOR.number, shown_as),
+    }
+    local = told(started(caller), RANG, ENDED)
+    assert {state.phone_number for state in local if state.state_owner == TARAS.number} == {OLENA.number}
 
 
 def test_what_finished_tells() -> None:

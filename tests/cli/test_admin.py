@@ -149,12 +149,15 @@ def test_a_trunk(kobza: Kobza, enterprise: str, data: Path) -> None:
         "host": "127.0.0.1",
         "port": 5090,
         "prefix": None,
+        "trusted": True,
     }
-    assert kobza("trunk", "add", "kyiv", "--host", "::1", "--port", "5060", "--prefix", "044", "--json").json["prefix"]
+    options = ("--host", "::1", "--port", "5060", "--prefix", "044", "--untrusted", "--json")
+    assert kobza("trunk", "add", "kyiv", *options).json["trusted"] is False
     store = Store.open(data / STORE_FILE)
     with store.read() as connection:
         trunks = directory.load(connection).trunks
     store.close()
+    assert [trunk.trusted for trunk in trunks] == [True, False]
     assert [(trunk.name, trunk.host, trunk.port, trunk.prefix) for trunk in trunks] == [
         ("operator", "127.0.0.1", 5090, None),
         ("kyiv", "::1", 5060, "044"),
@@ -226,3 +229,32 @@ def test_people_get_a_table(kobza: Kobza, enterprise: str) -> None:
     assert ran.code == 0
     assert "sip password" in ran.out
     assert "[bold]Olena[/bold]" in ran.out
+
+
+def test_presentation_numbers(kobza: Kobza, enterprise: str) -> None:
+    own = ("--enterprise", enterprise, "--json")
+    kobza("number", "add", "0671234567", *own)
+    for command in ("add", "remove", "add"):
+        done = kobza("presentation", command, "+380 800 123 456", *own)
+        assert done.json == {"number": "0800123456", "enterprise_id": enterprise}
+    assert kobza("presentation", "list", *own).json == {"enterprise_id": enterprise, "numbers": ["0800123456"]}
+    assert "0800123456" in kobza("presentation", "list", "--enterprise", enterprise).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("add", "sales"), "consists of digits"),
+        (("add", "0671234567"), "which may be presented"),
+        (("remove", "0800123456"), "no presentation number"),
+        (("add", "0800123456", "--enterprise", "x"), "no enterprise x"),
+        (("list", "--enterprise", "x"), "no enterprise x"),
+    ],
+)
+def test_presentation_numbers_that_cannot_be(
+    kobza: Kobza, enterprise: str, arguments: tuple[str, ...], words: str
+) -> None:
+    kobza("number", "add", "0671234567", "--enterprise", enterprise)
+    ran = kobza("presentation", arguments[0], "--enterprise", enterprise, *arguments[1:], "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert words in ran.err

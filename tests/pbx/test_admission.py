@@ -96,7 +96,14 @@ async def test_what_the_caller_wants_shown(admission: Admission, store: Store, e
         numbers.set_clip(conn, enterprise_id, ANNA, BOHDAN, True)
     await admission._view.refresh()
     call = admitted(admission.admit(signed(invite("0671000002")), PHONE, NOW))
-    assert (call.identity.number, call.identity.restricted, call.caller.number) == (BOHDAN, True, ANNA)
+    assert call.identity == Identity(BOHDAN, "", restricted=True)
+    assert (call.caller.number, call.caller.shown_as) == (ANNA, "anonymous")
+    with store.write() as conn:
+        numbers.set_clip(conn, enterprise_id, ANNA, BOHDAN, False)
+    await admission._view.refresh()
+    call = admitted(admission.admit(signed(invite("0671000002")), PHONE, NOW))
+    assert call.identity == Identity(BOHDAN, "", restricted=False)
+    assert (call.caller.seen_by(enterprise_id), call.caller.seen_by("another")) == (ANNA, BOHDAN)
 
 
 def test_a_phone_proves_who_it_is(admission: Admission) -> None:
@@ -188,26 +195,42 @@ def _from(text: str, **headers: str) -> SipRequest:
 PAI = f"<sip:{OUTSIDE}@carrier.example>"
 
 
-def test_a_hidden_caller_is_known_to_the_network_only(admission: Admission) -> None:
-    anonymous = _from(
-        '"Anonymous" <sip:anonymous@anonymous.invalid>', Privacy="id", P_Asserted_Identity=f'"Olha" {PAI}'
-    )
-    call = admitted(admission.admit(anonymous, CARRIER, NOW))
-    assert call.identity == Identity(OUTSIDE, "", restricted=True)
-    assert call.caller.number == OUTSIDE
+HIDDEN = [
+    ('"Anonymous" <sip:anonymous@anonymous.invalid>', {"Privacy": "id", "P_Asserted_Identity": f'"Olha" {PAI}'}),
+    ("<sip:anonymous@anonymous.invalid>", {"P_Asserted_Identity": PAI}),
+    ("<sip:anonymous@anonymous.invalid>", {"P_Asserted_Identity": "<<"}),
+    ("<sip:Restricted@carrier.example>", {}),
+    ("<sip:carrier.example>", {"P_Asserted_Identity": PAI}),
+    ('"Olha" <sip:0441234567@h>', {"Privacy": "user;id"}),
+    ('"Olha" <sip:0441234567@h>', {"Privacy": "critical; ID"}),
+    ('"Olha" <sip:0441234567@h>', {"Privacy": "header"}),
+    ('"Olha" <sip:0441234567@h>', {"Privacy": "user"}),
+]
 
 
-@pytest.mark.parametrize("asserted", ["", "<<", "<sip:carrier.example>"])
-def test_a_hidden_caller_nobody_knows(admission: Admission, asserted: str) -> None:
-    headers = {"P_Asserted_Identity": asserted} if asserted else {}
-    call = admitted(admission.admit(_from("<sip:anonymous@anonymous.invalid>", **headers), CARRIER, NOW))
-    assert call.caller.number == "anonymous"
-    assert call.identity.restricted
+@pytest.mark.parametrize(("from_", "headers"), HIDDEN)
+def test_a_hidden_caller_is_unknown_to_phones_states_and_history(
+    admission: Admission, from_: str, headers: dict[str, str]
+) -> None:
+    call = admitted(admission.admit(_from(from_, **headers), CARRIER, NOW))
+    assert call.identity == Identity("anonymous", "", restricted=True)
+    assert call.caller == Party("anonymous")
+    assert "441234567" not in repr((call.caller, call.identity))
 
 
-def test_a_private_caller_is_hidden_though_from_tells(admission: Admission) -> None:
-    call = admitted(admission.admit(_from('"Olha" <sip:0441234567@h>', Privacy="user;id"), CARRIER, NOW))
-    assert call.identity == Identity(OUTSIDE, "", restricted=True)
+@pytest.mark.parametrize("privacy", ["none", "session", "history", "critical", "idle"])
+def test_other_kinds_of_privacy_do_not_hide_the_number(admission: Admission, privacy: str) -> None:
+    call = admitted(admission.admit(_from('"Olha" <sip:0441234567@h>', Privacy=privacy), CARRIER, NOW))
+    assert call.identity == Identity(OUTSIDE, "Olha", restricted=False)
+    assert call.caller == Party(OUTSIDE, display_name="Olha")
+
+
+def test_a_phone_may_hide_its_number_in_one_call(admission: Admission, enterprise_id: str) -> None:
+    message = signed(invite("0671000002", "anonymous", Privacy="id"), user=ANNA_USER)
+    call = admitted(admission.admit(message, PHONE, NOW))
+    assert (call.identity.number, call.identity.restricted) == (ANNA, True)
+    assert call.caller.seen_by(enterprise_id) == ANNA
+    assert call.caller.seen_by("another") == "anonymous"
 
 
 def test_a_caller_that_is_no_number(admission: Admission) -> None:

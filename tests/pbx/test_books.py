@@ -185,7 +185,7 @@ async def test_a_recording_within_an_enterprise_has_one_row(office: Office) -> N
 async def test_a_promised_leg_ends_though_nothing_rang(office: Office) -> None:
     books = office.keeper.open()
     promised = LegPromised("call-1", "leg-1", office.ours, ANNA, BOHDAN, "outgoing", None, NOW)
-    books.write([office.started(origin="api")], promised)
+    books.write([office.started(origin="api")], [promised])
     await settled(office.journal)
     assert len(office.rows("SELECT * FROM promised_legs")) == 1
     books.write([ENDED])

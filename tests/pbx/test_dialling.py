@@ -66,6 +66,14 @@ def test_a_carrier_learns_the_number_of_a_hidden_caller_and_that_it_is_hidden() 
     assert made.contact_user == "anonymous"
 
 
+@pytest.mark.parametrize("shown", [HIDDEN, Identity(BOHDAN, "", restricted=False)])
+def test_an_untrusted_trunk_learns_what_the_called_may_and_no_more(shown: Identity) -> None:
+    trunk = Trunk("t", "carrier", "192.0.2.50", 5060, trusted=False)
+    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5060)), shown, ANNA, flows)
+    assert made.headers == ((("Privacy", "id"),) if shown.restricted else ())
+    assert "1000001" not in repr((made.from_, made.headers, made.contact_user))
+
+
 def test_over_tcp_if_the_trunk_says_so() -> None:
     target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", "c.example", 5060, transport="TCP"), ("192.0.2.50", 5060))
     assert invitation(target, SHOWN, ANNA, flows).flow.transport is Transport.TCP

@@ -93,6 +93,7 @@ def test_dnd_with_and_without_an_end(store: Store, enterprise_id: str, anna: str
 
 def test_clip(store: Store, enterprise_id: str, anna: str) -> None:
     with store.write() as conn:
+        numbers.add(conn, BOHDAN, enterprise_id)
         numbers.set_clip(conn, enterprise_id, ANNA, BOHDAN, False, 5000)
     subscriber = found(store, enterprise_id)
     assert (subscriber.presentation_number, subscriber.clip_restricted, subscriber.clip_until) == (BOHDAN, False, 5000)

@@ -1,84 +1,123 @@
-"""Idempotency keys: the same key with the same body gives the same answer, and the work is done once."""
+"""Idempotency keys of click2dial: the same key with the same request gives the same answer, and one call is made.
+
+What a key stands for is in the store, written in one commit with the call: a restart forgets neither or both. Here are
+only the requests that are under way, so that of two at the same time one makes the call and the other waits for it.
+"""
 
 import asyncio
-import hashlib
-from collections import OrderedDict
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
+
+from starlette.requests import Request
 
 from kobza.api.problems import ApiError
 
-KEPT_FOR: Final = 24 * 3600.0
-"""Seconds for which an answer is given again."""
+HEADER: Final = "Idempotency-Key"
 MAX_KEY: Final = 255
-MAX_KEPT: Final = 20_000
-"""Answers kept in memory, some 10 MB; beyond it the oldest are forgotten."""
+MAX_UNDERWAY: Final = 1000
+"""Requests with a key that may be under way at once; one more is told to come back. Each takes some milliseconds."""
+_KEY: Final = re.compile(rf"[\x20-\x7e]{{1,{MAX_KEY}}}")
+
+
+class Begun(Protocol):
+    """The call that a request began."""
+
+    @property
+    def call_id(self) -> str: ...  # noqa: D102
+    @property
+    def call_control_id(self) -> str: ...  # noqa: D102
+
+
+class Used(Begun, Protocol):
+    """What a key stands for."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the request that used it first, in hex."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    fingerprint: bytes
-    until: float
-    answer: "asyncio.Future[bytes]"
+class _Underway:
+    fingerprint: str
+    answer: "asyncio.Task[Begun]"
+
+
+def key_of(request: Request) -> str | None:
+    """Return the key of a request, None when it has none. Raises ApiError for one that is malformed or given twice."""
+    given = request.headers.getlist(HEADER)
+    if not given:
+        return None
+    if len(given) > 1:
+        raise ApiError("duplicate_parameter", f"{HEADER} is given {len(given)} times.", parameter=HEADER)
+    if not _KEY.fullmatch(given[0]):
+        raise ApiError(
+            "invalid_parameter", f"{HEADER} must have 1 to {MAX_KEY} printable ASCII characters.", parameter=HEADER
+        )
+    return given[0]
 
 
 class IdempotencyKeys:
-    """The answers of the last 24 hours by enterprise and key; in memory, so a restart forgets them.
+    """The requests with a key that are under way, by enterprise and key.
 
-    An attempt that failed is forgotten at once: whoever repeats it wants it tried again.
+    A request that fails leaves nothing behind: those that came meanwhile fail with it, a later one is tried anew.
     """
 
-    def __init__(self, *, max_kept: int = MAX_KEPT) -> None:
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
-        self._max_kept = max_kept
+    def __init__(self, *, max_underway: int = MAX_UNDERWAY) -> None:
+        self._underway: dict[tuple[str, str], _Underway] = {}
+        self._max_underway = max_underway
 
     async def once(
-        self, enterprise_id: str, key: str | None, request: bytes, now: float, work: Callable[[], Awaitable[bytes]]
-    ) -> bytes:
-        """Return the answer of `work`, or the one given before; those that come meanwhile wait for the same.
+        self,
+        enterprise_id: str,
+        key: str,
+        fingerprint: str,
+        *,
+        find: Callable[[], Awaitable[Used | None]],
+        work: Callable[[], Awaitable[Begun]],
+    ) -> Begun:
+        """Return what `work` begins, or what was begun with this key before: under way, or as `find` has it.
 
-        Raises ApiError when the key is malformed or was used for another request, and whatever `work` raises.
+        `work` must have stored what it began, with the key, when it returns. It goes on when its client goes away.
+        Raises ApiError when the key was used for another request, and whatever `find` and `work` raise.
         """
-        if key is None:
-            return await work()
-        if not 1 <= len(key) <= MAX_KEY:
-            raise ApiError(
-                "invalid_parameter",
-                f"Idempotency-Key must have 1 to {MAX_KEY} characters.",
-                parameter="Idempotency-Key",
-            )
         place = (enterprise_id, key)
-        fingerprint = hashlib.sha256(request).digest()
-        kept = self._kept.get(place)
-        if kept is not None and kept.until > now:
-            if kept.fingerprint != fingerprint:
-                raise ApiError("idempotency_conflict", "The Idempotency-Key was used for another request.")
-            return await asyncio.shield(kept.answer)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(_mark_seen)
-        self._kept.pop(place, None)
-        self._kept[place] = _Kept(fingerprint, now + KEPT_FOR, answer)
-        self._forget(now)
+        underway = self._underway.get(place)
+        if underway is None:
+            if len(self._underway) >= self._max_underway:
+                raise ApiError("unavailable", "Too many requests are under way.", headers={"retry-after": "1"})
+            task = asyncio.create_task(self._work(place, fingerprint, find, work), name="originate")
+            task.add_done_callback(_mark_seen)
+            underway = self._underway[place] = _Underway(fingerprint, task)
+        elif underway.fingerprint != fingerprint:
+            raise _conflict()
+        return await asyncio.shield(underway.answer)
+
+    async def _work(
+        self,
+        place: tuple[str, str],
+        fingerprint: str,
+        find: Callable[[], Awaitable[Used | None]],
+        work: Callable[[], Awaitable[Begun]],
+    ) -> Begun:
         try:
-            result = await work()
-        except BaseException as error:
-            self._kept.pop(place, None)
-            answer.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-            raise
-        answer.set_result(result)
-        return result
-
-    def _forget(self, now: float) -> None:
-        """Drop what is too old, and the oldest beyond the bound; entries are in the order of their time."""
-        while self._kept:
-            place, oldest = next(iter(self._kept.items()))
-            if oldest.until > now and len(self._kept) <= self._max_kept:
-                return
-            del self._kept[place]
+            used = await find()
+            if used is None:
+                return await work()
+        finally:
+            del self._underway[place]
+        if used.fingerprint != fingerprint:
+            raise _conflict()
+        return used
 
 
-def _mark_seen(answer: "asyncio.Future[bytes]") -> None:
-    """Say that the error was looked at: nobody else may have been waiting for it."""
-    if not answer.cancelled():
-        answer.exception()
+def _conflict() -> ApiError:
+    return ApiError("idempotency_conflict", f"The {HEADER} was used for another request.")
+
+
+def _mark_seen(task: "asyncio.Task[Begun]") -> None:
+    """Say that the error was looked at: who waited for it may be gone."""
+    if not task.cancelled():
+        task.exception()

@@ -123,8 +123,13 @@ class Commands(Protocol):
         timeout: int = 60,  # noqa: ASYNC109 - how long phones ring, not how long we wait
         clip: str | None = None,
         client_state: str | None = None,
+        key: str | None = None,
+        fingerprint: str = "",
     ) -> Originated:
-        """Ring the originator's phones, then call the destination. Raises KobzaError."""
+        """Ring the originator's phones, then call the destination. Raises KobzaError.
+
+        It returns once the call is stored, together with what an idempotency key was used for.
+        """
         ...
 
     async def control(

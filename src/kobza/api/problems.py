@@ -25,6 +25,8 @@ from kobza.call.errors import Fault, KobzaError
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
+RETRY_AFTER: Final = "5"
+"""Seconds until it is worth asking again when the server cannot do something now and nothing better is known."""
 MANUAL: Final = "/manual/openapi.html#problem-"
 """A problem's `type` leads to its paragraph in the manual."""
 
@@ -50,7 +52,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "scope_missing": Kind(403, "The token may not do this", "The token lacks the scope that `scope` names."),
         "address_not_allowed": Kind(403, "The address is not allowed", "The token may be used from other addresses."),
         "service_not_enabled": Kind(403, "The service is not enabled", "The number lacks a package this needs."),
-        "presentation_not_allowed": Kind(403, "The number may not be shown", "It is not one of the enterprise's own."),
+        "presentation_not_allowed": Kind(
+            403, "The number may not be shown", "It is neither one of the enterprise's own nor registered for it."
+        ),
         "not_found": Kind(404, "Not found", "There is no such thing, or it belongs to somebody else."),
         "method_not_allowed": Kind(405, "The method is not allowed", "The header Allow names those that are."),
         "originator_busy": Kind(409, "The originator is busy", "The originator is in a call."),
@@ -134,7 +138,9 @@ def problem(
 
 def problem_of(error: KobzaError) -> Response:
     """Write the problem of an error that is meant for users."""
-    headers, members = (error.headers, error.members) if isinstance(error, ApiError) else (None, None)
+    headers, members = (error.headers, error.members) if isinstance(error, ApiError) else ({}, None)
+    if error.code == "unavailable":
+        headers = {"retry-after": RETRY_AFTER, **headers}
     return problem(
         error.http_status, error.code, error.detail, parameter=error.parameter, headers=headers, members=members
     )

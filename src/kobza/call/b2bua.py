@@ -25,7 +25,7 @@ from kobza.call.leg import Branch, BranchState, Leg, LegView, RecordingState
 from kobza.call.phases import Phase
 from kobza.call.renegotiation import Renegotiation
 from kobza.call.routing import Party
-from kobza.call.setup import Setup
+from kobza.call.setup import FindTargets, Setup
 from kobza.call.transfer import Destination, Transfer
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Call:
         """
         started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
         core = CallCore(started, Phase.PREPARING, new_id)
-        setup = Setup(core, targets, ring_timeout)
+        setup = Setup(core, lambda _: targets, ring_timeout)
         setup.begin_incoming(branch_id, sdp, now)
         return cls(core, setup)
 
@@ -82,7 +82,7 @@ class Call:
         callee: Party,
         dialled: str,
         originator_targets: Sequence[Target],
-        targets_of_destination: Sequence[Target],
+        find_destination: FindTargets,
         caller_leg_id: str,
         callee_leg_id: str,
         new_id: Callable[[], str],
@@ -92,11 +92,12 @@ class Call:
     ) -> Self:
         """Begin a click2dial call: the originator's devices ring first, the destination's after the answer.
 
-        `timeout` (seconds) bounds the ringing of each side by itself.
+        Where the destination is, is asked then: its phones may have moved, its settings changed meanwhile. `timeout`
+        (seconds) bounds the ringing of each side by itself.
         """
         started = CallStarted(call_id, now, caller, dialled, callee, "api", caller_leg_id, callee_leg_id, client_state)
         core = CallCore(started, Phase.ORIGINATOR_PREPARING, new_id)
-        setup = Setup(core, targets_of_destination, timeout)
+        setup = Setup(core, find_destination, timeout)
         setup.begin_originated(originator_targets, now)
         return cls(core, setup)
 

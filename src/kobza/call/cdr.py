@@ -158,7 +158,7 @@ class CdrFold:
         return Cdr(
             call_id=fact.call_id,
             enterprise_id=enterprise_id,
-            calling_number=fact.kept.number,
+            calling_number=fact.kept.seen_by(enterprise_id),
             called_number=fact.party.number,
             answered_number=fact.party.number if answered else None,
             started_at=fact.at,
@@ -182,7 +182,7 @@ class CdrFold:
         return Cdr(
             call_id=started.call_id,
             enterprise_id=enterprise_id,
-            calling_number=started.caller.number,
+            calling_number=started.caller.seen_by(enterprise_id),
             called_number=started.callee.number,
             answered_number=self._answered_number,
             started_at=started.at,

@@ -1,6 +1,7 @@
 """Where a call goes: a pure function of the directory, the dialled text, the caller and the moment."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Struct
 
@@ -9,13 +10,16 @@ from kobza.call.directory import Directory, Package, Subscriber, Trunk
 from kobza.call.errors import NumberError
 from kobza.call.numbers import normalize
 
+ANONYMOUS: Final = "anonymous"
+"""Stands in the place of the number of a caller who hides it (RFC 3323, section 4.1.1.3)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
     """One side of a call as the call's facts know it: a subscriber of an enterprise, or somebody outside."""
 
     number: str
-    """E.164 or a short code; for somebody outside who hides it, whatever stands for that ("" or "anonymous")."""
+    """E.164 or a short code; ANONYMOUS for somebody outside who hides it."""
     enterprise_id: str | None = None
     """None: outside."""
     owner: bool = False
@@ -25,6 +29,12 @@ class Party:
     record: bool = False
     """Has the package of call recording."""
     display_name: str = ""
+    shown_as: str | None = None
+    """What other enterprises may learn as its number, when that is not `number`: another one, or "anonymous"."""
+
+    def seen_by(self, enterprise_id: str | None) -> str:
+        """Return the number as an enterprise may know it: its own people by their numbers, others as they are shown."""
+        return self.number if self.shown_as is None or self.enterprise_id == enterprise_id else self.shown_as
 
 
 class ToSubscriber(Struct, frozen=True):
@@ -62,9 +72,14 @@ class Identity:
     restricted: bool
     """True: the number is known to the network only (RFC 3323, 3325)."""
 
+    @property
+    def public_number(self) -> str:
+        """The number as the called side may write it down."""
+        return ANONYMOUS if self.restricted else self.number
 
-def party_of(subscriber: Subscriber) -> Party:
-    """Return a subscriber as a side of a call."""
+
+def party_of(subscriber: Subscriber, shown: Identity | None = None) -> Party:
+    """Return a subscriber as a side of a call; `shown` is what a calling one is seen as (None: as it is)."""
     packages = subscriber.packages
     return Party(
         number=subscriber.number,
@@ -73,6 +88,7 @@ def party_of(subscriber: Subscriber) -> Party:
         convergent=Package.CONVERGENT in packages,
         record=Package.CALL_RECORDING in packages,
         display_name=subscriber.name,
+        shown_as=None if shown is None or shown.public_number == subscriber.number else shown.public_number,
     )
 
 
@@ -99,9 +115,13 @@ def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> R
 
 
 def identity_of(subscriber: Subscriber, now: float) -> Identity:
-    """Return what those whom a subscriber calls may learn about it at a moment (in seconds)."""
+    """Return what those whom a subscriber calls may learn about it at a moment (in seconds).
+
+    Its name goes with its own number only: another one is shown so that the person behind it is not.
+    """
+    other = subscriber.presentation_at(now)
     return Identity(
-        number=subscriber.presentation_at(now) or subscriber.number,
-        display_name=subscriber.name,
+        number=other or subscriber.number,
+        display_name=subscriber.name if other in (None, subscriber.number) else "",
         restricted=subscriber.restricted_at(now),
     )

@@ -28,9 +28,14 @@ from kobza.call.core import RING_TIMER, CallCore
 from kobza.call.events import CallAnswered, CallRinging, OriginatorRang
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
+from kobza.call.routing import Refused
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
+
+
+FindTargets = Callable[[float], Sequence[Target] | Refused]
+"""Says (at a moment) where the called side is reached, or why it is not."""
 
 
 class Setup:
@@ -39,6 +44,7 @@ class Setup:
     __slots__ = (
         "_core",
         "_early",
+        "_find_targets",
         "_late_offer",
         "_progressed",
         "_ring_timeout",
@@ -49,11 +55,12 @@ class Setup:
     def __init__(
         self,
         core: CallCore,
-        targets: Sequence[Target],
+        find_targets: FindTargets,
         ring_timeout: float,
     ) -> None:
         self._core = core
-        self._targets = targets
+        self._find_targets = find_targets
+        self._targets: Sequence[Target] = ()  # of the called side, once found
         self._ring_timeout = ring_timeout
         self._early: Branch | None = None  # the branch whose early media the caller hears
         self._late_offer = False  # the caller's INVITE had no offer: its ACK brings the answer
@@ -76,6 +83,11 @@ class Setup:
         self._ask_for_offer(partial(self._dial, caller, targets), None, "caller", None)
 
     def _offer_to_callee(self, source: SideName | None, sdp: bytes | None, now: float) -> None:
+        found = self._find_targets(now)
+        if isinstance(found, Refused):
+            self._core.end(found.cause, found.status, "network", now)
+            return
+        self._targets = found
         if not self._targets:
             self._fail(self._core.callee, NOBODY_THERE, now)
             return

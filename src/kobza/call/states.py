@@ -93,7 +93,7 @@ class _Owner:
         self.calls = calls
         self.enterprise_id = enterprise_id
         self.number = own.number
-        self.other = other.number
+        self.other = other.seen_by(own.enterprise_id)
         """The other side when the leg began; it stays that for the leg's life."""
         self.leg_id = leg_id
         self.call_direction = direction_of(own, other, calls=calls)

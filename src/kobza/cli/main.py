@@ -10,7 +10,21 @@ from typing import Annotated, Final
 
 import typer
 
-from kobza.cli import call, config, dev, enterprise, history, init, number, record, run, token, trunk, webhook
+from kobza.cli import (
+    call,
+    config,
+    dev,
+    enterprise,
+    history,
+    init,
+    number,
+    presentation,
+    record,
+    run,
+    token,
+    trunk,
+    webhook,
+)
 from kobza.cli.options import ConfigOption, DataOption, GlobalOptions
 from kobza.cli.output import print_error
 
@@ -36,7 +50,7 @@ Examples:
   kobza call dial 0671234567 0501112233
 """,
 )
-for group in (enterprise, token, number, trunk, webhook, call, record, dev):
+for group in (enterprise, token, number, presentation, trunk, webhook, call, record, dev):
     app.add_typer(group.app)
 for module in (init, config, run, history):
     module.register(app)

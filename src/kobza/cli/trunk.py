@@ -32,6 +32,13 @@ def add(
         str | None,
         typer.Option("--prefix", metavar="P", help="First digits of the numbers that go out here; without it: all."),
     ] = None,
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted",
+            help="Outside the trust domain of RFC 3325: who calls is neither asserted to it nor believed.",
+        ),
+    ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,6 +53,15 @@ def add(
     if prefix is not None and not prefix.removeprefix("+").isdecimal():
         raise typer.BadParameter("expected digits, such as 044 or +38044", param_hint="--prefix")
     with opened_store(ctx, data) as store, store.write() as connection:
-        trunk_id = trunks.add(connection, name.strip(), host, port, prefix=prefix, now_ms=now_ms())
-    document = {"trunk_id": trunk_id, "name": name.strip(), "host": host, "port": port, "prefix": prefix}
+        trunk_id = trunks.add(
+            connection, name.strip(), host, port, prefix=prefix, trusted=not untrusted, now_ms=now_ms()
+        )
+    document = {
+        "trunk_id": trunk_id,
+        "name": name.strip(),
+        "host": host,
+        "port": port,
+        "prefix": prefix,
+        "trusted": not untrusted,
+    }
     emit(document, as_json=as_json, title=f"Trunk {name.strip()} added")

@@ -1,25 +1,27 @@
 """Admission: who calls, where the call goes, and what may be shown of the caller. Or why it goes nowhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kobza.call.causes import CALL_REJECTED, TEMPORARY_FAILURE, reason_header
 from kobza.call.directory import Directory, Subscriber, Trunk
 from kobza.call.errors import NumberError
 from kobza.call.events import Origin
 from kobza.call.numbers import normalize
-from kobza.call.routing import Identity, Party, Refused, ToSubscriber, ToTrunk, identity_of, party_of, route
+from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, ToSubscriber, ToTrunk, identity_of, party_of, route
 from kobza.pbx.authenticator import Authenticator, Denied, Headers
 from kobza.pbx.dialling import DeviceTarget, Target, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
-from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
-from kobza.sip.headers import parse_name_addr_list
 from kobza.sip.message import SipRequest
 
 HIDDEN = ("", "anonymous", "unknown", "restricted")
 """What stands in the place of a number that a caller hides, in lower case."""
+
+
+PRIVATE = ("id", "header", "user")
+"""Kinds of privacy that keep a caller's number from the called side; the others do not touch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class Admission:
         directory = self._view.snapshot
         trunk = self._view.trunk_at(flow.transport, flow.remote)
         if trunk is not None:
-            caller, identity = _from_outside(request)
+            identity = _from_outside(request)
+            caller = Party(identity.public_number, display_name=identity.display_name)
             return self._decide(request, directory, caller, identity, "trunk", now)
         subscriber = self._authenticator.check(request, directory, now, asked_by="proxy")
         if isinstance(subscriber, Denied):
@@ -68,12 +71,26 @@ class Admission:
             if subscriber.detail:
                 reason = (("Reason", reason_header(CALL_REJECTED)),)
             return Turned(subscriber.status, (*subscriber.headers, *reason), subscriber.detail)
-        return self._decide(request, directory, party_of(subscriber), identity_of(subscriber, now), "phone", now)
+        identity = identity_of(subscriber, now)
+        if _is_private(request):
+            identity = replace(identity, restricted=True)
+        return self._decide(request, directory, party_of(subscriber, identity), identity, "phone", now)
 
     def targets_of(self, subscriber: Subscriber, now: float) -> list[Target]:
         """Return the devices of a number."""
         number = subscriber.number
         return [DeviceTarget(number, binding) for binding in self._locations.of(number, now)]
+
+    def find(self, dialled: str, caller: Party, now: float) -> Sequence[Target] | Refused:
+        """Return where what a caller dialled is reached at this moment (none: nowhere), or why it may not be."""
+        match route(self._view.snapshot, dialled, caller=caller, now=now):
+            case ToSubscriber(subscriber):
+                return self.targets_of(subscriber, now)
+            case ToTrunk(trunk, dial):
+                text = f"the address of trunk {trunk.name} is unknown"
+                return self.targets_by(trunk, dial) or Refused(503, TEMPORARY_FAILURE, text)
+            case refused:
+                return refused
 
     def targets_by(self, trunk: Trunk, dial: str) -> list[Target]:
         """Return the way to a number outside; none while the trunk's address is unknown."""
@@ -84,28 +101,16 @@ class Admission:
         self, request: SipRequest, directory: Directory, caller: Party, identity: Identity, origin: Origin, now: float
     ) -> Admitted | Turned:
         dialled = request.uri.unescaped_user
-        where = route(directory, dialled, caller=caller, now=now)
-        match where:
-            case ToSubscriber(subscriber, party):
-                targets = self.targets_of(subscriber, now)
-                return Admitted(caller, party, dialled, origin, identity, targets)
-            case ToTrunk(trunk, dial, party):
-                targets = self.targets_by(trunk, dial)
-                if not targets:
-                    text = f"the address of trunk {trunk.name} is unknown"
-                    return _turned(503, TEMPORARY_FAILURE, text, caller, party, dialled, origin)
-                return Admitted(caller, party, dialled, origin, identity, targets)
-            case Refused(status, cause, text):
-                return _turned(status, cause, text, caller, _called(directory, dialled), dialled, origin)
+        callee = called(directory, dialled)
+        found = self.find(dialled, caller, now)
+        if isinstance(found, Refused):
+            headers = (("Reason", reason_header(found.cause)),)
+            return Turned(found.status, headers, found.text, (caller, callee, dialled, origin, found.cause))
+        return Admitted(caller, callee, dialled, origin, identity, found)
 
 
-def _turned(status: int, cause: int, detail: str, caller: Party, callee: Party, dialled: str, origin: Origin) -> Turned:
-    headers = (("Reason", reason_header(cause)),)
-    return Turned(status, headers, detail, (caller, callee, dialled, origin, cause))
-
-
-def _called(directory: Directory, dialled: str) -> Party:
-    """Return whom a refused call was for, as well as it can be known."""
+def called(directory: Directory, dialled: str) -> Party:
+    """Return whom a call is for, as well as it can be known: what was dialled may be no number."""
     try:
         number = normalize(dialled)
     except NumberError:
@@ -114,23 +119,23 @@ def _called(directory: Directory, dialled: str) -> Party:
     return Party(number) if subscriber is None else party_of(subscriber)
 
 
-def _from_outside(request: SipRequest) -> tuple[Party, Identity]:
-    """Read who calls from a trunk: P-Asserted-Identity if it tells (we trust trunks, RFC 3325), else From."""
+def _from_outside(request: SipRequest) -> Identity:
+    """Read who calls from a trunk: what From says.
+
+    A caller who hides (From is anonymous, or Privacy asks for it) stays unknown to phones, call states and history
+    alike, also when the carrier tells us in P-Asserted-Identity who it is: none of them belongs to the trust domain in
+    which that may be passed on (RFC 3325, section 7).
+    """
     number = _number_in(request.from_.uri.unescaped_user)
-    name = request.from_.display_name
-    private = any("id" in value.lower() or "header" in value.lower() for value in request.get_all("privacy"))
-    hidden = number.lower() in HIDDEN
-    if hidden or private:
-        for value in request.get_all("p-asserted-identity"):
-            try:
-                asserted = parse_name_addr_list(value)[0]
-            except (MalformedMessage, IndexError):
-                continue
-            number = _number_in(asserted.uri.unescaped_user) or number
-            break
-    restricted = hidden or private
-    shown = Identity(number, "" if restricted else name, restricted)
-    return Party("anonymous" if number.lower() in HIDDEN else number, display_name=name), shown
+    if _is_private(request) or number.lower() in HIDDEN:
+        return Identity(ANONYMOUS, "", restricted=True)
+    return Identity(number, request.from_.display_name, restricted=False)
+
+
+def _is_private(request: SipRequest) -> bool:
+    """Tell whether the caller asks to stay unknown (RFC 3323, section 4.2; RFC 3325, section 9.3)."""
+    asked = {each.strip().lower() for value in request.get_all("privacy") for each in value.split(";")}
+    return not asked.isdisjoint(PRIVATE)
 
 
 def _number_in(user: str) -> str:

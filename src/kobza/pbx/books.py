@@ -8,7 +8,7 @@ from kobza.call.events import CallEnded, CallFact, CallStarted, RecordingStarted
 from kobza.call.states import OwnerState, OwnerStates
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, Then
-from kobza.store.entries import CdrClosed, CdrOpened, CdrUpdated, Entry, LegPromised, RecordingStored, StateStored
+from kobza.store.entries import CdrClosed, CdrOpened, CdrUpdated, Entry, RecordingStored, StateStored
 from kobza.webhooks import payload
 
 Owed = Callable[[Sequence[StateStored]], None]
@@ -25,8 +25,8 @@ class CallBooks:
         self._states = states
         self._records = CdrFold()
 
-    def write(self, facts: Sequence[CallFact], promised: LegPromised | None = None, then: Then | None = None) -> None:
-        """Store what follows from the next facts of the call; `then` is called after the commit.
+    def write(self, facts: Sequence[CallFact], promised: Sequence[Entry] = (), then: Then | None = None) -> None:
+        """Store what follows from the next facts of the call, and what was promised; `then` is called after the commit.
 
         Raises:
             JournalFull: nothing was stored; for a call that begins: refuse it.
@@ -40,8 +40,7 @@ class CallBooks:
             states += [self._office.stored(state) for state in self._states.feed(fact)]
         entries: list[Entry] = self._record_entries(facts) if changed else []
         entries += states
-        if promised is not None:
-            entries.append(promised)
+        entries += promised
         if entries:
             self._office.append(entries, states, then)
 

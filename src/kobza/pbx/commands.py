@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from kobza.call.actions import SideName
-from kobza.call.causes import UNALLOCATED
 from kobza.call.controls import RecordCommand
 from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import (
@@ -17,29 +17,35 @@ from kobza.call.errors import (
     NumberError,
     OriginatorBusyError,
     OriginatorUnreachableError,
+    PresentationNotAllowedError,
     ServiceNotEnabledError,
     WrongStateError,
 )
 from kobza.call.leg import RecordingState
 from kobza.call.phases import Phase
-from kobza.call.routing import Identity, Party, Refused, ToSubscriber, identity_of, party_of, route
+from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of, party_of
 from kobza.call.states import Direction, direction_of
 from kobza.call.transfer import Destination
-from kobza.pbx.admission import Admission
+from kobza.pbx.admission import Admission, called
 from kobza.pbx.dialling import Target
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall, LiveLeg
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.switch import Switch
-from kobza.store import NotInStore, Store, numbers
-from kobza.store.entries import LegPromised
+from kobza.store import NotInStore, NotPresentable, Store, numbers
+from kobza.store.entries import Entry, KeyUsed, LegPromised
 
 ControlAction = Literal["clear", "hold", "unhold", "mute", "unmute", "dtmf", "transfer"] | RecordCommand
 FINISHED: Final = "finished"
 NEEDED: Final = frozenset({Package.CONVERGENT, Package.API_FMC})
-HIDDEN_NUMBER: Final = "anonymous"
-"""The number of a caller from outside who hides it."""
+NO_ROUTE: Final = {
+    404: "Nothing leads to the destination: it is nobody's here, and no trunk takes it.",
+    503: "The trunk to the destination cannot be reached.",
+}
+"""Why no call goes to a number, by the SIP status that a phone would get."""
+KEY_SECONDS: Final = 24 * 3600.0
+"""For how long an idempotency key counts (contract, section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +96,21 @@ class Commands:
         timeout: int = 60,  # noqa: ASYNC109 - how long phones ring, not how long we wait
         clip: str | None = None,
         client_state: str | None = None,
+        key: str | None = None,
+        fingerprint: str = "",
     ) -> Originated:
         """Ring the originator's phones, then call the destination; return once the call is stored.
 
+        `clip` is the number shown to the destination in this call, whatever the originator's settings say. An
+        idempotency `key` is stored in one commit with the call, for `KEY_SECONDS`, with the `fingerprint` of the
+        request: a call that is in the store has used it, and one that is not has not.
+
+        A destination that is not to be disturbed, or has no phone registered, is no error here: where it is, is found
+        out when the originator has answered.
+
         Raises:
-            KobzaError: OriginatorBusyError, OriginatorUnreachableError, NoRouteError, NumberError, WrongStateError
-                (Do Not Disturb), NotFoundError for a number that is not the enterprise's, KobzaError 503 when the
-                store takes no new calls.
+            KobzaError: OriginatorBusyError, OriginatorUnreachableError, NoRouteError, NumberError, NotFoundError for a
+                number that is not the enterprise's, KobzaError 503 when the store takes no new calls.
 
         """
         now = self._now()
@@ -106,18 +120,20 @@ class Commands:
         devices = self._admission.targets_of(subscriber, now)
         if not devices:
             raise OriginatorUnreachableError("No phone of the originator is registered.", parameter="originator")
-        caller = party_of(subscriber)
-        callee, targets = self._destination(destination, caller, now)
         identity = identity_of(subscriber, now)
         if clip is not None:
-            identity = Identity(clip, identity.display_name, identity.restricted)
+            identity = Identity(clip, subscriber.name if clip == subscriber.number else "", restricted=False)
+        caller = party_of(subscriber, identity)
+        callee = called(self._view.snapshot, destination)
+        self._find(destination, caller, now)
         stored = asyncio.Event()
 
-        def promised(call_id: str, leg_id: str, at: float) -> LegPromised:
+        def promised(call_id: str, leg_id: str, at: float) -> list[Entry]:
             direction: Direction = direction_of(caller, callee, calls=True)
-            return LegPromised(
-                call_id, leg_id, enterprise_id, caller.number, callee.number, direction, client_state, at
-            )
+            leg = LegPromised(call_id, leg_id, enterprise_id, caller.number, callee.number, direction, client_state, at)
+            if key is None:
+                return [leg]
+            return [leg, KeyUsed(enterprise_id, key, fingerprint, call_id, leg_id, at + KEY_SECONDS)]
 
         try:
             live = self._switch.originate(
@@ -125,7 +141,7 @@ class Commands:
                 callee=callee,
                 dialled=destination,
                 originator_targets=devices,
-                targets=targets,
+                find_destination=partial(self._admission.find, destination, caller),
                 shown={"caller": Identity(callee.number, callee.display_name, False), "callee": identity},
                 timeout=timeout,
                 client_state=client_state,
@@ -217,10 +233,12 @@ class Commands:
 
     def _identity_of(self, party: Party, now: float) -> Identity:
         """Return what those may learn of a party to whom it is transferred."""
+        if party.shown_as is not None:
+            return Identity(party.shown_as, "", restricted=party.shown_as == ANONYMOUS)
         subscriber = self._view.snapshot.subscribers.get(party.number)
         if subscriber is not None:
             return identity_of(subscriber, now)
-        return Identity(party.number, party.display_name, restricted=party.number == HIDDEN_NUMBER)
+        return Identity(party.number, party.display_name, restricted=party.number == ANONYMOUS)
 
     def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> list[PhoneStatus]:
         """Return the presence of numbers of an enterprise, all of them for None. Raises NotFoundError."""
@@ -241,27 +259,31 @@ class Commands:
         restricted: bool,
         until_ms: int | None,
     ) -> None:
-        """Set what those see whom the number calls. Raises NotFoundError."""
+        """Set what those see whom the number calls. Raises NotFoundError, PresentationNotAllowedError."""
         await self._change(numbers.set_clip, enterprise_id, number, presentation_number, restricted, until_ms)
 
     def live_calls(self, enterprise_id: str) -> list[LiveLeg]:
         """Return the legs of the enterprise's numbers that are in a call now."""
         return [leg for live in self._switch for leg in live.legs_of(enterprise_id) if leg.state != FINISHED]
 
-    def _destination(self, destination: str, caller: Party, now: float) -> tuple[Party, list[Target]]:
-        where = route(self._view.snapshot, destination, caller=caller, now=now)
-        if isinstance(where, ToSubscriber):
-            return where.party, self._admission.targets_of(where.subscriber, now)
-        if isinstance(where, Refused):
-            if where.status == 484:
-                raise NumberError(where.text, parameter="destination")
-            if where.cause == UNALLOCATED:
-                raise NoRouteError("Nothing leads to the destination.", parameter="destination")
-            raise WrongStateError(where.text, parameter="destination")
-        targets = self._admission.targets_by(where.trunk, where.dial)
-        if not targets:
-            raise NoRouteError("The trunk to the destination cannot be reached.", parameter="destination")
-        return where.party, targets
+    def _find(self, destination: str, caller: Party, now: float) -> Sequence[Target] | Refused:
+        """Return where a destination is, or that it is not to be disturbed.
+
+        Raises NumberError or NoRouteError for a number to which no call can go now, whoever is asked there.
+        """
+        found = self._admission.find(destination, caller, now)
+        if isinstance(found, Refused) and found.status != 480:
+            if found.status == 484:
+                raise NumberError(found.text, parameter="destination")
+            raise NoRouteError(NO_ROUTE[found.status], parameter="destination")
+        return found
+
+    def _destination(self, destination: str, caller: Party, now: float) -> tuple[Party, Sequence[Target]]:
+        """Return who is called and where. Raises as `_find`, and WrongStateError when it is not to be disturbed."""
+        found = self._find(destination, caller, now)
+        if isinstance(found, Refused):
+            raise WrongStateError(found.text, parameter="destination")
+        return called(self._view.snapshot, destination), found
 
     def _subscriber(self, enterprise_id: str, number: str) -> Subscriber:
         subscriber = self._view.snapshot.subscribers.get(number)
@@ -292,6 +314,10 @@ class Commands:
             await asyncio.to_thread(write)
         except NotInStore:
             raise NotFoundError("The enterprise has no such number.", parameter="number") from None
+        except NotPresentable:
+            raise PresentationNotAllowedError(
+                "The enterprise may not present this number.", parameter="presentation_number"
+            ) from None
         await self._view.refresh()
 
 

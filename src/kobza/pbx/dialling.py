@@ -15,6 +15,9 @@ from kobza.store.entries import Binding
 ANONYMOUS: Final = NameAddr("Anonymous", SipUri("sip", user="anonymous", host="anonymous.invalid"))
 """From of a hidden caller (RFC 3323 4.1.1.3)."""
 
+PRIVACY: Final = ("Privacy", "id")
+"""Asks whoever passes the call on to keep the identity to itself (RFC 3325, section 9.3)."""
+
 Flows = Callable[[Address, Transport], Flow]
 """Chooses the socket for a first request; raises ValueError when there is none."""
 
@@ -56,9 +59,9 @@ class Invitation:
 def invitation(target: Target, shown: Identity, own_number: str, flows: Flows) -> Invitation:
     """Address an INVITE.
 
-    `shown` is what the called side may learn, `own_number` (E.164) what the network behind a trunk learns even then: it
-    is asserted to carriers, who need it to bill and to trace, and never to phones. Raises ValueError when no socket
-    fits.
+    `shown` is what the called side may learn, `own_number` (E.164) what the network behind a trusted trunk learns even
+    then: it is asserted to carriers, who need it to bill and to trace, and never to phones or untrusted trunks
+    (RFC 3325, sections 5 and 7). Raises ValueError when no socket fits.
     """
     if isinstance(target, DeviceTarget):
         return _to_device(target, shown, flows)
@@ -81,8 +84,8 @@ def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitatio
         to=NameAddr("", SipUri("sip", user=national(target.number), host=host)),
         flow=flow,
         route_set=binding.path,
-        headers=(("Privacy", "id"),) if shown.restricted else (),
-        contact_user="anonymous" if shown.restricted else user,
+        headers=(PRIVACY,) if shown.restricted else (),
+        contact_user=national(shown.public_number),
     )
 
 
@@ -90,15 +93,15 @@ def _to_trunk(target: TrunkTarget, shown: Identity, own_number: str, flows: Flow
     flow = flows(target.address, Transport(target.trunk.transport))
     host = flow.local[0]
     away = SipUri("sip", user=target.dial, host=_uri_host(target.trunk.host), port=target.trunk.port)
-    asserted = ("P-Asserted-Identity", f"<sip:{own_number}@{host_text(host)}>")
+    asserted = (("P-Asserted-Identity", f"<sip:{own_number}@{host_text(host)}>"),) if target.trunk.trusted else ()
     caller = NameAddr(shown.display_name, SipUri("sip", user=shown.number, host=host))
     return Invitation(
         uri=str(away),
         from_=ANONYMOUS if shown.restricted else caller,
         to=NameAddr("", away),
         flow=flow,
-        headers=(asserted, ("Privacy", "id")) if shown.restricted else (asserted,),
-        contact_user="anonymous" if shown.restricted else own_number,
+        headers=(*asserted, PRIVACY) if shown.restricted else asserted,
+        contact_user=shown.public_number,
     )
 
 

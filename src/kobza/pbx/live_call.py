@@ -110,7 +110,8 @@ class LiveCall:
             if own.enterprise_id == enterprise_id:
                 view = views[leg_id]
                 direction = direction_of(own, other, calls=leg_id == self.caller_leg_id)
-                yield LiveLeg(self.call_id, leg_id, own.number, other.number, direction, view.state.value, view.since)
+                seen = other.seen_by(enterprise_id)
+                yield LiveLeg(self.call_id, leg_id, own.number, seen, direction, view.state.value, view.since)
 
     def fail_commands(self, error: KobzaError) -> None:
         """Give up what is waited for."""

@@ -14,6 +14,7 @@ from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact, CallStarted
 from kobza.call.routing import Identity, Party
+from kobza.call.setup import FindTargets
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.admission import Admission, Admitted, Turned
@@ -31,7 +32,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
 from kobza.sip.message import SipMessage, SipRequest
-from kobza.store.entries import LegPromised
+from kobza.store.entries import Entry
 
 log = logging.getLogger(__name__)
 
@@ -169,16 +170,17 @@ class Switch:
         callee: Party,
         dialled: str,
         originator_targets: Sequence[Target],
-        targets: Sequence[Target],
+        find_destination: FindTargets,
         shown: Mapping[SideName, Identity],
         timeout: float,
         client_state: str | None,
-        promised: Callable[[str, str, float], LegPromised],
+        promised: Callable[[str, str, float], Sequence[Entry]],
         then: Then,
     ) -> LiveCall:
         """Begin a click2dial call; `then` is called when it is stored. Raises JournalFull, JournalStopped.
 
-        `promised` makes the entry that owes the originator its `finished`, of the ids of call and leg and the moment.
+        `promised` makes the entries that owe the originator its `finished` and keep what else was promised with the
+        call, of the ids of call and leg and the moment: they are stored together.
         """
         if self._stopping:
             raise JournalStopped("the server is stopping")
@@ -190,7 +192,7 @@ class Switch:
             callee=callee,
             dialled=dialled,
             originator_targets=originator_targets,
-            targets_of_destination=targets,
+            find_destination=find_destination,
             caller_leg_id=caller_leg_id,
             callee_leg_id=callee_leg_id,
             new_id=self._new_id,

@@ -50,6 +50,20 @@ class LegPromised(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUsed:
+    """A click2dial request with an `Idempotency-Key` began a call, in one commit with which it is stored."""
+
+    enterprise_id: str
+    key: str
+    fingerprint: str
+    """SHA-256 of the request, in hex."""
+    call_id: str
+    call_control_id: str
+    expires_at: float
+    """From then on the key counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class StateStored:
     """A call state of an owner, and, when it is owed to the enterprise's endpoint, a delivery due at once."""
 
@@ -145,6 +159,7 @@ Entry = (
     | CdrUpdated
     | CdrClosed
     | LegPromised
+    | KeyUsed
     | StateStored
     | AttemptStored
     | RecordingStored

@@ -31,3 +31,7 @@ class NotInStore(StoreError):
 
 class TokenRefused(StoreError):
     """A token that cannot be made or rotated as asked."""
+
+
+class NotPresentable(StoreError):
+    """A number that an enterprise may not show to those it calls."""

@@ -24,6 +24,7 @@ from kobza.store.entries import (
     CdrOpened,
     CdrUpdated,
     Entry,
+    KeyUsed,
     LegPromised,
     RecordingStored,
     StateStored,
@@ -75,6 +76,7 @@ _PROMISED = (
     "client_state",
     "promised_at",
 )
+_KEY = ("enterprise_id", "key", "fingerprint", "call_id", "call_control_id", "expires_at")
 _EVENT = (
     "event_id",
     "enterprise_id",
@@ -169,6 +171,8 @@ CLOSE_CALL: Final = _insert(
 """The first end of a call counts. A call that is not there yet is added, so that no finished call is ever missing."""
 
 PROMISE_LEG: Final = _insert(schema.promised_legs, _PROMISED, _KEPT)
+USE_KEY: Final = _insert(schema.idempotency_keys, _KEY, f"(enterprise_id, key) DO UPDATE SET {_replaced(_KEY[2:])}")
+"""Replaces a key that has expired; one that counts is looked up before, and makes no call."""
 
 ADD_EVENTS: Final = f"""
 WITH counted AS (
@@ -297,6 +301,8 @@ def _steps(batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: floa
         steps.append((OPEN_CALL, (_json(map(journal_rows.call_row, opened)),)))
     if promised := groups.get(LegPromised):
         steps.append((PROMISE_LEG, (_json(map(journal_rows.promise_row, promised)),)))
+    if used := groups.get(KeyUsed):
+        steps.append((USE_KEY, (_json(_last(map(journal_rows.key_row, used), _two_keys)),)))
     if updated := groups.get(CdrUpdated):
         steps.append((UPDATE_CALL, (_json(_last(map(journal_rows.call_row, updated), _two_keys)),)))
     if closed := groups.get(CdrClosed):

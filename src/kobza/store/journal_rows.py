@@ -16,6 +16,7 @@ from kobza.store.entries import (
     CdrOpened,
     CdrUpdated,
     Entry,
+    KeyUsed,
     LegPromised,
     RecordingStored,
     StateStored,
@@ -65,6 +66,18 @@ def promise_row(entry: LegPromised) -> Row:
         entry.call_direction,
         entry.client_state,
         to_ms(entry.at),
+    )
+
+
+def key_row(entry: KeyUsed) -> Row:
+    """Make the row for USE_KEY."""
+    return (
+        entry.enterprise_id,
+        entry.key,
+        entry.fingerprint,
+        entry.call_id,
+        entry.call_control_id,
+        to_ms(entry.expires_at),
     )
 
 

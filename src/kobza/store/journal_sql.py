@@ -47,6 +47,13 @@ PROMISE_LEG = (
     "client_state, promised_at) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (call_control_id) DO NOTHING"
 )
 
+USE_KEY = (
+    "INSERT INTO idempotency_keys (enterprise_id, key, fingerprint, call_id, call_control_id, expires_at) "
+    "VALUES (?,?,?,?,?,?) ON CONFLICT (enterprise_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, "
+    "call_id = excluded.call_id, call_control_id = excluded.call_control_id, expires_at = excluded.expires_at"
+)
+"""Replaces a key that has expired; one that counts is looked up before, and makes no call."""
+
 ADD_EVENT = (
     "INSERT INTO events (cursor, event_id, enterprise_id, call_id, call_control_id, sequence, state_type, state_owner, "
     "phone_number, call_direction, occurred_at, client_state, extended, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"

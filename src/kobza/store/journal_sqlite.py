@@ -16,6 +16,7 @@ from kobza.store.entries import (
     CdrOpened,
     CdrUpdated,
     Entry,
+    KeyUsed,
     LegPromised,
     RecordingStored,
     StateStored,
@@ -62,6 +63,8 @@ def _write_calls(connection: driver.RawConnection, groups: dict[type, list[Any]]
         sql.insert(connection, sql.OPEN_CALL, [rows.call_row(entry) for entry in opened])
     if promised := groups.get(LegPromised):
         sql.insert(connection, sql.PROMISE_LEG, [rows.promise_row(entry) for entry in promised])
+    if used := groups.get(KeyUsed):
+        sql.insert(connection, sql.USE_KEY, [rows.key_row(entry) for entry in used])
     if updated := groups.get(CdrUpdated):
         sql.insert(connection, sql.UPDATE_CALL, [rows.call_row(entry) for entry in updated])
     if closed := groups.get(CdrClosed):

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from kobza.call.directory import Package, Subscriber
-from kobza.store import address_book, enterprises, meta
-from kobza.store.errors import NotInStore, NumberTaken
+from kobza.store import address_book, enterprises, meta, presentation
+from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
 from kobza.store.schema import bindings, number_packages, numbers
 
@@ -28,7 +28,8 @@ def add(
 ) -> None:
     """Add a number (E.164) to an enterprise, and its name and department to the enterprise's address book.
 
-    `username` is the digest user name, empty for the number itself; without hashes no phone can register for it.
+    From then on no other enterprise may present it. `username` is the digest user name, empty for the number itself;
+    without hashes no phone can register for it.
 
     Raises:
         NumberTaken: the number or the user name is somebody's already.
@@ -51,13 +52,14 @@ def add(
             created_at=now_ms,
         )
     )
+    presentation.taken_over(conn, number, enterprise_id)
     _put_packages(conn, number, packages)
     address_book.put(conn, enterprise_id, [address_book.Entry(number, name, department)])
     meta.bump_directory(conn)
 
 
 def remove(conn: Connection, enterprise_id: str, number: str) -> None:
-    """Take a number away from an enterprise; its history and its entry in the address book stay.
+    """Take a number away from an enterprise, which presents it no more; its history and address book entry stay.
 
     Raises:
         NotInStore: the enterprise has no such number.
@@ -67,6 +69,7 @@ def remove(conn: Connection, enterprise_id: str, number: str) -> None:
     if gone.rowcount == 0:
         raise _unknown(number)
     conn.execute(bindings.delete().where(bindings.c.number == number))
+    presentation.end_settings(conn, number)
     meta.bump_directory(conn)
 
 
@@ -125,8 +128,11 @@ def set_clip(
 
     Raises:
         NotInStore: the enterprise has no such number.
+        NotPresentable: the enterprise may not present the other number.
 
     """
+    if presentation_number is not None and not presentation.may_present(conn, enterprise_id, presentation_number):
+        raise NotPresentable(f"the enterprise may not present {presentation_number}")
     settings = {
         "presentation_number": presentation_number,
         "clip_restricted": restricted,

@@ -1,5 +1,5 @@
-"""Deleting what is too old: calls with their recordings after the days that are kept, events and ended tokens after
-theirs.
+"""Deleting what is too old: calls with their recordings after the days that are kept, events, ended tokens and
+idempotency keys after theirs.
 
 Many small transactions with a pause after each: the journal, which waits meanwhile, is held up for some milliseconds.
 The file does not shrink, but what comes next takes the room that is free now.
@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Exists, Table, bindparam, exists, func, select, tuple_
+from sqlalchemy import Connection, Delete, Exists, Table, bindparam, exists, func, select, tuple_
 
 from kobza.store.deliveries import PENDING
-from kobza.store.schema import attempts, calls, deliveries, endpoints, events, promised_legs, recordings
+from kobza.store.schema import (
+    attempts,
+    calls,
+    deliveries,
+    endpoints,
+    events,
+    idempotency_keys,
+    promised_legs,
+    recordings,
+)
 from kobza.store.store import Store
 from kobza.store.tokens import purge_ended
 
@@ -40,6 +49,7 @@ class Purged:
     events: int = 0
     promised_legs: int = 0
     tokens: int = 0
+    idempotency_keys: int = 0
     kept: int = 0
     """Calls that stay until the next time, because the file of their recording could not be erased."""
 
@@ -76,6 +86,7 @@ def purge(store: Store, now_ms: int, history_days: int, *, erase: Erase, pause: 
         events=_purge_events(store, since, pause),
         promised_legs=_purge_promised_legs(store, since, pause),
         tokens=ended,
+        idempotency_keys=_purge_idempotency_keys(store, now_ms, pause),
         kept=kept,
     )
 
@@ -161,15 +172,27 @@ def _purge_events(store: Store, before_ms: int, pause: float) -> int:
 
 
 def _purge_promised_legs(store: Store, before_ms: int, pause: float) -> int:
-    gone = 0
     old = select(promised_legs.c.call_control_id).where(
         promised_legs.c.promised_at < before_ms, ~_unfinished(promised_legs)
     )
+    return _in_batches(
+        store, promised_legs.delete().where(promised_legs.c.call_control_id.in_(old.limit(BATCH))), pause
+    )
+
+
+def _purge_idempotency_keys(store: Store, now_ms: int, pause: float) -> int:
+    columns = idempotency_keys.c
+    old = select(columns.enterprise_id, columns.key).where(columns.expires_at <= now_ms)
+    these = tuple_(columns.enterprise_id, columns.key).in_(old.limit(BATCH))
+    return _in_batches(store, idempotency_keys.delete().where(these), pause)
+
+
+def _in_batches(store: Store, delete: Delete, pause: float) -> int:
+    """Run a statement that deletes up to BATCH rows until there are no more."""
+    gone = 0
     while True:
         with store.write() as conn:
-            count = conn.execute(
-                promised_legs.delete().where(promised_legs.c.call_control_id.in_(old.limit(BATCH)))
-            ).rowcount
+            count = conn.execute(delete).rowcount
         gone += count
         if count < BATCH:
             return gone

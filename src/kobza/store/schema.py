@@ -23,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 metadata = MetaData(
@@ -118,6 +119,17 @@ number_packages = Table(
     sqlite_with_rowid=False,
 )
 
+presentation_numbers = Table(
+    "presentation_numbers",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Number, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "number"),
+    sqlite_with_rowid=False,
+)
+"""Numbers that an enterprise may present beside its own ones: a hotline, a number at another operator."""
+
 address_book = Table(
     "address_book",
     metadata,
@@ -139,11 +151,12 @@ trunks = Table(
     Column("port", Integer, nullable=False),
     Column("prefix", String(32)),
     Column("transport", String(8), nullable=False),
+    Column("trusted", Boolean(create_constraint=False), nullable=False, server_default=true()),
     Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE")),
     Column("created_at", Moment, nullable=False),
     Index(None, "enterprise_id"),
 )
-"""Lines to the outside. Without an enterprise: everybody's."""
+"""Lines to the outside. Without an enterprise: everybody's. `trusted`: in the trust domain of RFC 3325."""
 
 endpoints = Table(
     "endpoints",
@@ -260,6 +273,24 @@ promised_legs = Table(
     Index(None, "call_id"),
 )
 """Legs whose id the API handed out: their owners are owed `finished` even when no other state of theirs was reached."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("enterprise_id", Id, nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("call_id", Id, nullable=False),
+    Column("call_control_id", Id, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "key"),
+    Index(None, "expires_at"),
+    sqlite_with_rowid=False,
+)
+"""The calls that click2dial requests with an `Idempotency-Key` began, written in one commit with the call.
+
+`fingerprint` is the SHA-256 of the request. From `expires_at` on a row counts for nothing and is deleted.
+"""
 
 deliveries = Table(
     "deliveries",

@@ -17,10 +17,11 @@ def add(
     *,
     prefix: str | None = None,
     transport: str = "UDP",
+    trusted: bool = True,
     enterprise_id: str | None = None,
     now_ms: int = 0,
 ) -> str:
-    """Add a trunk, of one enterprise or of all, and return its id.
+    """Add a trunk, of one enterprise or of all, and return its id. `trusted`: see `Trunk.trusted`.
 
     Raises:
         NameTaken: there is a trunk with this name.
@@ -37,6 +38,7 @@ def add(
             port=port,
             prefix=prefix or None,
             transport=transport,
+            trusted=trusted,
             enterprise_id=enterprise_id,
             created_at=now_ms,
         )
@@ -57,7 +59,7 @@ def list_all(conn: Connection, enterprise_id: str | None = None) -> list[Trunk]:
     """Return the trunks in the order in which they were added; for an enterprise, its own and everybody's."""
     columns = trunks.c
     found = select(
-        columns.trunk_id, columns.name, columns.host, columns.port, columns.prefix, columns.transport
+        columns.trunk_id, columns.name, columns.host, columns.port, columns.prefix, columns.transport, columns.trusted
     ).order_by(columns.created_at, columns.trunk_id)
     if enterprise_id is not None:
         found = found.where(or_(columns.enterprise_id.is_(None), columns.enterprise_id == enterprise_id))

@@ -1,7 +1,7 @@
 """Click2dial: `POST /v1/originate`, and the older `/api/onebox/v1/originate` that does the same."""
 
+import hashlib
 from typing import Annotated, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 from pydantic import BaseModel, Field
@@ -11,10 +11,13 @@ from starlette.responses import Response
 from kobza.api import documenting as doc
 from kobza.api.auth import CONTROL, Controller, token_caller
 from kobza.api.context import ApiContext, context_of
+from kobza.api.forms import form_fields
+from kobza.api.idempotency import HEADER as KEY_HEADER
+from kobza.api.idempotency import MAX_KEY, Begun, key_of
 from kobza.api.problems import ApiError
 from kobza.api.query import json_body, limited_body, number_of
-from kobza.call.errors import PresentationNotAllowedError
-from kobza.store import numbers
+from kobza.call.errors import KobzaError, PresentationNotAllowedError
+from kobza.store import idempotency, presentation
 
 router = doc.router("/api/fmc", "Calls")
 legacy_router = doc.router("", "Older interface")
@@ -31,7 +34,11 @@ class OriginateRequest(BaseModel):
     destination: doc.NumberText
     timeout: Annotated[int, Field(ge=5, le=120, description="Seconds for which each side may ring.")] = DEFAULT_TIMEOUT
     clip: Annotated[
-        doc.NumberText | None, Field(description="The number to show to the destination; one of your own.")
+        doc.NumberText | None,
+        Field(
+            description="The number to show to the destination, whatever the setting `clip` says: one of your own or a "
+            "registered presentation number."
+        ),
     ] = None
     client_state: Annotated[
         str | None, Field(max_length=MAX_CLIENT_STATE, description="Up to 1 KiB, echoed in call states and history.")
@@ -59,30 +66,55 @@ CALL_ERRORS: Final = (
 )
 
 
-async def originate(context: ApiContext, enterprise_id: str, asked: OriginateRequest) -> bytes:
-    """Begin the call and return the answer's body. Raises KobzaError."""
+async def originate(
+    context: ApiContext, enterprise_id: str, asked: OriginateRequest, key: str | None = None, fingerprint: str = ""
+) -> Begun:
+    """Begin the call; with a key, store what it was used for along with the call. Raises KobzaError."""
     originator = number_of(asked.originator, "originator")
     destination = number_of(asked.destination, "destination")
     if originator == destination:
         raise ApiError("invalid_number", "A number cannot call itself.", parameter="destination")
-    if asked.client_state is not None and len(asked.client_state.encode()) > MAX_CLIENT_STATE:
-        raise ApiError(
-            "invalid_body", f"client_state is longer than {MAX_CLIENT_STATE} bytes.", parameter="client_state"
-        )
+    if asked.client_state is not None:
+        check_client_state(asked.client_state)
     clip = None if asked.clip is None else number_of(asked.clip, "clip")
     await context.served(enterprise_id, originator)
     if clip is not None:
         await require_presentable(context, enterprise_id, clip, "clip")
-    begun = await context.commands.originate(
-        enterprise_id, originator, destination, timeout=asked.timeout, clip=clip, client_state=asked.client_state
+    return await context.commands.originate(
+        enterprise_id,
+        originator,
+        destination,
+        timeout=asked.timeout,
+        clip=clip,
+        client_state=asked.client_state,
+        key=key,
+        fingerprint=fingerprint,
     )
-    return msgspec.json.encode({"call_control_id": begun.call_control_id, "call_id": begun.call_id})
+
+
+def check_client_state(client_state: str) -> None:
+    """Raise ApiError for a text that is too long, or that a database cannot keep."""
+    if len(client_state.encode()) > MAX_CLIENT_STATE:
+        detail = f"client_state is longer than {MAX_CLIENT_STATE} bytes."
+    elif "\0" in client_state:
+        detail = "client_state must not hold the character U+0000."
+    else:
+        return
+    raise ApiError("invalid_body", detail, parameter="client_state")
 
 
 async def require_presentable(context: ApiContext, enterprise_id: str, number: str, parameter: str) -> None:
-    """Raise PresentationNotAllowedError unless the enterprise may present the number: it must be its own."""
-    if await context.read(lambda conn: numbers.find(conn, enterprise_id, number)) is None:
-        raise PresentationNotAllowedError("The enterprise may present its own numbers only.", parameter=parameter)
+    """Raise PresentationNotAllowedError unless the number is one of the enterprise's, or registered for it."""
+    if not await context.read(lambda conn: presentation.may_present(conn, enterprise_id, number)):
+        raise PresentationNotAllowedError(
+            "The enterprise may present its own numbers and its registered presentation numbers only.",
+            parameter=parameter,
+        )
+
+
+def _answer(begun: Begun) -> Response:
+    body = {"call_control_id": begun.call_control_id, "call_id": begun.call_id}
+    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 @router.post(
@@ -92,14 +124,22 @@ async def require_presentable(context: ApiContext, enterprise_id: str, number: s
     "hears ringback. The answer comes at once; what happens to the call, call states tell.",
     responses={
         **doc.answer(OriginateAnswer, EXAMPLE),
-        **doc.errors(*doc.FMC_ERRORS, "invalid_body", *CALL_ERRORS, "presentation_not_allowed", "idempotency_conflict"),
+        **doc.errors(
+            *doc.FMC_ERRORS,
+            "invalid_body",
+            "duplicate_parameter",
+            *CALL_ERRORS,
+            "presentation_not_allowed",
+            "idempotency_conflict",
+        ),
     },
     openapi_extra={
         "parameters": [
             doc.header(
-                "Idempotency-Key",
-                "Within 24 hours the same key with the same body gives the same answer and makes one call.",
-                {"type": "string", "minLength": 1, "maxLength": 255},
+                KEY_HEADER,
+                "Within 24 hours the same key with the same body gives the same answer and makes one call, whatever "
+                "happens in between. A request that failed does not use up its key.",
+                {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
                 example="order-1715-call",
             )
         ],
@@ -109,32 +149,39 @@ async def require_presentable(context: ApiContext, enterprise_id: str, number: s
 async def originate_call(request: Request, caller: Controller) -> Response:
     """Make a call."""
     context = context_of(request)
+    enterprise_id = caller.enterprise_id
     asked = await json_body(request, OriginateRequest)
-    answer = await context.idempotency.once(
-        caller.enterprise_id,
-        request.headers.get("idempotency-key"),
-        msgspec.json.encode(asked.model_dump()),
-        context.now(),
-        lambda: originate(context, caller.enterprise_id, asked),
+    key = key_of(request)
+    if key is None:
+        return _answer(await originate(context, enterprise_id, asked))
+    fingerprint = hashlib.sha256(msgspec.json.encode(asked.model_dump())).hexdigest()
+    begun = await context.idempotency.once(
+        enterprise_id,
+        key,
+        fingerprint,
+        find=lambda: context.read(lambda conn: idempotency.find(conn, enterprise_id, key, context.now_ms())),
+        work=lambda: originate(context, enterprise_id, asked, key, fingerprint),
     )
-    return Response(answer, media_type="application/json")
+    return _answer(begun)
+
+
+OLDER_NAMES: Final = {"originator": "calling_number", "destination": "called_number"}
+"""What the older interface calls the fields."""
 
 
 async def _older_parameters(request: Request) -> dict[str, str]:
     """Return token and numbers from the query and, with POST, from a form in the body. Raises ApiError."""
     pairs = list(request.query_params.multi_items())
     if request.method == "POST":
-        form = await limited_body(request)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/x-www-form-urlencoded":
-            pairs += parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True)
+        pairs += form_fields(request.headers.get("content-type", ""), await limited_body(request))
     found: dict[str, str] = {}
+    names = ("token", *OLDER_NAMES.values())
     for name, value in pairs:
-        if name in ("token", "calling_number", "called_number"):
+        if name in names:
             if name in found:
                 raise ApiError("duplicate_parameter", f"{name} is given more than once.", parameter=name)
             found[name] = value
-    for name in ("token", "calling_number", "called_number"):
+    for name in names:
         if name not in found:
             raise ApiError("missing_parameter", f"{name} is missing.", parameter=name)
     return found
@@ -149,7 +196,11 @@ async def older_originate(request: Request) -> Response:
         originator=number_of(asked["calling_number"], "calling_number"),
         destination=number_of(asked["called_number"], "called_number"),
     )
-    return Response(await originate(context, caller.enterprise_id, wanted), media_type="application/json")
+    try:
+        return _answer(await originate(context, caller.enterprise_id, wanted))
+    except KobzaError as error:
+        error.parameter = OLDER_NAMES.get(error.parameter or "", error.parameter)
+        raise
 
 
 for _method in ("GET", "POST"):

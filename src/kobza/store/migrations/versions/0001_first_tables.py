@@ -20,6 +20,7 @@ TABLES = (
     "tokens",
     "numbers",
     "number_packages",
+    "presentation_numbers",
     "address_book",
     "trunks",
     "endpoints",
@@ -27,6 +28,7 @@ TABLES = (
     "calls",
     "events",
     "promised_legs",
+    "idempotency_keys",
     "deliveries",
     "attempts",
     "recordings",
@@ -105,6 +107,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     create_table(
+        "presentation_numbers",
+        sa.Column("enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("enterprise_id", "number"),
+        sqlite_with_rowid=False,
+    )
+    create_table(
         "address_book",
         sa.Column("enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
         sa.Column("number", NUMBER, nullable=False),
@@ -121,6 +131,7 @@ def upgrade() -> None:
         sa.Column("port", sa.Integer, nullable=False),
         sa.Column("prefix", sa.String(32)),
         sa.Column("transport", sa.String(8), nullable=False),
+        sa.Column("trusted", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
         sa.Column("enterprise_id", ID, sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE")),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Index(None, "enterprise_id"),
@@ -224,6 +235,18 @@ def upgrade() -> None:
         sa.Column("client_state", sa.Text),
         sa.Column("promised_at", MOMENT, nullable=False),
         sa.Index(None, "call_id"),
+    )
+    create_table(
+        "idempotency_keys",
+        sa.Column("enterprise_id", ID, nullable=False),
+        sa.Column("key", sa.String(255), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("call_id", ID, nullable=False),
+        sa.Column("call_control_id", ID, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("enterprise_id", "key"),
+        sa.Index(None, "expires_at"),
+        sqlite_with_rowid=False,
     )
     create_table(
         "deliveries",
