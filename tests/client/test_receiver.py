@@ -92,7 +92,7 @@ def receiver(kind: str, on_state: Callable[[CallState], object], **options: Any)
 @pytest.fixture
 async def pbx(tmp_path: Path) -> AsyncIterator[Pbx]:
     opened = Store.create(tmp_path / "kobza.db")
-    yield Pbx(opened, tmp_path / "kobza.db")
+    yield Pbx(opened)
     opened.close()
 
 
