@@ -15,15 +15,17 @@ import uvloop
 from kobza.app import logs
 from kobza.app.demo_office import PEOPLE, Office, open_office, put_line
 from kobza.app.server import Server, ServerError
-from kobza.config.settings import Settings, store_place
+from kobza.config.settings import LOOPBACK, Settings, store_place
 from kobza.media.plane import MediaError
 from kobza.net.clock import AcceleratedClock, Clock, SteadyClock
 from kobza.phone.registration import RegistrationFailed
+from kobza.sandbox.faults import Faults
 from kobza.sandbox.office import LiveOffice
 from kobza.sandbox.phones import SandboxPhones
 from kobza.sandbox.ready import ready_made
 from kobza.sandbox.routes import SandboxApi
 from kobza.sandbox.runs import Runs
+from kobza.sandbox.state_relay import StateRelay
 from kobza.sip.flow import Address, host_text
 from kobza.store import Store, StoreError, endpoints
 from kobza.store.ids import new_id
@@ -80,7 +82,9 @@ class Sandbox:
     """The server with phones inside, and the paths that steer them."""
 
     def __init__(self, settings: Settings, *, speed: float, count: int, webhook: Webhook | None) -> None:
-        self._settings = settings
+        # All states go by way of our own server on loopback, wherever they go from there.
+        allowed = (*settings.webhook_allow, *LOOPBACK)
+        self._settings = settings.model_copy(update={"webhook_allow": allowed})
         self._count = count
         self._webhook = webhook
         self._clock: Clock = SteadyClock() if speed == 1 else AcceleratedClock(speed)
@@ -106,10 +110,15 @@ class Sandbox:
         office = await asyncio.to_thread(open_office, settings.data, store_place(settings), people(self._count))
         store = await asyncio.to_thread(Store.open, store_place(settings))
         self._stack.push_async_callback(asyncio.to_thread, store.close)
-        if self._webhook is not None:
-            await asyncio.to_thread(_set_endpoint, store, office.enterprise_id, self._webhook)
-        api = SandboxApi(self._clock, ready_made(), token=None if settings.http.is_loopback else office.fmc_token)
-        server = self.server = Server(settings, clock=self._clock, routes=api.routes())
+        faults = Faults()
+        relay = StateRelay(faults, self._clock)
+        self._stack.push_async_callback(relay.stop)
+        await relay.start()
+        webhook = self._webhook or Webhook(relay.built_in, "sandbox")
+        await asyncio.to_thread(_set_endpoint, store, office.enterprise_id, webhook)
+        token = None if settings.http.is_loopback else office.fmc_token
+        api = SandboxApi(self._clock, ready_made(), faults, relay, token=token)
+        server = self.server = Server(settings, clock=self._clock, routes=api.routes(), webhooks_via=relay.url)
         await server.start()
         self._stack.push_async_callback(server.stop)
         transport, host, port = server.sip_addresses[0]
@@ -129,6 +138,7 @@ class Sandbox:
             self._clock,
             ring_timeout=settings.ring_timeout,
             media_timeout=settings.media_timeout,
+            faults=faults,
             new_id=new_id,
         )
         self._stack.push_async_callback(runs.clear)

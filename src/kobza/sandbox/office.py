@@ -23,10 +23,9 @@ class LiveOffice:
         self._clock = clock
         self.enterprise_id = enterprise_id
 
-    async def originate(self, caller: str, called: str) -> tuple[str, str]:
-        """Begin a click2dial call; return call_id and call_control_id. Raises KobzaError."""
-        begun = await self._commands.originate(self.enterprise_id, caller, called)
-        return begun.call_id, begun.call_control_id
+    async def originate(self, caller: str, called: str) -> str:
+        """Begin a click2dial call; return call_id. Raises KobzaError."""
+        return (await self._commands.originate(self.enterprise_id, caller, called)).call_id
 
     async def control(self, call_control_id: str, action: str) -> None:
         """Act on a leg. Raises KobzaError."""
@@ -37,12 +36,17 @@ class LiveOffice:
         """Switch Do Not Disturb. Raises NotFoundError."""
         await self._commands.set_dnd(self.enterprise_id, number, on, None)
 
-    def live(self, caller: str, called: str) -> tuple[str, str] | None:
-        """Return call_id and an owner's call_control_id of the call between two numbers that is on."""
-        for leg in self._commands.live_calls(self.enterprise_id):
-            if (leg.number, leg.phone_number) in ((caller, called), (called, caller)):
-                return leg.call_id, leg.call_control_id
-        return None
+    def live(self, caller: str, called: str) -> tuple[str, dict[str, str]] | None:
+        """Return call_id, and by owner call_control_id, of the call between two numbers that is on."""
+        found = [
+            leg
+            for leg in self._commands.live_calls(self.enterprise_id)
+            if (leg.number, leg.phone_number) in ((caller, called), (called, caller))
+        ]
+        if not found:
+            return None
+        call_id = found[0].call_id
+        return call_id, {leg.number: leg.call_control_id for leg in found if leg.call_id == call_id}
 
     async def row(self, call_id: str | None, caller: str, called: str, since: float) -> HistoryRow | None:
         """Return the record of a call once it has ended; without an id that of the newest one between two numbers."""

@@ -23,8 +23,8 @@ LOOK: Final = 0.02
 class Office(Protocol):
     """What a scenario needs of the server: `kobza.sandbox.office.LiveOffice` fulfils it."""
 
-    async def originate(self, caller: str, called: str) -> tuple[str, str]:
-        """Begin a click2dial call; return call_id and call_control_id. Raises KobzaError."""
+    async def originate(self, caller: str, called: str) -> str:
+        """Begin a click2dial call; return call_id. Raises KobzaError."""
         ...
 
     async def control(self, call_control_id: str, action: str) -> None:
@@ -35,8 +35,8 @@ class Office(Protocol):
         """Switch Do Not Disturb."""
         ...
 
-    def live(self, caller: str, called: str) -> tuple[str, str] | None:
-        """Return call_id and an owner's call_control_id of the call between two numbers that is on, if there is one."""
+    def live(self, caller: str, called: str) -> tuple[str, dict[str, str]] | None:
+        """Return call_id, and by owner call_control_id, of the call between two numbers that is on, if there is one."""
         ...
 
 
@@ -63,7 +63,7 @@ class Play:
         self._media_timeout = media_timeout
         self._say = say
         self._found = found
-        self._leg: str | None = None
+        self._legs: dict[str, str] = {}
         self._caller: asyncio.Future[PhoneCall] = asyncio.get_running_loop().create_future()
         self._called: asyncio.Future[PhoneCall] = asyncio.get_running_loop().create_future()
         self._others: list[PhoneCall] = []
@@ -132,8 +132,7 @@ class Play:
                 self._caller.set_result(self._phones.dial(caller, called))
             case Start.ORIGINATE:
                 self._say("the API makes the call")
-                call_id, self._leg = await self._office.originate(caller, called)
-                self._found(call_id)
+                self._found(await self._office.originate(caller, called))
             case Start.WAIT:
                 self._say("waiting for the call")
                 async with asyncio.timeout(WAITS_FOR_CALL):
@@ -217,7 +216,9 @@ class Play:
             return
         self._say(f"the {_name(who)} ends it")
         if who is Who.API:
-            await self._office.control(await self._control_id(), "clear")
+            # A call that rings is rejected where it rings.
+            ringing = self._scenario.then is Then.CLEAR
+            await self._office.control(await self._control_id(called_first=ringing), "clear")
         else:
             (self._caller if who is Who.CALLER else self._called).result().hang_up()
 
@@ -250,15 +251,16 @@ class Play:
         """Look for the call among those that are on, until it is found."""
         while (found := self._office.live(*self._scenario.numbers)) is None:  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(LOOK)
-        call_id, leg = found
-        self._leg = self._leg or leg
+        call_id, self._legs = found
         self._found(call_id)
 
-    async def _control_id(self) -> str:
+    async def _control_id(self, *, called_first: bool = False) -> str:
+        """Return the leg that the API acts on: the caller's, if it is the enterprise's, or the called one's first."""
         async with asyncio.timeout(STEP):
-            while self._leg is None:  # noqa: ASYNC110 - nothing announces it
+            while not self._legs:  # noqa: ASYNC110 - nothing announces it
                 await asyncio.sleep(LOOK)
-        return self._leg
+        numbers = reversed(self._scenario.numbers) if called_first else self._scenario.numbers
+        return next(self._legs[number] for number in numbers if number in self._legs)
 
     async def _within(self, what: "Awaitable[PhoneCall]", seconds: float) -> PhoneCall:
         async with asyncio.timeout(self._wall(seconds)):

@@ -9,8 +9,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import yaml
 
-from kobza.call.errors import Fault, KobzaError, NumberError
+from kobza.call.errors import Fault as Whose
+from kobza.call.errors import KobzaError, NumberError
 from kobza.call.numbers import normalize
+from kobza.sandbox.faults import Fault, Kind
 from kobza.sandbox.scenario import Hold, Scenario, Start, Then, Who
 
 MAX_BYTES: Final = 16 * 1024
@@ -38,11 +40,16 @@ FIELDS: Final = (
     "dnd",
     "registered",
     "devices",
+    "faults",
     "expect",
 )
+FAULT_FIELDS: Final = ("fault", "next", "seconds", "status", "delivered", "state")
+MAX_SCENARIO_FAULTS: Final = 20
+MAX_NEXT: Final = 1000
+MAX_DELAY: Final = 24 * 3600
 _DECIMAL: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _WHOLE: Final = re.compile(r"[0-9]{1,6}")
-Choice = TypeVar("Choice", Start, Then, Who)
+Choice = TypeVar("Choice", Start, Then, Who, Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class InvalidScenario(KobzaError):
 
     code = "invalid_scenario"
     http_status = 400
-    fault = Fault.CALLER
+    fault = Whose.CALLER
 
     def __init__(self, problems: Collection[Problem]) -> None:
         self.problems = tuple(problems)
@@ -256,6 +263,7 @@ def scenario_of(fields: Fields, own: Collection[str]) -> Scenario:
         dnd=fields.switch("dnd", False),
         registered=fields.switch("registered", True),
         devices=fields.whole("devices", 1, MAX_DEVICES) or 1,
+        faults=tuple(_fault(one) for one in fields.mappings("faults", MAX_SCENARIO_FAULTS)),
         expect=_expect(fields),
     )
     if not fields.problems:
@@ -263,6 +271,40 @@ def scenario_of(fields: Fields, own: Collection[str]) -> Scenario:
     if fields.problems:
         raise InvalidScenario(fields.problems)
     return scenario
+
+
+def read_fault(body: bytes) -> Fault:
+    """Read one fault. Raises InvalidScenario."""
+    fields = fields_of(body)
+    fault = _fault(fields)
+    if fields.problems:
+        raise InvalidScenario(fields.problems)
+    return fault
+
+
+def _fault(fields: Fields) -> Fault:
+    fields.known(FAULT_FIELDS)
+    if not fields.has("fault"):
+        fields.wrong("fault", f"is missing: {', '.join(Kind)}")
+    kind = fields.choice("fault", Kind, Kind.ERROR)
+    for name, kinds in (
+        ("seconds", (Kind.DELAY,)),
+        ("status", (Kind.ERROR,)),
+        ("delivered", (Kind.ERROR, Kind.TIMEOUT, Kind.DISCONNECT)),
+    ):
+        if fields.has(name) and kind not in kinds:
+            fields.wrong(name, f"goes with fault: {' or '.join(kinds)}")
+    state = fields.text("state") or None
+    if state is not None and state not in STATES:
+        fields.wrong("state", f"expected {', '.join(STATES)}")
+    return Fault(
+        kind,
+        next=fields.whole("next", 1, MAX_NEXT) or 1,
+        seconds=fields.seconds("seconds", 10, MAX_DELAY),
+        status=fields.whole("status", 300, 599) or 500,
+        delivered=fields.switch("delivered", False),
+        state=state,
+    )
 
 
 def _holds(fields: Fields) -> Iterator[Hold]:
@@ -314,6 +356,8 @@ def _check_together(scenario: Scenario, fields: Fields, own: Collection[str]) ->
         for name in ("talk_for", "hang_up", "hold", "media_stops_after"):
             if fields.has(name):
                 fields.wrong(name, "goes with then: answer")
+    if scenario.then is Then.CLEAR and not inside_called:
+        fields.wrong("then", "clear rejects at the called number, which must then be the enterprise's")
     if scenario.then is Then.NO_ANSWER and fields.has("ring_for"):
         fields.wrong("ring_for", "goes not with then: no_answer, which rings until the server gives up")
     if scenario.then in (Then.CANCEL, Then.CLEAR) and scenario.ring_for < 1:

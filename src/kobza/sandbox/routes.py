@@ -14,9 +14,11 @@ from kobza.api.problems import ApiError
 from kobza.api.query import Query, limited_body
 from kobza.call.durations import rfc3339, to_ms
 from kobza.net.clock import Clock
-from kobza.sandbox.reading import fields_of, read_scenario
+from kobza.sandbox.faults import Faults
+from kobza.sandbox.reading import fields_of, read_fault, read_scenario
 from kobza.sandbox.ready import ReadyMade
 from kobza.sandbox.runs import AT_ONCE, KEPT, Runs
+from kobza.sandbox.state_relay import StateRelay
 
 MAX_WAIT: Final = 300
 """Seconds of the wall that one request may wait for the end of a run."""
@@ -26,10 +28,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class SandboxApi:
     """The paths under `/sandbox`. `runs` is there once the server has started; until then 503."""
 
-    def __init__(self, clock: Clock, ready: ReadyMade, *, token: str | None) -> None:
+    def __init__(self, clock: Clock, ready: ReadyMade, faults: Faults, relay: StateRelay, *, token: str | None) -> None:
         """`token` must come with each request as a Bearer token; None: the sandbox is on loopback and needs none."""
         self._clock = clock
         self._ready = ready
+        self._faults = faults
+        self._relay = relay
         self._token = token
         self.runs: Runs | None = None
         self.own: tuple[str, ...] = ()
@@ -45,6 +49,10 @@ class SandboxApi:
             ("POST", "/sandbox/scenarios", self.begin),
             ("GET", "/sandbox/scenarios/{id}", self.show),
             ("DELETE", "/sandbox/scenarios/{id}", self.cancel),
+            ("GET", "/sandbox/faults", self.list_faults),
+            ("POST", "/sandbox/faults", self.add_fault),
+            ("DELETE", "/sandbox/faults", self.clear_faults),
+            ("GET", "/sandbox/states", self.list_states),
             ("POST", "/sandbox/reset", self.reset),
         ]
         return [Route(path, self._guarded(endpoint), methods=[method]) for method, path, endpoint in paths]
@@ -89,9 +97,30 @@ class SandboxApi:
         await runs.cancel(run)
         return _answer(run.as_dict(runs.asked(run)))
 
+    async def list_faults(self, _request: Request) -> Response:
+        """Tell the faults that wait."""
+        return _answer({"faults": self._faults.listed()})
+
+    async def add_fault(self, request: Request) -> Response:
+        """Let a fault strike the next deliveries, whosever they are."""
+        fault = read_fault(await limited_body(request))
+        self._faults.add([fault])
+        return _answer(fault.as_dict(), 201)
+
+    async def clear_faults(self, _request: Request) -> Response:
+        """Forget the faults that wait."""
+        self._faults.clear()
+        return Response(status_code=204)
+
+    async def list_states(self, request: Request) -> Response:
+        """Tell the call states that went to the receiver, each with its attempts."""
+        return _answer({"states": self._relay.listed(Query(request).get("call_id"))})
+
     async def reset(self, _request: Request) -> Response:
-        """Cancel and forget all runs, end all calls. The history stays: it is the past."""
+        """Cancel and forget all runs, faults and states, end all calls. The history stays: it is the past."""
         await self._need_runs().clear()
+        self._faults.clear()
+        self._relay.clear()
         return Response(status_code=204)
 
     def _title(self, name: str) -> str:

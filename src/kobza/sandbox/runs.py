@@ -12,6 +12,7 @@ from kobza.call.numbers import national
 from kobza.net.clock import Clock
 from kobza.phone.call import CallFailed
 from kobza.phone.registration import RegistrationFailed
+from kobza.sandbox.faults import Faults
 from kobza.sandbox.office import LiveOffice
 from kobza.sandbox.outcome import Difference, differences, happened
 from kobza.sandbox.phones import SandboxPhones
@@ -106,6 +107,7 @@ class Runs:
         *,
         ring_timeout: float,
         media_timeout: float,
+        faults: Faults,
         new_id: Callable[[], str],
     ) -> None:
         self._phones = phones
@@ -113,11 +115,12 @@ class Runs:
         self._clock = clock
         self._ring_timeout = ring_timeout
         self._media_timeout = media_timeout
+        self._faults = faults
         self._new_id = new_id
         self._runs: dict[str, Run] = {}
 
     def begin(self, scenario: Scenario, name: str | None) -> Run:
-        """Begin a run. Raises TooManyRuns, NumberInUse."""
+        """Begin a run. Raises TooManyRuns, NumberInUse, TooManyFaults."""
         running = [run for run in self._runs.values() if run.state == "running"]
         if len(running) >= AT_ONCE:
             raise TooManyRuns(f"{AT_ONCE} scenarios are running, as many as may: wait for one, or DELETE one.")
@@ -128,6 +131,9 @@ class Runs:
                         f"{national(number)} takes part in run {run.id}: wait for its end, or take another number.",
                         parameter="caller" if number == scenario.caller else "called",
                     )
+        between = [national(number) for number in scenario.numbers]
+        self._faults.drop(between)  # what is left of an earlier run's
+        self._faults.add(scenario.faults, between)
         if len(self._runs) >= KEPT:
             del self._runs[next(run.id for run in self._runs.values() if run.state != "running")]
         run = Run(self._new_id(), scenario, name, self._clock.now())

@@ -15,6 +15,7 @@ from kobza.call.causes import (
     cause_from_sip,
 )
 from kobza.call.leg import Rejection
+from kobza.sandbox.faults import Fault
 
 BUSY_HERE: Final = 486
 DECLINE: Final = 603
@@ -89,6 +90,8 @@ class Scenario:
     """False: no phone of the called number is registered."""
     devices: int = 1
     """Phones of the called number that ring; the first one acts."""
+    faults: tuple[Fault, ...] = ()
+    """What happens to the call states of this call on their way to the receiver."""
     expect: Mapping[str, int | str | tuple[str, ...]]
     """What to expect in the place of what follows from the other fields; see `Expected`."""
 
