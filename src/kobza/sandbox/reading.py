@@ -88,8 +88,12 @@ class Entry(NamedTuple):
 class Fields:
     """The fields of one mapping. Getters note what is wrong and return their default: so all problems are found."""
 
-    def __init__(self, entries: Mapping[str, Entry], problems: list[Problem], path: str = "") -> None:
+    def __init__(
+        self, entries: Mapping[str, Entry], problems: list[Problem], path: str = "", line: int | None = None
+    ) -> None:
+        """`path` is where the mapping is, with a dot behind; `line` where it begins, told for what is missing in it."""
         self.entries = dict(entries)
+        self._line = line
         self.problems = problems
         self._path = path
 
@@ -108,7 +112,7 @@ class Fields:
     def wrong(self, name: str, text: str) -> None:
         """Note that a field is wrong."""
         entry = self.entries.get(name)
-        self.problems.append(Problem(None if entry is None else entry.line, self._path + name, text))
+        self.problems.append(Problem(self._line if entry is None else entry.line, self._path + name, text))
 
     def has(self, name: str) -> bool:
         """Tell whether a field is there."""
@@ -191,7 +195,7 @@ class Fields:
         for place, node in enumerate(self._sequence(name, most) or (), start=1):
             inner = f"{self._path}{name}[{place}]."
             if isinstance(node, yaml.MappingNode):
-                yield Fields(_entries(node, self.problems, inner), self.problems, inner)
+                yield Fields(_entries(node, self.problems, inner), self.problems, inner, _line(node))
             else:
                 self.problems.append(Problem(_line(node), inner.rstrip("."), "expected fields with values"))
 
