@@ -103,7 +103,7 @@ class Server(NamedTuple):
 
 def family(pid: int) -> list[int]:
     """Return a process and all its descendants."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
     return [pid, *(found for child in children for found in family(int(child)))]
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from kobza.api.callstat_formats import Shown, as_csv, as_json, as_xml, csv_text
+from kobza.api.callstat_formats import Extension, Shown, callstat_pieces, csv_text
 
 ALL = Shown(names=True, departments=True, ownership=True, direction=True)
 AT = 1_772_393_975_000
@@ -18,76 +19,71 @@ AT = 1_772_393_975_000
 
 
 Call = dict[str, Any]
+CALLING, CALLED = "+380671234567", "+380501112233"
 
 
 def row(**changes: Any) -> Call:
+    """Return a call as the store has it, with what the address book has of its two numbers."""
     values: Call = {
-        "end_timestamp": AT + 13_400,
-        "start_timestamp": AT,
-        "calling_number": "+380671234567",
+        "ended_at": AT + 13_400,
+        "start_at": AT,
+        "calling_number": CALLING,
         "duration": 14,
-        "called_number": "+380501112233",
-        "calling_name": "Олена",
-        "called_name": "",
-        "calling_department": "Збут",
-        "called_department": "",
-        "calling_ownership": True,
-        "called_ownership": False,
+        "called_number": CALLED,
         "direction": "outgoing",
+        "calling_name": "Олена",
+        "calling_department": "Збут",
+        "called_name": "",
+        "called_department": "",
     }
     return {**values, **changes}
 
 
-def pages(rows: list[Call], shown: Shown) -> list[list[tuple[Any, ...]]]:
-    """Return rows as the store gives them: only what is asked for, in pages of three."""
-    asked = [tuple(call[name] for name in shown.fields()) for call in rows]
-    return [asked[start : start + 3] for start in range(0, len(asked), 3)]
+def written(extension: Extension, rows: list[Call], shown: Shown, *, bom: bool = False) -> str:
+    """Return the whole document; rows come in pages of three."""
+    book = {
+        call[f"{side}_number"]: (call[f"{side}_name"], call[f"{side}_department"])
+        for call in rows
+        for side in ("calling", "called")
+    }
+    asked = [tuple(list(call.values())[:6]) for call in rows]
+    pages = [asked[start : start + 3] for start in range(0, len(asked), 3)]
+    return "".join(callstat_pieces(extension, pages, shown, book.__getitem__, bom=bom))
 
 
-def read_csv(rows: list[Call], shown: Shown = ALL, *, bom: bool = False) -> list[dict[str, str]]:
-    text = "".join(as_csv(pages(rows, shown), shown, bom=bom))
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+def read_csv(rows: list[Call], shown: Shown = ALL) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(written("csv", rows, shown), newline="")))
 
 
 def read_json(rows: list[Call], shown: Shown = ALL) -> list[dict[str, Any]]:
-    document = json.loads("".join(as_json(pages(rows, shown), shown)))
+    document = json.loads(written("json", rows, shown))
     assert list(document) == ["calls"]
     calls: list[dict[str, Any]] = document["calls"]
     return calls
 
 
 def read_xml(rows: list[Call], shown: Shown = ALL) -> list[dict[str, str]]:
-    document = etree.fromstring("".join(as_xml(pages(rows, shown), shown)).encode())
+    document = etree.fromstring(written("xml", rows, shown).encode())
     assert document.tag == "calls"
     return [{str(field.tag): field.text or "" for field in call} for call in document]
 
 
-@pytest.mark.parametrize(
-    ("shown", "added"),
-    [
-        (Shown(), []),
-        (Shown(names=True), ["calling_name", "called_name"]),
-        (Shown(departments=True), ["calling_department", "called_department"]),
-        (Shown(ownership=True), ["calling_ownership", "called_ownership"]),
-        (Shown(direction=True), ["direction"]),
-        (
-            ALL,
-            [
-                "calling_name",
-                "called_name",
-                "calling_department",
-                "called_department",
-                "calling_ownership",
-                "called_ownership",
-                "direction",
-            ],
-        ),
-    ],
-)
-def test_fields_are_in_the_contracts_order(shown: Shown, added: list[str]) -> None:
-    fields = ["end_timestamp", "start_timestamp", "calling_number", "duration", "called_number", *added]
+OPTIONAL = {
+    "names": ["calling_name", "called_name"],
+    "departments": ["calling_department", "called_department"],
+    "ownership": ["calling_ownership", "called_ownership"],
+    "direction": ["direction"],
+}
+
+
+@pytest.mark.parametrize("asked", list(product([False, True], repeat=4)))
+def test_fields_are_in_the_contracts_order(asked: tuple[bool, ...]) -> None:
+    shown = Shown(*asked)
+    fields = ["end_timestamp", "start_timestamp", "calling_number", "duration", "called_number"]
+    fields += [field for on, added in zip(asked, OPTIONAL.values(), strict=True) if on for field in added]
+    whole = read_json([row()])[0]
     assert list(read_csv([row()], shown)[0]) == fields
-    assert list(read_json([row()], shown)[0]) == fields
+    assert list(read_json([row()], shown)[0].items()) == [(field, whole[field]) for field in fields]
     assert list(read_xml([row()], shown)[0]) == fields
 
 
@@ -98,21 +94,48 @@ def test_moments_are_wall_time_truncated_to_seconds_and_duration_is_a_number() -
     assert call["duration"] == 14
 
 
-def test_ownership_is_a_boolean() -> None:
-    (call,) = read_json([row()])
-    assert (call["calling_ownership"], call["called_ownership"], call["direction"]) == (True, False, "outgoing")
-    (line,) = read_csv([row()])
-    assert (line["calling_ownership"], line["called_ownership"]) == ("true", "false")
-    (element,) = read_xml([row(direction="incoming")])
-    assert (element["calling_ownership"], element["direction"]) == ("true", "incoming")
+@pytest.mark.parametrize(
+    ("direction", "calling", "called", "written"),
+    [
+        ("outgoing", True, False, "outgoing"),
+        ("incoming", False, True, "incoming"),
+        ("local", True, True, "outgoing"),
+    ],
+)
+def test_ownership_is_a_boolean(direction: str, calling: bool, called: bool, written: str) -> None:
+    (call,) = read_json([row(direction=direction)])
+    assert (call["calling_ownership"], call["called_ownership"], call["direction"]) == (calling, called, written)
+    for read in (read_csv, read_xml):
+        (line,) = read([row(direction=direction)])
+        assert line["calling_ownership"] == str(calling).lower()
+        assert line["called_ownership"] == str(called).lower()
+        assert line["direction"] == written
+
+
+def test_a_person_is_looked_up_once_and_only_when_shown() -> None:
+    asked: list[str] = []
+
+    def person(number: str) -> tuple[str, str]:
+        asked.append(number)
+        return "Олена", "Збут"
+
+    pages = [[tuple(list(row().values())[:6])] * 3] * 3
+    list(callstat_pieces("csv", pages, Shown(ownership=True, direction=True), person))
+    assert asked == []
+    list(callstat_pieces("csv", pages, Shown(departments=True), person))
+    assert asked == [CALLING, CALLED]
+
+
+def test_people_who_were_looked_up_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kobza.api.callstat_formats.REMEMBERED", 10)
+    rows = [row(calling_number=f"+38067{index % 25:07}", calling_name=f"N{index % 25}") for index in range(100)]
+    assert [call["calling_name"] for call in read_csv(rows)] == [f"N{index % 25}" for index in range(100)]
 
 
 def test_rows_of_all_pages_come_in_their_order() -> None:
     rows = [row(duration=number) for number in range(1300)]
     for read in (read_csv, read_json, read_xml):
         assert [int(call["duration"]) for call in read(rows)] == list(range(1300))
-    whole = [[tuple(call.values()) for call in rows]]
-    assert len(json.loads("".join(as_json(whole, ALL)))["calls"]) == 1300
 
 
 def test_numbers_are_written_nationally_and_foreign_ones_with_a_plus() -> None:
@@ -124,11 +147,11 @@ def test_numbers_are_written_nationally_and_foreign_ones_with_a_plus() -> None:
 def test_no_call_is_a_valid_document_in_all_formats() -> None:
     assert read_json([]) == []
     assert read_xml([]) == []
-    assert "".join(as_csv([], Shown())) == "end_timestamp,start_timestamp,calling_number,duration,called_number\r\n"
+    assert written("csv", [], Shown()) == "end_timestamp,start_timestamp,calling_number,duration,called_number\r\n"
 
 
 def test_csv_lines_end_with_crlf_and_the_mark_comes_first_when_asked() -> None:
-    text = "".join(as_csv(pages([row(), row()], Shown()), Shown(), bom=True))
+    text = written("csv", [row(), row()], Shown(), bom=True)
     assert text.startswith("\ufeffend_timestamp,")
     assert text.count("\r\n") == 3
     assert text.count("\n") == 3
@@ -180,7 +203,8 @@ def test_any_text_survives_json_and_csv_and_makes_valid_xml(name: str) -> None:
 
 
 def test_a_lone_surrogate_does_not_stop_the_answer() -> None:
-    json.loads("".join(as_json(pages([row(calling_name="\ud800")], ALL), ALL)).encode())
+    for extension in ("csv", "json", "xml"):
+        assert "Збут" in written(extension, [row(calling_name="\ud800")], ALL).encode().decode()
 
 
 @given(st.text(max_size=20))

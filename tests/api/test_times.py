@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.api.times import (
+    MILLIS,
+    SECONDS,
     IntervalError,
-    WallClock,
+    MinuteTexts,
     callstat_interval,
     first_moment,
     history_interval,
@@ -18,6 +20,7 @@ from kobza.api.times import (
     parse_wall,
     rfc3339,
     wall_of,
+    wall_text,
 )
 
 
@@ -251,15 +254,25 @@ def test_rfc_3339_has_milliseconds_and_utc() -> None:
 
 @given(st.lists(st.integers(min_value=0, max_value=4_000_000_000_999), min_size=1, max_size=20))
 def test_the_wall_clock_writes_what_strftime_would(moments: list[int]) -> None:
-    clock = WallClock()
+    wall, utc_texts = MinuteTexts(), MinuteTexts(UTC, "T")
     for ms in moments:
+        second = SECONDS[ms // 1000 % 60]
         expected = datetime.fromtimestamp(ms // 1000, ZoneInfo("Europe/Kyiv"))
-        assert clock.text(ms) == f"{expected:%Y-%m-%d %H:%M:%S}"
+        assert wall[ms // 60_000] + second == f"{expected:%Y-%m-%d %H:%M:%S}" == wall_text(ms)
+        assert utc_texts[ms // 60_000] + second + MILLIS[ms % 1000] == rfc3339(ms)
 
 
 def test_the_wall_clock_over_both_nights() -> None:
-    clock = WallClock()
+    clock = MinuteTexts()
     for start in ("2026-03-29T00:30:00", "2026-10-25T00:30:00"):
         for second in range(0, 7200, 7):
             at = utc(start) + second
-            assert clock.text(at * 1000 + 999) == wall_of(at).isoformat(sep=" ")
+            assert clock[at // 60] + SECONDS[at % 60] == wall_of(at).isoformat(sep=" ")
+
+
+def test_minutes_that_were_written_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kobza.api.times._REMEMBERED", 10)
+    clock = MinuteTexts()
+    for minute in range(1000):
+        assert clock[minute].endswith(f":{minute % 60:02d}:")
+        assert len(clock) <= 10

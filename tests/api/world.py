@@ -12,6 +12,7 @@ import argon2
 import httpx
 
 from kobza.api.app import build_app
+from kobza.api.exports.link import ExportProcess
 from kobza.api.ports import ControlAction, RecordingState
 from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
@@ -189,18 +190,21 @@ class World:
             address_book.put(conn, own, [address_book.Entry(OUTSIDE, "Клієнт, «А»", "")])
         self.commands = TestCommands(self.store, self.journal, lambda: self.at)
         self.webhooks = TestWebhooks()
+        self.exports = ExportProcess(self.store.place)
         self.app = build_app(
             store=self.store,
             commands=self.commands,
             recordings=self.recordings,
             now=lambda: self.at,
             portal_secret=b"s" * 32,
+            exports=self.exports,
             webhooks=self.webhooks,
             tokens_checked_every=0,
         )
         self._ids = itertools.count(1)
 
     def close(self) -> None:
+        asyncio.run(self.exports.stop())
         self.journal.close()
         self.store.close()
 

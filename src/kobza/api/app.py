@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from kobza.api import callstat
 from kobza.api.access_log import AccessLog, mask_server_log
 from kobza.api.context import ApiContext, context_of
+from kobza.api.exports.link import ExportProcess
 from kobza.api.fmc import (
     callcontrol,
     callhistory,
@@ -74,6 +75,7 @@ def build_app(
     recordings: Path,
     now: Callable[[], float],
     portal_secret: bytes,
+    exports: ExportProcess,
     webhooks: WebhookPort | None = None,
     rates: Rates | None = None,
     proxies: Proxies = NO_PROXIES,
@@ -84,14 +86,23 @@ def build_app(
     """Build the application.
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
-    `portal_secret` (32 bytes or more) signs the portal's cookies, `webhooks` the dispatcher of this process, `rates`
-    says how often a token may ask, `proxies` who may say whose request it is, `tokens_checked_every` after how many
-    seconds at most a change of a token is seen. Who stops the application calls `app.state.context.gate.stop()`, which
-    writes the last uses of the tokens. `routes` are paths of others beside ours, with our form of errors.
+    `portal_secret` (32 bytes or more) signs the portal's cookies, `exports` makes what holds many calls, `webhooks` is the
+    dispatcher of this process, `rates` says how often a token may ask, `proxies` who may say whose request it is,
+    `tokens_checked_every` after how many seconds at most a change of a token is seen. Who stops the application calls
+    `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops `exports`. `routes` are paths of
+    others beside ours, with our form of errors.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(store, now, rates=rates, check_every=tokens_checked_every)
-    context = ApiContext(store=store, commands=commands, recordings=recordings, now=now, gate=gate, webhooks=webhooks)
+    context = ApiContext(
+        store=store,
+        commands=commands,
+        recordings=recordings,
+        now=now,
+        gate=gate,
+        exports=exports,
+        webhooks=webhooks,
+    )
     app.state.context = context
     documented = documented_routes()
     manual = Manual(documented)

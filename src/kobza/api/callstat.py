@@ -1,6 +1,5 @@
 """Basic call information (contract, section 2): `GET` and `HEAD` of `/api/cdr/v1/callstat.csv`, `.json` and `.xml`."""
 
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,16 +8,16 @@ from starlette.responses import Response
 
 from kobza.api import documenting as doc
 from kobza.api.auth import EXPORT_HISTORY, token_caller
-from kobza.api.callstat_formats import Pages, Shown, as_csv, as_json, as_xml
+from kobza.api.callstat_formats import Extension, Shown
 from kobza.api.context import ApiContext, context_of
+from kobza.api.exports.jobs import CallstatJob
 from kobza.api.query import Query
-from kobza.api.streaming import StreamedResponse, in_chunks
+from kobza.api.streaming import StreamedResponse
 from kobza.api.times import Interval, callstat_interval
-from kobza.store.export import export_pages
 
 router = doc.router("", "Basic call information")
 
-CONTENT_TYPES: Final = {
+CONTENT_TYPES: Final[dict[Extension, str]] = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json; charset=utf-8",
     "xml": "application/xml; charset=utf-8",
@@ -53,42 +52,17 @@ async def check(request: Request, context: ApiContext) -> Asked:
     return Asked(caller.enterprise_id, interval, shown, bom)
 
 
-def pieces(asked: Asked, extension: str, rows: Pages) -> Iterator[str]:
-    """Return the answer in the format that the extension names."""
-    match extension:
-        case "csv":
-            return as_csv(rows, asked.shown, bom=asked.bom)
-        case "json":
-            return as_json(rows, asked.shown)
-        case _:
-            return as_xml(rows, asked.shown)
-
-
-def _responder(extension: str) -> Any:
+def _responder(extension: Extension) -> Any:
     async def callstat(request: Request) -> Response:
         """Answer one request."""
         context = context_of(request)
         asked = await check(request, context)
 
-        def produce() -> Generator[bytes, None, None]:
-            interval, shown = asked.interval, asked.shown
-            with context.store.read() as conn:
-                rows = export_pages(
-                    conn,
-                    asked.enterprise_id,
-                    interval.from_ms,
-                    interval.to_ms,
-                    names=shown.names,
-                    departments=shown.departments,
-                    ownership=shown.ownership,
-                    direction=shown.direction,
-                )
-                yield from in_chunks(pieces(asked, extension, rows))
-
-        name = f"callstat_{asked.interval.wall_from.isoformat()}_{asked.interval.wall_to.isoformat()}.{extension}"
+        interval = asked.interval
+        job = CallstatJob(asked.enterprise_id, interval.from_ms, interval.to_ms, extension, asked.shown, bom=asked.bom)
+        name = f"callstat_{interval.wall_from.isoformat()}_{interval.wall_to.isoformat()}.{extension}"
         return StreamedResponse(
-            produce,
-            context.exports,
+            lambda: context.exports.stream(job),
             content_type=CONTENT_TYPES[extension],
             headers={"content-disposition": f'attachment; filename="{name}"'},
         )

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import anyio.to_thread
 from starlette.requests import Request
 
+from kobza.api.exports.link import ExportProcess
 from kobza.api.gate import Gate
 from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import ApiError, not_found
-from kobza.api.streaming import ExportThreads
 from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import ServiceNotEnabledError
 from kobza.store import Store, numbers
@@ -34,9 +34,10 @@ class ApiContext:
     """The steady clock, in seconds since the epoch."""
     gate: Gate
     """Lets programs in by their tokens."""
+    exports: ExportProcess
+    """Makes the answers that hold many calls."""
     webhooks: WebhookPort | None = None
     """None: call states are not sent by this process, and the functions that need it answer 503."""
-    exports: ExportThreads = field(default_factory=ExportThreads)
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
 
     def now_ms(self) -> int:

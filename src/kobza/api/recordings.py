@@ -1,10 +1,10 @@
 """Sending a recording: whole or a part of it, only when it changed; shared by the FMC API and the portal."""
 
 import logging
-from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
+import anyio
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kobza.api.context import ApiContext
 from kobza.api.problems import ApiError, not_found
 from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, parse_range
-from kobza.api.streaming import CHUNK, StreamedResponse
+from kobza.api.streaming import Chunks, StreamedResponse
 from kobza.store import recordings
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ CONTENT_TYPE: Final = "audio/mpeg"
 RETRY_AFTER: Final = "2"
 """Seconds: what encoding an ordinary call takes, generously."""
 MAX_RECORD_ID: Final = 64
+CHUNK: Final = 128 * 1024
+"""Bytes read at a time."""
 
 
 async def recording_response(request: Request, context: ApiContext, enterprise_id: str, record_id: str) -> Response:
@@ -68,10 +70,7 @@ async def recording_response(request: Request, context: ApiContext, enterprise_i
     headers["content-length"] = str(part.length)
     sent = part
 
-    def produce() -> Generator[bytes, None, None]:
-        yield from _bytes_of(path, sent)
-
-    return StreamedResponse(produce, context.exports, content_type=CONTENT_TYPE, headers=headers, status=status)
+    return StreamedResponse(lambda: _chunks_of(path, sent), content_type=CONTENT_TYPE, headers=headers, status=status)
 
 
 def _size(path: Path) -> int | None:
@@ -81,12 +80,13 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _bytes_of(path: Path, part: ByteRange) -> Generator[bytes, None, None]:
+async def _chunks_of(path: Path, part: ByteRange) -> Chunks:
+    """Read a part of a file, each chunk in a thread: none waits while the client takes its time."""
     remaining = part.length
-    with path.open("rb") as file:
-        file.seek(part.first)
+    async with await anyio.open_file(path, "rb") as file:
+        await file.seek(part.first)
         while remaining > 0:
-            chunk = file.read(min(CHUNK, remaining))
+            chunk = await file.read(min(CHUNK, remaining))
             if not chunk:
                 raise OSError(f"{path.name} became shorter while it was sent")
             remaining -= len(chunk)

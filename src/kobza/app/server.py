@@ -13,6 +13,8 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
+from kobza.api.connection import Connection
+from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
 from kobza.app.housekeeping import Housekeeping
@@ -168,7 +170,10 @@ class Server:
         housekeeping = Housekeeping(store, recordings.directory, history_days=settings.history_days, now=self._now)
         housekeeping.start()
         self._stop_with(housekeeping.stop)
-        await self._serve_http(store, commands, recordings, dispatcher)
+        exports = ExportProcess(store.place)
+        await asyncio.to_thread(exports.start)
+        self._stop_with(exports.stop)
+        await self._serve_http(store, commands, recordings, dispatcher, exports)
 
     async def _build(
         self,
@@ -227,7 +232,12 @@ class Server:
         self.sip_addresses.sort(key=lambda address: address[0] is not Transport.UDP)
 
     async def _serve_http(
-        self, store: Store, commands: Commands, recordings: Recordings, dispatcher: Dispatcher
+        self,
+        store: Store,
+        commands: Commands,
+        recordings: Recordings,
+        dispatcher: Dispatcher,
+        exports: ExportProcess,
     ) -> None:
         address = self._settings.http
         app = build_app(
@@ -236,6 +246,7 @@ class Server:
             recordings=recordings.directory,
             now=self._now,
             portal_secret=await asyncio.to_thread(_kept_secret, self._settings.data / "portal.key"),
+            exports=exports,
             webhooks=dispatcher,
             routes=self._routes,
             rates=_rates(self._settings),
@@ -247,6 +258,7 @@ class Server:
                 app,
                 host=address.host,
                 port=address.port,
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,

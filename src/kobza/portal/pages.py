@@ -1,12 +1,10 @@
 """The pages that show: overview, live calls, recordings, integration, extended services."""
 
-from collections import deque
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kobza.api.context import Connection
 from kobza.api.fmc.deliveries import with_attempts
 from kobza.api.fmc.webhook import load_endpoint
 from kobza.api.recordings import recording_response
@@ -14,12 +12,10 @@ from kobza.portal.access import Portal, Visitor
 from kobza.portal.rendering import page_language
 from kobza.portal.views import LiveView, NumberView, call_view, delivery_view, live_views, number_views
 from kobza.store import address_book, calls, numbers
-from kobza.store.calls import HistoryRow
 
 LAST_CALLS: Final = 30
 LAST_DAYS: Final = 7
 LAST_DELIVERIES: Final = 20
-FIRST_STRETCH_MS: Final = 300_000
 _DAY_MS: Final = 86_400_000
 
 
@@ -44,24 +40,10 @@ def _live(portal: Portal, visitor: Visitor, names: dict[str, str]) -> list[LiveV
     return live_views(legs, names, portal.context.now())
 
 
-def last_calls(conn: Connection, enterprise_id: str, now_ms: int) -> list[HistoryRow]:
-    """Return the last calls of an enterprise, the newest first.
-
-    The history runs from old to new, so ever longer stretches before now are read until one holds enough.
-    """
-    stretch = FIRST_STRETCH_MS
-    while True:
-        stretch = min(stretch, LAST_DAYS * _DAY_MS)
-        rows = deque(calls.history(conn, enterprise_id, now_ms - stretch, now_ms), maxlen=LAST_CALLS)
-        if len(rows) == LAST_CALLS or stretch == LAST_DAYS * _DAY_MS:
-            return list(reversed(rows))
-        stretch *= 4
-
-
 async def overview(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """Numbers with their status, live calls, last calls."""
-    now_ms = portal.context.now_ms()
-    rows = await portal.context.read(lambda conn: last_calls(conn, visitor.enterprise_id, now_ms))
+    since_ms = portal.context.now_ms() - LAST_DAYS * _DAY_MS
+    rows = await portal.context.read(lambda conn: calls.latest(conn, visitor.enterprise_id, since_ms, limit=LAST_CALLS))
     names = await _names(portal, visitor)
     language = page_language(request)
     return portal.pages.page(

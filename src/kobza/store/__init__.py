@@ -6,6 +6,8 @@ functions that take a connection. What calls write goes through `journal`; `reco
 `retention` deletes what is too old.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from kobza.store.errors import (
     LibraryTooOld,
     NameTaken,
@@ -17,7 +19,9 @@ from kobza.store.errors import (
     StoreOutdated,
     TokenRefused,
 )
-from kobza.store.store import STORE_FILE, Store
+
+if TYPE_CHECKING:
+    from kobza.store.store import STORE_FILE, Store
 
 __all__ = [
     "STORE_FILE",
@@ -32,3 +36,12 @@ __all__ = [
     "StoreOutdated",
     "TokenRefused",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the store itself when it is first asked for: a process that only exports needs no SQLAlchemy (40 MB)."""
+    if name in {"STORE_FILE", "Store"}:
+        from kobza.store import store
+
+        return getattr(store, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,7 @@
 """The calls of an enterprise: `GET /v1/callhistory`."""
 
-from collections.abc import Callable, Generator, Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import msgspec
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,16 +9,13 @@ from starlette.responses import Response
 from kobza.api import documenting as doc
 from kobza.api.auth import HistoryExporter
 from kobza.api.context import context_of
+from kobza.api.exports.jobs import HistoryJob
 from kobza.api.languages import language_of
 from kobza.api.problems import ApiError
 from kobza.api.query import Query
-from kobza.api.streaming import StreamedResponse, in_chunks
-from kobza.api.times import WallClock, history_interval, rfc3339
-from kobza.call.causes import cause_text
-from kobza.call.durations import ringing_seconds, talk_seconds
-from kobza.call.numbers import national
-from kobza.store import calls
-from kobza.store.calls import HistoryRow
+from kobza.api.streaming import StreamedResponse
+from kobza.api.times import history_interval
+from kobza.store.export import Cursor
 
 router = doc.router("/api/fmc", "History")
 
@@ -85,30 +80,6 @@ EXAMPLE: Final = {
 }
 
 
-def shown_call(row: HistoryRow, wall: Callable[[int], str], language: str) -> dict[str, Any]:
-    """Return one call in the contract's fields and order; `wall` writes moments as wall time."""
-    return {
-        "call_id": row.call_id,
-        "calling_number": national(row.calling_number),
-        "called_number": national(row.called_number),
-        "start_datetime": wall(row.started_at),
-        "end_datetime": wall(row.ended_at),
-        "call_duration": talk_seconds(row.answered_at, row.ended_at),
-        "ringing": ringing_seconds(row.ringing_at, row.answered_at, row.ended_at),
-        "direction": row.direction,
-        "cause": row.cause,
-        "record_id": row.record_id,
-        "cause_text": "" if row.cause is None else cause_text(row.cause, language),
-        "sip_status": row.sip_status,
-        "released_by": row.released_by,
-        "answered_number": None if row.answered_number is None else national(row.answered_number),
-        "started_at": rfc3339(row.started_at),
-        "answered_at": None if row.answered_at is None else rfc3339(row.answered_at),
-        "ended_at": rfc3339(row.ended_at),
-        "client_state": row.client_state,
-    }
-
-
 @router.get(
     "/v1/callhistory",
     summary="List calls",
@@ -147,46 +118,24 @@ async def call_history(request: Request, caller: HistoryExporter) -> Response:
     direction = query.choice("direction", DIRECTIONS)
     limit = query.integer("limit", 1, MAX_LIMIT)
     cursor = query.get("cursor")
+    after = None if cursor is None else _cursor(cursor)
     if number is not None:
         await context.served(caller.enterprise_id, number)
-    language = language_of(request.headers.get("accept-language"))
-
-    def produce() -> Generator[bytes, None, None]:
-        with context.store.read() as conn:
-            try:
-                rows = calls.history(
-                    conn,
-                    caller.enterprise_id,
-                    interval.from_ms,
-                    interval.to_ms,
-                    number=number,
-                    direction=direction,
-                    limit=None if limit is None else limit + 1,
-                    cursor=cursor,
-                )
-            except ValueError:
-                raise ApiError(
-                    "invalid_parameter", "cursor must be a next_cursor of ours.", parameter="cursor"
-                ) from None
-            yield from in_chunks(_document(rows, limit, language))
-
-    return StreamedResponse(produce, context.exports, content_type="application/json")
+    job = HistoryJob(
+        caller.enterprise_id,
+        interval.from_ms,
+        interval.to_ms,
+        number,
+        direction,
+        limit,
+        after,
+        language_of(request.headers.get("accept-language")),
+    )
+    return StreamedResponse(lambda: context.exports.stream(job), content_type="application/json")
 
 
-def _document(rows: Iterator[HistoryRow], limit: int | None, language: str) -> Iterator[bytes]:
-    """Write the answer row by row; one row more than the limit was asked for to know whether there is a next page."""
-    wall = WallClock().text
-    encode = msgspec.json.Encoder().encode
-    next_cursor: str | None = None
-    last: HistoryRow | None = None
-    yield b'{"calls": ['
-    separator = b"\n"
-    for count, row in enumerate(rows):
-        if limit is not None and count == limit and last is not None:
-            next_cursor = last.cursor
-            break
-        yield separator
-        yield encode(shown_call(row, wall, language))
-        separator = b",\n"
-        last = row
-    yield b'\n], "next_cursor": ' + encode(next_cursor) + b"}\n"
+def _cursor(text: str) -> Cursor:
+    try:
+        return Cursor.parse(text)
+    except ValueError:
+        raise ApiError("invalid_parameter", "cursor must be a next_cursor of ours.", parameter="cursor") from None

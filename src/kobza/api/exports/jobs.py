@@ -1,0 +1,75 @@
+"""What may be exported: a job travels to the export process as JSON and becomes pieces of text there."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from kobza.api.callstat_formats import Extension, Shown, callstat_pieces
+from kobza.api.history_format import history_pieces
+from kobza.store.export import CallReader, Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class CallstatJob:
+    """The basic call information (contract, section 2)."""
+
+    enterprise_id: str
+    from_ms: int
+    to_ms: int
+    extension: Extension
+    shown: Shown
+    bom: bool = False
+
+    def pieces(self, reader: CallReader) -> Iterator[str]:
+        """Return the answer, piece by piece; each is made when it is asked for, of one read."""
+        pages = reader.callstat(self.enterprise_id, self.from_ms, self.to_ms)
+        return callstat_pieces(
+            self.extension, pages, self.shown, lambda number: reader.person(self.enterprise_id, number), bom=self.bom
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryJob:
+    """The call history (contract, section 3)."""
+
+    enterprise_id: str
+    from_ms: int
+    to_ms: int
+    number: str | None
+    direction: str | None
+    limit: int | None
+    after: Cursor | None
+    language: str
+
+    def pieces(self, reader: CallReader) -> Iterator[str]:
+        """Return the answer, piece by piece; each is made when it is asked for, of one read."""
+        pages = reader.history(
+            self.enterprise_id,
+            self.from_ms,
+            self.to_ms,
+            number=self.number,
+            direction=self.direction,
+            after=self.after,
+            limit=None if self.limit is None else self.limit + 1,
+        )
+        return history_pieces(pages, self.limit, self.language)
+
+
+Job = CallstatJob | HistoryJob
+
+_NAMES: Final = {CallstatJob: "callstat", HistoryJob: "history"}
+
+
+def to_wire(job: Job) -> bytes:
+    """Write a job for the other process."""
+    return json.dumps([_NAMES[type(job)], asdict(job)]).encode()
+
+
+def from_wire(message: bytes) -> Job:
+    """Read it there. Both ends are of one release, so what it holds is right."""
+    name, values = json.loads(message)
+    if name == "callstat":
+        return CallstatJob(**{**values, "shown": Shown(**values["shown"])})
+    after = values["after"]
+    return HistoryJob(**{**values, "after": None if after is None else Cursor(*after)})
