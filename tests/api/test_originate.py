@@ -188,6 +188,7 @@ async def test_a_key_outlives_a_restart(client: httpx.AsyncClient, world: World)
         recordings=world.recordings,
         now=lambda: world.at,
         portal_secret=b"s" * 32,
+        exports=world.exports,
         webhooks=world.webhooks,
     )
     async with world.client() as again:

@@ -142,6 +142,7 @@ def client_behind(
         recordings=world.recordings,
         now=lambda: world.at,
         portal_secret=b"s" * 32,
+        exports=world.exports,
         proxies=Proxies((ip_network("127.0.0.1"),), header, **changes),
         tokens_checked_every=0,
     )

@@ -65,6 +65,7 @@ def limited(world: World, **rates: Rate | None) -> httpx.AsyncClient:
         recordings=world.recordings,
         now=lambda: world.at,
         portal_secret=b"s" * 32,
+        exports=world.exports,
         rates=Rates(**rates),
         tokens_checked_every=0,
     )

@@ -211,7 +211,7 @@ def test_a_reader_that_stops_halfway_pins_nothing(
     pages = getattr(reader, which)("ent-1", *FOREVER)
     seen = len(next(pages))
     write(CdrClosed(ended("later", started_at=NOW + 99_999)))
-    other = driver.connect(store.place)
+    other = driver.connect(store.path)
     busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     other.close()
     assert busy == 0

@@ -17,17 +17,18 @@ from kobza.store import (
     StoreMissing,
     calls,
     events,
+    export,
     journal_postgres,
     postgres_driver,
     retention,
-    schema,
     tokens,
 )
 from kobza.store.entries import CdrClosed, CdrUpdated, Entry
+from kobza.store.export import CallReader
 from kobza.store.ids import hash_token
 from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.place import PostgresUrl
-from tests.store.builders import FOREVER, NOW, attempt, cdr, ended, many, recording, stored
+from tests.store.builders import FOREVER, LATER, NOW, attempt, cdr, ended, many, recording, stored
 from tests.store.conftest import Rows, Write
 from tests.support.ports import free_port
 from tests.support.postgres import PASSWORD, USER, PostgresServer, name_of
@@ -319,17 +320,18 @@ def test_no_reader_waits_for_a_snapshot_that_a_reader_forgot(
     store: Store, write: Write, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A snapshot that stays open would keep the server from cleaning up."""
-    monkeypatch.setattr(calls, "PAGE", 10)
+    monkeypatch.setattr(export, "PAGE", 10)
     write(*many(30))
     open_snapshots = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL"
     )
-    with store.read() as conn:
-        found = calls.history(conn, "ent-1", *FOREVER)
-        next(found)
+    reader = CallReader.open(store.place)
+    for pages in (reader.history("ent-1", *FOREVER), reader.callstat("ent-1", *FOREVER)):
+        seen = len(next(pages))
         assert rows(open_snapshots) == [(0,)]
-        assert sum(1 for _ in found) == 29
+        assert seen + sum(len(page) for page in pages) == 30
+    reader.close()
 
 
 @pytest.fixture
@@ -357,10 +359,15 @@ def plan(store: Store, query: "Select[tuple[object, ...]]", **values: object) ->
 
 
 def test_the_reads_keep_their_indexes(busy_store: Store) -> None:
-    assert "ix_calls_history" in plan(
-        busy_store,
-        calls._history.where(schema.calls.c.enterprise_id == "ent-1", schema.calls.c.started_at <= 1).limit(10),
-    )
+    history: tuple[str, tuple[object, ...]] = (export.HISTORY + export._IN_ORDER, ("ent-1", 1, 1, "", LATER, 10))
+    for (text_, marks), index in (
+        (history, "ix_calls_history"),
+        ((export.CALLSTAT, ("ent-1", 1, LATER, 10)), "ix_calls_callstat"),
+        ((export.SCAN_END, ("ent-1", 1, 1, "", LATER, 10)), "ix_calls_history"),
+    ):
+        with busy_store.read() as conn:
+            steps = conn.exec_driver_sql("EXPLAIN " + text_.replace("?", "%s"), marks)
+            assert index in "\n".join(row[0] for row in steps)
     for query, values in (
         (retention._next_enterprise, {"last": ""}),
         (retention._next_events, {"after": 10, "before": 1, "batch": 10}),

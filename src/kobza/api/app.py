@@ -86,11 +86,11 @@ def build_app(
     """Build the application.
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
-    `portal_secret` (32 bytes or more) signs the portal's cookies, `exports` makes what holds many calls, `webhooks` is the
-    dispatcher of this process, `rates` says how often a token may ask, `proxies` who may say whose request it is,
+    `portal_secret` (32 bytes or more) signs the portal's cookies, `exports` makes what holds many calls, `webhooks` is
+    the dispatcher of this process, `rates` says how often a token may ask, `proxies` who may say whose request it is,
     `tokens_checked_every` after how many seconds at most a change of a token is seen. Who stops the application calls
-    `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops `exports`. `routes` are paths of
-    others beside ours, with our form of errors.
+    `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops `exports`. `routes` are paths
+    of others beside ours, with our form of errors.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(store, now, rates=rates, check_every=tokens_checked_every)

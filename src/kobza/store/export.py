@@ -2,7 +2,7 @@
 as much for a row (decision 6 of the architecture).
 
 Pages are found by key, each in a read of its own that is over before its rows are written: however slowly a client
-reads, no snapshot is held, so the write-ahead log stays short (ADR 0007).
+reads, no snapshot is held, so the write-ahead log stays short (ADR 0010).
 """
 
 from collections.abc import Iterator

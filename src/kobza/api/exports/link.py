@@ -54,6 +54,11 @@ class ExportProcess:
         return None if self._process is None else self._process.pid
 
     @property
+    def alive(self) -> bool:
+        """Whether there is a process that takes jobs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def running(self) -> int:
         """How many exports are under way."""
         return self._running.total()
@@ -147,7 +152,7 @@ class ExportProcess:
         """Return where jobs go; start a process when there is none. Raises OSError when it cannot be or just died."""
         if self._stopped:
             raise OSError("the server is stopping")
-        if self._jobs is not None and self._process is not None and self._process.poll() is None:
+        if self.alive and self._jobs is not None:
             return self._jobs
         if self._process is not None:
             code = self._process.returncode
