@@ -209,9 +209,7 @@ async def serving(data: Path, rtp_ports: int) -> AsyncIterator[tuple[asyncio.sub
 
 def child_of(pid: int, module: str = "kobza.media.relay") -> int:
     """Return the process id of the server's child that runs a module: its media process."""
-    children = [
-        int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()
-    ]
+    children = [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
     (child,) = [one for one in children if module.encode() in Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")]
     return child
 

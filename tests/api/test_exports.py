@@ -130,7 +130,10 @@ async def test_when_the_process_dies_answers_break_off_and_another_is_started(
     assert "the export process died (exit code -9): started anew" in caplog.text
 
 
-async def test_a_process_that_cannot_work_is_not_started_again_and_again(world: World, tmp_path: Path) -> None:
+async def test_a_process_that_cannot_work_is_not_started_again_and_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "STEADY_AFTER", 60.0)
     lost = ExportProcess(tmp_path / "nothing.db")
     with pytest.raises(ExportFailed, match="died"):
         await whole(lost.stream(callstat(world)))

@@ -27,7 +27,7 @@ OF_ONE: Final = AT_ONCE // 2
 """Of one enterprise, so that it does not keep all others out."""
 RETRY_AFTER: Final = "5"
 """Seconds: what a large export takes."""
-STEADY_AFTER: Final = 1.0
+STEADY_AFTER: Final = 2.0
 """Seconds that a process must have lived for another to be started in its place at once."""
 STOP_TIMEOUT: Final = 5.0
 """Seconds for the process to end when it is told to; it takes one piece of text."""
