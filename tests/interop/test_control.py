@@ -1,18 +1,26 @@
 """callcontrol on calls of real phones: transfer and its outcomes, DTMF, mute, recording on demand."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from kobza.call.directory import Package
 from kobza.phone.call import CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
+from kobza.sdp.codecs import PCMA
+from kobza.store import STORE_FILE, Store, numbers
+from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
-from tests.interop.server import Server
+from tests.interop.server import Server, Site
 from tests.interop.test_commands import Phones, hears, leg_of, made
+from tests.support.spectrum import dominant_tone, duration, from_pcm16, loudness, needs_sox, read_audio, tones_over_time
 
 A, B, C, D = NUMBERS
 OUTSIDE = "0445550123"
@@ -163,3 +171,291 @@ async def test_digits_are_heard_at_the_far_end(phones: Phones, ledger: Ledger) -
     await hears(other, 440)
     call.hang_up()
     await ledger.call(C, D, owners=(C, D))
+
+
+async def test_digits_that_nobody_could_hear_are_refused(phones: Phones, ledger: Ledger) -> None:
+    deaf = (PCMA,)  # no telephone-event
+    c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1, codecs=deaf)
+    call, other = await talking(c, d, D)
+    leg, far_leg = await leg_of(phones, ledger, C), await leg_of(phones, ledger, D)
+    for one in (leg, far_leg):  # neither: what one did not offer the other was not answered
+        refused = await control(phones, one, "dtmf", expect=409, digits="1")
+        assert refused["code"] == "wrong_state"
+        assert "takes no DTMF events" in refused["detail"]
+    call.hang_up()
+    await other.ended()
+
+
+async def test_a_real_phone_hears_digits(phones: Phones, ledger: Ledger, tmp_path: Path) -> None:
+    site = phones.server.site
+    c = await phones.at(C, 440)
+    async with baresip(tmp_path / "d", site.lines[D], site.sip, tone=660, auto=True) as phone:
+        call = c.dial(D)
+        await call.established()
+        await phone.event("CALL_ESTABLISHED")
+        await hears(call, 660)
+        leg = await leg_of(phones, ledger, C)
+        await control(phones, leg, "dtmf", digits="1*9D")
+        heard = [(await phone.event("CALL_DTMF_START"))["param"] for _ in range(4)]
+        assert heard == ["1", "*", "9", "D"]
+        await phone.event("CALL_DTMF_END")
+        call.hang_up()
+        await phone.event("CALL_CLOSED")
+
+
+# mute
+
+
+async def test_mute_is_silence_at_the_far_end_through_hold(phones: Phones, ledger: Ledger) -> None:
+    c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
+    call, other = await talking(c, d, D)
+    leg = await leg_of(phones, ledger, C)
+    assert (await control(phones, leg, "mute"))["muted"]
+    await silent(other)
+    await hears(call, 660)
+    assert (await control(phones, leg, "mute", expect=409))["code"] == "wrong_state"
+    assert (await control(phones, leg, "hold"))["muted"]
+    assert (await control(phones, leg, "unhold"))["muted"]
+    await silent(other)
+    assert not (await control(phones, leg, "unmute"))["muted"]
+    await hears(other, 440)
+    call.hang_up()
+    await other.ended()
+
+
+async def silent(call: PhoneCall, within: float = 6.0) -> None:
+    """Wait until a phone is sent packets in which there is nothing to hear."""
+    async with asyncio.timeout(within):
+        while True:
+            packets = call.voice.packets_heard
+            await asyncio.sleep(0.3)
+            heard = from_pcm16(call.voice.ear.recent())
+            if call.voice.packets_heard - packets > 5 and len(heard) > 1000 and loudness(heard) < 0.001:
+                return
+
+
+# recording on demand
+
+
+@needs_sox()
+async def test_a_recording_on_demand_with_a_pause(phones: Phones, ledger: Ledger, tmp_path: Path) -> None:
+    c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
+    call, _ = await talking(c, d, D)
+    leg = await leg_of(phones, ledger, C)
+    for action in ("record_pause", "record_resume", "record_stop"):
+        assert (await control(phones, leg, action, expect=409))["code"] == "wrong_state"
+    started = await control(phones, leg, "record_start")
+    assert started["recording"] == "on"
+    assert (await control(phones, leg, "record_start", expect=409))["code"] == "wrong_state"
+    await asyncio.sleep(1.6)
+    assert (await control(phones, leg, "record_pause"))["recording"] == "paused"
+    await asyncio.sleep(1.6)
+    assert (await control(phones, leg, "record_resume"))["recording"] == "on"
+    await asyncio.sleep(1.6)
+    stopped = await control(phones, leg, "record_stop")
+    assert (stopped["recording"], stopped["record_id"]) == ("stopped", started["record_id"])
+    mp3 = await asyncio.to_thread(phones.server.recording, started["record_id"])  # while they talk
+    path = tmp_path / "record.mp3"
+    path.write_bytes(mp3)
+    refused = await control(phones, leg, "record_start", expect=409)
+    assert "was stopped" in refused["detail"]
+    call.hang_up()
+    outcome = await ledger.call(C, D, owners=(C, D))
+    assert outcome.row["record_id"] == started["record_id"]
+    for channel, tone in zip(read_audio(path), (440, 660), strict=True):
+        assert 4.5 <= duration(channel) <= 6.5
+        tones = tones_over_time(channel)
+        third = len(tones) // 3
+        assert all(
+            heard is not None and abs(heard - tone) < 8 for heard in (*tones[1 : third - 1], *tones[1 - third : -1])
+        )
+        assert tones[third + 2 : 2 * third - 2] == [None] * (third - 4)
+
+
+@needs_sox()
+async def test_an_automatic_recording_is_paused(phones: Phones, ledger: Ledger, tmp_path: Path) -> None:
+    """A and B have the package; what is said in the pause is in nobody's recording."""
+    a, b = await phones.at(A, 440), await phones.at(B, 660, answer_after=0.1)
+    call, _ = await talking(a, b, B)
+    leg = await leg_of(phones, ledger, B)
+    paused = await control(phones, leg, "record_pause")
+    assert paused["recording"] == "paused"
+    await asyncio.sleep(2)
+    call.hang_up()
+    outcome = await ledger.call(A, B, owners=(A, B))
+    assert outcome.row["record_id"] == paused["record_id"]
+    path = tmp_path / "record.mp3"
+    path.write_bytes(await asyncio.to_thread(phones.server.recording, paused["record_id"]))
+    left, _ = read_audio(path)
+    assert abs(duration(left) - outcome.talk_seconds) <= 0.5
+    tones = tones_over_time(left)
+    assert tones[2] is not None
+    assert tones[-7:] == [None] * 7
+
+
+# hold
+
+
+async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledger) -> None:
+    c, d = await phones.at(C, 880), await phones.at(D, 660, answer_after=0.1)
+    call = c.dial(D)
+    await call.established()
+    (other,) = d.calls
+    await hears(other, 880)
+    leg, far_leg = await leg_of(phones, ledger, C), await leg_of(phones, ledger, D)
+
+    # the phone, then the API; the phone resumes first
+    await call.hold()
+    assert (await control(phones, leg, "hold"))["state"] == "held"
+    await other.held()
+    assert (call.direction, other.direction) == ("inactive", "recvonly")  # it is told sendonly, and hears music
+    await call.resume()
+    await music(other)
+    assert (await control(phones, leg, "hold", expect=409))["code"] == "wrong_state"
+    assert (await control(phones, leg, "unhold"))["state"] == "established"
+    await hears(other, 880)
+    await other.resumed()
+
+    # the API, then the phone; the API lets go first
+    assert (await control(phones, leg, "hold"))["state"] == "held"
+    await call.hold()
+    assert (await control(phones, leg, "unhold"))["state"] == "held"  # by the phone, still
+    await music(other)
+    await call.resume()
+    await hears(other, 880)
+    await hears(call, 660)
+
+    # both sides
+    assert (await control(phones, leg, "hold"))["state"] == "held"
+    assert (await control(phones, far_leg, "hold"))["state"] == "held"
+    assert (call.direction, other.direction) == ("inactive", "inactive")
+    assert (await control(phones, leg, "unhold"))["state"] == "established"
+    await call.held()
+    await music(call)
+    assert (await control(phones, far_leg, "unhold"))["state"] == "established"
+    await hears(call, 660)
+    await hears(other, 880)
+    call.hang_up()
+    await ledger.call(C, D, owners=(C, D))
+
+
+async def music(call: PhoneCall, within: float = 6.0) -> None:
+    """Wait until a phone hears several notes of the melody one after the other; a phone's tone is but one."""
+    notes: set[int] = set()
+    async with asyncio.timeout(within):
+        while len(notes) < 3:
+            await asyncio.sleep(0.1)
+            tone = dominant_tone(from_pcm16(call.voice.ear.recent())[-2000:])
+            if tone is not None:
+                notes.add(round(tone / 20))
+
+
+async def test_a_phone_that_refuses_hold_or_says_nothing(phones: Phones, ledger: Ledger) -> None:
+    c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
+    call, other = await talking(c, d, D)
+    leg, far_leg = await leg_of(phones, ledger, C), await leg_of(phones, ledger, D)
+    other.offered = lambda body: None  # type: ignore[method-assign]
+    silence = asyncio.create_task(control(phones, far_leg, "hold", expect=504))
+    statuses = [491, 488]
+    answers = call.offered
+
+    def refuse(body: bytes) -> None:
+        """Refuse as long as there are statuses, then accept."""
+        if statuses and call.dialog is not None:
+            call.dialog.reject_offer(statuses.pop(0), now=c._now())
+        else:
+            answers(body)
+
+    call.offered = refuse  # type: ignore[method-assign]
+    refused = await control(phones, leg, "hold", expect=502)  # 491 was tried again, and got 488
+    assert (refused["code"], statuses) == ("refused_by_phone", [])
+    statuses.append(491)
+    assert (await control(phones, leg, "hold"))["state"] == "held"
+    assert (await silence)["code"] == "no_answer_from_phone"
+    call.hang_up()
+    await ledger.call(C, D, owners=(C, D))
+
+
+# clear, and who may
+
+
+async def test_clear_at_every_stage(phones: Phones, ledger: Ledger) -> None:
+    c, d = await phones.at(C, 440), await phones.at(D, 660)
+    call = c.dial(D)
+    ringing = await d.incoming()
+    await call.ringing()
+    await control(phones, await leg_of(phones, ledger, C, "alerting"), "clear")
+    ended = await call.ended()
+    assert (ended.status, ended.cause) == (487, 31)
+    assert (await ringing.ended()).by == "peer"
+    (await ledger.call(C, D, owners=(C, D))).has(cause=31, status=487, released_by="api")
+
+    originated = await phones.originate(C, D)
+    (await c.incoming()).answer()
+    ringing = await d.incoming()
+    await leg_of(phones, ledger, D, "alerting")
+    await control(phones, originated["call_control_id"], "clear")
+    await ringing.ended()
+    (await ledger.call(C, D, owners=(C, D))).has(cause=21, status=603, released_by="api")
+
+    originated = await phones.originate(C, D)
+    (await c.incoming()).answer()
+    (await d.incoming()).answer()
+    await leg_of(phones, ledger, D)
+    await control(phones, originated["call_control_id"], "clear")
+    (await ledger.call(C, D, owners=(C, D))).has(cause=16, status=200, released_by="api")
+
+
+async def test_a_leg_of_somebody_else_and_a_number_without_the_package(phones: Phones, ledger: Ledger) -> None:
+    site = phones.server.site
+    c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
+    call, _ = await talking(c, d, D)
+    leg = await leg_of(phones, ledger, C)
+    added = await asyncio.to_thread(
+        site.kobza, "enterprise", "add", "Competitor", "--admin", "petro", "--password", "open sesame", "--json"
+    )
+    other = json.loads(added)
+    url = f"http://{site.http}/api/fmc/v1/callcontrol"
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {other['fmc_token']}"}) as client:
+        bodies = []
+        for unknown in (leg, "0" * 32):
+            body = {"call_control_id": unknown, "action": "clear"}
+            answer = await client.post(url, params={"integrator_id": other["integrator_id"]}, json=body)
+            assert answer.status_code == 404
+            bodies.append(answer.content)
+        assert bodies[0] == bodies[1]
+    await set_packages(site, C, {Package.CONVERGENT})
+    try:
+        async with asyncio.timeout(10):
+            while (refused := await control_any(phones, leg, "hold", "unhold"))["status"] != 403:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        assert refused["code"] == "service_not_enabled"
+    finally:
+        await set_packages(site, C, {Package.CONVERGENT, Package.API_FMC})
+    await hears(call, 660)
+    call.hang_up()
+    await ledger.call(C, D, owners=(C, D))
+
+
+async def control_any(phones: Phones, leg: str, *actions: str) -> dict[str, Any]:
+    """Ask for actions one after the other, whatever comes of it; return the last answer with its status."""
+    answer: dict[str, Any] = {}
+    for action in actions:
+        body = {"call_control_id": leg, "action": action}
+        got = await asyncio.to_thread(phones.server.api.post, "/v1/callcontrol", json=body)
+        answer = {"status": got.status_code, **got.json()}
+    return answer
+
+
+async def set_packages(site: Site, number: str, packages: set[Package]) -> None:
+    """Change a number's packages as the portal does."""
+
+    def change() -> None:
+        store = Store.open(site.folder / STORE_FILE)
+        try:
+            with store.write() as conn:
+                numbers.set_packages(conn, site.enterprise["enterprise_id"], f"+38{number}", packages)
+        finally:
+            store.close()
+
+    await asyncio.to_thread(change)

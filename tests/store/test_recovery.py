@@ -112,7 +112,7 @@ def test_the_id_of_a_leg_that_was_handed_out_is_owed_a_finished(store: Store, wr
     write(stored(1), stored(2))
     ((_, finished),) = close(store, NOW + 10)
     assert isinstance(finished, StateStored)
-    assert (finished.state.sequence, finished.state.ringing) == (3, 9)
+    assert (finished.state.sequence, finished.state.ringing, finished.state.call_duration) == (3, 1, 8)
 
 
 def test_both_enterprises_of_a_call_see_the_same_end(store: Store, write: Write) -> None:

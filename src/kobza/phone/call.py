@@ -186,6 +186,11 @@ class PhoneCall:
         assert self.ending is not None  # noqa: S101 - what was waited for
         return self.ending
 
+    @property
+    def direction(self) -> str | None:
+        """What was agreed last, as this phone sees it: sendrecv, sendonly, recvonly, inactive; None: nothing yet."""
+        return None if self._agreement.agreed is None else self._agreement.agreed.direction.value
+
     def heard_tone(self) -> int | None:
         """Return the tone in Hz of the last half second, None for silence and for what is no tone."""
         return self.voice.ear.tone()

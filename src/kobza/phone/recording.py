@@ -82,6 +82,10 @@ class Ear:
         """Begin anew."""
         self._packets.clear()
 
+    def recent(self) -> bytes:
+        """Return the last half second as 16-bit PCM; less when less has come."""
+        return b"".join(self._packets)
+
     def tone(self) -> int | None:
         """Return the frequency in Hz of the one tone heard over the last half second; None for anything else.
 

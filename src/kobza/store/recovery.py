@@ -46,6 +46,8 @@ class OpenLeg:
     state_type: StateType | None
     """Of its last state."""
     alerting_at: float | None
+    answered_at: float | None
+    """When it was told `established`: for the destination of a transfer that is not when the call was answered."""
     last_at: float
 
 
@@ -144,7 +146,6 @@ def _close(
         sip_status=CRASH_STATUS if cdr.answered_at is None else 200,
         released_by="network",
     )
-    answered_ms = None if cdr.answered_at is None else to_ms(cdr.answered_at)
     states = [
         OwnerState(
             event_id=new_id(),
@@ -159,10 +160,8 @@ def _close(
             at=ended_at,
             client_state=leg.client_state,
             cause=CRASH_CAUSE,
-            call_duration=talk_seconds(answered_ms, to_ms(ended_at)),
-            ringing=ringing_seconds(
-                None if leg.alerting_at is None else to_ms(leg.alerting_at), answered_ms, to_ms(ended_at)
-            ),
+            call_duration=talk_seconds(_ms(leg.answered_at), to_ms(ended_at)),
+            ringing=ringing_seconds(_ms(leg.alerting_at), _ms(leg.answered_at), to_ms(ended_at)),
             released_by="network",
             record_id=cdr.record_id,
         )
@@ -178,6 +177,9 @@ def _leg(row: Row[Any], before: OpenLeg | None, at_ms: int) -> OpenLeg:
     alerting_at = None if before is None else before.alerting_at
     if state_type is StateType.ALERTING and alerting_at is None:
         alerting_at = at
+    answered_at = None if before is None else before.answered_at
+    if state_type is StateType.ESTABLISHED and answered_at is None:
+        answered_at = at
     return OpenLeg(
         call_control_id=row.call_control_id,
         state_owner=row.state_owner,
@@ -187,6 +189,7 @@ def _leg(row: Row[Any], before: OpenLeg | None, at_ms: int) -> OpenLeg:
         sequence=0 if state_type is None else row.sequence,
         state_type=state_type,
         alerting_at=alerting_at,
+        answered_at=answered_at,
         last_at=at,
     )
 
@@ -210,3 +213,7 @@ def _cdr(row: Row[Any]) -> Cdr:
 
 def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
+
+
+def _ms(at: float | None) -> int | None:
+    return None if at is None else to_ms(at)
