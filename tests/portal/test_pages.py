@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from kobza.portal.pages import EXPIRIES
 from kobza.portal.rendering import duration_text, make_environment
 from kobza.portal.texts import TEXTS, say_in
 from kobza.store import endpoints, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, StateStored
+from kobza.store.tokens import Scope
 from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, BORYS, OUTSIDE, Leg, Phone, World
 from tests.portal.visitor import Visitor, text_of
@@ -166,33 +168,6 @@ async def test_the_webhook_is_set_changed_and_removed(olena: Visitor, world: Wor
     assert await stored() is None
 
 
-@pytest.mark.parametrize(("overlap", "old_works"), [("0", False), ("3600", True)])
-async def test_a_new_token_is_shown_once_and_the_old_one_ends(
-    olena: Visitor, world: World, overlap: str, old_works: bool
-) -> None:
-    answer = await olena.submit("/crm-integration", "/crm-integration/token", overlap=overlap)
-    assert answer.status_code == 200
-    (token,) = re.findall(r'id="new-token">([0-9a-f]{64})<', answer.text)
-    assert token not in (await olena.client.get("/crm-integration")).text
-    assert world.own.fmc_token not in answer.text
-
-    async def works(candidate: str) -> bool:
-        headers = {"authorization": f"Bearer {candidate}"}
-        params = {"integrator_id": world.own.integrator_id}
-        return (await olena.client.get("/api/fmc/v1/phonestatus", params=params, headers=headers)).status_code == 200
-
-    assert await works(token)
-    assert await works(world.own.fmc_token) is old_works
-    world.at += 3600
-    assert not await works(world.own.fmc_token)
-    assert await works(token)
-
-
-async def test_an_overlap_that_was_not_offered_is_refused(olena: Visitor) -> None:
-    for overlap in ("5", "-1", "x", "9999999999"):
-        assert (await olena.submit("/crm-integration", "/crm-integration/token", overlap=overlap)).status_code == 400
-
-
 async def test_the_integration_shows_ids_and_deliveries(olena: Visitor, world: World) -> None:
     store_state(world)
     page = text_of(await olena.page("/crm-integration"))
@@ -259,12 +234,16 @@ def test_every_text_exists_in_both_languages_and_is_used() -> None:
     source = "".join(
         environment.loader.get_source(environment, name)[0] for name in environment.loader.list_templates()
     )
-    used = set(re.findall(r'say\(["\'](\w+)["\']', source))
+    used = set(re.findall(r'say\(["\'](\w+)["\']\)', source))
     used |= {"overview", "crm", "provisioning", "manual"}  # the tabs
     used |= {"active", "inactive"}
     used |= {"available", "busy", "unavailable", "alerting", "established", "held", "finished"}
     used |= {"incoming", "outgoing", "local", "convergent", "api_fmc", "call_recording"}
     used |= {"pending", "delivered", "failed", "seconds", "minutes", "hours"}
+    used |= {f"token_{state}" for state in ("active", "ending", "replaced", "expired", "revoked")}
+    used |= {f"scope_{scope}{suffix}" for scope in Scope for suffix in ("", "_hint")}
+    used |= {f"expires_{value or 'never'}" for value in EXPIRIES} | {"token_addresses_wrong"}
+    used |= {f"token_refused_{reason}" for reason in ("name", "scope", "many", "ended")}
     used |= {"wrong_password", "too_many_guesses", "error_stale", "no_enterprise"}
     assert used == set(TEXTS)
     for english, ukrainian in TEXTS.values():

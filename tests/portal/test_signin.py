@@ -25,7 +25,9 @@ FORMS = [
     "/provisioning/dnd",
     "/crm-integration/webhook",
     "/crm-integration/webhook/remove",
-    "/crm-integration/token",
+    "/crm-integration/tokens/add",
+    "/crm-integration/tokens/rotate",
+    "/crm-integration/tokens/revoke",
 ]
 
 

@@ -79,6 +79,7 @@ def build_app(
     webhooks: WebhookPort | None = None,
     rates: Rates | None = None,
     proxies: Proxies = NO_PROXIES,
+    token_overlap: int = 86_400,
     tokens_checked_every: float = CHECK_EVERY,
     new_incident: Callable[[], str] = ids.new_id,
     routes: Sequence[BaseRoute] = (),
@@ -88,9 +89,11 @@ def build_app(
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
     `portal_secret` (32 bytes or more) signs the portal's cookies, `exports` makes what holds many calls, `webhooks` is
     the dispatcher of this process, `rates` says how often a token may ask, `proxies` who may say whose request it is,
-    `tokens_checked_every` after how many seconds at most a change of a token is seen. Who stops the application calls
-    `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops `exports`. `routes` are paths
-    of others beside ours, with our form of errors.
+    `token_overlap` for how many seconds a replaced token usually goes on, `tokens_checked_every` after how many seconds
+    at most a change of a token is seen. `routes` are paths of others beside ours, with our form of errors.
+
+    Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
+    `exports`.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(store, now, rates=rates, check_every=tokens_checked_every)
@@ -102,6 +105,7 @@ def build_app(
         gate=gate,
         exports=exports,
         webhooks=webhooks,
+        token_overlap=token_overlap,
     )
     app.state.context = context
     documented = documented_routes()

@@ -38,6 +38,8 @@ class ApiContext:
     """Makes the answers that hold many calls."""
     webhooks: WebhookPort | None = None
     """None: call states are not sent by this process, and the functions that need it answer 503."""
+    token_overlap: int = 86_400
+    """Seconds for which an old token goes on after a rotation, unless something else is chosen."""
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
 
     def now_ms(self) -> int:

@@ -250,6 +250,7 @@ class Server:
             webhooks=dispatcher,
             routes=self._routes,
             rates=_rates(self._settings),
+            token_overlap=self._settings.token_overlap,
             proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
         )
         self._stop_with(app.state.context.gate.stop)

@@ -7,7 +7,6 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kobza.api.context import Connection
 from kobza.api.fmc.webhook import check_endpoint
 from kobza.api.problems import ApiError
 from kobza.api.query import number_of
@@ -15,10 +14,8 @@ from kobza.portal.access import Form, Portal, Visitor, find_signed_in, from_here
 from kobza.portal.pages import crm_page
 from kobza.portal.rendering import LANGUAGE_COOKIE
 from kobza.portal.signin import COOKIE, VALID_FOR, SignedIn, password_is, password_mark
-from kobza.store import endpoints, tokens, users
+from kobza.store import endpoints, users
 
-OVERLAPS: Final = frozenset({0, 3600, 86_400, 604_800})
-"""Seconds for which an old token may go on after a new one was made."""
 LANGUAGE_AGE: Final = 365 * 86_400
 
 
@@ -126,22 +123,3 @@ async def remove_webhook(portal: Portal, _request: Request, visitor: Visitor, _f
     """Stop posting call states."""
     await portal.context.write(lambda conn: endpoints.delete(conn, visitor.enterprise_id))
     return RedirectResponse("/crm-integration?saved=1", 303)
-
-
-async def rotate_token(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
-    """Make a new FMC token, show it this once, and let the old ones end when asked."""
-    overlap = int(form["overlap"]) if form.get("overlap", "").isdecimal() else -1
-    if overlap not in OVERLAPS:
-        raise ApiError("invalid_parameter", "The time for the old token is none of those offered.", parameter="overlap")
-    now_ms = portal.context.now_ms()
-
-    def rotate(conn: Connection) -> str:
-        known = tokens.list_for(conn, visitor.enterprise_id)
-        in_force = [token for token in known if token.valid_at(now_ms) and token.replaced_by is None]
-        if not in_force:
-            return tokens.add(conn, visitor.enterprise_id, now_ms).secret
-        newest = in_force[-1].token_id
-        return tokens.rotate(conn, visitor.enterprise_id, newest, now_ms, overlap * 1000).secret
-
-    token = await portal.context.write(rotate)
-    return await crm_page(portal, request, visitor, new_token=token)

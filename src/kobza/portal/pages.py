@@ -10,12 +10,15 @@ from kobza.api.fmc.webhook import load_endpoint
 from kobza.api.recordings import recording_response
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.rendering import page_language
-from kobza.portal.views import LiveView, NumberView, call_view, delivery_view, live_views, number_views
-from kobza.store import address_book, calls, numbers
+from kobza.portal.views import LiveView, NumberView, call_view, delivery_view, live_views, number_views, token_row
+from kobza.store import address_book, calls, numbers, tokens
+from kobza.store.tokens import Scope
 
 LAST_CALLS: Final = 30
 LAST_DAYS: Final = 7
 LAST_DELIVERIES: Final = 20
+EXPIRIES: Final[dict[str, int | None]] = {"": None, "30": 30, "90": 90, "365": 365}
+"""Days for which a new token may be valid, by the values of the form."""
 _DAY_MS: Final = 86_400_000
 
 
@@ -74,6 +77,11 @@ async def provisioning(portal: Portal, request: Request, visitor: Visitor) -> Re
     return portal.pages.page(request, "provisioning.html", **common(visitor), numbers=await _numbers(portal, visitor))
 
 
+def offered_overlaps(portal: Portal) -> list[int]:
+    """Return the seconds for which an old token may go on after it was replaced: the usual ones and the setting."""
+    return sorted({0, 3600, 86_400, 604_800, portal.context.token_overlap})
+
+
 async def crm_integration(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """Integrator id, token, remote system, deliveries."""
     return await crm_page(portal, request, visitor, saved=request.query_params.get("saved") == "1")
@@ -86,11 +94,15 @@ async def crm_page(
     *,
     saved: bool = False,
     error: str | None = None,
-    new_token: str | None = None,
+    new_token: dict[str, Any] | None = None,
     form: dict[str, Any] | None = None,
+    token_form: dict[str, Any] | None = None,
     status: int = 200,
 ) -> Response:
-    """Answer with the page of the integration; `form` is what was sent, when it was wrong."""
+    """Answer with the page of the integration; `form` and `token_form` are what was sent, when it was wrong.
+
+    `new_token` has the name and the secret of a token that was just made: this is the only time that it is shown.
+    """
     found = await load_endpoint(portal.context, visitor.enterprise_id)
     endpoint = None
     if found is not None:
@@ -98,6 +110,9 @@ async def crm_page(
         endpoint = {"active": state.active, "reason": state.inactive_reason, "signed": settings.secret is not None}
         form = form or {"url": settings.url, "extended": settings.extended}
     sent = await portal.context.read(lambda conn: with_attempts(conn, visitor.enterprise_id, limit=LAST_DELIVERIES))
+    await portal.context.gate.uses.flush()
+    known = await portal.context.read(lambda conn: tokens.list_for(conn, visitor.enterprise_id))
+    rows = [token_row(token, portal.context.now_ms()) for token in reversed(known)]
     base = request.base_url
     return portal.pages.page(
         request,
@@ -107,6 +122,14 @@ async def crm_page(
         saved=saved,
         error=error,
         new_token=new_token,
+        tokens=[row for row in rows if row.valid],
+        ended=[row for row in rows if not row.valid],
+        scopes=[scope.value for scope in Scope],
+        overlaps=offered_overlaps(portal),
+        overlap=portal.context.token_overlap,
+        expiries=EXPIRIES,
+        token_form=token_form or {"name": "", "addresses": "", "scopes": list(Scope), "expires": ""},
+        token_form_open=token_form is not None or not any(row.valid for row in rows),
         api_address=f"{base.scheme}://{base.netloc}/api/fmc",
         integrator_id=visitor.enterprise.integrator_id,
         endpoint=endpoint,

@@ -4,7 +4,7 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from kobza.api.context import ApiContext
-from kobza.portal import actions, pages
+from kobza.portal import actions, pages, token_actions
 from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.signin import CookieSigner, GuessLimit
@@ -33,7 +33,9 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/provisioning/dnd": actions.switch_dnd,
         "/crm-integration/webhook": actions.set_webhook,
         "/crm-integration/webhook/remove": actions.remove_webhook,
-        "/crm-integration/token": actions.rotate_token,
+        "/crm-integration/tokens/add": token_actions.add_token,
+        "/crm-integration/tokens/rotate": token_actions.rotate_token,
+        "/crm-integration/tokens/revoke": token_actions.revoke_token,
     }
     return [
         Route("/static/{name}", static_file, methods=["GET"]),

@@ -15,6 +15,7 @@ from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.call.numbers import national
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
+from kobza.store.tokens import Network, Scope, Token
 
 ARROWS: Final = {"incoming": "↙", "outgoing": "↗", "local": "↔"}
 
@@ -75,6 +76,48 @@ class DeliveryView:
     status: str
     attempts: int
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One FMC token."""
+
+    token_id: str
+    name: str
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    state: str
+    created: str
+    until: str | None
+    used: str | None
+    used_address: str
+    used_client: str
+    valid: bool
+    replaced: bool
+
+
+def token_row(token: Token, now_ms: int) -> TokenRow:
+    """Return one token; times to the minute."""
+    ends, used = token.ends_at, token.last_used_at
+    return TokenRow(
+        token_id=token.token_id,
+        name=token.name,
+        scopes=tuple(scope.value for scope in Scope if scope in token.scopes),
+        networks=tuple(_network(network) for network in token.networks),
+        state=token.state_at(now_ms),
+        created=wall_text(token.created_at)[:16],
+        until=None if ends is None else wall_text(ends)[:16],
+        used=None if used is None else wall_text(used)[:16],
+        used_address=token.last_used_address or "",
+        used_client=token.last_used_client or "",
+        valid=token.valid_at(now_ms),
+        replaced=token.replaced_by is not None,
+    )
+
+
+def _network(network: Network) -> str:
+    """Write a network of one address as that address."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 def number_views(subscribers: Sequence[Subscriber], phones: Sequence[PhoneStatus], now: float) -> list[NumberView]:

@@ -30,7 +30,11 @@ class NotInStore(StoreError):
 
 
 class TokenRefused(StoreError):
-    """A token that cannot be made or rotated as asked."""
+    """A token that cannot be made or rotated as asked; `reason` is a word for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotPresentable(StoreError):

@@ -138,16 +138,16 @@ def add(
 
     """
     if len(name) > MAX_NAME:
-        raise TokenRefused(f"the name is longer than {MAX_NAME} characters")
+        raise TokenRefused("name", f"the name is longer than {MAX_NAME} characters")
     if not scopes:
-        raise TokenRefused(f"a token needs a scope: one or more of {', '.join(Scope)}")
+        raise TokenRefused("scope", f"a token needs a scope: one or more of {', '.join(Scope)}")
     if expires_at is not None and expires_at <= now_ms:
-        raise TokenRefused("the end of the token is in the past")
+        raise TokenRefused("past", "the end of the token is in the past")
     if conn.execute(select(enterprises.c.name).where(enterprises.c.enterprise_id == enterprise_id)).first() is None:
         raise NotInStore(f"there is no enterprise {enterprise_id}")
     valid = select(func.count()).where(tokens.c.enterprise_id == enterprise_id, ~_ended_by(now_ms))
     if conn.execute(valid).scalar_one() >= MAX_VALID:
-        raise TokenRefused(f"the enterprise has {MAX_VALID} tokens: revoke those that nobody uses")
+        raise TokenRefused("many", f"the enterprise has {MAX_VALID} tokens: revoke those that nobody uses")
     secret, token_id = new_token(), new_token_id()
     conn.execute(
         tokens.insert().values(
@@ -177,9 +177,9 @@ def rotate(conn: Connection, enterprise_id: str, token_id: str, now_ms: int, ove
     """
     old = get(conn, enterprise_id, token_id)
     if not old.valid_at(now_ms):
-        raise TokenRefused(f"the token {token_id} has ended: make a new one")
+        raise TokenRefused("ended", f"the token {token_id} has ended: make a new one")
     if old.replaced_by is not None:
-        raise TokenRefused(f"the token {token_id} was replaced by {old.replaced_by} already: rotate that one")
+        raise TokenRefused("ended", f"the token {token_id} was replaced by {old.replaced_by} already: rotate that one")
     new = add(
         conn,
         enterprise_id,
