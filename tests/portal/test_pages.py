@@ -102,7 +102,7 @@ async def test_live_calls_are_shown_and_can_be_hung_up(olena: Visitor, world: Wo
     assert "Клієнт, «А»" in fragment.text
     answer = await olena.submit("/", "/live/hangup")
     assert answer.headers["location"] == "/"
-    assert world.commands.told == [("control", world.own.enterprise_id, "leg1", "clear")]
+    assert world.commands.told == [("control", world.own.enterprise_id, "leg1", "clear", "", "")]
 
 
 async def test_a_call_that_is_over_cannot_be_hung_up(olena: Visitor, world: World) -> None:
