@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from kobza.api.app import build_app
 from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.problems import ApiError
 from kobza.call.errors import KobzaError, NoRouteError, OriginatorBusyError, OriginatorUnreachableError
@@ -182,15 +181,7 @@ async def test_the_same_key_with_another_body_is_409(
 
 async def test_a_key_outlives_a_restart(client: httpx.AsyncClient, world: World) -> None:
     await originate(client, world, key="k")
-    world.app = build_app(
-        store=world.store,
-        commands=world.commands,
-        recordings=world.recordings,
-        now=lambda: world.at,
-        portal_secret=b"s" * 32,
-        exports=world.exports,
-        webhooks=world.webhooks,
-    )
+    world.app = world.build()
     async with world.client() as again:
         assert (await originate(again, world, key="k")).json() == ANSWER
         assert_problem(await originate(again, world, "102", key="k"), 409, "idempotency_conflict")

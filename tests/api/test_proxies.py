@@ -9,7 +9,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kobza.api.addresses import parsed_address
-from kobza.api.app import build_app
 from kobza.api.proxies import Hop, Proxies, ProxyHeader, forwarded, node_address, x_forwarded_for
 from kobza.store import tokens
 from kobza.store.tokens import parse_networks
@@ -136,16 +135,7 @@ def test_a_long_header_is_no_work(text: str) -> None:
 def client_behind(
     world: World, peer: str = "127.0.0.1", header: ProxyHeader = "x-forwarded-for", **changes: Any
 ) -> httpx.AsyncClient:
-    app = build_app(
-        store=world.store,
-        commands=world.commands,
-        recordings=world.recordings,
-        now=lambda: world.at,
-        portal_secret=b"s" * 32,
-        exports=world.exports,
-        proxies=Proxies((ip_network("127.0.0.1"),), header, **changes),
-        tokens_checked_every=0,
-    )
+    app = world.build(proxies=Proxies((ip_network("127.0.0.1"),), header, **changes))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(peer, 50_000)), base_url="http://kobza.test")
 
 

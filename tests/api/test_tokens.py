@@ -9,7 +9,6 @@ import pytest
 from fastapi.routing import APIRoute
 
 from kobza.api.addresses import guessing_key
-from kobza.api.app import build_app
 from kobza.api.rate_limits import Rate, Rates
 from kobza.store import tokens
 from kobza.store.tokens import Scope, Token, parse_networks
@@ -59,16 +58,7 @@ def sent(world: World, secret: str, **parameters: Any) -> dict[str, Any]:
 
 def limited(world: World, **rates: Rate | None) -> httpx.AsyncClient:
     """Return a client of an application with other rates."""
-    app = build_app(
-        store=world.store,
-        commands=world.commands,
-        recordings=world.recordings,
-        now=lambda: world.at,
-        portal_secret=b"s" * 32,
-        exports=world.exports,
-        rates=Rates(**rates),
-        tokens_checked_every=0,
-    )
+    app = world.build(rates=Rates(**rates))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kobza.test")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import argon2
 import httpx
+from fastapi import FastAPI
 
 from kobza.api.app import build_app
 from kobza.api.exports.link import ExportProcess
@@ -191,7 +192,12 @@ class World:
         self.commands = TestCommands(self.store, self.journal, lambda: self.at)
         self.webhooks = TestWebhooks()
         self.exports = ExportProcess(self.store.place)
-        self.app = build_app(
+        self.app = self.build()
+        self._ids = itertools.count(1)
+
+    def build(self, **options: Any) -> FastAPI:
+        """Return one more application of the same parts, with options of its own."""
+        return build_app(
             store=self.store,
             commands=self.commands,
             recordings=self.recordings,
@@ -200,8 +206,8 @@ class World:
             exports=self.exports,
             webhooks=self.webhooks,
             tokens_checked_every=0,
+            **options,
         )
-        self._ids = itertools.count(1)
 
     def close(self) -> None:
         asyncio.run(self.exports.stop())
