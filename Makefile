@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format openapi bench bench-export lock clean
+.PHONY: help demo install dev test test-tools check format openapi schemathesis bench bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,7 +47,10 @@ format: $(VENV)/.dev ## put the code into the one form
 	$(BIN)/ruff format .
 
 openapi: $(VENV)/.dev ## write docs/genericfmcapi.yaml anew from the code, and say in words what changed
-	$(BIN)/python -m tools.openapi_copy
+	$(BIN)/python -m tools.openapi_copy $(ARGS)
+
+schemathesis: $(VENV)/.dev ## look for requests that the interface answers wrongly, for SECONDS (300)
+	SCHEMATHESIS_SECONDS=$(or $(SECONDS),300) $(BIN)/pytest tests/interop/test_schemathesis.py $(ARGS)
 
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)

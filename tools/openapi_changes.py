@@ -191,7 +191,9 @@ def _anything(where: str, old: Any, new: Any, *, breaks: bool, wire: bool) -> It
             was, now = old.get(key), new.get(key)
             harmless = key in PROSE or key in ("headers", "tags", "operationId")
             deeper = isinstance(was, dict) and isinstance(now, dict)
-            if deeper:
+            if deeper and key == "schema":
+                yield from _schema(where, was, now, asked=False, wire=wire)
+            elif deeper:
                 place = f"{where}: {key}" if key not in ("content", "schema") else where
                 yield from _anything(place, was, now, breaks=breaks and not harmless, wire=wire or _is_wire(was))
             elif was != now:

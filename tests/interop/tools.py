@@ -2,13 +2,14 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 
 def require(*programs: str) -> None:
-    """Skip the test when a program is missing; fail instead where `make test` has to have installed it."""
-    missing = [program for program in programs if shutil.which(program) is None]
+    """Skip the test when a program or file is missing; fail instead where `make test` has to have installed it."""
+    missing = [program for program in programs if shutil.which(program) is None and not Path(program).is_file()]
     if not missing:
         return
     reason = f"{', '.join(missing)} not installed (as root on Debian: make test-tools)"

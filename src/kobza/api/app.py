@@ -109,7 +109,7 @@ def build_app(
     )
     app.state.context = context
     documented = documented_routes()
-    manual = Manual(documented)
+    manual = Manual(documented, now)
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
     app.router.routes += portal_routes(context, portal_secret)

@@ -109,7 +109,7 @@ _OPTIONAL: Final = {
     **{f"{side}_ownership": {"type": "boolean"} for side in ("calling", "called")},
     "direction": {"type": "string", "enum": ["incoming", "outgoing"]},
 }
-_WALL: Final = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"}
+_WALL: Final = {"type": "string", "pattern": doc.WALL_TEXT_PATTERN}
 _FIELD_SCHEMAS: Final = {
     "end_timestamp": _WALL,
     "start_timestamp": _WALL,

@@ -102,10 +102,12 @@ ERROR_HEADERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What else an error brings; the headers are described once, among the document's components."""
 
-WALL_TIME: Final[Json] = {
-    "type": "string",
-    "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$",
-}
+_DATE: Final = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME: Final = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+WALL_PATTERN: Final = f"^{_DATE}T{_TIME}$"
+WALL_TEXT_PATTERN: Final = f"^{_DATE} {_TIME}$"
+MOMENT_PATTERN: Final = f"^{_DATE}[Tt ]{_TIME}([.][0-9]{{1,9}})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$"
+WALL_TIME: Final[Json] = {"type": "string", "pattern": WALL_PATTERN}
 """A date that the calendar has, from the year 1 on: what a pattern cannot say."""
 SWITCH: Final[Json] = {"type": "string", "enum": ["on", "off"], "default": "off"}
 
@@ -124,9 +126,16 @@ NumberText = Annotated[
     ),
 ]
 """A number in a JSON body. The pattern is documented here and enforced by `number_of`, whose error says more."""
+MomentText = Annotated[
+    str,
+    Field(
+        max_length=40,
+        examples=["2026-03-01T09:30:00"],
+        json_schema_extra={"pattern": MOMENT_PATTERN},
+    ),
+]
+"""A moment in a body: RFC 3339, or wall time of Kyiv; read by `parse_moment`, whose error says more."""
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A moment in an answer: RFC 3339, UTC, with milliseconds."""
-WallText = Annotated[
-    str, Field(json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"})
-]
+WallText = Annotated[str, Field(json_schema_extra={"pattern": WALL_TEXT_PATTERN})]
 """A moment in an answer as the operator's interface writes it: wall time of Kyiv."""

@@ -8,6 +8,8 @@ Language = Literal["uk", "en"]
 _RANGE: Final = re.compile(
     r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*[qQ]\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*"
 )
+LANGUAGE_COOKIE: Final = "kobza_language"
+"""What a reader chose in the header of a page; it holds for the portal and the manual."""
 MAX_HEADER: Final = 1000
 """Characters of the header that are looked at."""
 
@@ -25,3 +27,12 @@ def language_of(accept_language: str | None, default: Language = "en") -> Langua
     if ukrainian == english:
         return default
     return "uk" if ukrainian > english else "en"
+
+
+def chosen_language(cookie: str | None, accept_language: str | None) -> Language:
+    """Return the language of a page: what was chosen in its header, else that of the browser."""
+    if cookie == "uk":
+        return "uk"
+    if cookie == "en":
+        return "en"
+    return language_of(accept_language)

@@ -1,120 +1,136 @@
-"""The manual: the OpenAPI document as YAML and as a page, both made from the running code (contract, section 6)."""
+"""The manual over HTTP: the OpenAPI document as YAML and as a page, with its own style and script.
 
-from typing import Any, Final
+All of it is made from the running code, once for each language and day, in a thread; a request only puts in the address
+that it came to. Nothing is fetched from outside, and nothing inline is needed: see the policy below.
+"""
 
-import msgspec
+import gzip
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+
+import anyio.to_thread
 from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from kobza.api.documenting import Json
+from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
+from kobza.api.manual_page import render_page
 from kobza.api.openapi import openapi_document
-from kobza.api.problems import KINDS
+from kobza.api.problems import not_found
+from kobza.api.ranges import matches_etag
+from kobza.api.times import wall_of
 from kobza.api.yaml import to_yaml
 
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 YAML_TYPE: Final = "application/yaml; charset=utf-8"
-_METHOD_ORDER: Final = ("get", "put", "post", "delete", "head")
+HTML_TYPE: Final = "text/html; charset=utf-8"
+ASSETS: Final[Mapping[str, str]] = {
+    "manual.css": "text/css; charset=utf-8",
+    "manual.js": "text/javascript; charset=utf-8",
+}
+
+ANY_BASE: Final = "http://base-url.invalid"
+"""Stands for the server's address while a text is made; a request replaces it by its own."""
+_BASE: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,255})?")
+"""An address that may stand in any of the texts as it is; a Host header may hold anything."""
+FALLBACK_BASE: Final = "https://kobza.example.com"
+_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:[.]0*)?(?:,|$))")
+_KEPT: Final = 8
+"""Answers kept, each for a language, an address and a day: some 200 KB each, and a Host header may hold anything."""
 
 
 class Manual:
-    """The document in its two forms, each written when it is first asked for and kept."""
+    """The texts, each made when it is first asked for and kept for the day."""
 
-    def __init__(self, routes: list[APIRoute]) -> None:
+    def __init__(self, routes: list[APIRoute], now: Callable[[], float]) -> None:
         self._routes = routes
-        self._document: Json | None = None
-        self._yaml: bytes | None = None
-        self._page: bytes | None = None
+        self._now = now
+        self._text = lru_cache(maxsize=_KEPT)(self._make)
+        self._answer = lru_cache(maxsize=_KEPT)(self._finish)
 
     @property
     def document(self) -> Json:
-        """The OpenAPI document."""
-        if self._document is None:
-            self._document = openapi_document(self._routes)
-        return self._document
+        """Return the OpenAPI document, made anew."""
+        return openapi_document(self._routes, ANY_BASE)
 
-    async def yaml(self, _request: Request) -> Response:
+    async def yaml(self, request: Request) -> Response:
         """Answer with the document as YAML."""
-        if self._yaml is None:
-            self._yaml = to_yaml(self.document).encode()
-        return Response(self._yaml, headers={"content-type": YAML_TYPE})
+        return await self._serve(request, "yaml", YAML_TYPE)
 
-    async def page(self, _request: Request) -> Response:
-        """Answer with the document as a page that needs nothing from outside, nor any script."""
-        if self._page is None:
-            self._page = render_page(self.document).encode()
-        headers = {
-            "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            "x-content-type-options": "nosniff",
-        }
-        return Response(self._page, media_type="text/html", headers=headers)
+    async def page(self, request: Request) -> Response:
+        """Answer with the document as a page."""
+        return await self._serve(request, "page", HTML_TYPE)
 
     def routes(self) -> list[Route]:
-        """Return the routes of the two paths, which are fixed by the contract."""
+        """Return the routes; the paths of the document and its page are fixed by the contract."""
         return [
             Route("/manual/genericfmcapi.yaml", self.yaml, methods=["GET"]),
             Route("/manual/openapi.html", self.page, methods=["GET"]),
+            Route("/manual/{name}", asset, methods=["GET"]),
         ]
 
+    def _make(self, language: Language, today: datetime | None) -> str:
+        document = self.document
+        return to_yaml(document) if today is None else render_page(document, language, ANY_BASE, today)
 
-def render_page(document: Json) -> str:
-    """Return the document as HTML."""
-    environment = Environment(
-        loader=PackageLoader("kobza.api"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["pretty"] = _pretty
-    environment.filters["prose"] = _prose
-    environment.filters["type_of"] = type_of
-    groups: dict[str, list[Json]] = {tag["name"]: [] for tag in document["tags"]}
-    for path, item in document["paths"].items():
-        for method in sorted(item, key=_METHOD_ORDER.index):
-            operation = item[method]
-            anchor = f"{method}-{path.strip('/').replace('/', '-').replace('.', '-')}"
-            groups[operation["tags"][0]].append({"method": method, "path": path, "anchor": anchor, **operation})
-    template = environment.get_template("manual.html")
-    return template.render(document=document, groups=groups, kinds=KINDS)
+    def _finish(self, language: Language, today: datetime | None, base: str) -> tuple[bytes, bytes, str]:
+        """Return an answer, the same compressed, and its entity tag."""
+        content = self._text(language, today).replace(ANY_BASE, base).encode()
+        return content, gzip.compress(content, 6, mtime=0), _etag(content)
 
-
-def type_of(schema: Json) -> str:
-    """Return what a schema allows, in a few words."""
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_of(item) for item in schema["anyOf"]))
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    if "const" in schema:
-        return str(schema["const"])
-    if schema.get("type") == "array":
-        return f"list of {type_of(schema['items'])}"
-    words = [str(schema.get("type", "anything"))]
-    for key, sign in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "length ≤")):
-        if key in schema:
-            words.append(f"{sign} {schema[key]}")
-    return " ".join(words)
+    async def _serve(self, request: Request, kind: str, content_type: str) -> Response:
+        base = str(request.base_url).rstrip("/")
+        if not _BASE.fullmatch(base):
+            base = FALLBACK_BASE
+        language: Language = "en"
+        today = None
+        if kind == "page":
+            language = chosen_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
+            today = wall_of(self._now()).replace(hour=0, minute=0, second=0)
+        found = await anyio.to_thread.run_sync(self._answer, language, today, base)
+        return _answered(request, *found, content_type)
 
 
-def _pretty(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+def _etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def _prose(text: str) -> list[list[tuple[str, str]]]:
-    """Split the little Markdown of descriptions to paragraphs of (kind, text): kind is plain, strong or code."""
-    paragraphs = []
-    for paragraph in text.strip().split("\n\n"):
-        parts: list[tuple[str, str]] = []
-        for number, piece in enumerate(paragraph.split("`")):
-            if number % 2:
-                parts.append(("code", piece))
-                continue
-            parts += [("strong" if place % 2 else "plain", words) for place, words in enumerate(piece.split("**"))]
-        paragraphs.append([part for part in parts if part[1]])
-    return paragraphs
+def _answered(request: Request, content: bytes, packed: bytes, etag: str, content_type: str) -> Response:
+    headers = {
+        "content-type": content_type,
+        "content-security-policy": POLICY,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cache-control": "no-cache",
+        "vary": "accept-encoding, accept-language, cookie",
+        "etag": etag,
+    }
+    if matches_etag(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    if _GZIP.search(request.headers.get("accept-encoding", "")):
+        return Response(packed, headers={**headers, "content-encoding": "gzip"})
+    return Response(content, headers=headers)
+
+
+@lru_cache
+def _asset(name: str) -> tuple[bytes, bytes, str]:
+    content = (files("kobza.api") / "assets" / name).read_bytes()
+    return content, gzip.compress(content, mtime=0), _etag(content)
+
+
+async def asset(request: Request) -> Response:
+    """Answer with one of the manual's own files."""
+    name = request.path_params["name"]
+    if name not in ASSETS:
+        raise not_found()
+    return _answered(request, *_asset(name), ASSETS[name])

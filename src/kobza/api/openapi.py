@@ -127,6 +127,43 @@ HEADERS: Final[Json] = {
     "Accept-Ranges": {"description": "Ranges of bytes work.", "schema": {"type": "string", "const": "bytes"}},
 }
 
+LINKS: Final[dict[tuple[str, str], Json]] = {
+    ("post", "/api/fmc/v1/originate"): {
+        "control": {
+            "operationId": "control_call",
+            "requestBody": {"call_control_id": "$response.body#/call_control_id", "action": "clear"},
+            "description": "End the call again.",
+        }
+    },
+    ("get", "/api/fmc/v1/callhistory"): {
+        "recording": {
+            "operationId": "call_record_get",
+            "parameters": {"record_id": "$response.body#/calls/0/record_id"},
+            "description": "Fetch the recording of a call.",
+        },
+        "next": {
+            "operationId": "call_history",
+            "parameters": {"cursor": "$response.body#/next_cursor"},
+            "description": "The next page, with the other parameters as before.",
+        },
+    },
+    ("get", "/api/fmc/v1/webhook/deliveries"): {
+        "replay": {
+            "operationId": "replay_delivery",
+            "parameters": {"delivery_id": "$response.body#/deliveries/0/id"},
+            "description": "Send a delivery once more.",
+        }
+    },
+    ("get", "/api/fmc/v1/events"): {
+        "next": {
+            "operationId": "fetch_events",
+            "parameters": {"after": "$response.body#/next_cursor"},
+            "description": "The states that follow.",
+        }
+    },
+}
+"""What an answer leads to."""
+
 
 def openapi_document(routes: Iterable[APIRoute], server: str = "/") -> Json:
     """Return the document for the routes, served at a base URL; nothing in it is shared with another document."""
@@ -156,6 +193,8 @@ def openapi_document(routes: Iterable[APIRoute], server: str = "/") -> Json:
     _restore_examples(document, documented)
     _fill_components(document, documented)
     document["webhooks"] = webhooks()
+    for (method, path), links in LINKS.items():
+        document["paths"][path][method]["responses"]["200"]["links"] = deepcopy(links)
     mark_wire(document)
     return {key: document[key] for key in sorted(document, key=_ORDER.index)}
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import Request
 
 from kobza.api.problems import ApiError
@@ -15,6 +15,14 @@ MAX_BODY: Final = 64 * 1024
 """Bytes of a JSON body: the longest field is 2 KiB, and a client must not make us hold more."""
 
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_whole)
+"""Lets `60.0` pass for a whole number of a JSON body: it is one, and some languages write it so."""
 
 Body = TypeVar("Body", bound=BaseModel)
 

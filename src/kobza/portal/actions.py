@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.fmc.webhook import check_endpoint
+from kobza.api.languages import LANGUAGE_COOKIE
 from kobza.api.problems import ApiError
 from kobza.api.query import number_of
 from kobza.portal.access import Form, Portal, Visitor, find_signed_in, from_here, read_form, safe_next
 from kobza.portal.pages import crm_page
-from kobza.portal.rendering import LANGUAGE_COOKIE
 from kobza.portal.signin import COOKIE, VALID_FOR, SignedIn, password_is, password_mark
 from kobza.store import endpoints, users
 

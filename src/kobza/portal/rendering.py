@@ -10,12 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kobza.api.languages import Language, language_of
+from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
 from kobza.api.problems import not_found
 from kobza.api.ranges import matches_etag
 from kobza.portal.texts import Say, say_in
-
-LANGUAGE_COOKIE: Final = "kobza_language"
 
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -46,12 +44,7 @@ def make_environment() -> Environment:
 
 def page_language(request: Request) -> Language:
     """Return the language chosen in the header of the page, else that of the browser."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE)
-    if chosen == "uk":
-        return "uk"
-    if chosen == "en":
-        return "en"
-    return language_of(request.headers.get("accept-language"))
+    return chosen_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
 
 
 def duration_text(seconds: int, say: Say) -> str:

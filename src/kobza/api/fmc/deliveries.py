@@ -62,7 +62,7 @@ class DeliveriesAnswer(BaseModel):
 class RecoverRequest(BaseModel):
     """From when on failed deliveries are owed once more."""
 
-    since: Annotated[str, Field(max_length=40, description="RFC 3339, or wall time of Kyiv.")]
+    since: Annotated[doc.MomentText, Field(description="RFC 3339, or wall time of Kyiv.")]
 
 
 class RecoverAnswer(BaseModel):

@@ -19,8 +19,8 @@ from kobza.call.numbers import national
 router = doc.router("/api/fmc", "Settings of a number")
 
 Until = Annotated[
-    str | None,
-    Field(max_length=40, description="When the setting ends by itself: RFC 3339, or wall time of Kyiv."),
+    doc.MomentText | None,
+    Field(description="When the setting ends by itself: RFC 3339, or wall time of Kyiv. In the future."),
 ]
 
 

@@ -59,7 +59,8 @@ async def fetch_events(request: Request, caller: HistoryReader) -> Response:
     """Fetch call states."""
     context = context_of(request)
     query = Query(request)
-    after_text = query.get("after") or "0"
+    after_text = query.get("after")
+    after_text = "0" if after_text is None else after_text
     if not _CURSOR.fullmatch(after_text):
         raise ApiError("invalid_parameter", "after must be a next_cursor of ours.", parameter="after")
     after = int(after_text)

@@ -15,7 +15,7 @@ from kobza.api.forms import form_fields
 from kobza.api.idempotency import HEADER as KEY_HEADER
 from kobza.api.idempotency import MAX_KEY, Begun, key_of
 from kobza.api.problems import ApiError
-from kobza.api.query import json_body, limited_body, number_of
+from kobza.api.query import WHOLE, json_body, limited_body, number_of
 from kobza.call.errors import KobzaError, PresentationNotAllowedError
 from kobza.store import idempotency, presentation
 
@@ -32,7 +32,9 @@ class OriginateRequest(BaseModel):
 
     originator: doc.NumberText
     destination: doc.NumberText
-    timeout: Annotated[int, Field(ge=5, le=120, description="Seconds for which each side may ring.")] = DEFAULT_TIMEOUT
+    timeout: Annotated[int, Field(ge=5, le=120, description="Seconds for which each side may ring."), WHOLE] = (
+        DEFAULT_TIMEOUT
+    )
     clip: Annotated[
         doc.NumberText | None,
         Field(

@@ -22,14 +22,40 @@ from kobza.webhooks.endpoint import MAX_TOKEN, MAX_URL, check_secret, check_toke
 router = doc.router("/api/fmc", "Webhook")
 
 
+_Secret = Annotated[
+    str,
+    Field(
+        max_length=500,
+        json_schema_extra={
+            "pattern": "^(whsec_)?([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$"
+        },
+    ),
+]
+"""Base64 of 16 bytes or more; see `kobza.webhooks.endpoint.check_secret`."""
+
+
 class WebhookRequest(BaseModel):
     """The endpoint wanted."""
 
-    url: Annotated[str, Field(min_length=1, max_length=MAX_URL, description="States go to this URL + /callstate.")]
-    token: Annotated[str, Field(min_length=1, max_length=MAX_TOKEN, description="Sent as Authorization: Bearer.")]
-    secret: Annotated[
-        str | None, Field(max_length=500, description="whsec_…: sign each state (Standard Webhooks).")
-    ] = None
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_URL,
+            description="States go to this URL with /callstate added to its path. It must lead to a public address.",
+            json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^ /@#]+[^ #]*$"},
+        ),
+    ]
+    token: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_TOKEN,
+            description="Sent as Authorization: Bearer.",
+            json_schema_extra={"pattern": "^[!-~]+$"},
+        ),
+    ]
+    secret: Annotated[_Secret | None, Field(description="Sign each state by it (Standard Webhooks).")] = None
     extended: Annotated[bool, Field(description="Also the states held, resumed and record_ready.")] = False
 
 
