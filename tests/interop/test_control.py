@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from kobza.phone.sound import Sound
 from kobza.sdp.codecs import PCMA
 from kobza.store import STORE_FILE, Store, numbers
 from tests.interop.baresip import baresip
-from tests.interop.conftest import NUMBERS
+from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.test_commands import Phones, hears, leg_of, made
@@ -65,14 +65,14 @@ async def story(
 
 async def test_the_called_one_transfers_to_a_colleague(phones: Phones, ledger: Ledger) -> None:
     c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
-    b = await phones.at(B, 880)
+    b, elsewhere = await phones.at(B, 880), await phones.at(B, 990)
     call, other = await talking(c, d, D)
     leg = await leg_of(phones, ledger, D)
     done = await control(phones, leg, "transfer", destination=B)
     assert (done["state"], done["call_control_id"]) == ("finished", leg)
     assert (await other.ended()).by == "peer"
-    ringing = await b.incoming()
-    assert ringing.peer == C
+    ringing, not_taken = await b.incoming(), await elsewhere.incoming()
+    assert ringing.peer == not_taken.peer == C
     await hears(call, 425)
     assert phones.server.status_of(D) == "available"
     assert phones.server.status_of(B) == "busy"
@@ -80,6 +80,7 @@ async def test_the_called_one_transfers_to_a_colleague(phones: Phones, ledger: L
     assert (await control(phones, leg, "hold", expect=404))["code"] == "not_found"
     assert (await control(phones, new_leg, "hold", expect=409))["code"] == "wrong_state"
     ringing.answer()
+    assert (await not_taken.ended()).cause == 26
     await hears(call, 880)
     await hears(ringing, 440)
     ringing.hang_up()
@@ -199,6 +200,11 @@ async def test_a_real_phone_hears_digits(phones: Phones, ledger: Ledger, tmp_pat
         heard = [(await phone.event("CALL_DTMF_START"))["param"] for _ in range(4)]
         assert heard == ["1", "*", "9", "D"]
         await phone.event("CALL_DTMF_END")
+        own_leg = await leg_of(phones, ledger, D)
+        assert (await control(phones, own_leg, "hold"))["state"] == "held"
+        await music(call)
+        assert (await control(phones, own_leg, "unhold"))["state"] == "established"
+        await hears(call, 660)
         call.hang_up()
         await phone.event("CALL_CLOSED")
 
@@ -296,7 +302,7 @@ async def test_an_automatic_recording_is_paused(phones: Phones, ledger: Ledger, 
 # hold
 
 
-async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledger) -> None:
+async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledger, told_of_hold: None) -> None:
     c, d = await phones.at(C, 880), await phones.at(D, 660, answer_after=0.1)
     call = c.dial(D)
     await call.established()
@@ -336,7 +342,18 @@ async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledg
     await hears(call, 660)
     await hears(other, 880)
     call.hang_up()
-    await ledger.call(C, D, owners=(C, D))
+    outcome = await ledger.call(C, D, owners=(C, D))
+    assert outcome.types(C) == ["alerting", "established", *["held", "resumed"] * 3, "finished"]
+    assert outcome.types(D) == ["alerting", "established", "held", "resumed", "finished"]
+
+
+@pytest.fixture
+def told_of_hold(kobza_server: Server, sink: SinkThread) -> Iterator[None]:
+    """The integrator wants to hear of hold too, for the calls of one test."""
+    endpoint = {"url": sink.url, "token": "remote-token"}
+    kobza_server.put("/v1/webhook", {**endpoint, "extended": True})
+    yield
+    kobza_server.put("/v1/webhook", endpoint)
 
 
 async def music(call: PhoneCall, within: float = 6.0) -> None:

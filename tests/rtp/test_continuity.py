@@ -58,3 +58,17 @@ def test_another_source_joins_in() -> None:
     relay(stream, RtpPacket(8, 9, 9, 1, b""), 0.02)
     joined = relay(stream, RtpPacket(8, 60_000, 2**31, 2, b""), 0.04)
     assert (joined.sequence, joined.timestamp, joined.marker) == (2, 320, True)
+
+
+def test_an_event_lies_in_the_stream_between_two_voices() -> None:
+    stream = OutgoingStream.after(RtpPacket(8, 10, 1600, 7, b"").to_bytes(), now=1.0)
+    reports = [
+        stream.event(101, bytes([1, 0, 0, count]), first=not count, now=1.125 + count / 50) for count in range(3)
+    ]
+    assert [RtpPacket.parse(report) for report in reports] == [
+        RtpPacket(101, 11, 2600, 7, b"\x01\0\0\0", marker=True),
+        RtpPacket(101, 12, 2600, 7, b"\x01\0\0\1"),
+        RtpPacket(101, 13, 2600, 7, b"\x01\0\0\2"),
+    ]
+    voice = relay(stream, RtpPacket(8, 500, 99, 3, b""), 1.25)
+    assert (voice.sequence, voice.timestamp, voice.marker, voice.ssrc) == (14, 2600 + 1000, True, 7)

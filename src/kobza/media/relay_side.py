@@ -9,7 +9,6 @@ guesses the port could take a call over.
 import random
 import socket
 from asyncio import AbstractEventLoop
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -132,7 +131,7 @@ class RelaySide:
         self._renamed: bytes | None = None
         self.tone_position = 0
         self._first_of_tone = True
-        self._digits: deque[tuple[int, int, Iterator[TelephoneEvent | None]]] = deque()
+        self._digits: list[tuple[int, int, Iterator[TelephoneEvent | None]]] = []
         """DTMF on its way to the phone: request, payload type, and the steps that are left of it."""
         self._in_digit = False
         self.spool: Spool | Spools | None = None
@@ -373,7 +372,7 @@ class RelaySide:
         try:
             event = next(left)
         except StopIteration:
-            self._digits.popleft()
+            del self._digits[0]
             return [(request, True)]
         if event is None:
             self._between_digits()

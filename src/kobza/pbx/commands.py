@@ -210,7 +210,7 @@ class Commands:
 
     def _transfer(self, live: LiveCall, leg_id: str, own: Party, other: Party, destination: str, now: float) -> str:
         """Begin a transfer; return its token."""
-        if destination in (own.number, other.number):
+        if destination in (own.number, other.seen_by(own.enterprise_id)):
             raise NumberError("A call cannot be transferred to one who takes part in it.", parameter="destination")
         if live.call.phase is not Phase.TALKING:  # before the destination is looked at: this is the nearer fault
             raise WrongStateError("The call is not established, or is being transferred.")

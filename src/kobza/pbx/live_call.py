@@ -37,6 +37,7 @@ class LiveCall:
         "callee",
         "callee_leg_id",
         "caller",
+        "caller_calls",
         "caller_leg_id",
         "commands",
         "dialogs",
@@ -64,6 +65,8 @@ class LiveCall:
         self.caller = caller
         self.callee = callee
         self.caller_leg_id = caller_leg_id
+        self.caller_calls = True
+        """False once a transfer has put somebody who is called on the caller's side."""
         self.callee_leg_id = callee_leg_id
         self.shown = shown
         """By the side that is dialled: what it may learn of the other one."""
@@ -88,7 +91,7 @@ class LiveCall:
     def replace(self, side: SideName, leg_id: str, party: Party) -> None:
         """Note that a side is another party's, under another leg id."""
         if side == "caller":
-            self.caller, self.caller_leg_id = party, leg_id
+            self.caller, self.caller_leg_id, self.caller_calls = party, leg_id, False
         else:
             self.callee, self.callee_leg_id = party, leg_id
 
@@ -109,7 +112,8 @@ class LiveCall:
         for leg_id, own, other in self.parties():
             if own.enterprise_id == enterprise_id:
                 view = views[leg_id]
-                direction = direction_of(own, other, calls=leg_id == self.caller_leg_id)
+                calls = leg_id == self.caller_leg_id and self.caller_calls
+                direction = direction_of(own, other, calls=calls)
                 seen = other.seen_by(enterprise_id)
                 yield LiveLeg(self.call_id, leg_id, own.number, seen, direction, view.state.value, view.since)
 
