@@ -7,7 +7,7 @@ import pytest
 
 from kobza.store import presentation
 from tests.api.test_callstat import assert_problem
-from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, Phone, World, moment
+from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, STRANGER, Phone, World, moment
 
 FMC = "/api/fmc/v1"
 HOTLINE = "+380800123456"
@@ -162,3 +162,44 @@ async def test_phonestatus_of_all_and_of_some(client: httpx.AsyncClient, world: 
     assert (await client.get(f"{FMC}/phonestatus", **world.fmc())).json() == {"phones": [alice, borys]}
     some = await client.get(f"{FMC}/phonestatus", **world.fmc(number=["0672222222", BORYS]))
     assert some.json() == {"phones": [borys]}
+
+
+async def test_phonestatus_is_written_anew_when_something_changes(client: httpx.AsyncClient, world: World) -> None:
+    async def listed(*only: str) -> list[Any]:
+        answer = await client.get(f"{FMC}/phonestatus", **world.fmc(**({"number": list(only)} if only else {})))
+        document: dict[str, list[Any]] = answer.json()
+        return [(phone["number"], phone["status"], phone["devices"]) for phone in document["phones"]]
+
+    alice = Phone(ALICE, "available", dnd=False, devices=1, since=None)
+    world.commands.phones = [alice, Phone(BORYS, "unavailable", dnd=False, devices=0, since=None)]
+    both = [("0671111111", "available", 1), ("0672222222", "unavailable", 0)]
+    assert await listed() == await listed() == both
+    assert await listed(BORYS) == both[1:]
+    assert await listed() == both
+    world.commands.phones = [alice, Phone(BORYS, "busy", dnd=False, devices=2, since=None)]
+    assert await listed() == [both[0], ("0672222222", "busy", 2)]
+    world.commands.phones = [alice]
+    assert await listed() == both[:1]
+    world.commands.phones = []
+    assert await listed() == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ([ALICE, STRANGER], 404, "not_found"),
+        ([ALICE, "+380970000000"], 404, "not_found"),
+        ([ALICE, PLAIN], 403, "service_not_enabled"),
+        ([ALICE, "x"], 400, "invalid_number"),
+        ([ALICE] * 1000, 200, None),
+        ([ALICE] * 1001, 400, "invalid_parameter"),
+    ],
+)
+async def test_phonestatus_of_numbers_one_of_which_cannot_be_shown(
+    client: httpx.AsyncClient, world: World, asked: list[str], status: int, code: str | None
+) -> None:
+    answer = await client.get(f"{FMC}/phonestatus", **world.fmc(number=asked))
+    if code is None:
+        assert answer.status_code == status
+    else:
+        assert_problem(answer, status, code, "number" if status == 400 else None)

@@ -68,9 +68,10 @@ async def test_the_originator_rings_hears_ringback_and_talks(phones: Phones, led
     own = await c.incoming()
     assert caller_id(c) == (D, "Phone 04")
     assert not rang(d)
-    assert [await status_of(phones, number) for number in (C, D)] == ["busy", "busy"]
+    assert [await status_of(phones, number) for number in (C, D)] == ["busy", "available"]
     own.answer()
     other = await d.incoming()
+    assert [await status_of(phones, number) for number in (C, D)] == ["busy", "busy"]
     assert caller_id(d) == (C, "Phone 03")
     await hears(own, RINGBACK)
     other.answer()

@@ -1,6 +1,6 @@
 """What every route needs: the store, the commands, the clock. One for each application, in `app.state.context`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from kobza.api.exports.link import ExportProcess
 from kobza.api.gate import Gate
 from kobza.api.idempotency import IdempotencyKeys
+from kobza.api.phone_rows import PhoneRows
 from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import ApiError, not_found
 from kobza.call.directory import Package, Subscriber
@@ -41,6 +42,7 @@ class ApiContext:
     token_overlap: int = 86_400
     """Seconds for which an old token goes on after a rotation, unless something else is chosen."""
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
+    phone_rows: PhoneRows = field(default_factory=PhoneRows)
 
     def now_ms(self) -> int:
         """Return the moment in whole milliseconds."""
@@ -73,13 +75,25 @@ class ApiContext:
 
     async def served(self, enterprise_id: str, number: str) -> Subscriber:
         """Return a number of the enterprise that the FMC API may act on. Raises 404, or 403 service_not_enabled."""
-        found = await self.subscriber(enterprise_id, number)
-        missing = [package for package in (Package.CONVERGENT, Package.API_FMC) if package not in found.packages]
-        if missing:
-            raise ServiceNotEnabledError(f"The number lacks {' and '.join(PACKAGE_NAMES[name] for name in missing)}.")
+        return (await self.all_served(enterprise_id, (number,)))[0]
+
+    async def all_served(self, enterprise_id: str, wanted: Sequence[str]) -> list[Subscriber]:
+        """Return numbers of the enterprise that the FMC API may act on, in their order. Raises as `served`."""
+        known = await self.read(lambda conn: numbers.find_all(conn, enterprise_id, wanted))
+        found = []
+        for number in wanted:
+            if (subscriber := known.get(number)) is None:
+                raise not_found()
+            missing = [package for package in NEEDED if package not in subscriber.packages]
+            if missing:
+                names = " and ".join(PACKAGE_NAMES[name] for name in missing)
+                raise ServiceNotEnabledError(f"The number lacks {names}.")
+            found.append(subscriber)
         return found
 
 
+NEEDED = (Package.CONVERGENT, Package.API_FMC)
+"""What a number must have for the FMC API to act on it."""
 PACKAGE_NAMES = {
     Package.CONVERGENT: 'the package "Convergent"',
     Package.API_FMC: 'the package "API FMC"',

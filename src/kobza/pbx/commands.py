@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from kobza.call.actions import SideName
 from kobza.call.controls import RecordCommand
-from kobza.call.directory import Package, Subscriber
+from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import (
     DestinationUnreachableError,
     KobzaError,
@@ -86,6 +86,8 @@ class Commands:
         self._admission = admission
         self._presence = presence
         self._now = now
+        self._sorted_out: Directory | None = None
+        self._served_by: dict[str, list[Subscriber]] = {}
 
     async def originate(
         self,
@@ -241,11 +243,23 @@ class Commands:
         return Identity(party.number, party.display_name, restricted=party.number == ANONYMOUS)
 
     def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> list[PhoneStatus]:
-        """Return the presence of numbers of an enterprise, all of them for None. Raises NotFoundError."""
+        """Return the presence of numbers of an enterprise; for None of all that have the packages for it.
+
+        Raises NotFoundError. A status is the same object as the last time when nothing has changed.
+        """
         if numbers is None:
-            every = self._view.snapshot.subscribers.values()
-            return [self._presence.of(one) for one in every if one.enterprise_id == enterprise_id]
-        return [self._presence.of(self._subscriber(enterprise_id, number)) for number in numbers]
+            return self._presence.of_all(self._served(enterprise_id))
+        return self._presence.of_all([self._subscriber(enterprise_id, number) for number in numbers])
+
+    def _served(self, enterprise_id: str) -> Sequence[Subscriber]:
+        """Return the numbers of an enterprise that the API serves; sorted out once for each directory."""
+        snapshot = self._view.snapshot
+        if self._sorted_out is not snapshot:
+            self._sorted_out, self._served_by = snapshot, {}
+            for each in snapshot.subscribers.values():
+                if each.packages >= NEEDED:
+                    self._served_by.setdefault(each.enterprise_id, []).append(each)
+        return self._served_by.get(enterprise_id, ())
 
     async def set_dnd(self, enterprise_id: str, number: str, on: bool, until_ms: int | None) -> None:
         """Switch Do Not Disturb, until a moment in ms or until it is switched off. Raises NotFoundError."""

@@ -44,6 +44,7 @@ class LiveCall:
         "ended",
         "is_settling",
         "max_forwards",
+        "present",
         "shown",
         "timers",
     )
@@ -79,6 +80,8 @@ class LiveCall:
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.commands: dict[str, asyncio.Future[str]] = {}
         """By token: who waits for the outcome of a command."""
+        self.present: set[str] = set()
+        """The legs whose numbers count as busy because of this call."""
         self.is_settling = False
         self.ended = False
         """Whether the end of the call is in the books."""

@@ -3,7 +3,7 @@
 The journal keeps a copy in the store, which a restart begins with. The memory is what calls go by.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from kobza.sip.errors import MalformedMessage
@@ -24,6 +24,10 @@ class Locations:
     def of(self, number: str, now: float) -> list[Binding]:
         """Return the bindings of a number (E.164) that hold at a moment (seconds)."""
         return [binding for binding in self._by_number.get(number, ()) if binding.expires_at > now]
+
+    def all_of(self, number: str) -> Sequence[Binding]:
+        """Return the bindings of a number, those that ran out and were not yet swept included. Not to be changed."""
+        return self._by_number.get(number, ())
 
     def find(self, number: str, contact: SipUri) -> Binding | None:
         """Return the binding of a contact, equal by the rules of RFC 3261 19.1.4, expired or not."""

@@ -95,10 +95,10 @@ class Registrar:
             self._journal.append([BindingRemoved(binding.number, binding.contact) for binding in expired])
         except (JournalFull, JournalStopped):
             return
+        for number in {binding.number for binding in expired}:
+            self._changed(number)  # before they go: they tell since when the number is not reachable
         for binding in expired:
             self._locations.remove(binding)
-        for number in {binding.number for binding in expired}:
-            self._changed(number)
 
     def _serve(
         self, request: SipRequest, flow: Flow, subscriber: Subscriber, now: float, reply: Reply

@@ -13,6 +13,7 @@ from kobza.call.b2bua import Call
 from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact, CallStarted
+from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party
 from kobza.call.setup import FindTargets
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
@@ -42,6 +43,10 @@ NO_ACK: Final = (Reason("Q.850", 102, ""),)
 """Why a call ends whose 200 was never acknowledged: recovery on timer expiry."""
 SWEEP_INTERVAL: Final = 5.0
 """Seconds between two looks for registrations that ran out."""
+BEFORE_THE_CALLED: Final = frozenset(
+    {Phase.ORIGINATOR_PREPARING, Phase.ORIGINATOR_RINGING, Phase.ORIGINATOR_CONNECTING, Phase.ENDED}
+)
+"""Phases of a click2dial call in which nobody is called yet but the originator."""
 STOP_SECONDS: Final = 2.0
 """How long a stop waits for the phones to confirm the end of their calls."""
 
@@ -251,6 +256,8 @@ class Switch:
                     break
         finally:
             live.is_settling = False
+        if live.callee_leg_id not in live.present and call.phase not in BEFORE_THE_CALLED:
+            self._join_presence(live, live.callee_leg_id, live.callee)
         if call.finished:
             self._forget(live)
 
@@ -258,7 +265,7 @@ class Switch:
         ended = isinstance(facts[-1], CallEnded)
         if ended:
             live.ended = True
-            self._leave_presence(live)
+            self._end_presence(live)
         try:
             live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
@@ -276,7 +283,7 @@ class Switch:
         except Exception:
             log.exception("call %s is cut off", live.call_id)
         if not live.ended:
-            self._leave_presence(live)
+            self._end_presence(live)
             live.ended = True
         if live.call_id in self._calls and not live.call.finished:
             return  # cancelled branches are still on their way; the settling timer comes
@@ -289,10 +296,9 @@ class Switch:
         """Carry a call whose first facts are stored; without a device to ring they hold its end already."""
         self._calls[live.call_id] = live
         live.ended = bool(facts) and isinstance(facts[-1], CallEnded)
-        for leg_id, own, _ in live.parties():
+        for leg_id, _, _ in live.parties():
             self._by_leg[leg_id] = live
-            if own.enterprise_id is not None and not live.ended:
-                self._presence.call_began(own.number)
+        self._join_presence(live, live.caller_leg_id, live.caller)
         self._feed(live, _nothing)
 
     def _replace_leg(self, live: LiveCall, action: ReplaceLeg) -> None:
@@ -301,17 +307,28 @@ class Switch:
             (live.caller_leg_id, live.caller) if action.side == "caller" else (live.callee_leg_id, live.callee)
         )
         del self._by_leg[leg_id]
-        if gone.enterprise_id is not None:
-            self._presence.call_ended(gone.number)
+        self._leave_presence(live, leg_id, gone)
         live.replace(action.side, action.leg_id, action.party)
         self._by_leg[action.leg_id] = live
-        if action.party.enterprise_id is not None:
-            self._presence.call_began(action.party.number)
+        self._join_presence(live, action.leg_id, action.party)
 
-    def _leave_presence(self, live: LiveCall) -> None:
-        for _, own, _ in live.parties():
-            if own.enterprise_id is not None:
-                self._presence.call_ended(own.number)
+    def _join_presence(self, live: LiveCall, leg_id: str, party: Party) -> None:
+        """Note that a call makes a number busy, unless it does already or is over."""
+        if not live.ended and leg_id not in live.present:
+            live.present.add(leg_id)
+            if party.enterprise_id is not None:
+                self._presence.call_began(party.number)
+
+    def _leave_presence(self, live: LiveCall, leg_id: str, party: Party) -> None:
+        """Note that a call does not make a number busy any more."""
+        if leg_id in live.present:
+            live.present.remove(leg_id)
+            if party.enterprise_id is not None:
+                self._presence.call_ended(party.number)
+
+    def _end_presence(self, live: LiveCall) -> None:
+        for leg_id, own, _ in live.parties():
+            self._leave_presence(live, leg_id, own)
 
     def _forget(self, live: LiveCall) -> None:
         if self._calls.pop(live.call_id, None) is None:

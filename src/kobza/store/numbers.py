@@ -1,8 +1,8 @@
 """Numbers of enterprises: their subscribers, with digest credentials, packages and settings."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
@@ -11,6 +11,9 @@ from kobza.store import address_book, enterprises, meta, presentation
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
 from kobza.store.schema import bindings, number_packages, numbers
+
+AT_ONCE: Final = 500
+"""Numbers looked up by one statement."""
 
 
 def add(
@@ -75,8 +78,17 @@ def remove(conn: Connection, enterprise_id: str, number: str) -> None:
 
 def find(conn: Connection, enterprise_id: str, number: str) -> Subscriber | None:
     """Return a number of an enterprise, or None."""
-    found = load(conn, enterprise_id, number)
+    found = load(conn, enterprise_id, (number,))
     return found[0] if found else None
+
+
+def find_all(conn: Connection, enterprise_id: str, wanted: Sequence[str]) -> dict[str, Subscriber]:
+    """Return those of some numbers that are the enterprise's."""
+    found: dict[str, Subscriber] = {}
+    for at in range(0, len(wanted), AT_ONCE):
+        some = wanted[at : at + AT_ONCE]
+        found |= {subscriber.number: subscriber for subscriber in load(conn, enterprise_id, some)}
+    return found
 
 
 def list_for(conn: Connection, enterprise_id: str) -> list[Subscriber]:
@@ -141,23 +153,23 @@ def set_clip(
     _change(conn, enterprise_id, number, settings)
 
 
-def load(conn: Connection, enterprise_id: str | None = None, number: str | None = None) -> list[Subscriber]:
-    """Return subscribers with their packages and names: all, those of an enterprise, or one."""
+def load(conn: Connection, enterprise_id: str | None = None, some: Sequence[str] | None = None) -> list[Subscriber]:
+    """Return subscribers with their packages and names, in order: all, those of an enterprise, or some of them."""
     packages: defaultdict[str, list[Package]] = defaultdict(list)
     owned = select(number_packages.c.number, number_packages.c.package)
     if enterprise_id is not None:
         owned = owned.join(numbers, numbers.c.number == number_packages.c.number)
-    for owner, package in conn.execute(_of(owned, enterprise_id, number)):
+    for owner, package in conn.execute(_of(owned, enterprise_id, some)):
         packages[owner].append(Package(package))
-    found = _of(_subscribers, enterprise_id, number).order_by(numbers.c.number)
+    found = _of(_subscribers, enterprise_id, some).order_by(numbers.c.number)
     return [_subscriber(row, packages) for row in conn.execute(found)]
 
 
-def _of(query: Select[Any], enterprise_id: str | None, number: str | None) -> Select[Any]:
+def _of(query: Select[Any], enterprise_id: str | None, some: Sequence[str] | None) -> Select[Any]:
     if enterprise_id is not None:
         query = query.where(numbers.c.enterprise_id == enterprise_id)
-    if number is not None:
-        query = query.where(numbers.c.number == number)
+    if some is not None:
+        query = query.where(numbers.c.number.in_(some))
     return query
 
 

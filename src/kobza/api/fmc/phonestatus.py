@@ -1,8 +1,7 @@
 """Which numbers can be reached now: `GET /v1/phonestatus`."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import msgspec
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,16 +9,13 @@ from starlette.responses import Response
 from kobza.api import documenting as doc
 from kobza.api.auth import HistoryReader
 from kobza.api.context import context_of
-from kobza.api.ports import PhoneStatus
 from kobza.api.problems import ApiError
 from kobza.api.query import Query, number_of
-from kobza.api.times import rfc3339
-from kobza.call.numbers import national
 
 router = doc.router("/api/fmc", "Settings of a number")
 
-MAX_NUMBERS: Final = 200
-"""Numbers named in one request, each of which is looked up; without any, all are shown."""
+MAX_NUMBERS: Final = 1000
+"""Numbers named in one request, which are looked up in the store; without any, all are shown."""
 
 
 class Phone(BaseModel):
@@ -54,16 +50,6 @@ EXAMPLE: Final = {
 }
 
 
-def _shown(phone: PhoneStatus) -> dict[str, Any]:
-    return {
-        "number": national(phone.number),
-        "status": phone.status,
-        "dnd": "on" if phone.dnd else "off",
-        "devices": phone.devices,
-        "since": None if phone.since is None else rfc3339(int(phone.since * 1000)),
-    }
-
-
 @router.get(
     "/v1/phonestatus",
     summary="Show which numbers can be reached",
@@ -76,7 +62,7 @@ def _shown(phone: PhoneStatus) -> dict[str, Any]:
             {
                 **doc.parameter(
                     "number",
-                    "Numbers of yours; none: all.",
+                    "Numbers of yours; none: all that the API serves.",
                     {"type": "array", "maxItems": MAX_NUMBERS, "items": doc.NUMBER},
                 ),
                 "explode": True,
@@ -91,7 +77,8 @@ async def show_phones(request: Request, caller: HistoryReader) -> Response:
     if len(asked) > MAX_NUMBERS:
         raise ApiError("invalid_parameter", f"number may be given {MAX_NUMBERS} times.", parameter="number")
     wanted = list(dict.fromkeys(number_of(text, "number") for text in asked)) or None
-    for number in wanted or ():
-        await context.served(caller.enterprise_id, number)
+    if wanted is not None:
+        await context.all_served(caller.enterprise_id, wanted)
     phones = context.commands.phone_status(caller.enterprise_id, wanted)
-    return Response(msgspec.json.encode({"phones": [_shown(phone) for phone in phones]}), media_type="application/json")
+    document = context.phone_rows.document(caller.enterprise_id, phones, all_of_them=wanted is None)
+    return Response(document, media_type="application/json")
