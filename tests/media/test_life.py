@@ -184,6 +184,7 @@ async def main():
     plane.offer("orphan", source=None, target=Side.CALLER, sdp=None, done=done.set_result)
     await done
     plane.record("orphan", record_id="r", spool=Path(sys.argv[2]))
+    await asyncio.sleep(0)  # commands leave at the end of the loop's turn
     print(plane.relay_pid, flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())

@@ -77,6 +77,7 @@ async def test_it_grows_on_the_disk_while_the_call_is_on(tmp_path: Path) -> None
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             await running.connect(caller, callee)
             running.record(spool)
+            await running.settle()
             for _ in range(3):
                 before = packets()
                 for _ in range(10):
@@ -160,6 +161,7 @@ async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Pa
             await running.connect(caller, callee)
 
             async def say(count: int) -> None:
+                await running.settle()
                 for _ in range(count):
                     caller.send()
                 await callee.hear(count)

@@ -273,7 +273,10 @@ class EmbeddedPlane(MediaPlane):
         done(result)
 
     def _configure(self, call_id: str, call: _Call) -> None:
+        """Tell the relay what changed. Before anything is to flow, as after the first offer, that is nothing."""
         flows = {side: call.media.flow(side) for side in Side}
+        if not call.flows and all(flow.source == "none" for flow in flows.values()):
+            return
         if flows != call.flows and self._link is not None:
             call.flows = flows
             self._link.send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))

@@ -37,6 +37,7 @@ class RelayLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
         self._process: asyncio.subprocess.Process | None = None
         self._ready = self._loop.create_future()
         self._ping: asyncio.TimerHandle | None = None
@@ -97,6 +98,7 @@ class RelayLink(asyncio.Protocol):
         self._stopping = True
         if self._ping is not None:
             self._ping.cancel()
+        self._write()
         if self._transport is not None and self._transport.can_write_eof():
             # Its last reports (closed recordings) still come in.
             self._transport.write_eof()
@@ -121,10 +123,22 @@ class RelayLink(asyncio.Protocol):
             self._process.kill()
 
     def send(self, command: Command) -> None:
-        """Send a command; a process that reads none is killed at COMMANDS_MAX."""
+        """Send a command; a process that reads none is killed at COMMANDS_MAX.
+
+        What is sent in one turn of the loop goes in one write: each wakes the process up, which costs more than the
+        command.
+        """
+        if not self._unsent:
+            self._loop.call_soon(self._write)
+        self._unsent.append(encode(command))
+
+    def _write(self) -> None:
+        """Write what was sent; nobody is there any more when the process is gone."""
+        data = b"".join(self._unsent)
+        self._unsent.clear()
         if self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(encode(command))
+        self._transport.write(data)
         if self._transport.get_write_buffer_size() > COMMANDS_MAX:
             log.error("the relay reads no commands: killed")
             self._transport.abort()
