@@ -163,6 +163,8 @@ class EmbeddedPlane(MediaPlane):
 
         call.waiting.append((sides, opened))
         self._open_ports(call_id, call)
+        if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
+            self._configure(call_id, call)
 
     def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """See MediaPlane."""
@@ -273,10 +275,7 @@ class EmbeddedPlane(MediaPlane):
         done(result)
 
     def _configure(self, call_id: str, call: _Call) -> None:
-        """Tell the relay what changed. Before anything is to flow, as after the first offer, that is nothing."""
         flows = {side: call.media.flow(side) for side in Side}
-        if not call.flows and all(flow.source == "none" for flow in flows.values()):
-            return
         if flows != call.flows and self._link is not None:
             call.flows = flows
             self._link.send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))
@@ -384,6 +383,7 @@ class EmbeddedPlane(MediaPlane):
             return
         for side in ports:
             call.opening.pop(side, None)
+        call.flows = {}  # the relay had no such call to configure
         if attempt < BIND_ATTEMPTS:
             self._request(call_id, call, list(ports), attempt + 1)
         else:

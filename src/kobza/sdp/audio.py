@@ -1,6 +1,7 @@
 """The audio stream of a description: where its owner wants the packets, and in which direction they go."""
 
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -115,6 +116,7 @@ def _destination(description: SessionDescription, media: Media) -> Destination:
     return Destination(host, media.port, rtcp_host, rtcp_port, mux)
 
 
+@lru_cache(maxsize=1024)
 def _literal(host: str | None) -> str | None:
     """Return an address that packets can be sent to. A name would need DNS; the real address is learnt anyway."""
     if host is None or host in _NOWHERE:

@@ -1,6 +1,7 @@
 """Codecs of an audio stream: static payload types (RFC 3551), `rtpmap` and `fmtp` (RFC 8866, section 6.6)."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -67,10 +68,15 @@ def codecs_of(media: Media) -> tuple[Codec, ...]:
 
     A payload type that is no number, or is dynamic and has no usable `rtpmap`, is left out: nobody could use it.
     """
-    described = _by_payload_type(media.get_all("rtpmap"))
-    parameters = _by_payload_type(media.get_all("fmtp"))
+    return _codecs(media.formats, tuple(media.get_all("rtpmap")), tuple(media.get_all("fmtp")))
+
+
+@lru_cache(maxsize=256)  # phones of one kind say the same in every call; 32 KiB at most each, see description.MAX_BYTES
+def _codecs(formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str, ...]) -> tuple[Codec, ...]:
+    described = _by_payload_type(rtpmaps)
+    parameters = _by_payload_type(fmtps)
     codecs: dict[int, Codec] = {}
-    for text in media.formats:
+    for text in formats:
         payload_type = _payload_type(text)
         if payload_type is None or payload_type in codecs:
             continue

@@ -18,7 +18,7 @@ MAX_LINES: Final = 1000
 MAX_MEDIA: Final = 32
 """Streams in a description; each one costs a line in every answer (RFC 3264, section 6)."""
 
-_IGNORED: Final = frozenset("siuepbtrzk")
+_IGNORED: Final = frozenset(f"{kind}=" for kind in "siuepbtrzk")
 
 Attribute = tuple[str, str | None]
 """Name and value; None for a flag (`a=sendrecv`)."""
@@ -99,7 +99,7 @@ class SessionDescription(Struct, frozen=True):
         Text that is not UTF-8 is taken with replacement characters: it can only be in lines that are read over, or in
         one that then fails to be what it should.
         """
-        return _Parser().parse(data)
+        return _parse(data)
 
     def get(self, name: str) -> str | None:
         """Return the first value of a session attribute ("" for a flag), None when it is absent."""
@@ -123,62 +123,60 @@ class SessionDescription(Struct, frozen=True):
         return str(self).encode()
 
 
-class _Parser:
-    """Collects the lines of one description: the session's part first, then a part for each stream."""
+class _Stream:
+    """A stream whose lines are being read."""
 
-    def __init__(self) -> None:
-        self._origin: Origin | None = None
-        self._connection: str | None = None
-        self._attributes: list[Attribute] = []
-        self._media: list[tuple[Media, str | None, list[Attribute]]] = []
+    __slots__ = ("attributes", "connection", "media")
 
-    def parse(self, data: bytes) -> SessionDescription:
-        if len(data) > MAX_BYTES:
-            raise MalformedSdp(f"longer than {MAX_BYTES} bytes", "body")
-        lines = data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        if len(lines) > MAX_LINES:
-            raise MalformedSdp(f"more than {MAX_LINES} lines", "body")
-        if lines[0].strip() != "v=0":
-            raise MalformedSdp("does not begin with v=0", "line 1")
-        for number, line in enumerate(lines[1:], start=2):
-            if line.strip():
-                self._line(line, f"line {number}")
-        if self._origin is None:
-            raise MalformedSdp("no o= line", "body")
-        media = tuple(
-            Media(stream.kind, stream.port, stream.protocol, stream.formats, connection, tuple(attributes))
-            for stream, connection, attributes in self._media
-        )
-        return SessionDescription(self._origin, self._connection, media, tuple(self._attributes))
+    def __init__(self, media: Media) -> None:
+        self.media = media
+        self.connection: str | None = None
+        self.attributes: list[Attribute] = []
 
-    def _line(self, line: str, where: str) -> None:
-        kind, equals, value = line[:1], line[1:2], line[2:].strip()
-        if equals != "=":
-            raise MalformedSdp("not of the form x=…", where)
-        if kind == "a":
-            self._attribute(value)
-        elif kind == "c":
-            self._connect(_host(value, where))
-        elif kind == "m":
-            if len(self._media) == MAX_MEDIA:
+    def whole(self) -> Media:
+        media = self.media
+        return Media(media.kind, media.port, media.protocol, media.formats, self.connection, tuple(self.attributes))
+
+
+def _parse(data: bytes) -> SessionDescription:
+    """Collect the lines: the session's part first, then a part for each stream."""
+    if len(data) > MAX_BYTES:
+        raise MalformedSdp(f"longer than {MAX_BYTES} bytes", "body")
+    lines = data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(lines) > MAX_LINES:
+        raise MalformedSdp(f"more than {MAX_LINES} lines", "body")
+    if lines[0].strip() != "v=0":
+        raise MalformedSdp("does not begin with v=0", "line 1")
+    origin: Origin | None = None
+    connection: str | None = None
+    session: list[Attribute] = []
+    attributes = session
+    streams: list[_Stream] = []
+    for number, line in enumerate(lines):
+        kind, value = line[:2], line[2:].strip()
+        if kind == "a=":
+            name, colon, text = value.partition(":")
+            attributes.append((name, text if colon else None))
+        elif kind == "c=":
+            host = _host(value, f"line {number + 1}")
+            if streams:
+                streams[-1].connection = host
+            else:
+                connection = host
+        elif kind == "m=":
+            where = f"line {number + 1}"
+            if len(streams) == MAX_MEDIA:
                 raise MalformedSdp(f"more than {MAX_MEDIA} streams", where)
-            self._media.append((Media.parse(value, where), None, []))
-        elif kind == "o":
-            self._origin = Origin.parse(value, where)
-        elif kind not in _IGNORED:
-            raise MalformedSdp(f"an unknown line {kind!r}", where)
-
-    def _attribute(self, value: str) -> None:
-        name, colon, text = value.partition(":")
-        attribute = (name, text if colon else None)
-        (self._media[-1][2] if self._media else self._attributes).append(attribute)
-
-    def _connect(self, host: str) -> None:
-        if self._media:
-            media, _, attributes = self._media[-1]
-            self._media[-1] = (media, host, attributes)
-        else:
-            self._connection = host
+            streams.append(_Stream(Media.parse(value, where)))
+            attributes = streams[-1].attributes
+        elif kind == "o=":
+            origin = Origin.parse(value, f"line {number + 1}")
+        elif number and kind not in _IGNORED and line.strip():
+            problem = f"an unknown line {kind[0]!r}" if kind[1:] == "=" else "not of the form x=…"
+            raise MalformedSdp(problem, f"line {number + 1}")
+    if origin is None:
+        raise MalformedSdp("no o= line", "body")
+    return SessionDescription(origin, connection, tuple(stream.whole() for stream in streams), tuple(session))
 
 
 def _host(text: str, where: str) -> str:

@@ -64,6 +64,8 @@ class HeaderLines:
     def get_all(self, name: str) -> list[str]:
         """Values of all lines of a header, in order."""
         key = known_key(name) or header_key(name)
+        if key not in self._keys:
+            return []
         return [self._value(index) for index, found in enumerate(self._keys) if found == key]
 
     def tokens(self, name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +28,11 @@ from kobza.sip.uri import HOST_PATTERN, MAX_PORT, SipUri, checked_ipv6
 
 __all__ = ["MAX_CSEQ", "AuthParams", "CSeq", "NameAddr", "Reason", "Via", "parse_auth", "parse_name_addr_list"]
 
+REMEMBERED = 4096
+"""Values kept of each kind. The messages of a call repeat From, To, Contact and, in responses, Via: reading one
+costs fifty times as much as finding it again."""
+REMEMBERED_LENGTH = 256
+"""Characters of a value that is worth keeping: nobody can fill the memory with long ones."""
 MAX_CSEQ = 2**31 - 1
 """RFC 3261 8.1.1.5."""
 
@@ -50,6 +56,10 @@ class NameAddr(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str, where: str = "name-addr") -> NameAddr:
         """Read `"Name" <uri>;params` or `uri;params`; in the latter form the parameters are the header's (20.10)."""
+        return _known_name_addr(text, where) if len(text) <= REMEMBERED_LENGTH else cls._read(text, where)
+
+    @classmethod
+    def _read(cls, text: str, where: str) -> NameAddr:
         text = text.strip()
         found = _NAME_ADDR.match(text)
         if found is not None:
@@ -98,6 +108,10 @@ class Via(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str, where: str = "Via header") -> Via:
         """Read one value, e.g. `SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport`."""
+        return _known_via(text, where) if len(text) <= REMEMBERED_LENGTH else cls._read(text, where)
+
+    @classmethod
+    def _read(cls, text: str, where: str) -> Via:
         found = _VIA.match(text)
         if found is None:
             raise MalformedMessage(f"not a Via: {shorten(text)}", where)
@@ -158,6 +172,10 @@ class CSeq(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str, where: str = "CSeq header") -> CSeq:
         """Read `1 INVITE`; leading zeros are allowed, 2**31 and more is not."""
+        return _known_cseq(text, where) if len(text) <= REMEMBERED_LENGTH else cls._read(text, where)
+
+    @classmethod
+    def _read(cls, text: str, where: str) -> CSeq:
         found = _CSEQ.fullmatch(text)
         if found is None:
             raise MalformedMessage(f"not a CSeq: {shorten(text)}", where)
@@ -202,3 +220,8 @@ def parse_name_addr_list(text: str, where: str = "name-addr list") -> list[NameA
     if "," not in text:
         return [NameAddr.parse(text, where)]
     return [NameAddr.parse(element, where) for element in split_list(text, where)]
+
+
+_known_name_addr = lru_cache(REMEMBERED)(NameAddr._read)  # noqa: SLF001 - all of one module
+_known_via = lru_cache(REMEMBERED)(Via._read)  # noqa: SLF001
+_known_cseq = lru_cache(REMEMBERED)(CSeq._read)  # noqa: SLF001
