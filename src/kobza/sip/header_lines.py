@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import cast
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.field_names import header_key, known_key
@@ -12,13 +14,19 @@ MAX_HEADERS = 256
 """Header lines in one message. A call through ten proxies has 40; the longest torture message (RFC 4475 longreq) 60."""
 
 
-def split_keys(lines: list[str]) -> list[str] | None:
-    """Keys of raw header lines; None when one begins with white space, so that it continues the one before it.
+_NAMES = re.compile(r"\r\n([^:\r\n]*+):")
 
-    MalformedMessage says which line is none.
+
+def split_keys(head: str, lines: list[str]) -> list[str] | None:
+    """Keys of the raw header lines of a head; None when one begins with white space, and continues the one before it.
+
+    `head` is the start line with them. MalformedMessage says which line is none.
     """
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage(f"more than {MAX_HEADERS} header lines", "header", sip_status=513)
+    known = list(map(known_key, _NAMES.findall(head)))
+    if len(known) == len(lines) and None not in known:
+        return cast("list[str]", known)
     keys: list[str] = []
     for line in lines:
         name, colon, _ = line.partition(":")

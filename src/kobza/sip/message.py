@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list
+from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list, unfold
 from kobza.sip.header_lines import HeaderLines, split_keys
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
 from kobza.sip.uri import SipUri
@@ -66,6 +66,21 @@ class SipMessage(HeaderLines):
         if via is not None:
             values.insert(0, str(via))
         self._replace_first("Via", ", ".join(values) if values else None)
+
+    def stamp_via(self, host: str, port: int) -> bool:
+        """Write the source into a topmost Via as nearly all phones send it: a bare `;rport`, no `received`, alone.
+
+        Returns False for any other, which `replace_top_via` is for. It does the same and reads nothing: every request
+        gets it.
+        """
+        index = self._keys.index("via")
+        line = self._lines[index]
+        before, found, after = line.partition(";rport")
+        if not found or (after and after[0] != ";") or "," in line or "received" in line or "\n" in line:
+            return False
+        self._lines[index] = f"{before};rport={port}{after.rstrip()};received={host}"
+        self._typed.pop("via", None)
+        return True
 
     @property
     def from_(self) -> NameAddr:
@@ -134,8 +149,8 @@ class SipMessage(HeaderLines):
     def content_type(self) -> str | None:
         """`type/subtype` in lower case without parameters; None when absent."""
         value = self.get("content-type")
-        if value is None:
-            return None
+        if value is None or value == "application/sdp":
+            return value
         main, slash, sub = value.partition(";")[0].partition("/")
         main, sub = main.strip(), sub.strip()
         if not (slash and is_token(main) and is_token(sub)):
@@ -163,9 +178,10 @@ class SipMessage(HeaderLines):
 
     def _mandatory(self, key: str) -> str:
         try:
-            return self._value(self._keys.index(key))
+            value = self._lines[self._keys.index(key)].partition(":")[2]
         except ValueError:
             raise MalformedMessage(f"no {key} header", "header") from None
+        return (unfold(value) if "\n" in value else value).strip()
 
     def _name_addr(self, key: str, where: str) -> NameAddr:
         value: Any = self._typed.get(key)
@@ -316,10 +332,10 @@ def split_message(data: bytes) -> SipRequest | SipResponse:
         head, body = _split_leniently(data)
         lines = head.split("\r\n")
     start = lines.pop(0)
-    keys = split_keys(lines)
+    keys = split_keys(head, lines)
     if keys is None:
         start, *lines = _LINE_BREAK.split(head)
-        keys = split_keys(lines)
+        keys = split_keys(head, lines)
     return _with_start_line(start, keys or [], lines, body)
 
 

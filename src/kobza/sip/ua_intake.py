@@ -161,6 +161,8 @@ def stamp(request: SipRequest, flow: Flow) -> Via:
     wants_rport = via.wants_rport
     if not wants_rport and via.host == host:
         return via
+    if wants_rport and request.stamp_via(host, port):
+        return via
     params = [(name, value) for name, value in via.params if name.lower() not in ("received", "rport")]
     params.append(("received", host))
     if wants_rport:
