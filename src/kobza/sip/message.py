@@ -76,7 +76,7 @@ class SipMessage(HeaderLines):
         index = self._keys.index("via")
         line = self._lines[index]
         before, found, after = line.partition(";rport")
-        if not found or (after and after[0] != ";") or "," in line or "received" in line or "\n" in line:
+        if not found or (after and after[0] != ";") or "," in line or '"' in line or "received" in line or "\n" in line:
             return False
         self._lines[index] = f"{before};rport={port}{after.rstrip()};received={host}"
         self._typed.pop("via", None)
