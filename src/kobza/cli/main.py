@@ -12,6 +12,7 @@ import typer
 
 from kobza.cli import (
     call,
+    compare,
     config,
     dev,
     enterprise,
@@ -52,7 +53,7 @@ Examples:
 )
 for group in (enterprise, token, number, presentation, trunk, webhook, call, record, dev):
     app.add_typer(group.app)
-for module in (init, config, run, history):
+for module in (init, config, run, history, compare):
     module.register(app)
 
 

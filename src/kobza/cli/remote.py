@@ -34,10 +34,11 @@ def connected(
     url: str, token: str, integrator: str | None, *, language: str = "en", keys: bool = True
 ) -> "Iterator[Kobza]":
     """Open a client for one command. `keys`: the server heeds Idempotency-Key. Raises typer.BadParameter."""
-    from kobza.client import Kobza
+    from kobza.client import Kobza, Retries
 
+    retries = Retries(most=2)  # a person waits
     try:
-        client = Kobza(url, token, integrator, language=language, knows_idempotency_keys=keys)
+        client = Kobza(url, token, integrator, language=language, knows_idempotency_keys=keys, retries=retries)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--token" if "token" in str(error) else "--url") from None
     with client:
