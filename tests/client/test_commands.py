@@ -62,6 +62,13 @@ def test_what_each_action_sends(kind: str, method: str, arguments: tuple[str, ..
     assert json.loads(sent) == {"call_control_id": "leg", **body}
 
 
+def test_what_a_command_tells(kind: str) -> None:
+    body = b'{"state":"held","muted":true,"recording":"paused","record_id":"r1"}'
+    with served(Scripted((200, {}, body))) as base:
+        done = Both(kind, base, "T", "I").leg("leg", "record_pause")
+    assert (done.state, done.muted, done.recording, done.record_id) == ("held", True, "paused", "r1")
+
+
 def test_clip(kobza: Both, world: World) -> None:
     assert kobza.clip(ALICE) == Clip("0671111111", None, False, None)
     until = datetime.fromtimestamp(world.at + 3600, UTC)

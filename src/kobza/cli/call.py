@@ -211,7 +211,14 @@ def watch(
 def _act(action: str, leg: str, url: str, token: str, integrator: str, as_json: bool, *arguments: str) -> None:
     with connected(url, token, integrator) as kobza:
         done = getattr(kobza.call(leg), action)(*arguments)
-    document = {"call_control_id": done.call_control_id, "action": done.action, "state": done.state}
+    document = {
+        "call_control_id": done.call_control_id,
+        "action": done.action,
+        "state": done.state,
+        "muted": done.muted,
+        "recording": done.recording,
+        "record_id": done.record_id,
+    }
     emit(document, as_json=as_json, title="Done")
 
 

@@ -291,7 +291,7 @@ class AsyncCall:
         return await self._control("unmute")
 
     async def dtmf(self, digits: str) -> Controlled:
-        """Send tones to the other side: 0 to 9, *, #, A to D."""
+        """Send tones to the other side: 0 to 9, *, #, A to D; a comma is a pause of a second."""
         return await self._control("dtmf", digits=digits)
 
     async def transfer(self, destination: str) -> Controlled:

@@ -287,7 +287,7 @@ class Call:
         return self._control("unmute")
 
     def dtmf(self, digits: str) -> Controlled:
-        """Send tones to the other side: 0 to 9, *, #, A to D."""
+        """Send tones to the other side: 0 to 9, *, #, A to D; a comma is a pause of a second."""
         return self._control("dtmf", digits=digits)
 
     def transfer(self, destination: str) -> Controlled:

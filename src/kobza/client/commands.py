@@ -9,7 +9,7 @@ from msgspec import UNSET
 from kobza.client.account import Account
 from kobza.client.effects import Operation
 from kobza.client.exchange import exchange, fmc_request
-from kobza.client.fields import Fields, decode, decode_fields
+from kobza.client.fields import decode_fields
 from kobza.client.models import Clip, Controlled, Dnd, Originated, Phone, read_clip, read_dnd, read_phone
 from kobza.client.wall import write_until
 
@@ -46,11 +46,17 @@ def control(account: Account, call_control_id: str, action: str, **more: str) ->
     """Act on a live call; the answer comes after the phone's own."""
     body = {"call_control_id": call_control_id, "action": action, **more}
     answer = yield from exchange(account, fmc_request(account, "POST", "/v1/callcontrol", body=body))
-    state = None
-    if answer.body.strip():  # the operator's service promises no body
-        told = decode(answer.body, "the answer of callcontrol")
-        state = Fields(told, "the answer of callcontrol").text_or_none("state") if isinstance(told, dict) else None
-    return Controlled(call_control_id, action, state)
+    if not answer.body.strip():  # the operator's service promises no body
+        return Controlled(call_control_id, action, None)
+    fields = decode_fields(answer.body, "the answer of callcontrol")
+    return Controlled(
+        call_control_id,
+        action,
+        fields.text_or_none("state"),
+        fields.flag_or_none("muted"),
+        fields.text_or_none("recording"),
+        fields.text_or_none("record_id"),
+    )
 
 
 def get_clip(account: Account, number: str) -> Operation[Clip]:

@@ -191,7 +191,12 @@ class Controlled:
     call_control_id: str
     action: str
     state: str | None
-    """The leg's state now, when the server says it: alerting, established, held or finished."""
+    """The leg's state now: alerting, established, held or finished. None, as all that follows, when a server says
+    nothing of it."""
+    muted: bool | None = None
+    recording: str | None = None
+    """Of your recording of this call: on, paused or stopped."""
+    record_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
