@@ -34,7 +34,7 @@ class Asked:
     bom: bool
 
 
-async def check(request: Request, context: ApiContext) -> Asked:
+async def check(request: Request, context: ApiContext, extension: Extension) -> Asked:
     """Check a request in the contract's order: presence, token, syntax, range. The first failure is raised."""
     query = Query(request)
     token = query.required("token")
@@ -47,7 +47,7 @@ async def check(request: Request, context: ApiContext) -> Asked:
         ownership=query.switch("ownership"),
         direction=query.switch("direction"),
     )
-    bom = query.switch("bom")
+    bom = extension == "csv" and query.switch("bom")
     interval = callstat_interval(from_text, to_text, context.now())
     return Asked(caller.enterprise_id, interval, shown, bom)
 
@@ -56,7 +56,7 @@ def _responder(extension: Extension) -> Any:
     async def callstat(request: Request) -> Response:
         """Answer one request."""
         context = context_of(request)
-        asked = await check(request, context)
+        asked = await check(request, context, extension)
 
         interval = asked.interval
         job = CallstatJob(asked.enterprise_id, interval.from_ms, interval.to_ms, extension, asked.shown, bom=asked.bom)

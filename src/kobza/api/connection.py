@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import struct
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,6 +16,9 @@ STALLED_AFTER: Final = 60.0
 """Seconds without a byte taken after which a client is given up."""
 _LOOKS: Final = 4
 """How often it is looked at in that time."""
+
+_RESET: Final = struct.pack("ii", 1, 0)
+"""The option SO_LINGER that makes closing a reset."""
 
 
 class Connection(HttpToolsProtocol):
@@ -69,4 +73,7 @@ class Connection(HttpToolsProtocol):
             return
         logger.info("gave up a client that took nothing for %d s", STALLED_AFTER)
         self._look = None
+        plain = self.transport.get_extra_info("socket")
+        if plain is not None:  # else the kernel would go on offering what it holds
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()

@@ -90,8 +90,9 @@ def callstat_interval(from_text: str | None, to_text: str | None, now: float) ->
     if wall_from is not None and wall_from < oldest:
         raise IntervalError("from must not be older than 30 days.", parameter="from")
     if wall_to is not None:
-        # In the first pass of a repeated hour the second one is still to come: the clock on the wall decides.
-        if first_moment(wall_to) > now:
+        # In the first pass of a repeated hour the second one is still to come, and in the hour after a skipped one the
+        # times that were skipped mean some that are: what is past on the wall is past.
+        if wall_to > wall_now and first_moment(wall_to) > now:
             raise IntervalError("to must not be in the future.", parameter="to")
         if wall_to < oldest:
             raise IntervalError("to must not be older than 30 days.", parameter="to")
@@ -106,7 +107,7 @@ def history_interval(from_text: str | None, to_text: str | None, now: float) -> 
     """
     wall_from, wall_to = _parse_ends(from_text, to_text)
     wall_now = wall_of(now)
-    if wall_to is not None and first_moment(wall_to) > now:
+    if wall_to is not None and wall_to > wall_now and first_moment(wall_to) > now:
         wall_to = wall_now
     start, end = _complete(wall_from, wall_to, wall_now, datetime.min)  # noqa: DTZ901 - wall times are naive
     return _interval(start, end, now, longest=HISTORY_SPAN)
