@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.sandbox.reading import FIELDS, MAX_BYTES, Fields, InvalidScenario, fields_of, read_scenario
+from kobza.sandbox.fields import MAX_BYTES, Fields, InvalidScenario, fields_of
+from kobza.sandbox.reading import FIELDS, read_scenario
 from kobza.sandbox.ready import ready_made
-from kobza.sandbox.scenario import Hold, Scenario, Start, Then, Who
+from kobza.sandbox.scenario import Digits, Hold, Scenario, Start, Then, Transfer, Who
 
 OWN = ("+380671230001", "+380671230002")
 BASE = "caller: 0671230001\ncalled: 0671230002\n"
@@ -26,7 +27,9 @@ hold:
     after: 1
     for: 2
   - {by: called, after: 5, for: 0.5}
-media_stops_after: 18
+dtmf:
+  - {by: caller, after: 3, digits: "12#"}
+transfer: {by: caller, after: 6, to: 0671230002, ring_for: 3}
 devices: 1
 dnd: false
 registered: true
@@ -52,7 +55,8 @@ def test_every_field_is_read() -> None:
         talk_for=20,
         hang_up=Who.API,
         hold=(Hold(Who.API, 1, 2), Hold(Who.CALLED, 5, 0.5)),
-        media_stops_after=18,
+        dtmf=(Digits(Who.CALLER, 3, "12#"),),
+        transfer=Transfer(Who.CALLER, 6, "+380671230002", 3),
         expect={"cause": 16, "states": ("alerting", "established", "finished")},
     )
 
@@ -124,6 +128,17 @@ def test_a_ready_made_one_is_changed_by_what_is_given() -> None:
         ("caller: 0501112233\ncalled: 0671230001\nstart: originate", "line 3: start: originate needs a caller"),
         ("caller: 0671230001\ncalled: 0501112233\ndnd: true", "line 3: dnd: is for a called number of the enterprise"),
         ("caller: 0671230001\ncalled: 0501112233\nthen: clear", "line 3: then: clear rejects at the called number"),
+        (BASE + "media_stops_after: soon", "line 3: media_stops_after: expected seconds"),
+        (BASE + "dtmf:\n  - {digits: 12x}", "line 4: dtmf[1].digits: expected 1 to 32 of 0 to 9, *, #, A to D"),
+        (BASE + "dtmf:\n  - {after: 1}", "line 4: dtmf[1].digits: expected 1 to 32"),
+        (BASE + "dtmf:\n  - {by: api, digits: 1}", "line 3: dtmf: by is caller or called"),
+        (BASE + "dtmf:\n  - {by: caller, digits: 1, after: 5}", "line 3: dtmf: comes later than talk_for"),
+        (BASE + "transfer: {after: 1}", "line 3: transfer.to: is missing"),
+        (BASE + "transfer: {to: 0671230001}", "line 3: transfer: to takes part in the call already"),
+        (BASE + "transfer: {to: 0501112233, by: api}", "line 3: transfer: by is caller or called"),
+        (BASE + "transfer: {to: 0501112233, after: 3}", "line 3: transfer: is answered later than talk_for"),
+        (BASE + "transfer: {to: 0501112233}\nmedia_stops_after: 4", "line 3: transfer: goes not with media_stops"),
+        (BASE + "transfer: {to: 0501112233}\nhold: [{after: 1, for: 3}]", "line 3: transfer: comes after all holds"),
         (BASE + "faults:\n  - {next: 2}", "line 4: faults[1].fault: is missing: delay, duplicate, error, timeout"),
         (BASE + "faults:\n  - {fault: late}", "line 4: faults[1].fault: expected delay, duplicate, error"),
         (BASE + "faults:\n  - {fault: delay, status: 500}", "line 4: faults[1].status: goes with fault: error"),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kobza.sandbox.reading import FIELDS, Fields, scenario_of
+from kobza.sandbox.fields import Fields
+from kobza.sandbox.reading import FIELDS, scenario_of
 from kobza.sandbox.ready import ready_made
 from kobza.sandbox.scenario import Then, expected
 from tests.sandbox.conftest import Running, sandbox

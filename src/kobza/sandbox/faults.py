@@ -98,7 +98,7 @@ class Faults:
         """Return the fault that a delivery of a state meets."""
         between = frozenset((str(state.get("state_owner")), str(state.get("phone_number"))))
         for one in self._waiting:
-            if one.numbers and one.numbers != between:
+            if one.numbers and not between <= one.numbers:
                 continue
             if one.fault.state is not None and one.fault.state != state.get("state_type"):
                 continue

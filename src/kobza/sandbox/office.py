@@ -1,16 +1,18 @@
 """The sandbox's enterprise as scenarios use it: commands to its calls, and what its books say of them."""
 
 import asyncio
-from typing import Any, Literal, cast
+from typing import Any, Final
 
 import msgspec
 
 from kobza.net.clock import Clock
-from kobza.pbx.commands import Commands
+from kobza.pbx.commands import Commands, ControlAction
 from kobza.store import Store, calls, events
 from kobza.store.calls import HistoryRow
 
-NEWEST = 50
+LOOK: Final = 0.02
+"""Seconds of the wall between two looks for a call."""
+NEWEST: Final = 50
 """Calls looked at to find one whose id nobody saw: it was refused before it was one."""
 
 
@@ -27,10 +29,24 @@ class LiveOffice:
         """Begin a click2dial call; return call_id. Raises KobzaError."""
         return (await self._commands.originate(self.enterprise_id, caller, called)).call_id
 
-    async def control(self, call_control_id: str, action: str) -> None:
+    async def control(
+        self, call_control_id: str, action: ControlAction, *, digits: str = "", destination: str = ""
+    ) -> None:
         """Act on a leg. Raises KobzaError."""
-        wanted = cast("Literal['clear', 'hold', 'unhold']", action)
-        await self._commands.control(self.enterprise_id, call_control_id, wanted)
+        await self._commands.control(
+            self.enterprise_id, call_control_id, action, digits=digits, destination=destination
+        )
+
+    async def leg(self, number: str, other: str, within: float) -> str:
+        """Return the call_control_id of a number in its call with another, or that of the other if it has none.
+
+        Raises TimeoutError when there is no such call within so many seconds of the wall.
+        """
+        async with asyncio.timeout(within):
+            while (found := self.live(number, other)) is None:  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(LOOK)
+        legs = found[1]
+        return legs.get(number) or legs[other]
 
     async def set_dnd(self, number: str, on: bool) -> None:
         """Switch Do Not Disturb. Raises NotFoundError."""

@@ -3,41 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import Final, Protocol
+from typing import Final
 
 from kobza.call.causes import ANSWERED_ELSEWHERE
 from kobza.net.clock import Clock
 from kobza.phone.call import Answering, CallFailed, CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
+from kobza.sandbox.office import LiveOffice
 from kobza.sandbox.phones import SandboxPhones
-from kobza.sandbox.scenario import ORIGINATOR_PICKS_UP, Hold, Scenario, Start, Then, Who, aimed
+from kobza.sandbox.scenario import ORIGINATOR_PICKS_UP, Scenario, Start, Then, aimed
+from kobza.sandbox.talk import STEP, Side, Sides, Talk
 
 WAITS_FOR_CALL: Final = 120.0
 """Seconds of the wall that `start: wait` waits for the system under test to make its call."""
-STEP: Final = 10.0
-"""Seconds of the wall that anything may take which needs none."""
 LOOK: Final = 0.02
 """Seconds of the wall between two looks for something nobody announces."""
-
-
-class Office(Protocol):
-    """What a scenario needs of the server: `kobza.sandbox.office.LiveOffice` fulfils it."""
-
-    async def originate(self, caller: str, called: str) -> str:
-        """Begin a click2dial call; return call_id. Raises KobzaError."""
-        ...
-
-    async def control(self, call_control_id: str, action: str) -> None:
-        """Act on a leg. Raises KobzaError."""
-        ...
-
-    async def set_dnd(self, number: str, on: bool) -> None:
-        """Switch Do Not Disturb."""
-        ...
-
-    def live(self, caller: str, called: str) -> tuple[str, dict[str, str]] | None:
-        """Return call_id, and by owner call_control_id, of the call between two numbers that is on, if there is one."""
-        ...
 
 
 class Play:
@@ -48,7 +28,7 @@ class Play:
         scenario: Scenario,
         *,
         phones: SandboxPhones,
-        office: Office,
+        office: LiveOffice,
         clock: Clock,
         ring_timeout: float,
         media_timeout: float,
@@ -63,9 +43,9 @@ class Play:
         self._media_timeout = media_timeout
         self._say = say
         self._found = found
-        self._legs: dict[str, str] = {}
         self._caller: asyncio.Future[PhoneCall] = asyncio.get_running_loop().create_future()
         self._called: asyncio.Future[PhoneCall] = asyncio.get_running_loop().create_future()
+        self._transferred: asyncio.Future[PhoneCall] = asyncio.get_running_loop().create_future()
         self._others: list[PhoneCall] = []
         self.troubles: list[str] = []
         """What did not go as asked and is in no record of the call."""
@@ -96,7 +76,10 @@ class Play:
             device: SoftPhone = await self._phones.another(called)
             device.answering = self._ring_along
             afterwards.push_async_callback(device.close)
-        for number, plan in ((called, self._take), (caller, self._pick_up)):
+        plans = {called: self._take, caller: self._pick_up}
+        if scenario.transfer is not None:
+            plans[scenario.transfer.to] = self._take_transfer
+        for number, plan in plans.items():
             self._phones.plans[number] = plan
             afterwards.callback(self._phones.plans.pop, number, None)
 
@@ -117,6 +100,14 @@ class Play:
             return Answering(0, 486)
         self._caller.set_result(call)
         return Answering(aimed(ORIGINATOR_PICKS_UP))
+
+    def _take_transfer(self, call: PhoneCall) -> Answering:
+        """Decide for the phone that a transfer rings."""
+        transfer = self._scenario.transfer
+        if self._transferred.done() or transfer is None:
+            return Answering(0, 486)
+        self._transferred.set_result(call)
+        return Answering(aimed(transfer.ring_for))
 
     def _ring_along(self, call: PhoneCall) -> Answering:
         self._others.append(call)
@@ -154,10 +145,11 @@ class Play:
         if scenario.then in (Then.CANCEL, Then.CLEAR):
             await self._rings()
             await self._sleep(aimed(scenario.ring_for))
-            await self._end(Who.CALLER if scenario.then is Then.CANCEL else Who.API)
+            if self._called.result().state is not CallState.ENDED:
+                await self._give_up()
         elif scenario.then is Then.ANSWER:
             await called.established(self._wall(scenario.ring_for))
-            await self._talk(called)
+            await self._talk(called).run()
 
     async def _until_called(self) -> PhoneCall | None:
         """Wait until the called phone has the call; None when the caller's ends before, which the records then show."""
@@ -176,58 +168,35 @@ class Play:
         if self._scenario.start is Start.DIAL:
             await caller.ringing(self._wall(0))
 
-    async def _talk(self, called: PhoneCall) -> None:
-        scenario = self._scenario
-        begin = called.answered_at or self._clock.now()
-        self._say("both talk")
-        for hold in scenario.hold:
-            await self._sleep_until(begin + hold.after)
-            await self._hold(hold, begin)
-        if scenario.media_stops_after is not None:
-            await self._sleep_until(begin + scenario.media_stops_after)
-            for call in (called, self._caller.result()):
-                call.voice.sends = False
-            self._say("both fall silent")
-            await called.ended(self._wall(self._media_timeout))
-            return
-        await self._sleep_until(begin + aimed(scenario.talk_for))
-        await self._end(scenario.hang_up)
+    def _talk(self, called: PhoneCall) -> Talk:
+        caller_number, called_number = self._scenario.numbers
+        return Talk(
+            self._scenario,
+            Sides(Side(caller_number, self._caller.result()), Side(called_number, called)),
+            office=self._office,
+            clock=self._clock,
+            media_timeout=self._media_timeout,
+            transferred=self._transferred,
+            say=self._say,
+            complain=self.troubles.append,
+        )
 
-    async def _hold(self, hold: Hold, begin: float) -> None:
-        if self._called.result().state is CallState.ENDED:
-            return
-        await self._tell(hold.by, "hold")
-        self._say(f"held by the {_name(hold.by)}")
-        await self._sleep_until(begin + hold.after + hold.seconds)
-        if self._called.result().state is CallState.ENDED:
-            return
-        await self._tell(hold.by, "unhold")
-        self._say(f"resumed by the {_name(hold.by)}")
-
-    async def _tell(self, who: Who, action: str) -> None:
-        if who is Who.API:
-            await self._office.control(await self._control_id(), action)
-            return
-        call = (self._caller if who is Who.CALLER else self._called).result()
-        await (call.hold(STEP) if action == "hold" else call.resume(STEP))
-
-    async def _end(self, who: Who) -> None:
-        if self._called.result().state is CallState.ENDED:
-            return
-        self._say(f"the {_name(who)} ends it")
-        if who is Who.API:
-            # A call that rings is rejected where it rings.
-            ringing = self._scenario.then is Then.CLEAR
-            await self._office.control(await self._control_id(called_first=ringing), "clear")
+    async def _give_up(self) -> None:
+        """End the call while it rings: the caller does, or the API where it rings."""
+        caller, called = self._scenario.numbers
+        if self._scenario.then is Then.CANCEL:
+            self._say("the caller gives up")
+            self._caller.result().hang_up()
         else:
-            (self._caller if who is Who.CALLER else self._called).result().hang_up()
+            self._say("the API rejects it")
+            await self._office.control(await self._office.leg(called, caller, STEP), "clear")
 
     # its end
 
     async def _ended(self) -> None:
         """Wait until every phone has seen the end."""
         longest = self._ring_timeout if self._scenario.then is Then.NO_ANSWER else 0
-        for waiting in (self._caller, self._called):
+        for waiting in (self._caller, self._called, self._transferred):
             if waiting.done():
                 await waiting.result().ended(self._wall(longest))
         for call in self._others:
@@ -238,7 +207,7 @@ class Play:
 
     def _hang_up(self) -> None:
         """Leave no call behind, whatever happened."""
-        for waiting in (self._caller, self._called):
+        for waiting in (self._caller, self._called, self._transferred):
             if not waiting.done():
                 waiting.cancel()
             elif waiting.result().state is not CallState.ENDED:
@@ -251,16 +220,7 @@ class Play:
         """Look for the call among those that are on, until it is found."""
         while (found := self._office.live(*self._scenario.numbers)) is None:  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(LOOK)
-        call_id, self._legs = found
-        self._found(call_id)
-
-    async def _control_id(self, *, called_first: bool = False) -> str:
-        """Return the leg that the API acts on: the caller's, if it is the enterprise's, or the called one's first."""
-        async with asyncio.timeout(STEP):
-            while not self._legs:  # noqa: ASYNC110 - nothing announces it
-                await asyncio.sleep(LOOK)
-        numbers = reversed(self._scenario.numbers) if called_first else self._scenario.numbers
-        return next(self._legs[number] for number in numbers if number in self._legs)
+        self._found(found[0])
 
     async def _within(self, what: "Awaitable[PhoneCall]", seconds: float) -> PhoneCall:
         async with asyncio.timeout(self._wall(seconds)):
@@ -278,7 +238,3 @@ class Play:
     def _wall(self, seconds: float) -> float:
         """Return how long to wait, on the wall, for what should take so many seconds of the clock."""
         return seconds / self._clock.speed + STEP
-
-
-def _name(who: Who) -> str:
-    return "API" if who is Who.API else who.value

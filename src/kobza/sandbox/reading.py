@@ -1,26 +1,19 @@
-"""Reads scenarios: YAML or JSON to values, every problem with its line and what would be right."""
+"""Reads scenarios and faults: what the fields are, what they may hold, and what contradicts itself."""
 
-import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
-import yaml
-
-from kobza.call.errors import Fault as Whose
-from kobza.call.errors import KobzaError, NumberError
-from kobza.call.numbers import normalize
 from kobza.sandbox.faults import Fault, Kind
-from kobza.sandbox.scenario import Hold, Scenario, Start, Then, Who
+from kobza.sandbox.fields import Fields, InvalidScenario, fields_of
+from kobza.sandbox.scenario import Digits, Hold, Scenario, Start, Then, Transfer, Who
 
-MAX_BYTES: Final = 16 * 1024
-"""A scenario is some 20 lines; reading YAML in Python takes 10 ms of the loop for each KiB of the worst."""
-MAX_DEPTH: Final = 4
 MAX_RING: Final = 300
 MAX_TALK: Final = 4 * 3600
 MAX_HOLDS: Final = 20
+MAX_DIGITS: Final = 32
+MAX_PRESSES: Final = 20
+_DIGITS: Final = re.compile(rf"[0-9*#A-D]{{1,{MAX_DIGITS}}}")
 MAX_DEVICES: Final = 4
 STATES: Final = ("alerting", "established", "finished")
 FIELDS: Final = (
@@ -36,6 +29,8 @@ FIELDS: Final = (
     "talk_for",
     "hang_up",
     "hold",
+    "dtmf",
+    "transfer",
     "media_stops_after",
     "dnd",
     "registered",
@@ -47,186 +42,6 @@ FAULT_FIELDS: Final = ("fault", "next", "seconds", "status", "delivered", "state
 MAX_SCENARIO_FAULTS: Final = 20
 MAX_NEXT: Final = 1000
 MAX_DELAY: Final = 24 * 3600
-_DECIMAL: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
-_WHOLE: Final = re.compile(r"[0-9]{1,6}")
-Choice = TypeVar("Choice", Start, Then, Who, Kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong. `line` counts from 1; None: it is no line's fault, such as a field that is missing."""
-
-    line: int | None
-    field: str
-    text: str
-
-    def __str__(self) -> str:
-        where = "" if self.line is None else f"line {self.line}: "
-        return f"{where}{self.field}: {self.text}" if self.field else f"{where}{self.text}"
-
-
-class InvalidScenario(KobzaError):
-    """A text that is no scenario; `problems` has each thing that is wrong with it."""
-
-    code = "invalid_scenario"
-    http_status = 400
-    fault = Whose.CALLER
-
-    def __init__(self, problems: Collection[Problem]) -> None:
-        self.problems = tuple(problems)
-        first = self.problems[0]
-        super().__init__("; ".join(map(str, self.problems)), parameter=first.field or None)
-
-
-class Entry(NamedTuple):
-    """A field's value, not read yet, and the line it stands on; None for a file of ours."""
-
-    line: int | None
-    node: yaml.Node
-
-
-class Fields:
-    """The fields of one mapping. Getters note what is wrong and return their default: so all problems are found."""
-
-    def __init__(
-        self, entries: Mapping[str, Entry], problems: list[Problem], path: str = "", line: int | None = None
-    ) -> None:
-        """`path` is where the mapping is, with a dot behind; `line` where it begins, told for what is missing in it."""
-        self.entries = dict(entries)
-        self._line = line
-        self.problems = problems
-        self._path = path
-
-    def over(self, below: "Fields") -> "Fields":
-        """Return these fields on top of others, which are taken where there is none of the name here."""
-        return Fields({**below.entries, **self.entries}, self.problems, self._path)
-
-    def known(self, names: Collection[str]) -> None:
-        """Note every field that is none of these."""
-        for name in self.entries:
-            if name not in names:
-                close = get_close_matches(name, names, n=1)
-                hint = f"; did you mean {close[0]}?" if close else f"; the fields are {', '.join(names)}"
-                self.wrong(name, f"there is no such field{hint}")
-
-    def wrong(self, name: str, text: str) -> None:
-        """Note that a field is wrong."""
-        entry = self.entries.get(name)
-        self.problems.append(Problem(self._line if entry is None else entry.line, self._path + name, text))
-
-    def has(self, name: str) -> bool:
-        """Tell whether a field is there."""
-        return name in self.entries
-
-    def text(self, name: str, default: str = "", longest: int = 200) -> str:
-        """Return a text of one line."""
-        value = self._scalar(name)
-        if value is None:
-            return default
-        if len(value) > longest or not value.isprintable():
-            self.wrong(name, f"expected a text of one line and at most {longest} characters")
-        return value
-
-    def choice(self, name: str, choices: type[Choice], default: Choice) -> Choice:
-        """Return one of the values of an enumeration."""
-        value = self._scalar(name)
-        if value is None:
-            return default
-        try:
-            return choices(value)
-        except ValueError:
-            self.wrong(name, f"expected {', '.join(choices)}")
-            return default
-
-    def seconds(self, name: str, default: float, most: float, least: float = 0) -> float:
-        """Return a duration."""
-        value = self._scalar(name)
-        if value is None:
-            return default
-        if _DECIMAL.fullmatch(value) is None or not least <= float(value) <= most:
-            self.wrong(name, f"expected seconds from {least:g} to {most:g}")
-            return default
-        return float(value)
-
-    def whole(self, name: str, least: int, most: int) -> int | None:
-        """Return a whole number, None when it is absent."""
-        value = self._scalar(name)
-        if value is None:
-            return None
-        if _WHOLE.fullmatch(value) is None or not least <= int(value) <= most:
-            self.wrong(name, f"expected a whole number from {least} to {most}")
-            return None
-        return int(value)
-
-    def switch(self, name: str, default: bool) -> bool:
-        """Return true or false."""
-        value = self._scalar(name)
-        if value is None:
-            return default
-        if value not in ("true", "false"):
-            self.wrong(name, "expected true or false")
-        return value == "true"
-
-    def number(self, name: str) -> str:
-        """Return a telephone number in its stored form; it must be there."""
-        value = self._scalar(name)
-        if value is None:
-            if name not in self.entries:
-                self.wrong(name, "is missing: a number of the enterprise, or another, which is then outside")
-            return ""
-        try:
-            return normalize(value)
-        except NumberError as error:
-            self.wrong(name, error.detail[:1].lower() + error.detail[1:].rstrip("."))
-            return ""
-
-    def words(self, name: str, choices: Collection[str], most: int = 20) -> tuple[str, ...] | None:
-        """Return a list of words, None when it is absent."""
-        nodes = self._sequence(name, most)
-        if nodes is None:
-            return None
-        values = tuple(node.value if isinstance(node, yaml.ScalarNode) else "" for node in nodes)
-        if any(value not in choices for value in values):
-            self.wrong(name, f"expected a list of {', '.join(choices)}")
-        return values
-
-    def mappings(self, name: str, most: int) -> "Iterator[Fields]":
-        """Yield the mappings of a list."""
-        for place, node in enumerate(self._sequence(name, most) or (), start=1):
-            inner = f"{self._path}{name}[{place}]."
-            if isinstance(node, yaml.MappingNode):
-                yield Fields(_entries(node, self.problems, inner), self.problems, inner, _line(node))
-            else:
-                self.problems.append(Problem(_line(node), inner.rstrip("."), "expected fields with values"))
-
-    def mapping(self, name: str) -> "Fields | None":
-        """Return the mapping in a field, None when it is absent."""
-        entry = self.entries.get(name)
-        if entry is None:
-            return None
-        if not isinstance(entry.node, yaml.MappingNode):
-            self.wrong(name, "expected fields with values")
-            return None
-        inner = f"{self._path}{name}."
-        return Fields(_entries(entry.node, self.problems, inner), self.problems, inner)
-
-    def _scalar(self, name: str) -> str | None:
-        entry = self.entries.get(name)
-        if entry is None:
-            return None
-        if not isinstance(entry.node, yaml.ScalarNode) or not entry.node.value:
-            self.wrong(name, "expected one value")
-            return None
-        return str(entry.node.value)
-
-    def _sequence(self, name: str, most: int) -> list[yaml.Node] | None:
-        entry = self.entries.get(name)
-        if entry is None:
-            return None
-        if not isinstance(entry.node, yaml.SequenceNode) or len(entry.node.value) > most:
-            self.wrong(name, f"expected a list of at most {most}")
-            return None
-        return list(entry.node.value)
 
 
 def read_scenario(
@@ -263,6 +78,8 @@ def scenario_of(fields: Fields, own: Collection[str]) -> Scenario:
         talk_for=fields.seconds("talk_for", 5, MAX_TALK, 1),
         hang_up=fields.choice("hang_up", Who, Who.CALLER),
         hold=tuple(_holds(fields)),
+        dtmf=tuple(_digits(fields)),
+        transfer=_transfer(fields),
         media_stops_after=fields.seconds("media_stops_after", 0, MAX_TALK) if fields.has("media_stops_after") else None,
         dnd=fields.switch("dnd", False),
         registered=fields.switch("registered", True),
@@ -318,6 +135,24 @@ def _holds(fields: Fields) -> Iterator[Hold]:
         yield Hold(by, one.seconds("after", 1, MAX_TALK), one.seconds("for", 1, MAX_TALK))
 
 
+def _digits(fields: Fields) -> Iterator[Digits]:
+    for one in fields.mappings("dtmf", MAX_PRESSES):
+        one.known(("by", "after", "digits"))
+        digits = one.text("digits", longest=MAX_DIGITS)
+        if _DIGITS.fullmatch(digits) is None:
+            one.wrong("digits", f"expected 1 to {MAX_DIGITS} of 0 to 9, *, #, A to D")
+        yield Digits(one.choice("by", Who, Who.CALLER), one.seconds("after", 1, MAX_TALK), digits)
+
+
+def _transfer(fields: Fields) -> Transfer | None:
+    inner = fields.mapping("transfer")
+    if inner is None:
+        return None
+    inner.known(("by", "after", "to", "ring_for"))
+    by, after = inner.choice("by", Who, Who.CALLED), inner.seconds("after", 1, MAX_TALK)
+    return Transfer(by, after, inner.number("to"), inner.seconds("ring_for", 2, MAX_RING))
+
+
 def _expect(fields: Fields) -> dict[str, int | str | tuple[str, ...]]:
     inner = fields.mapping("expect")
     if inner is None:
@@ -357,7 +192,7 @@ def _check_together(scenario: Scenario, fields: Fields, own: Collection[str]) ->
             if fields.has(name):
                 fields.wrong(name, "goes with then: reject or busy")
     if scenario.then is not Then.ANSWER:
-        for name in ("talk_for", "hang_up", "hold", "media_stops_after"):
+        for name in ("talk_for", "hang_up", "hold", "dtmf", "transfer", "media_stops_after"):
             if fields.has(name):
                 fields.wrong(name, "goes with then: answer")
     if scenario.then is Then.CLEAR and not inside_called:
@@ -373,77 +208,27 @@ def _check_together(scenario: Scenario, fields: Fields, own: Collection[str]) ->
         end = hold.after + hold.seconds
     if end > scenario.talk_for:
         fields.wrong("hold", f"ends {end:g} s after the answer, later than talk_for")
+    _check_commands(scenario, fields, own)
 
 
-def fields_of(body: bytes) -> Fields:
-    """Read the fields of a text. Raises InvalidScenario for what is neither YAML nor JSON, or no mapping."""
-    if len(body) > MAX_BYTES:
-        raise InvalidScenario([Problem(None, "", f"the scenario is longer than {MAX_BYTES} bytes")])
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidScenario([Problem(None, "", "the scenario is not UTF-8")]) from None
-    if text.lstrip().startswith("{") and _is_json(text):
-        text = text.replace("\t", " ")  # within a string JSON has none, and YAML takes none around it
-    try:
-        _check_events(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise InvalidScenario([_syntax(error, text)]) from None
-    if not isinstance(node, yaml.MappingNode):
-        raise InvalidScenario([Problem(1, "", "expected fields with values, such as caller: 0671230001")])
-    problems: list[Problem] = []
-    return Fields(_entries(node, problems, ""), problems)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _check_events(text: str) -> None:
-    """Refuse what could grow or nest without end, before anything is built of it."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise InvalidScenario([Problem(_row(event.start_mark), "", "references (*name) are not taken")])
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise InvalidScenario([Problem(_row(event.start_mark), "", "is nested too deep")])
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _syntax(error: yaml.YAMLError, text: str) -> Problem:
-    if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        return Problem(_row(mark), "", f"is neither YAML nor JSON: {error.problem or error.context}")
-    position = getattr(error, "position", None)
-    line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
-    return Problem(line, "", "has a character that YAML does not take")
-
-
-def _entries(node: yaml.MappingNode, problems: list[Problem], path: str) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            problems.append(Problem(_line(key), path.rstrip("."), "expected a name before the colon"))
-            continue
-        name = str(key.value)
-        if name in found:
-            problems.append(Problem(_line(key), path + name, "is given twice"))
-        found[name] = Entry(_line(key), value)
-    return found
-
-
-def _line(node: yaml.Node) -> int:
-    return _row(node.start_mark) or 1
-
-
-def _row(mark: Any) -> int | None:
-    """Return the line of a mark, from 1. The library's two kinds of marks have no common type."""
-    return None if mark is None else int(mark.line) + 1
+def _check_commands(scenario: Scenario, fields: Fields, own: Collection[str]) -> None:
+    """Note what the API could not do."""
+    sides = {Who.CALLER: scenario.caller, Who.CALLED: scenario.called}
+    for digits in scenario.dtmf:
+        if sides.get(digits.by) not in own:
+            fields.wrong("dtmf", "by is caller or called, and must be the enterprise's: the API presses its keys")
+        if digits.after >= scenario.talk_for:
+            fields.wrong("dtmf", "comes later than talk_for")
+    transfer = scenario.transfer
+    if transfer is None:
+        return
+    if sides.get(transfer.by) not in own:
+        fields.wrong("transfer", "by is caller or called, and must be the enterprise's: the API acts on its leg")
+    if transfer.to in scenario.numbers:
+        fields.wrong("transfer", "to takes part in the call already")
+    if transfer.after + transfer.ring_for >= scenario.talk_for:
+        fields.wrong("transfer", "is answered later than talk_for")
+    if any(hold.after + hold.seconds > transfer.after for hold in scenario.hold):
+        fields.wrong("transfer", "comes after all holds have ended")
+    if scenario.media_stops_after is not None:
+        fields.wrong("transfer", "goes not with media_stops_after")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-from kobza.sandbox.reading import Entry, Fields, fields_of
+from kobza.sandbox.fields import Entry, Fields, fields_of
 
 
 class ReadyMade:

@@ -15,7 +15,8 @@ from kobza.api.query import Query, limited_body
 from kobza.call.durations import rfc3339, to_ms
 from kobza.net.clock import Clock
 from kobza.sandbox.faults import Faults
-from kobza.sandbox.reading import fields_of, read_fault, read_scenario
+from kobza.sandbox.fields import fields_of
+from kobza.sandbox.reading import read_fault, read_scenario
 from kobza.sandbox.ready import ReadyMade
 from kobza.sandbox.runs import AT_ONCE, KEPT, Runs
 from kobza.sandbox.state_relay import StateRelay

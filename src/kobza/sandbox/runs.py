@@ -125,13 +125,13 @@ class Runs:
         if len(running) >= AT_ONCE:
             raise TooManyRuns(f"{AT_ONCE} scenarios are running, as many as may: wait for one, or DELETE one.")
         for run in running:
-            for number in scenario.numbers:
-                if number in run.scenario.numbers:
+            for number in scenario.everybody:
+                if number in run.scenario.everybody:
                     raise NumberInUse(
                         f"{national(number)} takes part in run {run.id}: wait for its end, or take another number.",
-                        parameter="caller" if number == scenario.caller else "called",
+                        parameter=_place(scenario, number),
                     )
-        between = [national(number) for number in scenario.numbers]
+        between = [national(number) for number in scenario.everybody]
         self._faults.drop(between)  # what is left of an earlier run's
         self._faults.add(scenario.faults, between)
         if len(self._runs) >= KEPT:
@@ -247,3 +247,9 @@ class Runs:
 
     def _expected(self, scenario: Scenario) -> Expected:
         return expected(scenario, ring_timeout=self._ring_timeout, media_timeout=self._media_timeout)
+
+
+def _place(scenario: Scenario, number: str) -> str:
+    """Return the field that names a number."""
+    places = {scenario.called: "called", scenario.caller: "caller"}
+    return places.get(number, "transfer")

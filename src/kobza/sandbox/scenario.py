@@ -65,6 +65,25 @@ class Hold:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """DTMF that one side sends `after` so many seconds of talk, through the API."""
+
+    by: Who
+    after: float
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A blind transfer through the API: the one who transfers leaves, and `to`, E.164, rings and answers."""
+
+    by: Who
+    after: float
+    to: str
+    ring_for: float = 2.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One call as it is asked for. Numbers are E.164 or short codes; durations seconds of the sandbox's clock."""
@@ -82,6 +101,8 @@ class Scenario:
     talk_for: float = 5.0
     hang_up: Who = Who.CALLER
     hold: tuple[Hold, ...] = ()
+    dtmf: tuple[Digits, ...] = ()
+    transfer: Transfer | None = None
     media_stops_after: float | None = None
     """Seconds of talk after which neither phone sends a packet; the server ends the call after `media_timeout`."""
     dnd: bool = False
@@ -97,8 +118,13 @@ class Scenario:
 
     @property
     def numbers(self) -> tuple[str, str]:
-        """Both sides."""
+        """Caller and called."""
         return self.caller, self.called
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Whoever takes part at some time."""
+        return self.numbers if self.transfer is None else (*self.numbers, self.transfer.to)
 
     @property
     def answered(self) -> bool:
@@ -170,4 +196,4 @@ def _derived(scenario: Scenario, ring_timeout: float, media_timeout: float) -> E
 
 def owners(scenario: Scenario, own: Collection[str]) -> tuple[str, ...]:
     """Return the numbers of the enterprise that are told of the call."""
-    return tuple(number for number in scenario.numbers if number in own)
+    return tuple(number for number in scenario.everybody if number in own)
