@@ -84,3 +84,20 @@ def test_an_accelerated_clock_stands_on_a_steady_one_by_default() -> None:
     clock = AcceleratedClock(1000)
     first = clock.now()
     assert clock.now() >= first
+
+
+def test_an_accelerated_clock_stands_where_something_is_to_be_done() -> None:
+    time = FakeTime()
+    clock = AcceleratedClock(10, steady=lambda: time.monotonic)
+    begin = clock.now()
+    with clock.standing_at(begin + 5):
+        time.pass_by(0.25)
+        assert clock.now() == begin + 2.5
+        time.pass_by(9)
+        assert clock.now() == begin + 5
+        with clock.standing_at(begin + 3):  # too late for that: it stands where it is
+            time.pass_by(9)
+            assert clock.now() == begin + 5
+    assert clock.now() == begin + 5
+    time.pass_by(0.5)
+    assert clock.now() == begin + 10

@@ -1,4 +1,4 @@
-"""A sandbox as a program meets it: a process of its own, one for the tests of a file, at thirty times the pace."""
+"""A sandbox as a program meets it: a process of its own, one for the tests of a file, at the greatest pace."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 from tests.support.ports import free_ports
 
 KOBZA = str(Path(sys.executable).with_name("kobza"))
-SPEED = 30
+SPEED = 60
 
 
 class Running:

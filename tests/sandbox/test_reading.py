@@ -128,6 +128,7 @@ def test_a_ready_made_one_is_changed_by_what_is_given() -> None:
         ("caller: 0501112233\ncalled: 0671230001\nstart: originate", "line 3: start: originate needs a caller"),
         ("caller: 0671230001\ncalled: 0501112233\ndnd: true", "line 3: dnd: is for a called number of the enterprise"),
         ("caller: 0671230001\ncalled: 0501112233\nthen: clear", "line 3: then: clear rejects at the called number"),
+        (BASE + "then: busy\ndevices: 2", "line 4: devices: goes not with a rejection"),
         (BASE + "media_stops_after: soon", "line 3: media_stops_after: expected seconds"),
         (BASE + "dtmf:\n  - {digits: 12x}", "line 4: dtmf[1].digits: expected 1 to 32 of 0 to 9, *, #, A to D"),
         (BASE + "dtmf:\n  - {after: 1}", "line 4: dtmf[1].digits: expected 1 to 32"),

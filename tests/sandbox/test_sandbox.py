@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from kobza.sandbox.runs import AT_ONCE
-from tests.sandbox.conftest import KOBZA, Running, sandbox
+from tests.sandbox.conftest import KOBZA, SPEED, Running, sandbox
 from tests.support.ports import free_ports
 
 LONG = {"caller": "0671230001", "called": "0671230002", "talk_for": 3000}
@@ -32,7 +32,7 @@ def until(running: Running, run_id: str, step: str) -> None:
 def test_it_says_where_it_is(running: Running) -> None:
     assert {"http", "sip", "enterprise_id", "fmc_token", "integrator_id", "numbers"} == set(running.ready)
     about = running.http.get("/sandbox").json()
-    assert about["speed"] == 30
+    assert about["speed"] == SPEED
     assert {key: about[key] for key in running.ready} == running.ready
     statuses = {phone["status"] for phone in running.fmc("phonestatus").json()["phones"]}
     assert statuses == {"available"}
@@ -46,7 +46,7 @@ def test_ten_minutes_of_talk_pass_in_seconds_and_are_ten_minutes_in_every_book(r
     steps = {step["what"]: datetime.fromisoformat(step["at"]) for step in run["steps"]}
     talk = steps["the caller ends it"] - steps["both talk"]
     assert abs(talk.total_seconds() - 600) < 2
-    # The recording is as long as the talk, also when the packets are thirty times as far apart.
+    # The recording is as long as the talk, also when the packets are sixty times as far apart.
     since = datetime.now(ZoneInfo("Europe/Kyiv")) - timedelta(hours=1)
     calls = running.fmc("callhistory", **{"from": f"{since:%Y-%m-%dT%H:%M:%S}"}).json()["calls"]
     record_id = next(call["record_id"] for call in calls if call["call_id"] == run["call_id"])

@@ -17,7 +17,7 @@ from kobza.app.demo_office import PEOPLE, Office, open_office, put_line
 from kobza.app.server import Server, ServerError
 from kobza.config.settings import LOOPBACK, Settings, store_place
 from kobza.media.plane import MediaError
-from kobza.net.clock import AcceleratedClock, Clock, SteadyClock
+from kobza.net.clock import AcceleratedClock
 from kobza.phone.registration import RegistrationFailed
 from kobza.sandbox.faults import Faults
 from kobza.sandbox.office import LiveOffice
@@ -87,7 +87,7 @@ class Sandbox:
         self._settings = settings.model_copy(update={"webhook_allow": allowed})
         self._count = count
         self._webhook = webhook
-        self._clock: Clock = SteadyClock() if speed == 1 else AcceleratedClock(speed)
+        self._clock = AcceleratedClock(speed)
         self._stack = AsyncExitStack()
         self.server: Server | None = None
         self.ready: dict[str, Any] = {}

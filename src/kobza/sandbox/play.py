@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 from kobza.call.causes import ANSWERED_ELSEWHERE
-from kobza.net.clock import Clock
+from kobza.net.clock import AcceleratedClock
 from kobza.phone.call import Answering, CallFailed, CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.sandbox.office import LiveOffice
 from kobza.sandbox.phones import SandboxPhones
 from kobza.sandbox.scenario import ORIGINATOR_PICKS_UP, Scenario, Start, Then, aimed
-from kobza.sandbox.talk import STEP, Side, Sides, Talk
+from kobza.sandbox.talk import STEP, Side, Sides, Talk, sleep_until
 
 WAITS_FOR_CALL: Final = 120.0
 """Seconds of the wall that `start: wait` waits for the system under test to make its call."""
@@ -29,7 +29,7 @@ class Play:
         *,
         phones: SandboxPhones,
         office: LiveOffice,
-        clock: Clock,
+        clock: AcceleratedClock,
         ring_timeout: float,
         media_timeout: float,
         say: Callable[[str], None],
@@ -88,11 +88,9 @@ class Play:
         if self._called.done():
             return Answering(0, 486)
         self._called.set_result(call)
-        scenario = self._scenario
-        if scenario.rejection is not None:
-            status, cause = scenario.rejection
-            return Answering(aimed(scenario.ring_for), status, cause)
-        return Answering(aimed(scenario.ring_for) if scenario.then is Then.ANSWER else None)
+        if self._scenario.rejection is not None and not self._scenario.ring_for:
+            return Answering(0, *self._scenario.rejection)
+        return Answering(None)
 
     def _pick_up(self, call: PhoneCall) -> Answering:
         """Decide for the caller's phone, which rings first when the API makes the call."""
@@ -141,15 +139,35 @@ class Play:
         called = await self._until_called()
         if called is None:
             return
-        self._say("the called phone rings" if scenario.rejection is None or scenario.ring_for else "the call arrives")
-        if scenario.then in (Then.CANCEL, Then.CLEAR):
-            await self._rings()
-            await self._sleep(aimed(scenario.ring_for))
-            if self._called.result().state is not CallState.ENDED:
-                await self._give_up()
-        elif scenario.then is Then.ANSWER:
-            await called.established(self._wall(scenario.ring_for))
+        if scenario.rejection is not None and not scenario.ring_for:
+            self._say("the call arrives and is rejected")
+            return
+        self._say("the called phone rings")
+        if scenario.then is Then.NO_ANSWER:
+            return
+        await self._rings()
+        enough = self._clock.now() + aimed(scenario.ring_for)
+        with self._clock.standing_at(enough):
+            await sleep_until(self._clock, enough, called)
+            if called.state is CallState.ENDED:
+                return
+            await self._react(called)
+        if scenario.then is Then.ANSWER:
             await self._talk(called).run()
+
+    async def _react(self, called: PhoneCall) -> None:
+        """Do what ends the ringing, and see it done."""
+        rejection = self._scenario.rejection
+        if rejection is not None:
+            self._say("the called phone rejects")
+            called.reject(*rejection)
+            await self._caller.result().ended(STEP)
+        elif self._scenario.then is Then.ANSWER:
+            called.answer()
+            await called.established(STEP)
+        else:
+            await self._give_up()
+            await called.ended(STEP)
 
     async def _until_called(self) -> PhoneCall | None:
         """Wait until the called phone has the call; None when the caller's ends before, which the records then show."""
@@ -225,15 +243,6 @@ class Play:
     async def _within(self, what: "Awaitable[PhoneCall]", seconds: float) -> PhoneCall:
         async with asyncio.timeout(self._wall(seconds)):
             return await what
-
-    async def _sleep(self, seconds: float) -> None:
-        await self._sleep_until(self._clock.now() + seconds)
-
-    async def _sleep_until(self, moment: float) -> None:
-        """Wait until a moment of the clock, or until the called phone's call is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, moment - self._clock.now()) / self._clock.speed):
-                await self._called.result().ended(float("inf"))
 
     def _wall(self, seconds: float) -> float:
         """Return how long to wait, on the wall, for what should take so many seconds of the clock."""

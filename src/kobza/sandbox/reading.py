@@ -187,6 +187,8 @@ def _check_together(scenario: Scenario, fields: Fields, own: Collection[str]) ->
     ):
         if given and not inside_called:
             fields.wrong(name, "is for a called number of the enterprise")
+    if scenario.devices > 1 and scenario.rejection is not None:
+        fields.wrong("devices", "goes not with a rejection: the other phones would ring on")
     if scenario.then not in (Then.BUSY, Then.REJECT):
         for name in ("status", "cause"):
             if fields.has(name):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kobza.call.durations import rfc3339, to_ms
 from kobza.call.errors import Fault, KobzaError, NotFoundError
 from kobza.call.numbers import national
-from kobza.net.clock import Clock
+from kobza.net.clock import AcceleratedClock
 from kobza.phone.call import CallFailed
 from kobza.phone.registration import RegistrationFailed
 from kobza.sandbox.faults import Faults
@@ -103,7 +103,7 @@ class Runs:
         self,
         phones: SandboxPhones,
         office: LiveOffice,
-        clock: Clock,
+        clock: AcceleratedClock,
         *,
         ring_timeout: float,
         media_timeout: float,

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
-from kobza.net.clock import Clock
+from kobza.net.clock import AcceleratedClock
 from kobza.phone.call import CallFailed, CallState, PhoneCall
 from kobza.sandbox.office import LiveOffice
 from kobza.sandbox.scenario import Digits, Hold, Scenario, Transfer, Who, aimed
@@ -17,6 +17,14 @@ STEP: Final = 10.0
 DIGIT_SECONDS: Final = 2.0
 """Seconds of the wall that a digit may take; they are as long as they are, whatever the clock."""
 Act = Callable[[], Awaitable[None]]
+
+
+class Timed(NamedTuple):
+    """Something to do `after` so many seconds of talk. Meanwhile the clock stands, unless it takes time by itself."""
+
+    after: float
+    act: Act
+    at_once: bool = True
 
 
 @dataclass(slots=True)
@@ -57,7 +65,7 @@ class Talk:
         sides: Sides,
         *,
         office: LiveOffice,
-        clock: Clock,
+        clock: AcceleratedClock,
         media_timeout: float,
         transferred: "asyncio.Future[PhoneCall]",
         say: Callable[[str], None],
@@ -76,25 +84,26 @@ class Talk:
         """Do all of it in its time. What comes after an early end is left out. Raises CallFailed, KobzaError."""
         begin = self._sides.called.call.answered_at or self._clock.now()
         self._say("both talk")
-        for after, act in sorted(self._acts(), key=lambda one: one[0]):
-            await self._sleep_until(begin + after)
-            if self._sides.ended:
-                return
-            await act()
+        for after, act, at_once in sorted(self._acts(), key=lambda one: one.after):
+            with self._clock.standing_at(begin + after) if at_once else nullcontext():
+                await sleep_until(self._clock, begin + after, self._sides.called.call)
+                if self._sides.ended:
+                    return
+                await act()
 
-    def _acts(self) -> Iterator[tuple[float, Act]]:
+    def _acts(self) -> Iterator[Timed]:
         scenario = self._scenario
         for hold in scenario.hold:
-            yield hold.after, partial(self._hold, hold)
-            yield hold.after + hold.seconds, partial(self._resume, hold)
+            yield Timed(hold.after, partial(self._hold, hold))
+            yield Timed(hold.after + hold.seconds, partial(self._resume, hold))
         for digits in scenario.dtmf:
-            yield digits.after, partial(self._press, digits)
+            yield Timed(digits.after, partial(self._press, digits), at_once=False)
         if scenario.transfer is not None:
-            yield scenario.transfer.after, partial(self._transfer, scenario.transfer)
+            yield Timed(scenario.transfer.after, partial(self._transfer, scenario.transfer), at_once=False)
         if scenario.media_stops_after is not None:
-            yield scenario.media_stops_after, self._fall_silent
+            yield Timed(scenario.media_stops_after, self._fall_silent, at_once=False)
         else:
-            yield aimed(scenario.talk_for), self._end
+            yield Timed(aimed(scenario.talk_for), self._end)
 
     async def _hold(self, hold: Hold) -> None:
         if hold.by is Who.API:
@@ -147,16 +156,21 @@ class Talk:
         else:
             with suppress(CallFailed):
                 self._sides.of(who).call.hang_up()
+        for side in (self._sides.caller, self._sides.called):
+            await side.call.ended(STEP)
 
     async def _leg(self, who: Who = Who.CALLER) -> str:
         """Return the leg of a person, or that of the other side when only that is the enterprise's."""
         return await self._office.leg(self._sides.of(who).number, self._sides.across(who).number, STEP)
 
-    async def _sleep_until(self, moment: float) -> None:
-        """Wait until a moment of the clock, or until the call is over."""
+
+async def sleep_until(clock: AcceleratedClock, moment: float, call: PhoneCall) -> None:
+    """Wait until a moment of the clock, or until a call is over."""
+    while (left := moment - clock.now()) > 0:
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, moment - self._clock.now()) / self._clock.speed):
-                await self._sides.called.call.ended(float("inf"))
+            async with asyncio.timeout(left / clock.speed):
+                await call.ended(float("inf"))
+                return
 
 
 def named(who: Who) -> str:
