@@ -1,5 +1,6 @@
 """Commands: whom a call can be made to, and the listing of phones. Calls themselves are made in tests/interop."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from kobza.call.errors import (
     OriginatorUnreachableError,
     PresentationNotAllowedError,
 )
+from kobza.pbx import commands as commands_module
 from kobza.pbx.admission import Admission
 from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.commands import Commands
@@ -88,6 +90,19 @@ async def test_what_keeps_a_call_from_being_made(
     with pytest.raises(error) as raised:
         await office.commands.originate(office.own, originator, destination)
     assert raised.value.parameter == parameter
+
+
+async def test_a_call_that_the_store_does_not_take_is_ended(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's part is a journal that is stuck: it never says that the call is written."""
+    ended: list[int] = []
+    call = SimpleNamespace(terminate=lambda cause, _: ended.append(cause))
+    live = SimpleNamespace(call_id="c", caller_leg_id="l", call=call)
+    switch = SimpleNamespace(originate=lambda **_: live, feed=lambda _, enter: enter())
+    monkeypatch.setattr(office.commands, "_switch", switch)
+    monkeypatch.setattr(commands_module, "STORE_SECONDS", 0.01)
+    with pytest.raises(KobzaError) as raised:
+        await office.commands.originate(office.own, ANNA, OUTSIDE)
+    assert (raised.value.code, raised.value.http_status, ended) == ("unavailable", 503, [41])
 
 
 async def test_an_originator_in_a_call_is_busy(office: Office) -> None:

@@ -90,7 +90,7 @@ class Trunk:
     """First digits of the numbers that go out here, in any spelling (`044`, `38044`, `+38044`); None: all of them."""
     transport: Literal["UDP", "TCP"] = "UDP"
     trusted: bool = True
-    """Whether the other end belongs to the trust domain of RFC 3325: P-Asserted-Identity is sent to it and believed."""
+    """Whether the other end belongs to the trust domain of RFC 3325: it is told in P-Asserted-Identity who calls."""
 
     def match(self, number: str) -> int:
         """Return how many characters of a normalized number the prefix covers, or -1 when it does not match."""

@@ -36,7 +36,7 @@ def add(
         bool,
         typer.Option(
             "--untrusted",
-            help="Outside the trust domain of RFC 3325: who calls is neither asserted to it nor believed.",
+            help="Outside the trust domain of RFC 3325: it learns what the called may see, no more.",
         ),
     ] = False,
     data: DataOption = None,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, Literal
 
 from kobza.call.actions import SideName
+from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.controls import RecordCommand
 from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import (
@@ -33,7 +34,7 @@ from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall, LiveLeg
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.switch import Switch
-from kobza.store import NotInStore, NotPresentable, Store, numbers
+from kobza.store import NotInStore, NotPresentable, Store, address_book, numbers
 from kobza.store.entries import Entry, KeyUsed, LegPromised
 
 ControlAction = Literal["clear", "hold", "unhold", "mute", "unmute", "dtmf", "transfer"] | RecordCommand
@@ -44,6 +45,8 @@ NO_ROUTE: Final = {
     503: "The trunk to the destination cannot be reached.",
 }
 """Why no call goes to a number, by the SIP status that a phone would get."""
+STORE_SECONDS: Final = 15.0
+"""How long a click2dial request waits for the store; a full load keeps it waiting for some seconds at most."""
 KEY_SECONDS: Final = 24 * 3600.0
 """For how long an idempotency key counts (contract, section 3)."""
 
@@ -107,6 +110,8 @@ class Commands:
         idempotency `key` is stored in one commit with the call, for `KEY_SECONDS`, with the `fingerprint` of the
         request: a call that is in the store has used it, and one that is not has not.
 
+        The originator's phones show the destination, with its name in the enterprise's address book.
+
         A destination that is not to be disturbed, or has no phone registered, is no error here: where it is, is found
         out when the originator has answered.
 
@@ -115,6 +120,7 @@ class Commands:
                 number that is not the enterprise's, KobzaError 503 when the store takes no new calls.
 
         """
+        name = await asyncio.to_thread(self._name_of, enterprise_id, destination)
         now = self._now()
         subscriber = self._subscriber(enterprise_id, originator)
         if self._presence.is_busy(subscriber.number):
@@ -144,7 +150,7 @@ class Commands:
                 dialled=destination,
                 originator_targets=devices,
                 find_destination=partial(self._admission.find, destination, caller),
-                shown={"caller": Identity(callee.number, callee.display_name, False), "callee": identity},
+                shown={"caller": Identity(callee.number, name, restricted=False), "callee": identity},
                 timeout=timeout,
                 client_state=client_state,
                 promised=promised,
@@ -155,7 +161,14 @@ class Commands:
                 "The server takes no new calls at the moment.", code="unavailable", http_status=503
             ) from None
         originated = Originated(live.call_id, live.caller_leg_id)
-        await stored.wait()
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await stored.wait()
+        except TimeoutError:
+            self._switch.feed(live, lambda: live.call.terminate(TEMPORARY_FAILURE, self._now()))
+            raise KobzaError(
+                "The store did not take the call in time; it was ended.", code="unavailable", http_status=503
+            ) from None
         return originated
 
     async def control(
@@ -279,6 +292,12 @@ class Commands:
     def live_calls(self, enterprise_id: str) -> list[LiveLeg]:
         """Return the legs of the enterprise's numbers that are in a call now."""
         return [leg for live in self._switch for leg in live.legs_of(enterprise_id) if leg.state != FINISHED]
+
+    def _name_of(self, enterprise_id: str, number: str) -> str:
+        """Return what an enterprise's address book calls a number, its own numbers included; blocks."""
+        with self._store.read() as conn:
+            entry = address_book.find(conn, enterprise_id, number)
+        return "" if entry is None else entry.name
 
     def _find(self, destination: str, caller: Party, now: float) -> Sequence[Target] | Refused:
         """Return where a destination is, or that it is not to be disturbed.
