@@ -1,12 +1,16 @@
 """What a token may do, from where, how often: one test for each rule, against the application as it is served."""
 
+import asyncio
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kobza.api.addresses import guessing_key
 from kobza.api.rate_limits import Rate, Rates
@@ -243,6 +247,32 @@ async def test_the_integrator_is_read_after_the_token(
     assert_problem(answer, status, code, "integrator_id")
     wrong = await client.get(f"{FMC}/phonestatus", params=parameters, headers={"authorization": "Bearer x"})
     assert_problem(wrong, 403, "forbidden", "token")
+
+
+HEADERS = st.lists(
+    st.sampled_from(["Bearer", "bearer", " ", "=", ",", "\t", "0" * 64, "Basic", "~", "\xe9", "a", "\x00"]), max_size=8
+).map("".join) | st.text(st.characters(max_codepoint=255), max_size=100)
+
+
+def test_whatever_the_header_holds_it_is_401_or_403(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    @settings(max_examples=200, deadline=None)
+    @given(values=st.lists(HEADERS, max_size=3), integrator=st.text(max_size=20))
+    def check(values: list[str], integrator: str) -> None:
+        async def ask() -> httpx.Response:
+            async with world.client() as client:
+                headers = [(b"authorization", value.encode("latin-1")) for value in values]
+                return await client.get(f"{FMC}/clip", params={"integrator_id": integrator}, headers=headers)
+
+        answer = asyncio.run(ask())
+        assert answer.status_code in (401, 403, 429)
+        assert (answer.status_code == 401) is ("www-authenticate" in answer.headers)
+        if len(values) != 1:
+            assert answer.status_code == 401
+
+    check()
+    world.close()
 
 
 # Addresses

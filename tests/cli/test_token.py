@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kobza.cli.moments import parse_end
 from kobza.store import STORE_FILE, Store, tokens
@@ -171,6 +173,16 @@ def test_an_enterprise_without_valid_tokens_has_an_empty_list(kobza: Kobza, ente
 )
 def test_ends_are_read(text: str, end: str) -> None:
     assert parse_end(text, NOW) == int(datetime.fromisoformat(end).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[0-9]{1,6}[mhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}", fullmatch=True))
+def test_whatever_is_written_is_an_end_or_a_value_error(text: str) -> None:
+    refusal = "expected a time from now"
+    try:
+        parse_end(text, NOW)
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal.startswith("expected a time from now")
 
 
 @pytest.mark.parametrize("text", ["", "90", "1y", "-1d", "2027-02-30", "2027-1-1", "tomorrow", "9999-12-31", "٣d"])

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kobza.store import NotInStore, Store, TokenRefused, driver, enterprises, meta, tokens
 from kobza.store.ids import hash_token
@@ -208,6 +210,19 @@ def test_networks_are_read(texts: list[str], expected: tuple[str, ...]) -> None:
 def test_what_is_no_network_is_named(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"expected an address or a network such as 192\.0\.2\.7"):
         parse_networks(["10.0.0.0/8", wrong])
+
+
+@given(st.lists(st.text(max_size=20) | st.from_regex(r"[0-9a-f:.]{1,20}/[0-9]{1,3}", fullmatch=True), max_size=5))
+def test_whatever_is_written_is_networks_or_a_value_error(texts: list[str]) -> None:
+    try:
+        found = parse_networks(texts)
+    except ValueError as error:
+        refusal = str(error)
+        found = ()
+    else:
+        refusal = ""
+    assert "\n" not in refusal
+    assert parse_networks(map(str, found)) == found
 
 
 def test_a_token_has_a_bound_of_networks() -> None:

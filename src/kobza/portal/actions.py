@@ -7,6 +7,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from kobza.api.addresses import client_address, guessing_key
 from kobza.api.fmc.webhook import check_endpoint
 from kobza.api.languages import LANGUAGE_COOKIE
 from kobza.api.problems import ApiError
@@ -40,8 +41,7 @@ class SignIn:
         if not from_here(request):
             return self._show(request, target, error="error_stale", status=403)
         now = portal.context.now()
-        address = request.client.host if request.client is not None else ""
-        keys = (f"login {login[:255]}", f"address {address}")
+        keys = (f"login {login[:255]}", f"address {guessing_key(client_address(request))}")
         if not portal.guesses.allows(keys, now):
             return self._show(request, target, login=login, error="too_many_guesses", status=429)
         user = await portal.context.read(lambda conn: users.find(conn, login))

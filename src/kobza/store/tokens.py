@@ -7,6 +7,7 @@ memory is old; a note of a last use is no change.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final, Literal, NamedTuple
 
@@ -272,11 +273,25 @@ def _ended_by(moment: int) -> ColumnElement[bool]:
 
 
 def _of(row: Any) -> Token:
-    fields = row._asdict()
-    fields["scopes"] = frozenset(Scope(word) for word in fields["scopes"].split())
-    fields["networks"] = tuple(ip_network(word) for word in fields["networks"].split())
-    return Token(**fields)
+    values: list[Any] = list(row)
+    values[_SCOPES], values[_NETWORKS] = _scopes(values[_SCOPES]), _networks(values[_NETWORKS])
+    return Token(*values)
 
+
+@lru_cache(maxsize=64)
+def _scopes(words: str) -> frozenset[Scope]:
+    """Read the scopes; kept, because all tokens are read again after each change and most have the same."""
+    return frozenset(Scope(word) for word in words.split())
+
+
+@lru_cache(maxsize=4096)
+def _networks(words: str) -> tuple[Network, ...]:
+    return tuple(ip_network(word) for word in words.split())
+
+
+_SCOPES: Final = 5
+_NETWORKS: Final = 6
+"""Their places in `_token`, whose order is that of the fields of `Token`."""
 
 _token = select(
     tokens.c.token_id,
