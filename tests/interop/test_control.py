@@ -1,8 +1,10 @@
 """callcontrol on calls of real phones: transfer and its outcomes, DTMF, mute, recording on demand."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,11 @@ from kobza.phone.call import CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
 from kobza.sdp.codecs import PCMA
-from kobza.store import STORE_FILE, Store, numbers
+from kobza.store import STORE_FILE, Store, numbers, trunks
 from tests.interop.baresip import baresip
-from tests.interop.conftest import NUMBERS, SinkThread
+from tests.interop.conftest import NUMBERS, RING_TIMEOUT, SinkThread
 from tests.interop.outcome import Ledger
-from tests.interop.server import Server, Site
+from tests.interop.server import Server
 from tests.interop.test_commands import Phones, hears, leg_of, made
 from tests.support.spectrum import dominant_tone, duration, from_pcm16, loudness, needs_sox, read_audio, tones_over_time
 
@@ -135,6 +137,44 @@ async def test_a_transfer_to_a_busy_phone_rings_at_the_one_who_transferred(phone
     assert (row["answered_number"], row["cause"], row["released_by"]) == (D, 16, "caller")
 
 
+@needs_sox()
+async def test_a_transfer_that_nobody_answers_is_taken_back_and_recorded(
+    phones: Phones, ledger: Ledger, tmp_path: Path
+) -> None:
+    """The destination rings longer than silence of a side would be borne: nothing is missed from who is not there."""
+    a, b, c = await phones.at(A, 440), await phones.at(B, 660), await phones.at(C, 880)
+    call = a.dial(B)
+    (await b.incoming()).answer()
+    await hears(call, 660)
+    leg = await leg_of(phones, ledger, B)
+    await control(phones, leg, "transfer", destination=C)
+    ringing = await c.incoming()
+    again = await b.incoming(RING_TIMEOUT + 5)
+    assert (await ringing.ended()).cause == 19
+    await hears(call, 425)
+    again.answer()
+    await hears(call, 660)
+    await hears(again, 440)
+    await asyncio.sleep(1)
+    call.hang_up()
+    states, row = await story(phones, ledger, leg, 4)
+    assert sorted([state["state_type"] for state in told] for told in states.values()) == [
+        ["alerting", "established", "finished"],
+        ["alerting", "established", "finished"],
+        ["alerting", "established", "finished"],
+        ["alerting", "finished"],
+    ]
+    assert {told[-1]["record_id"] for told in states.values()} == {row["record_id"]}
+    path = tmp_path / "record.mp3"
+    path.write_bytes(await asyncio.to_thread(phones.server.recording, row["record_id"]))
+    left, right = (tones_over_time(channel) for channel in read_audio(path))
+    for tones, hz in ((left, 440), (right, 660)):
+        spoken = [tone is not None and abs(tone - hz) < 8 for tone in tones]
+        assert all((*spoken[1:3], *spoken[-4:-1])), tones
+        pauses = [len(list(windows)) for heard, windows in itertools.groupby(spoken) if not heard]
+        assert max(pauses) >= 15, tones  # three seconds and more in which nobody heard anybody
+
+
 async def test_transfers_that_are_refused_leave_the_call_alone(phones: Phones, ledger: Ledger) -> None:
     c, d = await phones.at(C, 440), await phones.at(D, 660)
     call = c.dial(D)
@@ -151,6 +191,14 @@ async def test_transfers_that_are_refused_leave_the_call_alone(phones: Phones, l
     ):
         refused = await control(phones, leg, "transfer", expect=status, destination=destination)
         assert (refused["code"], refused["parameter"]) == (code, "destination")
+    async with without_trunk(phones.server):
+        await dnd(phones, B, "on")
+        try:
+            assert (await control(phones, leg, "transfer", expect=409, destination=B))["code"] == "wrong_state"
+            refused = await control(phones, leg, "transfer", expect=503, destination=OUTSIDE)
+            assert (refused["code"], refused["parameter"]) == ("no_route", "destination")
+        finally:
+            await dnd(phones, B, "off")
     await hears(call, 660)
     call.hang_up()
     (await ledger.call(C, D, owners=(C, D))).has(cause=16, status=200, released_by="caller")
@@ -352,8 +400,15 @@ def told_of_hold(kobza_server: Server, sink: SinkThread) -> Iterator[None]:
     """The integrator wants to hear of hold too, for the calls of one test."""
     endpoint = {"url": sink.url, "token": "remote-token"}
     kobza_server.put("/v1/webhook", {**endpoint, "extended": True})
+    reread(kobza_server)
     yield
     kobza_server.put("/v1/webhook", endpoint)
+    reread(kobza_server)
+
+
+def reread(server: Server) -> None:
+    """Have the server read its directory anew; what was changed in the store before holds when this returns."""
+    server.put("/v1/dnd", {"number": D, "dnd": "off"})
 
 
 async def music(call: PhoneCall, within: float = 6.0) -> None:
@@ -441,31 +496,41 @@ async def test_a_leg_of_somebody_else_and_a_number_without_the_package(phones: P
             assert answer.status_code == 404
             bodies.append(answer.content)
         assert bodies[0] == bodies[1]
-    await set_packages(site, C, {Package.CONVERGENT})
+    await set_packages(phones, C, {Package.CONVERGENT})
     try:
-        async with asyncio.timeout(10):
-            while (refused := await control_any(phones, leg, "hold", "unhold"))["status"] != 403:  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
-        assert refused["code"] == "service_not_enabled"
+        for action in ("hold", "clear", "mute"):
+            assert (await control(phones, leg, action, expect=403))["code"] == "service_not_enabled"
     finally:
-        await set_packages(site, C, {Package.CONVERGENT, Package.API_FMC})
+        await set_packages(phones, C, {Package.CONVERGENT, Package.API_FMC})
     await hears(call, 660)
     call.hang_up()
     await ledger.call(C, D, owners=(C, D))
 
 
-async def control_any(phones: Phones, leg: str, *actions: str) -> dict[str, Any]:
-    """Ask for actions one after the other, whatever comes of it; return the last answer with its status."""
-    answer: dict[str, Any] = {}
-    for action in actions:
-        body = {"call_control_id": leg, "action": action}
-        got = await asyncio.to_thread(phones.server.api.post, "/v1/callcontrol", json=body)
-        answer = {"status": got.status_code, **got.json()}
-    return answer
+async def dnd(phones: Phones, number: str, dnd: str) -> None:
+    """Switch Do Not Disturb."""
+    await asyncio.to_thread(phones.server.put, "/v1/dnd", {"number": number, "dnd": dnd})
 
 
-async def set_packages(site: Site, number: str, packages: set[Package]) -> None:
+@asynccontextmanager
+async def without_trunk(server: Server) -> AsyncIterator[None]:
+    """Take the outside line away for a while."""
+    store = Store.open(server.site.folder / STORE_FILE)
+    try:
+        with store.write() as conn:
+            assert trunks.remove(conn, "gateway")
+        await asyncio.to_thread(reread, server)
+        yield
+    finally:
+        with store.write() as conn:
+            trunks.add(conn, "gateway", "127.0.0.1", server.site.trunk_port)
+        store.close()
+        await asyncio.to_thread(reread, server)
+
+
+async def set_packages(phones: Phones, number: str, packages: set[Package]) -> None:
     """Change a number's packages as the portal does."""
+    site = phones.server.site
 
     def change() -> None:
         store = Store.open(site.folder / STORE_FILE)
@@ -474,5 +539,6 @@ async def set_packages(site: Site, number: str, packages: set[Package]) -> None:
                 numbers.set_packages(conn, site.enterprise["enterprise_id"], f"+38{number}", packages)
         finally:
             store.close()
+        reread(phones.server)
 
     await asyncio.to_thread(change)

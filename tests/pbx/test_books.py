@@ -12,8 +12,10 @@ from kobza.call.events import (
     CallHeld,
     CallRinging,
     CallStarted,
+    CallTransferred,
     Origin,
     RecordingStarted,
+    TransferAnswered,
 )
 from kobza.call.routing import Party
 from kobza.pbx.books import BookKeeper
@@ -115,6 +117,31 @@ async def test_a_call_between_strangers_leaves_no_trace(office: Office) -> None:
     books.write([office.started(Party(OUTSIDE), Party("112"), "trunk"), ENDED])
     await settled(office.journal)
     assert office.rows(CALLS) == []
+
+
+async def test_a_transfer_into_another_enterprise_opens_its_row_too(office: Office) -> None:
+    """Killed in the middle, the next start finds both rows open, and who is still owed an end."""
+    books = office.keeper.open()
+    ours = Party(BOHDAN, office.ours, owner=True)
+    books.write([office.started(callee=ours), RANG, ANSWERED])
+    theirs = Party("+380672000009", office.theirs, owner=True, convergent=True)
+    books.write([CallTransferred("call-1", NOW + 20, "leg-2", 16, "api", "leg-3", theirs, office.caller)])
+    books.write([CallRinging("call-1", NOW + 21, "leg-3")])
+    await settled(office.journal)
+    with office.store.read() as conn:
+        opened = {each.cdr.enterprise_id: each for each in recovery.open_calls(conn)}
+    assert [leg.call_control_id for leg in opened[office.ours].legs] == ["leg-1"]
+    assert [(leg.call_control_id, leg.answered_at) for leg in opened[office.theirs].legs] == [("leg-3", None)]
+    books.write([TransferAnswered("call-1", NOW + 25, "leg-3", theirs.number)])
+    books.write([ENDED])
+    await settled(office.journal)
+    columns = "calling_number, called_number, answered_number, started_at, answered_at, ended_at, direction"
+    rows = office.rows(f"SELECT enterprise_id, {columns} FROM calls")
+    start = int(NOW * 1000)
+    assert sorted(rows, key=lambda row: row[4]) == [
+        (office.ours, ANNA, BOHDAN, theirs.number, start, start + 5000, start + 65_000, "local"),
+        (office.theirs, ANNA, theirs.number, theirs.number, start + 20_000, start + 25_000, start + 65_000, "incoming"),
+    ]
 
 
 async def test_states_are_owed_to_who_listens(office: Office) -> None:
