@@ -1,9 +1,9 @@
 """Measure and print one table: `python -m bench [--quick] [NAME …]`, `make bench ARGS="codec relay"`.
 
-Each name is a module of this folder: `codec`, `signalling_core`, `journal`, `export`, `phonestatus`, `relay`, `calls`,
-`memory`. Without names all of them run, some minutes in all, each in a process of its own, one after the other.
-`python -m bench.NAME` prints one alone with more detail. `--quick` only shows that they run: its figures are worth
-nothing.
+Each name is a module of this folder: `codec`, `signalling_core`, `journal`, `journal_postgres`, `export`,
+`phonestatus`, `relay`, `calls`, `memory`. Without names all of them run, some minutes in all, each in a process of its
+own, one after the other. `python -m bench.NAME` prints one alone with more detail. `--quick` only shows that they run:
+its figures are worth nothing.
 
 The table is Markdown and goes to stdout as it stands in the README between `<!-- bench -->` and `<!-- /bench -->`
 (`--readme FILE` puts it there); what happens meanwhile goes to stderr. `against` is what was measured beside in the
@@ -26,7 +26,17 @@ from pathlib import Path
 
 from bench.rows import Row, Unavailable, markdown, measure_module
 
-NAMES = ("codec", "signalling_core", "journal", "export", "phonestatus", "relay", "calls", "memory")
+NAMES = (
+    "codec",
+    "signalling_core",
+    "journal",
+    "journal_postgres",
+    "export",
+    "phonestatus",
+    "relay",
+    "calls",
+    "memory",
+)
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 

@@ -29,6 +29,7 @@ from kobza.store import journal_rows as rows
 from kobza.store import journal_sql as sql
 from kobza.store.ids import new_id
 from kobza.store.journal import CdrClosed, CdrOpened, CdrUpdated, Entry, StateStored
+from kobza.store.place import Place
 from kobza.webhooks.payload import body
 
 EVENTS_PER_CALL = 6
@@ -104,7 +105,7 @@ class NoJournal:
         pass
 
 
-def running_journal(path: Path) -> Journal:
+def running_journal(path: Place) -> Journal:
     def failed(failure: JournalFailure) -> None:
         raise SystemExit(f"the journal failed: {failure}")
 
@@ -113,7 +114,7 @@ def running_journal(path: Path) -> Journal:
     return journal
 
 
-async def feed(path: Path | None, steps: Sequence[list[Entry]], rate: float, busy: float) -> tuple[float, list[float]]:
+async def feed(path: Place | None, steps: Sequence[list[Entry]], rate: float, busy: float) -> tuple[float, list[float]]:
     """Append at `rate` events/s while the loop is busy for a part of its time; return CPU seconds and waits."""
     waits: list[float] = []
     journal = NoJournal() if path is None else running_journal(path)

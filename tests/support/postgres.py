@@ -63,8 +63,9 @@ def place_of(text: str) -> Place:
 class PostgresServer:
     """A server that runs until `stop`."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
+    def __init__(self, folder: Path, bin_folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
+        self._settings = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
         self._bin = bin_folder
         self._data = folder / "data"
         self._log = folder / "log"
@@ -94,8 +95,17 @@ class PostgresServer:
                     str(self._bin / "postgres"),
                     *("-D", str(self._data), "-p", str(self.port)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}"),
-                    *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"),
-                    *("-c", "max_connections=60", "-c", "lc_messages=C", "-c", "autovacuum_naptime=1h"),
+                    *self._settings,
+                    *(
+                        "-c",
+                        "shared_buffers=32MB",
+                        "-c",
+                        "max_connections=60",
+                        "-c",
+                        "lc_messages=C",
+                        "-c",
+                        "autovacuum_naptime=1h",
+                    ),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -125,6 +135,17 @@ class PostgresServer:
         """Stop it and start it again at the same addresses."""
         self.stop(mode)
         self.start()
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of all processes of the server, those that have ended included."""
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        first = self._process.pid
+        ticks = 0
+        for pid in (first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())):
+            # user, system, and the same of children that ended
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def url(self, database: str, **options: str) -> PostgresUrl:
         """Return the URL of a database over the socket, where the server trusts everybody."""
@@ -166,16 +187,20 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer | None]:
-    """Run a server; None where PostgreSQL is not installed."""
+def postgres_server(parent: Path | None = None, *, durable: bool = False) -> Iterator[PostgresServer | None]:
+    """Run a server in a folder of its own, within a parent; None where PostgreSQL is not installed.
+
+    A durable one waits for the disk, as others do: for measuring. Its parent should be on one, and everybody able to
+    enter it.
+    """
     found = programs()
     if found is None:
         yield None
         return
-    folder = Path(tempfile.mkdtemp(prefix="kobza-pg-"))  # short: a socket's path has at most 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="kobza-pg-", dir=parent))  # short: a socket's path has at most 107 bytes
     server: PostgresServer | None = None
     try:
-        server = PostgresServer(folder, found)
+        server = PostgresServer(folder, found, durable=durable)
         server.start()
         server.execute("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", TEMPLATE)
         Store.create(server.url(TEMPLATE)).close()
