@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -65,6 +66,8 @@ class Figures(NamedTuple):
     what: str
     rows: int
     cpu_us: float
+    database_us: float
+    """Of a database's own processes."""
     reference_us: float
     grown_mib: float
     first_ms: Sequence[float]
@@ -79,15 +82,14 @@ class Result(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A running `kobza serve` and the processes of which figures are taken."""
+    """A running `kobza serve`, of which figures are taken."""
 
     process: asyncio.subprocess.Process
     http: int
     sip: int
-    others: Sequence[int]
 
     def pids(self) -> list[int]:
-        return [*family(self.process.pid), *self.others]
+        return family(self.process.pid)
 
     def cpu(self) -> float:
         return sum(cpu_seconds(pid) for pid in self.pids())
@@ -136,7 +138,8 @@ async def serving(database: Database, data: Path) -> AsyncIterator[Server]:
     command = [str(Path(sys.executable).with_name("kobza")), "serve", "--data", str(data), "--http", f"{HOST}:{http}"]
     command += ["--sip", f"udp:{HOST}:{sip}", "--rtp-host", HOST, "--rtp-ports", f"{rtp.start}-{rtp.stop - 1}"]
     with (data / "serve.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*command, *database.serve_options(data), stdout=log, stderr=log)
+        environment = os.environ | database.environment()
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + START_WITHIN
         while True:
@@ -150,7 +153,7 @@ async def serving(database: Database, data: Path) -> AsyncIterator[Server]:
                 writer.close()
                 break
         await asyncio.sleep(1.0)
-        yield Server(process, http, sip, database.server_pids())
+        yield Server(process, http, sip)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -222,9 +225,9 @@ async def run(database: Database, data: Path, calls: int) -> Result:
         for name, kind, frame, asked in requests(filled):
             watched = Watched(server)
             watching = asyncio.create_task(watched.run())
-            cpu = server.cpu()
+            cpu, of_database = server.cpu(), database.cpu_seconds()
             answer = await client("read", server.http, asked)
-            cpu = server.cpu() - cpu
+            cpu, of_database = server.cpu() - cpu, database.cpu_seconds() - of_database
             watching.cancel()
             first = await client("first", server.http, asked, str(TTFB_TIMES))
             rows = int(str(answer["lines"])) - frame
@@ -238,7 +241,8 @@ async def run(database: Database, data: Path, calls: int) -> Result:
             reference = await asyncio.to_thread(database.export, data, interval)
             waits = [float(wait) * 1000 for wait in first["first"]]  # type: ignore[attr-defined]
             grown = (watched.most - before) / 1024
-            figures.append(Figures(name, rows, cpu / rows * 1e6, reference / rows * 1e6, grown, waits))
+            own, of_server, least = (seconds / rows * 1e6 for seconds in (cpu, of_database, reference))
+            figures.append(Figures(name, rows, own, of_server, least, grown, waits))
         all_asked = [asked for _, _, _, asked in requests(filled)]
         chosen = (all_asked * AT_ONCE)[:: len(all_asked) // 2 or 1][:AT_ONCE]
         loaded = asyncio.gather(*(client("read", server.http, asked) for asked in chosen))
@@ -256,7 +260,8 @@ def rows_of(result: Result) -> list[Row]:
     for figure in result.figures:
         what = f"{figure.what}, {figure.rows:,} of {filled.total:,} calls"
         rows += [
-            Row(f"{what}: CPU a row", figure.cpu_us, "µs", result.database, figure.reference_us),
+            Row(f"{what}: CPU a row", figure.cpu_us + figure.database_us, "µs", result.database, figure.reference_us),
+            *([Row("of that the database's own", figure.database_us, "µs")] if figure.database_us else []),
             Row("memory grew by", figure.grown_mib, "MiB"),
             Row("first byte, half of the requests", median(figure.first_ms), "ms"),
             Row("first byte, the slowest", max(figure.first_ms), "ms"),
@@ -266,12 +271,14 @@ def rows_of(result: Result) -> list[Row]:
     return rows
 
 
-def measure(*, quick: bool = False, database: str = "sqlite", store: Path | None = None) -> Sequence[Row]:
+def measure(
+    *, quick: bool = False, database: str = "sqlite", store: Path | None = None, calls: int = 500_000
+) -> Sequence[Row]:
     chosen = DATABASES[database]()
     if chosen.missing is not None:
         raise Unavailable(chosen.missing)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # on the disk: /tmp may be none
-        return rows_of(asyncio.run(run(chosen, store or Path(directory) / "data", 2000 if quick else 500_000)))
+        return rows_of(asyncio.run(run(chosen, store or Path(directory) / "data", 2000 if quick else calls)))
 
 
 def main() -> None:
@@ -281,8 +288,11 @@ def main() -> None:
     parser.add_argument("--database", choices=list(DATABASES), default="sqlite")
     parser.add_argument("--store", type=Path, metavar="DIR", help="keep the filled store here, or use what is here")
     parser.add_argument("--quick", action="store_true", help="few calls: only shows that it runs")
+    parser.add_argument("--calls", type=int, default=500_000, metavar="N", help="calls in the 7 days")
     options = parser.parse_args()
-    print(markdown(measure(quick=options.quick, database=options.database, store=options.store)))
+    if options.store is not None and options.database != "sqlite":
+        parser.error("only a store in SQLite can be kept with --store")
+    print(markdown(measure(quick=options.quick, database=options.database, store=options.store, calls=options.calls)))
 
 
 if __name__ == "__main__":

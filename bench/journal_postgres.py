@@ -20,7 +20,7 @@ from bench.journal import EVENTS_PER_CALL, feed, interleaved
 from bench.rows import Row, Unavailable
 from kobza.pbx.journal import GROUP_WINDOW
 from kobza.store import journal_postgres as sql
-from kobza.store import journal_rows, postgres_driver
+from kobza.store import journal_rows, postgres_driver, schema
 from kobza.store.journal import CdrClosed, Entry, StateStored
 from kobza.store.place import PostgresUrl
 from tests.support.postgres import PostgresServer, postgres_server
@@ -46,7 +46,7 @@ def bare(url: PostgresUrl, steps: Sequence[list[Entry]], group: int, pause: floa
     calls = "COPY calls FROM STDIN (FORMAT BINARY)"
     events = f"COPY events (cursor, {', '.join(sql._EVENT)}) FROM STDIN (FORMAT BINARY)"  # noqa: SLF001
     deliveries = "COPY deliveries FROM STDIN (FORMAT BINARY)"
-    event_types = ["bigint", *(sql._type(sql.schema.events, name) for name in sql._EVENT)]  # noqa: SLF001
+    event_types = ["bigint", *(sql._type(schema.events, name) for name in sql._EVENT)]  # noqa: SLF001
     for position in range(0, len(steps), group):
         entries = [entry for step in steps[position : position + group] for entry in step]
         numbered = list(enumerate((entry for entry in entries if isinstance(entry, StateStored)), cursor + 1))

@@ -154,7 +154,11 @@ class PostgresServer:
 
     def execute(self, statement: str, *names: str) -> None:
         """Run a statement in no particular database."""
-        with psycopg.connect(self.url("postgres").url, autocommit=True) as connection:
+        self.execute_in(self.url("postgres"), statement, *names)
+
+    def execute_in(self, url: PostgresUrl, statement: str, *names: str) -> None:
+        """Run a statement in a database."""
+        with psycopg.connect(url.url, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def make_database(self, options: str = "") -> PostgresUrl:

@@ -90,16 +90,16 @@ class CallReader:
         self._mark = mark
 
     @classmethod
-    def open(cls, place: Place) -> Self:
+    def open(cls, place: Place) -> "CallReader":
         """Open the store at a place. Raises StoreMissing, or what the driver raises."""
         if isinstance(place, Path):
             connection = driver.connect(place)
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA query_only = ON")
             return cls(connection)
-        from kobza.store import postgres_driver
+        from kobza.store.export_postgres import PostgresCallReader  # the driver is for those who need it
 
-        return cls(postgres_driver.connect(place, more={"default_transaction_read_only": "on"}), "%s")
+        return PostgresCallReader.connect(place)
 
     def close(self) -> None:
         """Close the connection."""
