@@ -1,7 +1,9 @@
 """Click2dial with real phones: both legs, what each phone sees and hears, and every way in which it can end."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from kobza.sdp.codecs import PCMU
 from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
-from tests.interop.server import Server, Site
+from tests.interop.server import KYIV, Server, Site
 from tests.interop.sipp import Line, Sipp
 from tests.interop.test_commands import Phones, hears, made
 from tests.support.spectrum import needs_sox, tones_over_time
@@ -461,3 +463,42 @@ async def test_the_older_interface_makes_the_same_call_and_no_log_has_the_token(
     assert "/api/onebox/v1/originate?token=***" in phones.server.log
     for secret in (token, token[::-1]):
         assert secret not in phones.server.log
+
+
+async def test_another_enterprise_learns_what_is_shown_and_no_more(phones: Phones, ledger: Ledger) -> None:
+    server, guest = phones.server, "0509990001"
+    site = server.site
+    added = json.loads(
+        await asyncio.to_thread(
+            site.kobza, "enterprise", "add", "Кав'ярня", "--admin", "guest", "--password", "x", "--json"
+        )
+    )
+    own = ("--enterprise", added["enterprise_id"], "--sip-password", "guest", "--json")
+    await asyncio.to_thread(site.kobza, "number", "add", guest, *own)
+    their_api = httpx.AsyncClient(
+        base_url=server.api.base_url,
+        headers={"Authorization": f"Bearer {added['fmc_token']}"},
+        params={"integrator_id": added["integrator_id"]},
+    )
+    c = await phones.at(C, 440)
+    async with SoftPhone(guest, site.sip, password="guest", answer_after=0.1) as theirs:
+        for setting, shown in (({"restricted": True}, "anonymous"), ({"presentation_number": B}, B), ({}, C)):
+            clip = {"number": C, "presentation_number": None, "restricted": False, **setting}
+            await asyncio.to_thread(server.put, "/v1/clip", clip)
+            call = c.dial(guest)
+            await call.established()
+            assert caller_id(theirs)[0] == shown
+            call.hang_up()
+            outcome = await ledger.call(C, guest, owners=(C,))
+            assert outcome.row["direction"] == "outgoing"
+            events = (await their_api.get("/v1/events")).json()["events"]
+            assert {event["phone_number"] for event in events[-3:]} == {shown}
+            assert [event["state_type"] for event in events[-3:]] == ["alerting", "established", "finished"]
+    since = {"from": f"{datetime.now(KYIV) - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"}
+    history = (await their_api.get("/v1/callhistory", params=since)).json()
+    assert [(row["calling_number"], row["direction"]) for row in history["calls"]] == [
+        ("anonymous", "incoming"),
+        (B, "incoming"),
+        (C, "incoming"),
+    ]
+    await their_api.aclose()

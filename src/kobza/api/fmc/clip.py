@@ -67,7 +67,8 @@ async def show_clip(request: Request, caller: SettingsReader) -> Response:
 @router.put(
     "/v1/clip",
     summary="Set the presentation of a number",
-    description="Another number of the enterprise instead of the own one, or none at all. Applies to the next call.",
+    description="Another number of the enterprise, or one that is registered for it, instead of the own one; or none "
+    "at all. Applies to the next call.",
     responses={
         **doc.answer(ClipAnswer, EXAMPLE),
         **doc.errors(*SETTING_ERRORS, "invalid_body", "presentation_not_allowed"),

@@ -20,7 +20,10 @@ router = doc.router("/api/fmc", "Settings of a number")
 
 Until = Annotated[
     doc.MomentText | None,
-    Field(description="When the setting ends by itself: RFC 3339, or wall time of Kyiv. In the future."),
+    Field(
+        description="When the setting ends by itself: RFC 3339, or wall time of Kyiv. In the future. "
+        "Then Do Not Disturb is off and the number shown is the own one again; what is so already has no end."
+    ),
 ]
 
 

@@ -28,7 +28,10 @@ class Phone(BaseModel):
     ]
     dnd: Literal["on", "off"]
     devices: Annotated[int, Field(ge=0, description="How many devices are registered.")]
-    since: Annotated[doc.Moment | None, Field(description="Since when the status is what it is (RFC 3339, UTC).")]
+    since: Annotated[
+        doc.Moment | None,
+        Field(description="Since when the status is what it is (RFC 3339, UTC); null: before the server started."),
+    ]
 
 
 class PhonesAnswer(BaseModel):
