@@ -513,7 +513,9 @@ async def test_webhook_is_set_shown_and_removed_and_its_secrets_are_never_shown(
         stored = endpoints.get(conn, world.own.enterprise_id)
     assert stored is not None
     assert (stored.token, stored.secret) == (document["token"], document["secret"])
+    assert world.commands.refreshed == 1, "the next state must know it"
     assert (await client.delete(f"{FMC}/webhook", **world.fmc())).status_code == 204
+    assert world.commands.refreshed == 2
     assert_problem(await client.delete(f"{FMC}/webhook", **world.fmc()), 404, "not_found")
 
 

@@ -17,6 +17,7 @@ from kobza.api.samples import LANGUAGES, Sample, curl, java, php, php_http, pyth
 from tests.api.world import World
 
 PAGE = "/manual/openapi.html"
+GUIDE = "/manual/guide.html"
 MOST_BYTES = 30_000
 """Of the page as it travels. Beyond it, look at what grew: readers come with telephones too."""
 
@@ -38,8 +39,9 @@ async def test_every_operation_and_every_code_has_its_place(client: httpx.AsyncC
     assert {f"problem-{code}" for code in KINDS} <= ids
 
 
-async def test_every_link_leads_somewhere(client: httpx.AsyncClient) -> None:
-    shown = await page(client)
+@pytest.mark.parametrize("path", [PAGE, GUIDE])
+async def test_every_link_leads_somewhere(client: httpx.AsyncClient, path: str) -> None:
+    shown = html.fromstring((await client.get(path)).text)
     ids = {each.get("id") for each in shown.iter() if each.get("id")}
     for link in shown.iter("a", "link", "script", "img"):
         target = str(link.get("href") or link.get("src"))
@@ -50,8 +52,9 @@ async def test_every_link_leads_somewhere(client: httpx.AsyncClient) -> None:
             assert (await client.get(target)).status_code in (200, 303), target
 
 
-async def test_nothing_of_the_page_needs_a_looser_policy(client: httpx.AsyncClient) -> None:
-    answer = await client.get(PAGE)
+@pytest.mark.parametrize("path", [PAGE, GUIDE])
+async def test_nothing_of_a_page_needs_a_looser_policy(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; ")
     assert "unsafe" not in policy
@@ -64,7 +67,7 @@ async def test_nothing_of_the_page_needs_a_looser_policy(client: httpx.AsyncClie
 
 async def test_it_is_light(client: httpx.AsyncClient) -> None:
     sizes = {}
-    for path in (PAGE, *(f"/manual/{name}" for name in ASSETS), "/manual/genericfmcapi.yaml"):
+    for path in (PAGE, GUIDE, *(f"/manual/{name}" for name in ASSETS), "/manual/genericfmcapi.yaml"):
         async with client.stream("GET", path, headers={"accept-encoding": "br, gzip"}) as answer:
             packed = b"".join([chunk async for chunk in answer.aiter_raw()])
         assert answer.headers["content-encoding"] == "gzip"
@@ -118,6 +121,18 @@ async def test_in_the_language_of_the_reader(client: httpx.AsyncClient) -> None:
         assert shown.get("lang") == language
         assert next(shown.iter("h1")).text == heading
     assert "Здійснити дзвінок" in (await client.get(PAGE, headers={"accept-language": "uk"})).text
+
+
+async def test_the_guide_is_served_in_both_languages(client: httpx.AsyncClient) -> None:
+    for language, heading in (
+        ("en", "From zero to your first call state"),
+        ("uk", "Від нуля до першого стану дзвінка"),
+    ):
+        answer = await client.get(GUIDE, headers={"accept-language": language, "host": "pbx.example"})
+        shown = html.fromstring(answer.text)
+        assert next(shown.iter("h1")).text == heading == TEXTS[language]["guide"]  # type: ignore[index]
+        assert '<a href="/manual/openapi.html">http://pbx.example/manual/openapi.html</a>' in answer.text
+        assert "kobza init" in answer.text
 
 
 async def test_what_is_not_of_the_manual_is_not_found(client: httpx.AsyncClient) -> None:

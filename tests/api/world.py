@@ -83,6 +83,7 @@ class TestCommands:
     now: Callable[[], float]
     told: list[tuple[Any, ...]] = field(default_factory=list)
     refuse: KobzaError | None = None
+    refreshed: int = 0
     phones: list[Phone] = field(default_factory=list)
     legs: list[Leg] = field(default_factory=list)
 
@@ -138,6 +139,9 @@ class TestCommands:
     ) -> None:
         with self.store.write() as conn:
             numbers.set_clip(conn, enterprise_id, number, presentation_number, restricted, until_ms)
+
+    async def settings_changed(self) -> None:
+        self.refreshed += 1
 
     def live_calls(self, enterprise_id: str) -> list[Leg]:
         return self.legs

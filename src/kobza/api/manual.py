@@ -1,4 +1,4 @@
-"""The manual over HTTP: the OpenAPI document as YAML and as a page, with its own style and script.
+"""The manual over HTTP: the OpenAPI document as YAML and as a page, the guide, their style and script.
 
 All of it is made from the running code, once for each language and day, in a thread; a request only puts in the address
 that it came to. Nothing is fetched from outside, and nothing inline is needed: see the policy below.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal
 
 import anyio.to_thread
 from fastapi.routing import APIRoute
@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from kobza.api.documenting import Json
 from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
+from kobza.api.manual_guide import render_guide
 from kobza.api.manual_page import render_page
 from kobza.api.openapi import openapi_document
 from kobza.api.problems import not_found
@@ -39,13 +40,15 @@ ASSETS: Final[Mapping[str, str]] = {
     "manual.js": "text/javascript; charset=utf-8",
 }
 
+Kind = Literal["yaml", "page", "guide"]
+
 ANY_BASE: Final = "http://base-url.invalid"
 """Stands for the server's address while a text is made; a request replaces it by its own."""
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,255})?")
 """An address that may stand in any of the texts as it is; a Host header may hold anything."""
 FALLBACK_BASE: Final = "https://kobza.example.com"
 _GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:[.]0*)?(?:,|$))")
-_KEPT: Final = 8
+_KEPT: Final = 12
 """Answers kept, each for a language, an address and a day: some 200 KB each, and a Host header may hold anything."""
 
 
@@ -71,33 +74,45 @@ class Manual:
         """Answer with the document as a page."""
         return await self._serve(request, "page", HTML_TYPE)
 
+    async def guide(self, request: Request) -> Response:
+        """Answer with the guide as a page."""
+        return await self._serve(request, "guide", HTML_TYPE)
+
     def routes(self) -> list[Route]:
         """Return the routes; the paths of the document and its page are fixed by the contract."""
         return [
             Route("/manual/genericfmcapi.yaml", self.yaml, methods=["GET"]),
             Route("/manual/openapi.html", self.page, methods=["GET"]),
+            Route("/manual/guide.html", self.guide, methods=["GET"]),
             Route("/manual/{name}", asset, methods=["GET"]),
         ]
 
-    def _make(self, language: Language, today: datetime | None) -> str:
-        document = self.document
-        return to_yaml(document) if today is None else render_page(document, language, ANY_BASE, today)
+    def _make(self, kind: Kind, language: Language, today: datetime | None) -> str:
+        match kind:
+            case "guide":
+                return render_guide(language, ANY_BASE)
+            case "yaml":
+                return to_yaml(self.document)
+            case "page":
+                assert today is not None  # noqa: S101 - see _serve
+                return render_page(self.document, language, ANY_BASE, today)
 
-    def _finish(self, language: Language, today: datetime | None, base: str) -> tuple[bytes, bytes, str]:
+    def _finish(self, kind: Kind, language: Language, today: datetime | None, base: str) -> tuple[bytes, bytes, str]:
         """Return an answer, the same compressed, and its entity tag."""
-        content = self._text(language, today).replace(ANY_BASE, base).encode()
+        content = self._text(kind, language, today).replace(ANY_BASE, base).encode()
         return content, gzip.compress(content, 6, mtime=0), _etag(content)
 
-    async def _serve(self, request: Request, kind: str, content_type: str) -> Response:
+    async def _serve(self, request: Request, kind: Kind, content_type: str) -> Response:
         base = str(request.base_url).rstrip("/")
         if not _BASE.fullmatch(base):
             base = FALLBACK_BASE
         language: Language = "en"
         today = None
-        if kind == "page":
+        if kind != "yaml":
             language = chosen_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
+        if kind == "page":
             today = wall_of(self._now()).replace(hour=0, minute=0, second=0)
-        found = await anyio.to_thread.run_sync(self._answer, language, today, base)
+        found = await anyio.to_thread.run_sync(self._answer, kind, language, today, base)
         return _answered(request, *found, content_type)
 
 

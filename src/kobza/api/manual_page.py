@@ -81,7 +81,7 @@ def render_page(document: Json, language: Language, base_url: str, today: dateti
     }
     examples = document["components"]["examples"]
     return (
-        _environment()
+        environment()
         .get_template("manual.html")
         .render(
             document=document,
@@ -102,16 +102,17 @@ def render_page(document: Json, language: Language, base_url: str, today: dateti
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return the templates of the manual. Everything is escaped; an unknown name is an error."""
+    made = Environment(
         loader=PackageLoader("kobza.api"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["prose"] = prose
-    return environment
+    made.filters["prose"] = prose
+    return made
 
 
 def _operations(document: Json, language: Language, base_url: str, today: datetime) -> Iterator[tuple[str, Operation]]:

@@ -161,6 +161,10 @@ class Commands(Protocol):
         """Set what those see whom the number calls."""
         ...
 
+    async def settings_changed(self) -> None:
+        """See at once what was written to the store beside these commands, such as a webhook."""
+        ...
+
     def live_calls(self, enterprise_id: str) -> Sequence[LiveCall]:
         """Return the legs of the enterprise's numbers that are in a call now."""
         ...

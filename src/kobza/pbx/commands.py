@@ -336,6 +336,10 @@ class Commands:
                     return live, own, other
         raise NotFoundError("There is no such call.", parameter="call_control_id")
 
+    async def settings_changed(self) -> None:
+        """See at once what was written to the store beside these commands, such as a webhook."""
+        await self._view.refresh()
+
     async def _change(self, change: Callable[..., None], *values: str | bool | int | None) -> None:
         """Call a function of the store that changes a setting, and see the change before anybody asks."""
 

@@ -116,10 +116,12 @@ async def set_webhook(portal: Portal, request: Request, visitor: Visitor, form: 
     await portal.context.write(
         lambda conn: endpoints.set(conn, enterprise_id, url, token, secret, extended=extended, now_ms=now_ms)
     )
+    await portal.context.commands.settings_changed()
     return RedirectResponse("/crm-integration?saved=1", 303)
 
 
 async def remove_webhook(portal: Portal, _request: Request, visitor: Visitor, _form: Form) -> Response:
     """Stop posting call states."""
     await portal.context.write(lambda conn: endpoints.delete(conn, visitor.enterprise_id))
+    await portal.context.commands.settings_changed()
     return RedirectResponse("/crm-integration?saved=1", 303)

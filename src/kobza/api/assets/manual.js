@@ -60,7 +60,7 @@ all("section.operation, #problems").forEach((section) => watcher.observe(section
 
 const menu = document.getElementById("menu");
 document.querySelector(".contents")?.addEventListener("click", (event) => {
-  if (event.target.closest("a")) menu.checked = false;
+  if (menu && event.target.closest("a")) menu.checked = false;
 });
 
 const open = () => {

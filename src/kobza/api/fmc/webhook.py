@@ -153,6 +153,7 @@ async def set_webhook(request: Request, caller: SettingsWriter) -> Response:
             now_ms=now_ms,
         )
     )
+    await context.commands.settings_changed()
     return await _answer(context, caller.enterprise_id)
 
 
@@ -164,6 +165,8 @@ async def set_webhook(request: Request, caller: SettingsWriter) -> Response:
 )
 async def remove_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Remove the webhook."""
-    if not await context_of(request).write(lambda conn: endpoints.delete(conn, caller.enterprise_id)):
+    context = context_of(request)
+    if not await context.write(lambda conn: endpoints.delete(conn, caller.enterprise_id)):
         raise not_found()
+    await context.commands.settings_changed()
     return Response(status_code=204)
