@@ -151,6 +151,18 @@ def test_the_list_for_people_shows_the_last_use_and_no_secret(
     }
 
 
+@pytest.mark.parametrize("columns", ["20", "80", "200"])
+def test_a_token_stands_in_one_line_however_narrow_the_terminal_is(
+    kobza: Kobza, enterprise: str, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for ran in (
+        kobza("token", "add", "--enterprise", enterprise, "--name", "a name of several words"),
+        kobza("enterprise", "add", "Other", "--admin", "maria", "--password", "secret"),
+    ):
+        assert re.search(r"^ +fmc token +[0-9a-f]{64} *$", ran.out, re.MULTILINE)
+
+
 def test_an_enterprise_without_valid_tokens_has_an_empty_list(kobza: Kobza, enterprise: str) -> None:
     (first,) = kobza("token", "list", "--enterprise", enterprise, "--json").json["tokens"]
     kobza("token", "revoke", first["token_id"], "--enterprise", enterprise)

@@ -30,9 +30,9 @@ def print_table(title: str, header: Sequence[str] | None, rows: Sequence[Sequenc
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a name in brackets is not markup
     console = Console(file=sys.stdout)
-    if header is not None:  # a row is a line, whose ids can be copied, also where the terminal has to wrap it
-        unbounded = console.options.update(max_width=MAX_WIDTH)
-        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    # A row is a line, whose ids and secrets can be copied, also where the terminal has to wrap it.
+    unbounded = console.options.update(max_width=MAX_WIDTH)
+    console.width = max(console.width, console.measure(table, options=unbounded).maximum)
     console.print(table)
 
 
