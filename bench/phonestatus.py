@@ -1,8 +1,8 @@
 """What a listing of 10,000 numbers costs: `python -m bench.phonestatus`.
 
 `kobza serve` with 10,000 numbers, a phone registered for every second one, is asked for all of them again and again.
-Prints the CPU of the server for the first answer and for a later one. Beside it: writing the same rows with msgspec,
-the fastest JSON encoder there is for Python.
+Prints the CPU of the server for the first answer and for a later one, and for switching Do Not Disturb of one of them.
+Beside it: writing the same rows with msgspec, the fastest JSON encoder there is for Python.
 """
 
 import argparse
@@ -37,6 +37,8 @@ class Result(NamedTuple):
     first: float
     again: float
     msgspec: float
+    setting: float
+    """Of a change of one number's setting."""
     size: int
     """Bytes of an answer."""
 
@@ -90,9 +92,10 @@ async def main(how_many: int = NUMBERS, times: int = 40) -> Result:
                 await client.get(PATH, params={"number": "0670000000"})  # the way there is paved
                 first, answer = await cost(process.pid, client, 1)
                 again, _ = await cost(process.pid, client, times)
+                setting = await cost_of_settings(process.pid, client, times)
     rows = answer.json()
     assert len(rows["phones"]) == how_many, answer.text[:200]
-    return Result(first, again, encoding(rows, times), len(answer.content))
+    return Result(first, again, encoding(rows, times), setting, len(answer.content))
 
 
 async def cost(pid: int, client: httpx.AsyncClient, times: int) -> tuple[float, httpx.Response]:
@@ -102,6 +105,15 @@ async def cost(pid: int, client: httpx.AsyncClient, times: int) -> tuple[float, 
         answer = await client.get(PATH)
         answer.raise_for_status()
     return 1000 * (cpu_seconds(pid) - before) / times, answer
+
+
+async def cost_of_settings(pid: int, client: httpx.AsyncClient, times: int) -> float:
+    """Switch Do Not Disturb of so many numbers, one after the other; return the milliseconds of CPU of one."""
+    before = cpu_seconds(pid)
+    for index in range(times):
+        answer = await client.put("/api/fmc/v1/dnd", json={"number": f"067{index:07d}", "dnd": "on"})
+        answer.raise_for_status()
+    return 1000 * (cpu_seconds(pid) - before) / times
 
 
 def encoding(rows: Any, times: int) -> float:
@@ -123,6 +135,7 @@ def measure(*, quick: bool = False) -> Sequence[Row]:
             result.msgspec,
         ),
         Row("the same, asked for the first time", result.first, "ms", "the mark", MARK_MS),
+        Row(f"CPU of switching DND of one of {NUMBERS:,} numbers", result.setting, "ms"),
     ]
 
 

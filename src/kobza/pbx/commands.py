@@ -340,12 +340,14 @@ class Commands:
         """See at once what was written to the store beside these commands, such as a webhook."""
         await self._view.refresh()
 
-    async def _change(self, change: Callable[..., None], *values: str | bool | int | None) -> None:
+    async def _change(
+        self, change: Callable[..., None], enterprise_id: str, number: str, *values: str | bool | int | None
+    ) -> None:
         """Call a function of the store that changes a setting, and see the change before anybody asks."""
 
         def write() -> None:
             with self._store.write() as conn:
-                change(conn, *values)
+                change(conn, enterprise_id, number, *values)
 
         try:
             await asyncio.to_thread(write)
@@ -355,7 +357,7 @@ class Commands:
             raise PresentationNotAllowedError(
                 "The enterprise may not present this number.", parameter="presentation_number"
             ) from None
-        await self._view.refresh()
+        await self._view.refresh_number(enterprise_id, number)
 
 
 def _nothing() -> None:

@@ -7,12 +7,13 @@ a few times a second. Whoever changes something here calls `refresh` and sees it
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
-from kobza.call.directory import Directory, Trunk
+from kobza.call.directory import Directory, Subscriber, Trunk
 from kobza.net.addresses import is_address, resolve
 from kobza.sip.flow import Address, Transport
-from kobza.store import Store, directory
+from kobza.store import Store, directory, meta, numbers
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,20 @@ class DirectoryView:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
+    async def refresh_number(self, enterprise_id: str, number: str) -> None:
+        """Take over the change of one number's settings that was just written.
+
+        Only that number is read when nothing else changed: reading 10,000 costs 80 ms of CPU, and a CRM may set them
+        all one after the other.
+        """
+        async with self._lock:
+            version, subscriber = await asyncio.to_thread(self._load_number, enterprise_id, number)
+            now = self.snapshot
+            if subscriber is not None and number in now.subscribers and version == now.version + 1:
+                subscribers = {**now.subscribers, number: subscriber}
+                self.snapshot = replace(now, subscribers=subscribers, version=version)
+        await self.refresh()
+
     async def refresh(self) -> None:
         """Load the directory if it changed."""
         async with self._lock:
@@ -70,6 +85,10 @@ class DirectoryView:
     def address_of(self, trunk: Trunk) -> Address | None:
         """Return where a trunk is reached; None while its host name is unknown."""
         return self._addresses.get(trunk.trunk_id)
+
+    def _load_number(self, enterprise_id: str, number: str) -> tuple[int, Subscriber | None]:
+        with self._store.read() as conn:
+            return meta.directory_version(conn), numbers.find(conn, enterprise_id, number)
 
     def _load(self) -> Directory:
         with self._store.read() as conn:
