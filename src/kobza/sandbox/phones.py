@@ -21,6 +21,8 @@ OUTSIDE: Final = "outside"
 FIRST_TONE: Final = 440
 TONE_STEP: Final = 37
 OUTSIDE_TONE: Final = 330
+EXPIRES: Final = 3600
+"""Seconds of the clock, the longest that the server gives by default: at 60 it is a minute of the wall."""
 UNASKED: Final = Answering(2)
 """What a phone does with a call that no scenario has told it of: it picks up after 2 s."""
 Decide = Callable[[PhoneCall], Answering]
@@ -84,6 +86,7 @@ class SandboxPhones:
             sound=Sound.tone(self._tones[number]),
             now=self._clock.now,
             speed=self._clock.speed,
+            expires=EXPIRES,
         )
         phone.answering = lambda call: self.plans.get(number, _unasked)(call)
         return await phone.__aenter__()

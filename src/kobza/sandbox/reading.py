@@ -45,14 +45,17 @@ MAX_DELAY: Final = 24 * 3600
 
 
 def read_scenario(
-    body: bytes, *, own: Collection[str], ready: "Callable[[str], Fields | None]", names: Collection[str]
-) -> Scenario:
-    """Read a scenario, or the name of a ready-made one with fields to change. Raises InvalidScenario.
+    body: bytes, *, own: Collection[str], ready: Callable[[str], Fields | None], names: Collection[str]
+) -> tuple[str | None, Scenario]:
+    """Read a scenario, or the name of a ready-made one with fields to change; return that name and the scenario.
+
+    Raises InvalidScenario.
 
     `own` are the numbers of the enterprise, E.164; `ready` gives the fields of a ready-made scenario, of which `names`
     are all.
     """
     fields = fields_of(body)
+    name = None
     if fields.has("scenario"):
         name = fields.text("scenario")
         below = ready(name)
@@ -60,7 +63,7 @@ def read_scenario(
             fields.wrong("scenario", f"there is none of that name; the ready-made ones are {', '.join(names)}")
         else:
             fields = fields.over(below)
-    return scenario_of(fields, own)
+    return name, scenario_of(fields, own)
 
 
 def scenario_of(fields: Fields, own: Collection[str]) -> Scenario:

@@ -11,12 +11,17 @@ class ReadyMade:
     """All ready-made scenarios by name, read once. Their fields have no line: they stand in a file of ours."""
 
     def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self._texts = {name: text.decode() for name, text in texts.items()}
         self._fields = {name: _without_lines(fields_of(text)) for name, text in sorted(texts.items())}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Their names, in order."""
         return tuple(self._fields)
+
+    def text(self, name: str) -> str:
+        """Return the file of one, to begin with. Raises KeyError."""
+        return self._texts[name]
 
     def get(self, name: str) -> Fields | None:
         """Return the fields of one, or None."""

@@ -15,7 +15,6 @@ from kobza.api.query import Query, limited_body
 from kobza.call.durations import rfc3339, to_ms
 from kobza.net.clock import Clock
 from kobza.sandbox.faults import Faults
-from kobza.sandbox.fields import fields_of
 from kobza.sandbox.reading import read_fault, read_scenario
 from kobza.sandbox.ready import ReadyMade
 from kobza.sandbox.runs import AT_ONCE, KEPT, Runs
@@ -66,7 +65,9 @@ class SandboxApi:
     async def overview(self, _request: Request) -> Response:
         """Tell the ready-made scenarios and the runs."""
         runs = self._need_runs()
-        ready = [{"scenario": name, "title": self._title(name)} for name in self._ready.names]
+        ready = [
+            {"scenario": name, "title": self._title(name), "yaml": self._ready.text(name)} for name in self._ready.names
+        ]
         kept = [
             {"id": run.id, "scenario": run.name, "state": run.state, "as_asked": run.as_asked, "call_id": run.call_id}
             for run in runs.newest()
@@ -77,9 +78,8 @@ class SandboxApi:
         """Begin a run of a scenario."""
         runs = self._need_runs()
         body = await limited_body(request)
-        scenario = read_scenario(body, own=self.own, ready=self._ready.get, names=self._ready.names)
-        fields = fields_of(body)
-        run = runs.begin(scenario, fields.text("scenario") if fields.has("scenario") else None)
+        name, scenario = read_scenario(body, own=self.own, ready=self._ready.get, names=self._ready.names)
+        run = runs.begin(scenario, name)
         return _answer(run.as_dict(runs.asked(run)), 202, {"location": f"/sandbox/scenarios/{run.id}"})
 
     async def show(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ class Start(StrEnum):
     ORIGINATE = "originate"
     """The API rings the caller's phone first: click2dial."""
     WAIT = "wait"
-    """The system under test makes the call, by the API or with a phone of its own; the phones of both are ready."""
+    """The system under test makes the call by the API; the phones of both are ready."""
 
 
 class Then(StrEnum):

@@ -15,6 +15,8 @@ from kobza.net.clock import Clock
 from kobza.sandbox.faults import Fault, Faults, Kind
 from kobza.webhooks.client import TARGET_HEADER
 
+ATTEMPTS: Final = 100
+"""Attempts of one state that are remembered; further ones (replays) are made and not told."""
 KEPT: Final = 2000
 """States remembered; the oldest is forgotten for a new one."""
 MAX_BODY: Final = 256 * 1024
@@ -153,7 +155,8 @@ class StateRelay:
             while len(self._passed) > KEPT:
                 self._passed.popitem(last=False)
         attempt = _Attempt(self._clock.now(), fault)
-        passed.attempts.append(attempt)
+        if len(passed.attempts) < ATTEMPTS:
+            passed.attempts.append(attempt)
         return attempt, fault
 
     async def _forward(self, request: web.Request, url: str, body: bytes, attempt: _Attempt) -> web.Response:
