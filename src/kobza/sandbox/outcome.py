@@ -12,8 +12,9 @@ from kobza.store.calls import HistoryRow
 BASIC = ("alerting", "established", "finished")
 EXACT = 1.0
 """Seconds by which a duration may differ, at any speed."""
-LATENESS = 0.05
-"""Seconds of the wall by which a busy machine may be late; at `speed` it is so many times as many of the clock."""
+LATENESS = 0.25
+"""Seconds of the wall by which the server's own timers may be late on a busy machine; of the clock it is `speed` times
+as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,12 @@ class Difference:
         return {"what": self.what, "asked": self.asked, "happened": self.happened}
 
 
-def tolerance(speed: float) -> float:
-    """Return by how many seconds a duration may differ from what was asked, on a clock of that speed."""
-    return EXACT + LATENESS * speed
+def tolerance(speed: float, *, server_ends: bool) -> float:
+    """Return by how many seconds a duration may differ from what was asked.
+
+    The clock, of that speed, stands for what the phones do; the server's timers run on (`server_ends`).
+    """
+    return EXACT + LATENESS * speed if server_ends else EXACT
 
 
 def happened(row: HistoryRow | None, states: Sequence[Mapping[str, Any]], owners: Sequence[str]) -> dict[str, Any]:
@@ -46,9 +50,9 @@ def happened(row: HistoryRow | None, states: Sequence[Mapping[str, Any]], owners
 
 
 def differences(
-    expected: Expected, said: Mapping[str, Any], owners: Sequence[str], *, speed: float
+    expected: Expected, said: Mapping[str, Any], owners: Sequence[str], *, within: float
 ) -> list[Difference]:
-    """Return everything that is not as it was asked."""
+    """Return everything that is not as it was asked; durations may differ `within` so many seconds."""
     found = []
     for name in ("cause", "sip_status", "released_by"):
         asked = getattr(expected, name)
@@ -56,7 +60,7 @@ def differences(
             found.append(Difference(name, asked, said[name]))
     for name in ("call_duration", "ringing"):
         asked = getattr(expected, name)
-        if asked is not None and not _near(asked, said[name], speed):
+        if asked is not None and not _near(asked, said[name], within):
             found.append(Difference(name, asked, said[name]))
     for owner in owners:
         types = said["states"][national(owner)]
@@ -65,8 +69,8 @@ def differences(
     return found
 
 
-def _near(asked: int, is_: int | None, speed: float) -> bool:
-    return is_ is not None and abs(asked - is_) <= tolerance(speed)
+def _near(asked: int, is_: int | None, within: float) -> bool:
+    return is_ is not None and abs(asked - is_) <= within
 
 
 def _types(states: Sequence[Mapping[str, Any]], owner: str) -> list[str]:

@@ -14,7 +14,7 @@ from kobza.phone.call import CallFailed
 from kobza.phone.registration import RegistrationFailed
 from kobza.sandbox.faults import Faults
 from kobza.sandbox.office import LiveOffice
-from kobza.sandbox.outcome import Difference, differences, happened
+from kobza.sandbox.outcome import Difference, differences, happened, tolerance
 from kobza.sandbox.phones import SandboxPhones
 from kobza.sandbox.play import Play
 from kobza.sandbox.scenario import Expected, Scenario, expected, owners
@@ -232,7 +232,8 @@ class Runs:
         states = [] if row is None else await self._office.states(row.call_id)
         whose = owners(scenario, self._phones.numbers)
         run.said = happened(row, states, whose)
-        run.differences = differences(self._expected(scenario), run.said, whose, speed=self._clock.speed)
+        within = tolerance(self._clock.speed, server_ends=scenario.server_ends)
+        run.differences = differences(self._expected(scenario), run.said, whose, within=within)
         run.differences += [Difference("phones", None, trouble) for trouble in play.troubles]
 
     async def _row(self, run: Run) -> HistoryRow | None:

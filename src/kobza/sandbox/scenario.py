@@ -132,6 +132,11 @@ class Scenario:
         return self.then is Then.ANSWER and not self.dnd and self.registered
 
     @property
+    def server_ends(self) -> bool:
+        """Whether a timer of the server ends the call."""
+        return self.then is Then.NO_ANSWER or self.media_stops_after is not None
+
+    @property
     def rejection(self) -> tuple[int, int | None] | None:
         """SIP status and Q.850 cause with which the called phone refuses, if it does."""
         if self.then is Then.BUSY:
