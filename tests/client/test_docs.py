@@ -2,16 +2,19 @@
 
 import json
 import re
+import runpy
+import subprocess
+import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from kobza.client import errors
+from kobza.client import Kobza, errors
 from kobza.webhooks.signing import signature_headers
 from tests.api.world import ALICE, Leg, Phone, World
 from tests.client.serving import served
@@ -19,7 +22,8 @@ from tests.client.test_recording import MP3, keep
 
 pytestmark = pytest.mark.docs
 
-PAGE = (Path(__file__).parents[2] / "docs/client.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/client.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -83,6 +87,39 @@ def _post_a_state(names: dict[str, Any]) -> None:
     assert answer.status_code == 204
     assert names["view"](headers, body) == 204
     assert names["view"](headers, body + b" ") == 401
+
+
+def test_the_example_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = ROOT / "docs/examples/callbacks.py"
+    assert "(examples/callbacks.py)" in PAGE
+    # Noon: whatever the clock of this machine shows, the calls of the test are all of one day.
+    example = runpy.run_path(str(script))
+    world = World(tmp_path, now="2026-04-20T12:00:00")
+    incoming: dict[str, Any] = {"direction": "incoming", "called_number": ALICE, "answered_at": None}
+    for ago, changes in (
+        (3000, {**incoming, "calling_number": "+380501000001"}),  # called back
+        (2900, {**incoming, "calling_number": "+380501000002"}),  # rang again, in vain
+        (2800, {**incoming, "calling_number": "+380501000003"}),  # rang again, and was answered
+        (2000, {"called_number": "+380501000001"}),
+        (1900, {**incoming, "calling_number": "+380501000002"}),
+        (1800, {"direction": "incoming", "calling_number": "+380501000003", "called_number": ALICE}),
+    ):
+        world.add_call(started_at=world.at - ago, **changes)
+    try:
+        with served(world.app) as url:
+            now = datetime.fromtimestamp(world.at, UTC)
+            with Kobza(url, world.own.fmc_token, world.own.integrator_id, now=lambda: now) as kobza:
+                found = example["to_call_back"](kobza, now - timedelta(hours=2))
+            assert [(call.calling_number, call.started_at.timestamp()) for call in found] == [
+                ("0501000002", world.at - 1900)
+            ]
+            for name, value in (("URL", url), ("TOKEN", "ab" * 32), ("INTEGRATOR_ID", "I")):
+                monkeypatch.setenv(f"KOBZA_{name}", value)
+            ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        world.close()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "The token is not valid. (HTTP 403, forbidden)\n"
 
 
 def test_every_error_is_on_the_page() -> None:

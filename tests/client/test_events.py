@@ -14,7 +14,7 @@ from kobza.call.states import OwnerState, StateType
 from kobza.client import AnswerNotUnderstood, AsyncKobza, Event, Kobza, TransportFailed
 from kobza.client.sse import MAX_EVENT, EventStream, ServerSentEvent
 from kobza.store import endpoints
-from kobza.store.entries import StateStored
+from kobza.store.entries import AttemptStored, StateStored
 from kobza.webhooks.payload import body
 from tests.api.world import ALICE, BORYS, World
 from tests.client.conftest import QUICK, Both
@@ -177,11 +177,31 @@ def test_deliveries_are_listed_replayed_and_recovered(kobza: Both, world: World)
     assert {delivery.status for delivery in found} == {"pending"}
     assert found[0].due_at is not None
     assert found[0].attempts == ()
-    assert kobza.deliveries("failed") == []
+    started = world.at - 5
+    world.journal.write(
+        [
+            AttemptStored(
+                call_id="call of a",
+                call_control_id="a",
+                sequence=1,
+                attempt=1,
+                started_at=started,
+                duration_ms=41,
+                outcome="failed",
+                status_code=500,
+                error="the receiver answered HTTP 500",
+                response="oops",
+            )
+        ]
+    )
+    (failed,) = kobza.deliveries("failed")
+    (attempt,) = failed.attempts
+    assert (attempt.attempt, attempt.duration_ms, attempt.status_code, attempt.response) == (1, 41, 500, "oops")
+    assert attempt.started_at == datetime.fromtimestamp(started, UTC)
     again = kobza.replay(found[0].id)
     assert (again.id, again.status) == (found[0].id, "pending")
     assert world.webhooks.rechecked == [own]
-    assert kobza.recover(datetime.fromtimestamp(world.at - 3600, UTC)) == 0
+    assert kobza.recover(datetime.fromtimestamp(world.at - 3600, UTC)) == 1
 
 
 def test_many_deliveries_are_paged(kobza: Both, world: World, recorder: Recorder) -> None:

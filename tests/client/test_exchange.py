@@ -253,6 +253,9 @@ def test_base_urls(given_url: str, base: str) -> None:
         "http://x:port",
         "http://[",
         "http://x#y",
+        "http://☃.-",
+        "http://a..b",
+        f"http://{'a' * 64}",
     ],
 )
 def test_base_urls_that_are_none(given_url: str) -> None:
@@ -264,6 +267,14 @@ def test_base_urls_that_are_none(given_url: str) -> None:
 def test_tokens_that_are_none(token: str) -> None:
     with pytest.raises(ValueError, match="the token must be"):
         AsyncKobza("http://x", token, "I")
+
+
+def test_other_arguments_that_are_none(kind: str) -> None:
+    with pytest.raises(ValueError, match="language must be"):
+        Both(kind, "http://x", "T", "I", language="pl").phone_status()
+    for key in ("x" * 256, "ключ", "a\nb"):
+        with pytest.raises(ValueError, match="idempotency_key must be"):
+            Both(kind, "http://x", "T", "I").originate("1", "2", idempotency_key=key)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +317,7 @@ def test_waits_grow_and_have_an_end() -> None:
 
 
 def test_all_that_is_named_is_there() -> None:
-    assert sorted(package.__all__) == package.__all__
+    assert len(set(package.__all__)) == len(package.__all__)
     assert all(hasattr(package, name) for name in package.__all__)
 
 

@@ -41,8 +41,10 @@ from kobza.client.models import (
     Webhook,
     WebhookTest,
 )
+from kobza.client.wall import KYIV
 
 __all__ = [
+    "KYIV",
     "AnswerNotUnderstood",
     "ApiError",
     "AsyncCall",

@@ -52,6 +52,8 @@ class Account:
     def __post_init__(self) -> None:
         if not self.token or not self.token.isascii() or not self.token.isprintable() or " " in self.token:
             raise ValueError("the token must be ASCII characters without spaces")
+        if self.language not in ("en", "uk"):
+            raise ValueError("language must be en or uk")
 
     def integrator(self) -> str:
         """Return the integrator's id. Raises ValueError when there is none."""
@@ -68,6 +70,7 @@ def clean_base_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
+        (host or "").encode("idna")  # a label too long would otherwise be found out by the system's resolver alone
     except ValueError:
         host, parts = None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:

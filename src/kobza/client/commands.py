@@ -13,6 +13,8 @@ from kobza.client.fields import decode_fields
 from kobza.client.models import Clip, Controlled, Dnd, Originated, Phone, read_clip, read_dnd, read_phone
 from kobza.client.wall import write_until
 
+MAX_KEY: Final = 255
+"""Characters of an idempotency key (contract, section 3)."""
 NUMBERS_AT_ONCE: Final = 100
 """Numbers that one phonestatus asks for; more of them are asked for in turn. A URL has its limits."""
 
@@ -28,6 +30,8 @@ def originate(
     client_state: str | None = None,
 ) -> Operation[Originated]:
     """Begin a call. With a key that the server knows it is repeated after a lost connection; else never."""
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise ValueError(f"idempotency_key must be 1 to {MAX_KEY} ASCII characters")
     body = {
         "originator": originator,
         "destination": destination,

@@ -82,6 +82,10 @@ def _client_options(timeout: float) -> dict[str, Any]:
 
 
 def _transport_options(base_url: str, tls: ssl.SSLContext | None) -> dict[str, Any]:
+    try:
+        httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"the base URL must be like https://pbx.example.com: {error}") from None
     if tls is None and base_url.startswith("http:"):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and 20 ms cheaper than one with all roots
     return {

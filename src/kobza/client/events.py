@@ -115,6 +115,8 @@ def _follow(account: Account, cursor: str | None) -> Operation[None]:
 
 
 def _reopen(account: Account, cursor: str | None) -> Operation[Head]:
-    headers = {"accept": STREAM} if cursor is None else {"accept": STREAM, "last-event-id": cursor}
+    headers = {"accept": STREAM}
+    if cursor is not None and cursor.isascii() and cursor.isprintable():  # any other stands in `after` only
+        headers["last-event-id"] = cursor
     head = yield from opened(account, _request(account, cursor, headers))
     return head

@@ -28,7 +28,7 @@ class EventStream:
     last_id: str | None = None
     retry: float | None = None
     """Seconds that the server wants between a lost connection and the next."""
-    _rest: bytes = b""
+    _rest: bytearray = field(default_factory=bytearray)
     _began: bool = False
     _event: str = ""
     _data: list[str] = field(default_factory=list)
@@ -37,7 +37,12 @@ class EventStream:
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
         """Take some bytes; return the events that are whole now."""
         found: list[ServerSentEvent] = []
-        *lines, self._rest = _LINE_END.split(self._rest + piece)
+        may_end = b"\n" in piece or b"\r" in piece or self._rest.endswith(b"\r")
+        self._rest += piece
+        lines: list[bytes] = []
+        if may_end:  # else the line only grows, and is not looked through again with every piece
+            *lines, rest = _LINE_END.split(bytes(self._rest))
+            self._rest = bytearray(rest)
         if len(self._rest) + self._size > MAX_EVENT:
             raise AnswerNotUnderstood("an event of the stream is too long")
         for line in lines:
