@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.call.durations import ringing_seconds, talk_seconds, to_ms, whole_seconds
+from kobza.call.durations import rfc3339, ringing_seconds, talk_seconds, to_ms, whole_seconds
 
 
 def test_the_example_of_the_manual() -> None:
@@ -43,3 +43,8 @@ def test_every_millisecond_survives_as_a_float(milliseconds: int) -> None:
 def test_a_duration_is_never_shorter_than_the_time(start: float, seconds: float) -> None:
     duration = whole_seconds(to_ms(start), to_ms(start + seconds))
     assert -0.002 <= duration - seconds < 1.002
+
+
+def test_a_moment_is_written_in_utc_with_milliseconds() -> None:
+    assert rfc3339(1_700_000_375_007) == "2023-11-14T22:19:35.007Z"
+    assert rfc3339(0) == "1970-01-01T00:00:00.000Z"

@@ -61,3 +61,12 @@ def test_identity() -> None:
     )
     assert identity_of(hidden, NOW) == Identity("+380445551111", "", restricted=True)
     assert identity_of(hidden, NOW + 60) == Identity(OURS.number, "", restricted=False)
+
+
+def test_a_caller_as_a_party_is_what_others_may_see_of_it() -> None:
+    own = Identity(OURS.number, "Олена", restricted=False)
+    assert party_of(OURS, own).shown_as is None
+    assert party_of(OURS, Identity("+380445551111", "", restricted=False)).shown_as == "+380445551111"
+    hidden = party_of(OURS, Identity(OURS.number, "", restricted=True))
+    assert hidden.shown_as == "anonymous"
+    assert (hidden.seen_by("mriia"), hidden.seen_by("sokil")) == (OURS.number, "anonymous")

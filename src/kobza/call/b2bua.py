@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Call:
     """One call between two legs. Made by `incoming` or `originated`; over when `finished`."""
 
-    __slots__ = ("_controls", "_core", "_placing", "_renegotiation", "_setup")
+    __slots__ = ("_core", "_placing", "_renegotiation", "_setup")
 
     def __init__(self, core: CallCore, setup: Setup) -> None:
         self._core = core
@@ -43,7 +43,6 @@ class Call:
         self._placing: Setup | Transfer = setup
         """What the INVITEs under way belong to."""
         self._renegotiation = Renegotiation(core)
-        self._controls = Controls(core)
 
     @classmethod
     def incoming(
@@ -315,21 +314,21 @@ class Call:
 
         Raises NotFoundError or WrongStateError.
         """
-        return self._controls.digits(self._leg(leg_id), digits)
+        return Controls(self._core).digits(self._leg(leg_id), digits)
 
     def mute(self, leg_id: str, now: float, *, on: bool) -> None:  # noqa: ARG002
         """Let the other side hear silence instead of a leg's voice, or its voice again.
 
         Raises NotFoundError or WrongStateError.
         """
-        self._controls.mute(self._leg(leg_id), on=on)
+        Controls(self._core).mute(self._leg(leg_id), on=on)
 
     def record(self, leg_id: str, what: RecordCommand, now: float) -> None:
         """Begin, pause, go on with or end the recording for the enterprise of a leg.
 
         Raises NotFoundError or WrongStateError.
         """
-        self._controls.record(self._leg(leg_id), what, now)
+        Controls(self._core).record(self._leg(leg_id), what, now)
 
     def recording_of(self, leg_id: str) -> tuple[str, RecordingState] | None:
         """Return id and state of the recording of a leg's enterprise; None when it has none."""
