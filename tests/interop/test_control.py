@@ -138,6 +138,29 @@ async def test_a_transfer_to_a_busy_phone_rings_at_the_one_who_transferred(phone
 
 
 @needs_sox()
+async def test_a_real_phone_hears_its_transfer(phones: Phones, ledger: Ledger, tmp_path: Path) -> None:
+    """One voice, ringback, another voice, and no new offer: for the phone it is one stream."""
+    site = phones.server.site
+    await phones.at(C, 440, answer_after=0.1)
+    b = await phones.at(B, 880)
+    async with baresip(tmp_path / "d", site.lines[D], site.sip, tone=660) as phone:
+        await phone.command("dial", f"sip:{C}@{site.sip[0]}:{site.sip[1]}")
+        await phone.event("CALL_ESTABLISHED")
+        await asyncio.sleep(1)
+        await control(phones, await leg_of(phones, ledger, C), "transfer", destination=B)
+        ringing = await b.incoming()
+        await asyncio.sleep(1)
+        ringing.answer()
+        await hears(ringing, 660)
+        await asyncio.sleep(1)
+        ringing.hang_up()
+        await phone.event("CALL_CLOSED")
+        tones = tones_over_time(await phone.heard())
+    heard = [hz for tone in tones for hz in (440, 425, 880) if tone is not None and abs(tone - hz) < 7]
+    assert [hz for hz, _ in itertools.groupby(heard)] == [440, 425, 880], tones
+
+
+@needs_sox()
 async def test_a_transfer_that_nobody_answers_is_taken_back_and_recorded(
     phones: Phones, ledger: Ledger, tmp_path: Path
 ) -> None:
