@@ -1,6 +1,9 @@
 """The OpenAPI document: valid, true to the code, and the same as its committed copy."""
 
+import base64
 import copy
+import hmac
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,6 +139,22 @@ def test_a_call_state_is_what_its_schema_says(state_type: StateType) -> None:
     examples = DOCUMENT["webhooks"]["callstate"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     if state_type in examples:
         assert list(examples[state_type]["value"]) == list(sent)
+
+
+def test_the_signature_shown_is_that_of_the_body_shown() -> None:
+    """By the arithmetic that the manual tells, not by the code that made it."""
+    webhook = DOCUMENT["webhooks"]["callstate"]["post"]
+    headers = {item["name"]: item["example"] for item in webhook["parameters"]}
+    shown = re.search(r"`whsec_([A-Za-z0-9+/=]+)`, the body\n\n```\n(.*?)\n```", webhook["description"], re.DOTALL)
+    assert shown is not None
+    secret, sent = shown.groups()
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{sent}".encode()
+    digest = hmac.digest(base64.b64decode(secret), signed, "sha256")
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    assert (
+        msgspec.json.decode(sent)
+        == webhook["requestBody"]["content"]["application/json"]["examples"]["alerting"]["value"]
+    )
 
 
 def test_it_is_written_as_yaml_without_loss() -> None:

@@ -5,11 +5,13 @@ What is sent is written by `kobza.webhooks.payload`; a test holds the two togeth
 
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from kobza.api.documenting import Json, Moment
 from kobza.call.numbers import national
 from kobza.webhooks.schedule import STEPS
+from kobza.webhooks.signing import signature_headers
 
 WEBHOOK: Final = "callstate"
 _ID: Final = "0192f3c4a5b67d8e9f0a1b2c3d4e5f"
@@ -87,6 +89,9 @@ def _in_words(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+EXAMPLE_SECRET: Final = "whsec_a29iemEga29iemEga29iemEga29iemE="  # noqa: S105 - a secret of the manual
+EXAMPLE_BODY: Final = msgspec.json.encode(EXAMPLES["alerting"])
+EXAMPLE_HEADERS: Final = signature_headers(EXAMPLE_SECRET, EXAMPLES["alerting"]["event_id"], EXAMPLE_BODY, 1772393970)
 DESCRIPTION: Final = f"""\
 Kobza posts each state of each owner to the URL that you set with `PUT /v1/webhook`, with `/callstate` added to its
 path. A state is stored before it is sent, and sent until your system answers 2xx: at once, then after
@@ -98,7 +103,13 @@ it is set again.
 
 With a secret each request is signed as the Standard Webhooks specification says: `webhook-signature` is `v1,` and the
 base64 of HMAC-SHA256, by the base64-decoded secret behind `whsec_`, over `webhook-id`, `webhook-timestamp` and the
-body, joined by full stops. Compare it in constant time, over the body as it came, and refuse old timestamps.
+body, joined by full stops. Compare it in constant time, over the body as it came, and refuse old timestamps. In Python
+`kobza.client.receiver` does all of it. To try yours: the headers shown here sign, by the secret
+`{EXAMPLE_SECRET}`, the body
+
+```
+{EXAMPLE_BODY.decode()}
+```
 """
 
 
@@ -129,19 +140,19 @@ def webhooks() -> Json:
                         "webhook-id",
                         signed + "the `event_id`, the same in every attempt.",
                         {"type": "string"},
-                        EXAMPLES["alerting"]["event_id"],
+                        EXAMPLE_HEADERS["webhook-id"],
                     ),
                     _header(
                         "webhook-timestamp",
                         signed + "the moment of this attempt, in seconds since 1970.",
                         {"type": "string", "pattern": "^[0-9]+$"},
-                        "1772393970",
+                        EXAMPLE_HEADERS["webhook-timestamp"],
                     ),
                     _header(
                         "webhook-signature",
                         signed + "`v1,` and the base64 of the HMAC-SHA256.",
                         {"type": "string", "pattern": "^v1,[A-Za-z0-9+/]{43}=$"},
-                        "v1,5CkkC5ea3VtcBUfNJ4gTYRqKuhjZ5c8mMHA3WMcdGMo=",
+                        EXAMPLE_HEADERS["webhook-signature"],
                     ),
                 ],
                 "requestBody": {
