@@ -329,6 +329,9 @@ def test_a_proxy_of_the_environment_is_used_and_may_be_passed_by(kind: str, monk
             monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.setenv("http_proxy", base)
         assert Both(kind, "http://pbx.invalid", "T", "I").phone_status() == []
+        monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1080")
+        with pytest.raises(ValueError, match="the proxy that the environment names"):
+            Both(kind, "http://pbx.invalid", "T", "I").phone_status()
         monkeypatch.setenv("no_proxy", "pbx.invalid")
         with pytest.raises(Unreachable):
             Both(kind, "http://pbx.invalid", "T", "I").phone_status()

@@ -66,11 +66,18 @@ def _with_token(request: httpx.Request, token: str) -> httpx.Request:
 
 
 def _proxy(base_url: str) -> str | None:
-    """Return the proxy that the environment names for a server (HTTPS_PROXY and so on), None for a direct way."""
+    """Return the proxy that the environment names for a server (HTTPS_PROXY and so on), None for a direct way.
+
+    Raises ValueError for one that cannot be used.
+    """
     parts = urlsplit(base_url)
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")
-    return None if found is None or proxy_bypass(parts.hostname or "") else found
+    if found is None or proxy_bypass(parts.hostname or ""):
+        return None
+    if urlsplit(found).scheme not in ("http", "https"):  # SOCKS would need a package that is not among ours
+        raise ValueError("the proxy that the environment names must be http or https; NO_PROXY passes it by")
+    return found
 
 
 def _client_options(timeout: float) -> dict[str, Any]:
