@@ -94,26 +94,26 @@ class CdrFold:
         match fact:
             case CallStarted():
                 self._started = fact
-            case CallRinging() if self._answered is None:
-                self._ringing_at = fact.at
-            case CallRinging(leg_id=leg_id):
-                for joined in self._of_leg(leg_id):
+            case CallRinging():
+                if self._answered is None:
+                    self._ringing_at = fact.at
+                for joined in self._of_leg(fact.leg_id):
                     joined.ringing_at = fact.at
-            case OriginatorRang():
-                self._originator_rang_at = fact.at
             case CallAnswered():
                 self._answered = fact
                 self._answered_number = fact.answered_number
+            case CallEnded():
+                self._ended = fact
+            case OriginatorRang():
+                self._originator_rang_at = fact.at
             case RecordingStarted():
                 self._record_ids[fact.enterprise_id] = fact.record_id
             case CallTransferred():
                 self._transfer(fact)
-            case TransferAnswered(leg_id=leg_id):
+            case TransferAnswered():
                 self._answered_number = fact.answered_number
-                for joined in self._of_leg(leg_id):
+                for joined in self._of_leg(fact.leg_id):
                     joined.answered_at = fact.at
-            case CallEnded():
-                self._ended = fact
             case _:
                 return False
         return True
@@ -127,7 +127,9 @@ class CdrFold:
         if enterprise_id not in (started.caller.enterprise_id, started.callee.enterprise_id):
             self._joined[enterprise_id] = _Joined(fact)
 
-    def _of_leg(self, leg_id: str) -> list[_Joined]:
+    def _of_leg(self, leg_id: str) -> Iterable[_Joined]:
+        if not self._joined:
+            return ()
         return [joined for joined in self._joined.values() if joined.fact.new_leg_id == leg_id]
 
     @property
@@ -142,8 +144,8 @@ class CdrFold:
             records.append(self._record(started, caller, callee, caller.enterprise_id, calls=True))
         if callee.enterprise_id is not None and callee.enterprise_id != caller.enterprise_id:
             records.append(self._record(started, callee, caller, callee.enterprise_id, calls=False))
-        for enterprise_id, joined in self._joined.items():
-            records.append(self._record_of(joined, enterprise_id))
+        if self._joined:
+            records += [self._record_of(joined, enterprise_id) for enterprise_id, joined in self._joined.items()]
         return tuple(records)
 
     def _record_of(self, joined: _Joined, enterprise_id: str) -> Cdr:

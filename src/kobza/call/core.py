@@ -193,9 +193,9 @@ class CallCore:
                 actions.append(CommandFailed(leg.command.token, WrongStateError("The call has ended.")))
             leg.command = None
             leg.change(LegState.FINISHED, now)
-        for token in self.tokens:
-            actions.append(CommandFailed(token, WrongStateError("The call has ended.")))
-        self.tokens.clear()
+        if self.tokens:
+            actions += [CommandFailed(token, WrongStateError("The call has ended.")) for token in self.tokens]
+            self.tokens.clear()
         self.outbox.facts.append(CallEnded(self.call_id, now, cause, status, released_by))
         self.settled = not self._is_waiting
         if not self.settled:

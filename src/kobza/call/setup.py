@@ -229,8 +229,9 @@ class Setup:
         caller.change(LegState.ESTABLISHED, now)
         callee.change(LegState.ESTABLISHED, now)
         facts.append(CallAnswered(core.call_id, now, callee.party.number, callee.leg_id))
-        core.record_party(caller.party, now)
-        core.record_party(callee.party, now)
+        if caller.party.record or callee.party.record:
+            core.record_party(caller.party, now)
+            core.record_party(callee.party, now)
         core.tell_hold(caller, now)  # an originator may have held while the destination rang
 
     def confirmed(self, sdp: bytes, now: float) -> bool:
