@@ -80,7 +80,7 @@ class RunningPlane:
     async def ports_are_back(self, seconds: float = 10.0) -> None:
         """Wait until no call holds a port."""
         async with asyncio.timeout(seconds):
-            # The relay reports each closed call in its own time; there is nothing to wait for but the count.
+            # A call ends in its own time; there is nothing to wait for but the count.
             while self.plane.ports_used:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

@@ -16,7 +16,6 @@ from kobza.media.messages import (
     Record,
     RecordingStopped,
     Release,
-    Released,
     TimedOut,
 )
 from kobza.media.plane import MediaError, MediaEvent, MediaTimedOut, RecordingClosed, Side
@@ -115,7 +114,6 @@ async def test_a_call_that_ends_while_its_ports_are_opened(plane: Plane) -> None
     assert plane.reasons == ["the call was released"]
     (request,) = plane.opens()
     plane.plane._reported(Opened(request.request))
-    plane.plane._reported(Released("call", list(request.ports.values())))
     assert plane.plane.ports_used == 0
     assert plane.plane._ports == {}
 
@@ -142,7 +140,6 @@ async def test_ports_of_a_part_are_kept_when_another_part_fails(plane: Plane, mo
     assert plane.reasons == ["no port could be bound"]
     assert plane.plane.ports_used == 1
     plane.plane.release("call")
-    plane.plane._reported(Released("call", [first.ports[CALLER]]))
     assert plane.plane.ports_used == 0
 
 

@@ -272,7 +272,9 @@ async def test_a_thousand_calls_leave_no_port_and_no_file_open() -> None:
                     running.plane.release(call)
                 await asyncio.gather(*offers, return_exceptions=True)
                 await running.ports_are_back()
-            assert files_of(running.plane.relay_pid) == before
+            async with asyncio.timeout(10):
+                while files_of(running.plane.relay_pid) != before:  # noqa: ASYNC110 - the relay closes in its own time
+                    await asyncio.sleep(0.02)
             await running.connect(caller, callee)
 
 

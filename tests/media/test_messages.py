@@ -25,7 +25,6 @@ from kobza.media.messages import (
     Record,
     RecordingStopped,
     Release,
-    Released,
     Report,
     SideFlow,
     StopRecord,
@@ -62,7 +61,6 @@ COMMANDS: list[Command] = [
 REPORTS: list[Report] = [
     Opened(7),
     OpenFailed(7, 20000, "Address already in use"),
-    Released("call", [20000, 20002]),
     TimedOut("call", Side.CALLEE),
     RecordingStopped("call", "record", "/spool", "the disk is full"),
     DigitsDone(8, sent=True),
@@ -145,4 +143,4 @@ def test_mutations_of_real_messages() -> None:
             else:
                 outcomes["read"] += 1
     assert outcomes["refused"] > 10_000
-    assert outcomes["read"] > 500
+    assert outcomes["read"] > 400

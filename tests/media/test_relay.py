@@ -21,7 +21,6 @@ from kobza.media.messages import (
     Record,
     RecordingStopped,
     Release,
-    Released,
     Report,
     SideFlow,
     decode_report,
@@ -105,9 +104,9 @@ async def test_an_open_is_whole_or_not_at_all() -> None:
         assert await end.tell(Release("call")) == []
         assert await end.tell(Open(2, "call", HOST, {CALLER: ports[0]})) == [Opened(2)]
         assert await end.tell(Open(3, "call", HOST, {CALLEE: ports[2]})) == [Opened(3)]
-        (released,) = await end.tell(Release("call"))
-        assert isinstance(released, Released)
-        assert sorted(released.ports) == [ports[0], ports[2]]
+        assert await end.tell(Release("call")) == []
+        assert is_free(ports[0])
+        assert is_free(ports[2])
 
 
 async def test_a_second_side_that_fails_leaves_the_first() -> None:
@@ -118,7 +117,9 @@ async def test_a_second_side_that_fails_leaves_the_first() -> None:
             other.bind((HOST, ports[2]))
             (failed,) = await end.tell(Open(2, "call", HOST, {CALLEE: ports[2]}))
             assert isinstance(failed, OpenFailed)
-        assert await end.tell(Release("call")) == [Released("call", [ports[0]])]
+        assert not is_free(ports[0])
+        assert await end.tell(Release("call")) == []
+        assert is_free(ports[0])
 
 
 async def test_an_unknown_call_harms_nothing(tmp_path: Path) -> None:

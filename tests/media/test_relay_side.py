@@ -259,9 +259,10 @@ async def test_a_side_opened_again_takes_the_place_of_the_first(stack: ExitStack
     relayed.configure()
     relayed.callee.to = relayed.ports[4]
     await both_ways(relayed)
-    assert sorted(relayed.call.release()) == [relayed.ports[0], relayed.ports[4]]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
-        again.bind((HOST, relayed.ports[2]))
+    relayed.call.release()
+    for port in relayed.ports[0], relayed.ports[2], relayed.ports[4]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind((HOST, port))
 
 
 @pytest.mark.parametrize("taken", [0, 1])
@@ -281,7 +282,8 @@ async def test_a_side_that_is_closed_again_leaves_the_other_one(stack: ExitStack
     assert relayed.call.sides[CALLER].other is None
     relayed.caller.send()
     relayed.call.close_side(CALLER)
-    assert relayed.call.release() == []
+    relayed.call.release()
+    assert relayed.call.sides == {}
 
 
 async def test_a_recording_follows_a_side_that_comes_later(stack: ExitStack, tmp_path: Path) -> None:

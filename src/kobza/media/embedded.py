@@ -17,7 +17,6 @@ from kobza.media.messages import (
     Record,
     RecordingStopped,
     Release,
-    Released,
     Report,
     SideFlow,
     StopRecord,
@@ -93,7 +92,7 @@ class EmbeddedPlane(MediaPlane):
         self._recordings: dict[str, tuple[str, Path]] = {}
         """Record id to call id and spool of the recordings whose RecordingClosed has not come."""
         self._ports: dict[str, set[int]] = {}
-        """The even ports that the relay holds for a call, until it says that they are closed."""
+        """The even ports that a call holds."""
         self._digits: dict[int, tuple[str, Done]] = {}
         """By request: the call, and who waits for its digits to be out."""
         self._sessions = 0
@@ -250,6 +249,9 @@ class EmbeddedPlane(MediaPlane):
             return
         if self._link is not None:
             self._link.send(Release(call_id))
+        now = asyncio.get_running_loop().time()
+        for port in self._ports.pop(call_id, ()):  # the relay closes them long before they have rested
+            self._pool.give_back(port, now)
         self._fail_waiting(call, MediaError("the call was released"))
         if self._digits:
             self._fail_digits([number for number, (of, _) in self._digits.items() if of == call_id])
@@ -334,14 +336,6 @@ class EmbeddedPlane(MediaPlane):
                 self._opened(report)
             case OpenFailed():
                 self._open_failed(report)
-            case Released():
-                now = asyncio.get_running_loop().time()
-                held = self._ports.get(report.call_id, set())
-                for port in report.ports:
-                    held.discard(port)
-                    self._pool.give_back(port, now)
-                if not held:
-                    self._ports.pop(report.call_id, None)
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))

@@ -97,7 +97,7 @@ class Digits(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Release(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Close the ports of a call and its recording. Answered by Released."""
+    """Close the ports of a call and its recordings."""
 
     call_id: str
 
@@ -120,13 +120,6 @@ class OpenFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     request: int
     port: int
     reason: str
-
-
-class Released(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The ports of a call are closed."""
-
-    call_id: str
-    ports: list[int]
 
 
 class TimedOut(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -159,7 +152,7 @@ class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 Command = Open | Configure | Record | Pause | StopRecord | Digits | Release | Ping
-Report = Opened | OpenFailed | Released | TimedOut | RecordingStopped | DigitsDone | Pong
+Report = Opened | OpenFailed | TimedOut | RecordingStopped | DigitsDone | Pong
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

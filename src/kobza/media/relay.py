@@ -32,7 +32,6 @@ from kobza.media.messages import (
     Record,
     RecordingStopped,
     Release,
-    Released,
     Report,
     StopRecord,
     TimedOut,
@@ -188,7 +187,7 @@ class Relay(asyncio.Protocol):
             for side in call.sides.values():
                 self._playing.pop(side, None)
                 self._dialling.pop(side, None)
-            self._report(Released(call_id, call.release()))
+            call.release()
 
     def _spool_closed(self, spool: Spool) -> None:
         self._report(RecordingStopped(spool.call_id, spool.record_id, str(spool.path), spool.failure))

@@ -128,12 +128,10 @@ class RelayCall:
         """Return the sides that hear a tone."""
         return [side for side in self.sides.values() if side.flow.source in TONES]
 
-    def release(self) -> list[int]:
-        """Close everything; return the even ports that are free now."""
+    def release(self) -> None:
+        """Close everything."""
         for record_id in list(self._recordings):
             self.stop_recording(record_id)
-        ports = [side.port for side in self.sides.values()]
         for side in self.sides.values():
             side.close()
         self.sides.clear()
-        return ports

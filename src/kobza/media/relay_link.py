@@ -136,7 +136,7 @@ class RelayLink(asyncio.Protocol):
         """Write what was sent; nobody is there any more when the process is gone."""
         data = b"".join(self._unsent)
         self._unsent.clear()
-        if self._transport is None or self._transport.is_closing():
+        if not data or self._transport is None or self._transport.is_closing():
             return
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > COMMANDS_MAX:
