@@ -168,6 +168,22 @@ def test_each_token_belongs_to_the_url_before_it(kobza: Kobza, two: Two, monkeyp
     assert kobza("compare", "--from", "3h", "--json").json["history"]["same"] == 1
 
 
+def test_one_part_alone(kobza: Kobza, two: Two) -> None:
+    two.happen(40 * 86_400, on_ours={"cause": 17})
+    arguments = [*two.literal, *two.integrators, "--from", "50d", "--json"]
+    assert "older than 30 days" in kobza("compare", *arguments).err
+    ran = kobza("compare", *arguments, "--only", "history")
+    document = json.loads(ran.out)
+    assert (ran.code, document["statistics"], document["equal"]) == (1, None, False)
+    assert [list(pair["fields"]) for pair in document["history"]["differing"]] == [["cause"]]
+    ran = kobza("compare", *arguments[:-1], "--only", "history")
+    assert ran.out.startswith("Basic call information: not compared\nCall history: theirs 1 calls, ours 1")
+    assert "cause is 16 in theirs, 17 in ours" in ran.out
+    document = kobza("compare", *arguments, "--from", "3h", "--only", "statistics").json
+    assert (document["statistics"]["theirs"], document["history"]) == (0, None)
+    assert "--their-integrator" in kobza("compare", *two.literal, "--only", "history").err
+
+
 def test_a_call_that_ends_meanwhile_is_left_out(kobza: Kobza, two: Two) -> None:
     two.happen(7000)
     two.theirs.add_call(started_at=two.theirs.at - 60, answered_at=two.theirs.at - 50, ended_at=two.theirs.at + 600)

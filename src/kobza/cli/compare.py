@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -22,14 +23,26 @@ Examples:
   kobza compare --theirs https://operator.example --token T1 --ours https://pbx.example.com --token T2 --from 7d
   kobza compare --theirs URL --token T1 --integrator I1 --ours URL --token T2 --integrator I2 --from 2026-03-01 --json
   kobza compare --theirs URL --their-token T1 --ours URL --our-token T2 --from yesterday --to yesterday --slack 1
+  kobza compare --only history --from 2025-01-01 --json
 """
 
 TITLES: Final = {"statistics": "Basic call information", "history": "Call history"}
+NOT_ASKED: Final = {
+    "statistics": "not compared",
+    "history": "not compared; it needs the integrator's id of both sides",
+}
 DIFFERENT: Final = 1
 NOT_COMPARED: Final = 2
 SIDES: Final = {"--theirs": "their", "--ours": "our"}
 BELONGING: Final = ("--token", "--integrator")
 """Options that belong to the URL before them."""
+
+
+class Section(StrEnum):
+    """A part of the interface that is compared."""
+
+    STATISTICS = "statistics"
+    HISTORY = "history"
 
 
 class SidedCommand(TyperCommand):
@@ -97,6 +110,10 @@ def compare(
     ] = None,
     from_: FromOption = "yesterday",
     to: ToOption = None,
+    only: Annotated[
+        Section | None,
+        typer.Option("--only", metavar="PART", help="Compare only statistics, or history, which goes back farther."),
+    ] = None,
     tolerance: Annotated[
         int,
         typer.Option(
@@ -119,13 +136,16 @@ def compare(
 
     Exit code 0: nothing differs. 1: something does. 2: it could not be compared.
     """
-    if their_integrator is not None and our_integrator is None:
+    if only is Section.HISTORY and their_integrator is None:
+        raise typer.BadParameter("is needed to compare call histories", param_hint="--their-integrator")
+    # Histories are compared only with both: KOBZA_INTEGRATOR_ID may be there for other commands.
+    if their_integrator is not None and our_integrator is None and only is not Section.STATISTICS:
         raise typer.BadParameter("is needed as well to compare call histories", param_hint="--our-integrator")
     _check_fields(ignore or ())
     now = datetime.now(UTC)
     begin, end = begin_of(from_, now), end_of(to, now)
-    # Histories only with both: KOBZA_INTEGRATOR_ID may be there for other commands.
-    sections = ("statistics", "history")[: 1 + (their_integrator is not None)]
+    possible = (Section.STATISTICS,) if their_integrator is None else tuple(Section)
+    sections = [section for section in possible if only in (None, section)]
     results: dict[str, Comparison] = {}
     with (
         connected(theirs, their_token, their_integrator) as their_client,
@@ -195,7 +215,7 @@ def _print_words(results: "Mapping[str, Comparison]") -> None:
 
     for section, title in TITLES.items():
         result = results.get(section)
-        told = ["not compared: it needs the integrator's id of both sides"] if result is None else in_words(result)
+        told = [NOT_ASKED[section]] if result is None else in_words(result)
         lead = f"{title}: "
         for line in told:
             sys.stdout.write(f"{lead}{line}\n")
