@@ -202,6 +202,22 @@ def test_a_data_directory_is_kept_and_found_again(tmp_path: Path) -> None:
     assert tokens[0] == tokens[1]
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:8080"}, 200),
+        ({"Host": "[::1]:8080", "Origin": "http://[::1]:8080"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "evil.example:8080"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_pages_of_others_are_refused(running: Running, headers: dict[str, str], status: int) -> None:
+    assert running.http.get("/sandbox", headers=headers).status_code == status
+    assert running.http.post("/sandbox/reset", headers=headers).status_code == (204 if status == 200 else status)
+
+
 def test_beyond_loopback_a_token_is_wanted() -> None:
     http, sip, rtp = free_ports(3)
     options = ("--http", f"0.0.0.0:{http}", "--sip", f"udp:127.0.0.1:{sip}", "--rtp-ports", f"{rtp}-{rtp + 9}")

@@ -121,6 +121,7 @@ class Sandbox:
         server = self.server = Server(settings, clock=self._clock, routes=api.routes(), webhooks_via=relay.url)
         await server.start()
         self._stack.push_async_callback(server.stop)
+        self._stack.callback(relay.let_go)
         transport, host, port = server.sip_addresses[0]
         address: Address = (WILDCARDS.get(host, host), port)
         phones = SandboxPhones(office.desks, address, transport, self._clock)

@@ -22,6 +22,7 @@ from kobza.sandbox.state_relay import StateRelay
 
 MAX_WAIT: Final = 300
 """Seconds of the wall that one request may wait for the end of a run."""
+LOOPBACK_NAMES: Final = ("localhost", "::1")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -135,7 +136,9 @@ class SandboxApi:
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
-            if self._token is not None:
+            if self._token is None:
+                _refuse_strangers(request)
+            else:
                 given = request.headers.get("authorization", "")
                 if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
                     raise ApiError(
@@ -146,6 +149,19 @@ class SandboxApi:
             return await endpoint(request)
 
         return guarded
+
+
+def _refuse_strangers(request: Request) -> None:
+    """Refuse what a page of somebody else has a browser on this machine ask: there is no token to keep it out.
+
+    Such a request comes with an Origin of its own, or under a name that was made to lead to loopback.
+    """
+    host = request.headers.get("host", "")
+    name = host.rsplit(":", 1)[0].strip("[]")
+    if name not in LOOPBACK_NAMES and not name.startswith("127."):
+        raise ApiError("forbidden", "A sandbox on loopback is asked by the address of loopback.")
+    if request.headers.get("origin", f"http://{host}") != f"http://{host}":
+        raise ApiError("forbidden", "A sandbox is not asked by pages of others.")
 
 
 def _answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -103,9 +103,13 @@ class StateRelay:
             timeout=aiohttp.ClientTimeout(total=RECEIVER_SECONDS), auto_decompress=False, trust_env=False
         )
 
+    def let_go(self) -> None:
+        """Answer what hangs, and let nothing hang any more: the server stops and would wait for it."""
+        self._stopping.set()
+
     async def stop(self) -> None:
         """Answer what hangs, and close."""
-        self._stopping.set()
+        self.let_go()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._client is not None:
