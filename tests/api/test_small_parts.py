@@ -42,6 +42,15 @@ def test_ranges_behind_the_end(header: str, size: int) -> None:
         parse_range(header, size)
 
 
+@given(st.text(max_size=40) | st.from_regex(r"bytes=[0-9]{0,20}-[0-9]{0,20}", fullmatch=True), st.integers(0, 10**12))
+def test_any_range_is_within_the_size_or_none(header: str, size: int) -> None:
+    try:
+        part = parse_range(header, size)
+    except RangeNotSatisfiableError:
+        return
+    assert part is None or 0 <= part.first <= part.last < size
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [(None, False), ('"a"', True), ('W/"a"', True), ('"b", "a"', True), ("*", True), ('"b"', False), ("a", False)],

@@ -276,3 +276,27 @@ def test_minutes_that_were_written_are_not_kept_for_ever(monkeypatch: pytest.Mon
     for minute in range(1000):
         assert clock[minute].endswith(f":{minute % 60:02d}:")
         assert len(clock) <= 10
+
+
+@given(st.text(max_size=25) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", fullmatch=True))
+def test_any_text_is_a_wall_time_as_it_is_written_or_refused(text: str) -> None:
+    try:
+        at = parse_wall(text, "from")
+    except IntervalError:
+        return
+    assert at.isoformat() == text
+
+
+@given(st.none() | st.datetimes(), st.none() | st.datetimes(), st.integers(0, 4_000_000_000))
+def test_any_two_times_are_an_interval_within_its_bounds_or_refused(
+    first: datetime | None, last: datetime | None, now: int
+) -> None:
+    texts = [None if at is None else at.replace(microsecond=0).isoformat() for at in (first, last)]
+    for interval, longest in ((callstat_interval, 7), (history_interval, 31)):
+        try:
+            asked = interval(texts[0], texts[1], float(now))
+        except IntervalError:
+            continue
+        assert asked.wall_to - asked.wall_from <= timedelta(days=longest)
+        assert asked.to_ms <= now * 1000 + 999
+        assert interval is history_interval or asked.wall_from >= wall_of(now) - timedelta(days=30)

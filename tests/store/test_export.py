@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.store import Store, address_book, driver, enterprises
@@ -162,6 +164,16 @@ def test_a_cursor_before_the_interval_begins_with_it(reader: CallReader, write: 
 def test_a_cursor_that_is_not_ours_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a cursor"):
         Cursor.parse(text)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[0-9]{1,16}-.{1,40}", fullmatch=True))
+def test_any_text_is_a_cursor_that_is_read_back_or_refused(text: str) -> None:
+    try:
+        cursor = Cursor.parse(text)
+    except ValueError:
+        return
+    assert Cursor.parse(str(cursor)) == cursor
+    assert cursor.started_at < 2**63  # what a database takes
 
 
 def test_a_cursor_is_read_back() -> None:
