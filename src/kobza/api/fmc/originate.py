@@ -141,7 +141,7 @@ def _answer(begun: Begun) -> Response:
                 KEY_HEADER,
                 "Within 24 hours the same key with the same body gives the same answer and makes one call, whatever "
                 "happens in between. A request that failed does not use up its key.",
-                {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+                {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]([ -~]*[!-~])?$"},
                 example="order-1715-call",
             )
         ],
