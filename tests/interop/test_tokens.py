@@ -3,7 +3,6 @@
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from kobza.api.token_view import CHECK_EVERY
 from tests.interop.server import Server, Site
 
 CALLSTAT = "/api/cdr/v1/callstat.json"
@@ -64,7 +62,6 @@ def test_what_another_process_changes_is_in_force_a_moment_later(server: Server)
     for secret in (made["fmc_token"], new["fmc_token"]):
         assert ask(site, secret).status_code == 200
     token(site, "revoke", made["token_id"])
-    time.sleep(CHECK_EVERY)
     assert ask(site, made["fmc_token"]).json()["detail"] == "The token was revoked."
     assert ask(site, new["fmc_token"]).status_code == 200
 
@@ -73,7 +70,6 @@ def test_the_address_is_that_of_the_connection_whatever_headers_say(server: Serv
     site = server.site
     here = token(site, "add", "--address", "127.0.0.0/8")
     elsewhere = token(site, "add", "--address", "192.0.2.7")
-    time.sleep(CHECK_EVERY)
     assert ask(site, here["fmc_token"]).status_code == 200
     for headers in ({}, {"x-forwarded-for": "192.0.2.7"}, {"forwarded": "for=192.0.2.7"}, {"x-real-ip": "192.0.2.7"}):
         answer = ask(site, elsewhere["fmc_token"], **headers)

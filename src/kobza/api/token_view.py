@@ -14,12 +14,14 @@ from typing import Final
 from kobza.api.problems import ApiError
 from kobza.store import Store, meta, tokens
 from kobza.store.ids import hash_token
-from kobza.store.tokens import Token
+from kobza.store.tokens import SEEN_AFTER, Token
 
 log = logging.getLogger(__name__)
 
-CHECK_EVERY: Final = 0.25
+CHECK_EVERY: Final = SEEN_AFTER
 """Seconds for which a look at the version is good."""
+CHECK_UNKNOWN_EVERY: Final = 0.05
+"""The same for a token that is not known: it may have been made a moment ago, but guesses must not cost a look each."""
 GOOD_FOR: Final = 30.0
 """Seconds for which tokens are still believed when the store does not answer."""
 RETRY_AFTER: Final = 2.0
@@ -37,6 +39,7 @@ class TokenView:
         self._version: int | None = None
         self._fresh_at = float("-inf")
         self._check_at = float("-inf")
+        self._unknown_check_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def find(self, secret: str) -> Token | None:
@@ -50,6 +53,10 @@ class TokenView:
             raise ApiError("unavailable", "The store does not answer.", headers={"retry-after": "2"})
         digest = hash_token(secret)
         found = self._by_hash.get(digest)
+        if found is None and self._now() >= self._unknown_check_at:
+            self._check_at = float("-inf")
+            await self._check()
+            found = self._by_hash.get(digest)
         return found if found is not None and hmac.compare_digest(found.token_hash, digest) else None
 
     def changed(self) -> None:
@@ -64,12 +71,13 @@ class TokenView:
             try:
                 snapshot = await asyncio.to_thread(self._load)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                self._check_at = now + RETRY_AFTER
+                self._check_at = self._unknown_check_at = now + RETRY_AFTER
                 log.warning("the tokens could not be read; those known are believed for %.0f s: %s", GOOD_FOR, error)
                 return
             if snapshot is not None:
                 self._version, self._by_hash = snapshot
             self._fresh_at, self._check_at = now, now + self._check_every
+            self._unknown_check_at = now + min(CHECK_UNKNOWN_EVERY, self._check_every)
 
     def _load(self) -> tuple[int, dict[str, Token]] | None:
         """Return version and tokens, None when they are those that are here already."""

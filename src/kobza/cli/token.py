@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -174,6 +175,8 @@ def rotate(
     with opened_store(ctx, data) as store, store.write() as connection:
         made = tokens.rotate(connection, enterprise, token_id, now, seconds * 1000)
         old = tokens.get(connection, enterprise, token_id)
+    if not seconds:
+        time.sleep(tokens.SEEN_AFTER)
     document = {**_made(made, now), "replaces": token_id, "old_valid_until": _time(old.ends_at)}
     emit(document, as_json=as_json, title="Token made (keep it: it is not stored)")
 
@@ -186,12 +189,13 @@ def revoke(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a token at once, for good. A running server refuses it after a quarter of a second at the latest."""
+    """End a token at once, for good. When this returns, no running server accepts it any more."""
     from kobza.store import tokens
 
     now = now_ms()
     with opened_store(ctx, data) as store, store.write() as connection:
         ended = tokens.revoke(connection, enterprise, token_id, now)
+    time.sleep(tokens.SEEN_AFTER)
     emit(_shown(ended, now), as_json=as_json, title=f"Token {token_id} revoked")
 
 

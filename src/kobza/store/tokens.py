@@ -27,6 +27,9 @@ MAX_VALID: Final = 100
 """Valid tokens of one enterprise: a running server holds all of them in memory."""
 MAX_CLIENT: Final = 200
 """Characters kept of a User-Agent."""
+SEEN_AFTER: Final = 0.25
+"""Seconds after which every running server goes by a change at the latest. Whoever waits so long after a commit may say
+that a token is revoked."""
 ENDED_KEPT_MS: Final = 90 * 86_400_000
 """How long an ended token is still shown, so that it can be said who used it last."""
 
