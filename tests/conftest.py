@@ -12,6 +12,7 @@ ON_BOTH = (
     "store/test_*.py",
     "api/test_callstat*.py",
     "api/test_fmc.py",
+    "api/test_store_away.py",
     "pbx/test_crash.py",
     "pbx/test_journal.py",
     "webhooks/test_dispatcher.py",

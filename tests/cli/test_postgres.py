@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from kobza.store import Store, calls, directory, endpoints
+from kobza.store.journal import JournalWriter
 from kobza.store.place import PostgresUrl
 from tests.cli.conftest import Kobza
 from tests.support.ports import free_port
@@ -76,6 +77,20 @@ def test_what_is_wrong_is_one_line(
     monkeypatch.setenv("KOBZA_STORE", tcp.replace(str(postgres.port), str(free_port())))
     assert "Connection refused" in said("init")
     assert "Connection refused" in said("demo")
+
+
+def test_a_second_server_on_the_same_store_is_refused(
+    kobza: Kobza, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kobza("init").code == 0
+    monkeypatch.setattr("kobza.store.journal_postgres.CLAIM_PATIENCE_MS", 20)
+    first = JournalWriter(url)
+    first.claim()
+    ran = kobza("serve")
+    first.close()
+    assert ran.code == 1
+    assert ran.err.startswith("kobza: another `kobza serve` works with the store in postgresql://")
+    assert ran.err.count("\n") == 1
 
 
 def test_a_store_that_is_locked_is_one_line(kobza: Kobza, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from sqlalchemy import Select, text
 
 from kobza.store import (
     Store,
+    StoreAway,
     StoreError,
     StoreMissing,
     calls,
@@ -266,6 +267,33 @@ def proxy(postgres: PostgresServer) -> Iterator[CuttingProxy]:
     made.close()
 
 
+def test_a_server_that_is_away_is_said_so(store: Store, postgres: PostgresServer) -> None:
+    def use(how: Callable[[], object]) -> str:
+        with pytest.raises(StoreAway) as away:
+            how()
+        return str(away.value)
+
+    def read() -> None:
+        with store.read() as conn:
+            calls.count(conn, "ent-1")
+
+    def write() -> None:
+        with store.write() as conn:
+            conn.execute(text("DELETE FROM calls"))
+
+    read()
+    postgres.stop()
+    try:
+        for how in (read, write, store.directory_version):
+            message = use(how)
+            assert message.startswith("the store cannot be used now: ")
+            assert "\n" not in message
+    finally:
+        postgres.start()
+    for works in (read, write, store.directory_version):
+        works()
+
+
 @pytest.mark.parametrize("batch", [[stored(2)], [CdrUpdated(cdr(ringing_at=NOW + 1)), recording()]])
 def test_a_commit_whose_answer_is_lost_is_not_written_twice(
     store: Store, url: PostgresUrl, postgres: PostgresServer, proxy: CuttingProxy, rows: Rows, batch: list[Entry]
@@ -301,6 +329,56 @@ def test_a_batch_that_was_lost_is_written_again(
     writer.write([stored(2)])
     writer.close()
     assert rows("SELECT sequence, cursor FROM events ORDER BY cursor") == [(1, 1), (2, 2)]
+
+
+def test_one_server_works_with_a_store(
+    store: Store, url: PostgresUrl, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_postgres, "CLAIM_PATIENCE_MS", 20)
+    first, second = JournalWriter(url, busy_timeout_ms=50), JournalWriter(url, busy_timeout_ms=50)
+    first.claim()
+    first.write([stored(1)])
+    with pytest.raises(StoreError, match="another `kobza serve` works with the store in postgresql://"):
+        second.claim()
+    postgres.restart()
+    second.claim()  # it was faster: what was the first one's is the second one's now
+    for _ in range(2):
+        with pytest.raises(psycopg.OperationalError) as lost:
+            first.write([stored(2)])
+        assert passes_by_itself(lost.value)
+    second.write([stored(2)])
+    second.close()
+    first.write([stored(3)])
+    first.close()
+    third = JournalWriter(url)
+    third.claim()
+    third.close()
+
+
+def test_a_server_waits_for_what_a_dead_one_had_still_asked_for(store: Store, url: PostgresUrl, rows: Rows) -> None:
+    dead = JournalWriter(url, busy_timeout_ms=10_000)
+    dead.claim()
+    with store.write():  # the dead one's commit waits for this
+        writing = threading.Thread(target=dead.write, args=([stored(1)],))
+        writing.start()
+        while rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+            pass
+        claimed: list[list[tuple[object, ...]]] = []
+
+        def start() -> None:
+            next_one = JournalWriter(url)
+            next_one.claim()
+            claimed.append(rows("SELECT sequence FROM events"))
+            next_one.close()
+
+        starting = threading.Thread(target=start)
+        starting.start()
+        while rows("SELECT count(*) FROM pg_locks WHERE NOT granted") != [(2,)]:
+            pass
+    writing.join()
+    dead.close()
+    starting.join()
+    assert claimed == [[(1,)]]
 
 
 def test_readers_and_writers_go_on_after_a_restart_of_the_server(store: Store, postgres: PostgresServer) -> None:

@@ -21,6 +21,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kobza.call.errors import Fault, KobzaError
+from kobza.store.errors import StoreAway
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +152,12 @@ async def _kobza_error(_request: Request, error: Exception) -> Response:
     return problem_of(error)
 
 
+async def _store_away(request: Request, error: Exception) -> Response:
+    """Say that the store does not answer: nothing is wrong with the request, and nothing that needs a trace."""
+    logger.error("%s at %s %s", error, request.method, request.url.path)
+    return problem(503, "unavailable", "The store does not answer.", headers={"retry-after": RETRY_AFTER})
+
+
 async def _http_exception(request: Request, error: Exception) -> Response:
     """Map what the framework raises by itself: unknown paths, methods that a path does not have."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
@@ -184,6 +191,7 @@ async def _validation_error(_request: Request, error: Exception) -> Response:
 def install_problems(app: FastAPI) -> None:
     """Make every error that the application knows a problem. Errors nobody expected: see IncidentGuard."""
     app.add_exception_handler(KobzaError, _kobza_error)
+    app.add_exception_handler(StoreAway, _store_away)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
 

@@ -130,11 +130,13 @@ class Server:
         store = await asyncio.to_thread(Store.open, store_place(settings))
         self._stop_with(lambda: asyncio.to_thread(store.close))
         data.mkdir(mode=0o700, parents=True, exist_ok=True)  # a store elsewhere may be another machine's doing
+        journal = Journal(store.place, now=self._now, on_failure=self._journal_failed)
+        self._stop_with(journal.stop)
+        await asyncio.to_thread(journal.claim)  # before a look at what seems to be left open
         before = await recovery.look_back(store)
         view = DirectoryView(store)
         await view.start()
         self._stop_with(view.stop)
-        journal = Journal(store.place, now=self._now, on_failure=self._journal_failed)
         journal.start()
         self._stop_with(journal.stop)
         dispatcher = Dispatcher(

@@ -13,7 +13,7 @@ from typing import Final
 from kobza.call.directory import Directory, Subscriber, Trunk
 from kobza.net.addresses import is_address, resolve
 from kobza.sip.flow import Address, Transport
-from kobza.store import Store, directory, meta, numbers
+from kobza.store import Store, StoreAway, directory, meta, numbers
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,9 @@ class DirectoryView:
             await asyncio.sleep(POLL_INTERVAL)
             try:
                 await self.refresh()
+            except StoreAway as error:
+                log.error("the directory could not be read; calls go by the one from before: %s", error)  # noqa: TRY400
+                await asyncio.sleep(RETRY_INTERVAL)
             except Exception:
                 log.exception("the directory could not be read; calls go by the one from before")
                 await asyncio.sleep(RETRY_INTERVAL)

@@ -112,6 +112,10 @@ class Journal:
         """Whether the last commit failed and is being tried again."""
         return self._failures > 0
 
+    def claim(self) -> None:
+        """Make sure, before `start`, that no other server works with the store; blocks. Raises StoreError."""
+        self._writer.claim()
+
     def start(self) -> None:
         """Start the writer. Must be called in the running loop to which the callbacks shall come."""
         if self._thread is not None:
@@ -129,6 +133,7 @@ class Journal:
         """Take nothing more, write what waits, and return how many entries could not be written in time (0, mostly)."""
         thread = self._thread
         if thread is None:
+            self._writer.close()
             return 0
         with self._changed:
             self._stopping = True

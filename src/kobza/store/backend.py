@@ -19,6 +19,9 @@ RawConnection = Any
 class Commits(Protocol):
     """The journal's own connection. For one thread at a time."""
 
+    def claim(self) -> None:
+        """Make sure that no other server works with the store; see `JournalWriter.claim`."""
+
     def commit(self, batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: float | None) -> None:
         """Write a batch (and the same by kind) in one transaction that is on the disk at the end.
 

@@ -9,6 +9,10 @@ class StoreMissing(StoreError):
     """There is no store at the path: `kobza init` makes one."""
 
 
+class StoreAway(StoreError):
+    """The store does not answer now: its server is away, it is locked for long, the disk is full. It may later."""
+
+
 class StoreOutdated(StoreError):
     """The store's tables are of another release than this code."""
 

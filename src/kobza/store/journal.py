@@ -54,6 +54,17 @@ class JournalWriter:
     def __init__(self, place: Place, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self._commits = backend_of(place).commits(patience_ms=busy_timeout_ms)
 
+    def claim(self) -> None:
+        """Make sure that no other server works with the store, now and for as long as this one writes.
+
+        On return nothing that a server before it had begun to write is still under way.
+
+        Raises:
+            StoreError: there is another one.
+
+        """
+        self._commits.claim()
+
     def write(self, batch: Sequence[Entry], *, alive_at: float | None = None) -> None:
         """Write all entries of a batch in one commit, or none; store `alive_at` (seconds), if given, as a sign of life.
 
@@ -89,6 +100,15 @@ def passes_by_itself(error: BaseException) -> bool:
     return isinstance(error, driver.dbapi.OperationalError | OSError | MemoryError | StoreError) or (
         type(error) is driver.dbapi.DatabaseError
     )
+
+
+def first_line(error: BaseException) -> str:
+    """Return what a driver says, in one line."""
+    if (driver_of_postgres := sys.modules.get("psycopg")) and isinstance(error, driver_of_postgres.Error):
+        from kobza.store import postgres_driver
+
+        return postgres_driver.first_words(error)
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 _KINDS: frozenset[type] = frozenset(get_args(Entry))

@@ -29,6 +29,7 @@ from kobza.store.entries import (
     RecordingStored,
     StateStored,
 )
+from kobza.store.errors import StoreError
 from kobza.store.journal_rows import Row
 from kobza.store.place import PostgresUrl
 
@@ -37,6 +38,11 @@ T = TypeVar("T")
 LOCK: Final = "SELECT pg_advisory_xact_lock(7741229093)"
 """Taken first by every transaction that writes, and held until its end: one writer at a time, as on SQLite. So the
 cursors of events become visible in their order, and nobody who reads after a cursor misses an event."""
+
+CLAIM: Final = "SELECT pg_advisory_lock(7741229094)"
+"""Held by the journal's connection of a server for as long as it is connected."""
+CLAIM_PATIENCE_MS: Final = 5000
+"""How long a start waits for the server before it: one that was killed is still finishing what it had asked for."""
 
 PLAN: Final = {
     # Every statement looks rows up by their keys. The server plans it once, perhaps when the tables are still empty and
@@ -241,6 +247,28 @@ class PostgresCommits:
         self._connection: postgres_driver.Connection | None = None
         self._perhaps_stored: StateStored | None = None
         """A state of the last batch, when it is not known whether that was stored."""
+        self._claiming = False
+
+    def claim(self) -> None:
+        """Be the only one who works with the store, from now on and after each new connection.
+
+        What a dead process had still asked for is done when this returns.
+        """
+        self._claiming = True
+        connection = postgres_driver.connect(self._url, busy_timeout_ms=CLAIM_PATIENCE_MS, more=PLAN)
+        try:
+            connection.execute(CLAIM)
+            connection.execute(f"SET lock_timeout = {max(1, self._patience_ms)}")
+        except psycopg.errors.LockNotAvailable as error:
+            connection.close()
+            raise StoreError(
+                f"another `kobza serve` works with the store in {self._url}: stop it first (one whose machine died is "
+                "forgotten after half a minute)"
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
 
     def commit(self, batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: float | None) -> None:
         """Write one batch in one transaction, as `JournalWriter.write` says."""
@@ -275,6 +303,8 @@ class PostgresCommits:
     def _connected(self) -> postgres_driver.Connection:
         if self._connection is None:
             self._connection = postgres_driver.connect(self._url, busy_timeout_ms=self._patience_ms, more=PLAN)
+            if self._claiming:
+                self._connection.execute(CLAIM)
         return self._connection
 
 

@@ -31,6 +31,9 @@ class SqliteCommits:
         self._patience_ms = patience_ms
         self._connection: driver.RawConnection | None = None
 
+    def claim(self) -> None:
+        """Do nothing: the file is on this machine, where a second server finds its addresses taken."""
+
     def commit(self, batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: float | None) -> None:
         """Write one batch in one transaction, as `JournalWriter.write` says."""
         connection = self._connected()

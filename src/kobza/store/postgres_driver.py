@@ -57,6 +57,10 @@ def connect(
     settings = {
         "lock_timeout": str(max(1, busy_timeout_ms)),  # 0 would be for ever
         "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS),
+        # The other way round: a client whose machine died is forgotten after some 30 s, with the locks that it holds.
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
         "jit": "off",  # compiling costs more than any statement here
         **more,
     }

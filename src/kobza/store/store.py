@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from kobza.store import meta
 from kobza.store.backend import Backend, RawConnection, backend_of
-from kobza.store.errors import StoreError, StoreOutdated
+from kobza.store.errors import StoreAway, StoreError, StoreOutdated
+from kobza.store.journal import first_line, passes_by_itself
 from kobza.store.migrations import HEAD, revision_of, upgrade
 from kobza.store.place import STORE_FILE, Place
 
@@ -96,23 +98,27 @@ class Store:
         """Give a connection that sees one snapshot from its first statement on.
 
         A snapshot that stays open keeps the WAL from being emptied: do not wait for anybody inside. The iterators of
-        `calls` give the snapshot back between their pages.
+        `calls` give the snapshot back between their pages. Raises StoreAway when the store does not answer.
         """
-        with self._engine.connect() as conn:
+        with _away_said(), self._engine.connect() as conn:
             yield conn
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give a connection in a transaction that holds the write lock from the start, and commit it at the end.
 
-        An exception rolls back. The calls' journal waits meanwhile: be short.
+        An exception rolls back. The calls' journal waits meanwhile: be short. Raises StoreAway when the store does not
+        answer; when that happens in the commit, it may have been done all the same.
         """
-        with self._engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
+        with _away_said(), self._engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
             yield conn
 
     def directory_version(self) -> int:
-        """Return the version of the directory; cheap: some microseconds, or one question to a server."""
-        with self._version_lock:
+        """Return the version of the directory; cheap: some microseconds, or one question to a server.
+
+        Raises StoreAway when the store does not answer.
+        """
+        with _away_said(), self._version_lock:
             kept = self._version_connection is not None
             try:
                 return self._ask_version()
@@ -144,3 +150,17 @@ class Store:
 
 
 _VERSION: Final = f"SELECT number FROM meta WHERE key = '{meta.DIRECTORY_VERSION}'"  # noqa: S608 - a constant
+
+
+@contextmanager
+def _away_said() -> Iterator[None]:
+    """Make a StoreAway of what the driver raises when that is the store's condition."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(error, OSError | MemoryError) or cause is None or not passes_by_itself(cause):
+            raise
+        raise StoreAway(f"the store cannot be used now: {first_line(cause)}") from error
