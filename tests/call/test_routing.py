@@ -63,10 +63,18 @@ def test_identity() -> None:
     assert identity_of(hidden, NOW + 60) == Identity(OURS.number, "", restricted=False)
 
 
-def test_a_caller_as_a_party_is_what_others_may_see_of_it() -> None:
-    own = Identity(OURS.number, "Олена", restricted=False)
-    assert party_of(OURS, own).shown_as is None
-    assert party_of(OURS, Identity("+380445551111", "", restricted=False)).shown_as == "+380445551111"
-    hidden = party_of(OURS, Identity(OURS.number, "", restricted=True))
-    assert hidden.shown_as == "anonymous"
-    assert (hidden.seen_by("mriia"), hidden.seen_by("sokil")) == (OURS.number, "anonymous")
+@pytest.mark.parametrize(
+    ("shown", "shown_as"),
+    [
+        (None, None),
+        (Identity(OURS.number, "Олена", restricted=False), None),
+        (Identity(OURS.number, "Олена", restricted=True), "anonymous"),
+        (Identity("+380445551111", "", restricted=False), "+380445551111"),
+        (Identity("+380445551111", "", restricted=True), "anonymous"),
+    ],
+)
+def test_what_other_enterprises_see_of_a_caller(shown: Identity | None, shown_as: str | None) -> None:
+    party = party_of(OURS, shown)
+    assert party.shown_as == shown_as
+    assert party.seen_by("mriia") == OURS.number
+    assert party.seen_by("sokil") == party.seen_by(None) == (shown_as or OURS.number)
