@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from kobza.call.actions import ReplaceLeg, SideName
-from kobza.call.b2bua import Call
 from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
-from kobza.call.events import CallEnded, CallFact, CallStarted
+from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party
 from kobza.call.setup import FindTargets
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.admission import Admission, Admitted, Turned
+from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.dialling import Target
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
+from kobza.pbx.opening import CallOpening
 from kobza.pbx.performer import Performer, reason_of
 from kobza.pbx.presence import Presence
 from kobza.pbx.recordings import Recordings
@@ -32,7 +32,7 @@ from kobza.sip import ua as sip
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
-from kobza.sip.message import SipMessage, SipRequest
+from kobza.sip.message import SipMessage
 from kobza.store.entries import Entry
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Switch:
         self._admission = admission
         self._registrar = registrar
         self._presence = presence
-        self._books = books
+        self._opening = CallOpening(books, new_id)
         self._recordings = recordings
         self._now = now
         self._new_id = new_id
@@ -190,32 +190,19 @@ class Switch:
         if self._stopping:
             raise JournalStopped("the server is stopping")
         now = self._now()
-        call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
-        call = Call.originated(
-            call_id,
+        live = self._opening.originated(
             caller=caller,
             callee=callee,
             dialled=dialled,
             originator_targets=originator_targets,
             find_destination=find_destination,
-            caller_leg_id=caller_leg_id,
-            callee_leg_id=callee_leg_id,
-            new_id=self._new_id,
-            now=now,
+            shown=shown,
             timeout=timeout,
             client_state=client_state,
+            now=now,
         )
-        live = LiveCall(
-            call,
-            self._books.open(),
-            caller=caller,
-            callee=callee,
-            caller_leg_id=caller_leg_id,
-            callee_leg_id=callee_leg_id,
-            shown=shown,
-        )
-        facts = call.take_facts()
-        live.books.write(facts, promised(call_id, caller_leg_id, now), then)
+        facts = live.call.take_facts()
+        live.books.write(facts, promised(live.call_id, live.caller_leg_id, now), then)
         self._begin(live, facts)
         self.endpoint.pump()
         return live
@@ -353,11 +340,11 @@ class Switch:
             return
         answer = self._admission.admit(dialog.request, dialog.flow, now)
         if isinstance(answer, Turned):
-            self._write_refused(answer, now)
+            self._opening.write_refused(answer, now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
-        live = self._incoming(answer, dialog.request, branch_id, now)
+        live = self._opening.incoming(answer, dialog.request, branch_id, self.ring_timeout, now)
         facts = live.call.take_facts()
         try:
             live.books.write(facts)
@@ -368,54 +355,6 @@ class Switch:
         dialog.tag = (live, branch_id)
         live.dialogs[branch_id] = dialog
         self._begin(live, facts)
-
-    def _incoming(self, admitted: Admitted, request: SipRequest, branch_id: str, now: float) -> LiveCall:
-        caller, callee = admitted.caller, admitted.callee
-        call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
-        call = Call.incoming(
-            call_id,
-            caller=caller,
-            callee=callee,
-            dialled=admitted.dialled,
-            branch_id=branch_id,
-            sdp=request.body,
-            targets=admitted.targets,
-            origin=admitted.origin,
-            caller_leg_id=caller_leg_id,
-            callee_leg_id=callee_leg_id,
-            new_id=self._new_id,
-            now=now,
-            ring_timeout=self.ring_timeout,
-        )
-        hops = request.max_forwards
-        return LiveCall(
-            call,
-            self._books.open(),
-            caller=caller,
-            callee=callee,
-            caller_leg_id=caller_leg_id,
-            callee_leg_id=callee_leg_id,
-            shown={"callee": admitted.identity},
-            max_forwards=None if hops is None else hops - 1,
-        )
-
-    def _write_refused(self, turned: Turned, now: float) -> None:
-        """Write the record of a call that went nowhere: its enterprises see it in the history all the same."""
-        if turned.refused is None:
-            return
-        caller, callee, dialled, origin, cause = turned.refused
-        log.info("call from %s to %s refused: %s", caller.number, dialled, turned.detail)
-        if caller.enterprise_id is None and callee.enterprise_id is None:
-            return
-        call_id, caller_leg_id, callee_leg_id = self._new_id(), self._new_id(), self._new_id()
-        facts = (
-            CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id),
-            CallEnded(call_id, now, cause, turned.status, "network"),
-        )
-        try:
-            self._books.open().write(facts)
-        except (JournalFull, JournalStopped) as error:
-            log.error("a refused call cannot be written down: %s", error)  # noqa: TRY400 - no fault of the code
 
     # what happens to dialogs
 

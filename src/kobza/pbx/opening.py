@@ -1,0 +1,120 @@
+"""How calls begin: an admitted INVITE or a click becomes a call with its legs and its books; a refused one is noted."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from kobza.call.actions import SideName
+from kobza.call.b2bua import Call
+from kobza.call.events import CallEnded, CallStarted
+from kobza.call.routing import Identity, Party
+from kobza.call.setup import FindTargets
+from kobza.pbx.admission import Admitted, Turned
+from kobza.pbx.books import BookKeeper
+from kobza.pbx.dialling import Target
+from kobza.pbx.journal import JournalFull, JournalStopped
+from kobza.pbx.live_call import LiveCall
+from kobza.sip.message import SipRequest
+
+log = logging.getLogger(__name__)
+
+
+class CallOpening:
+    """Makes the calls of one switch."""
+
+    def __init__(self, books: BookKeeper, new_id: Callable[[], str]) -> None:
+        self._books = books
+        self._new_id = new_id
+
+    def incoming(
+        self, admitted: Admitted, request: SipRequest, branch_id: str, ring_timeout: float, now: float
+    ) -> LiveCall:
+        """Make the call of an INVITE that was admitted; nothing of it is stored yet."""
+        caller, callee = admitted.caller, admitted.callee
+        call_id, caller_leg_id, callee_leg_id = self._ids()
+        call = Call.incoming(
+            call_id,
+            caller=caller,
+            callee=callee,
+            dialled=admitted.dialled,
+            branch_id=branch_id,
+            sdp=request.body,
+            targets=admitted.targets,
+            origin=admitted.origin,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            new_id=self._new_id,
+            now=now,
+            ring_timeout=ring_timeout,
+        )
+        hops = request.max_forwards
+        return LiveCall(
+            call,
+            self._books.open(),
+            caller=caller,
+            callee=callee,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            shown={"callee": admitted.identity},
+            max_forwards=None if hops is None else hops - 1,
+        )
+
+    def originated(
+        self,
+        *,
+        caller: Party,
+        callee: Party,
+        dialled: str,
+        originator_targets: Sequence[Target],
+        find_destination: FindTargets,
+        shown: Mapping[SideName, Identity],
+        timeout: float,
+        client_state: str | None,
+        now: float,
+    ) -> LiveCall:
+        """Make a click2dial call; nothing of it is stored yet."""
+        call_id, caller_leg_id, callee_leg_id = self._ids()
+        call = Call.originated(
+            call_id,
+            caller=caller,
+            callee=callee,
+            dialled=dialled,
+            originator_targets=originator_targets,
+            find_destination=find_destination,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            new_id=self._new_id,
+            now=now,
+            timeout=timeout,
+            client_state=client_state,
+        )
+        return LiveCall(
+            call,
+            self._books.open(),
+            caller=caller,
+            callee=callee,
+            caller_leg_id=caller_leg_id,
+            callee_leg_id=callee_leg_id,
+            shown=shown,
+        )
+
+    def write_refused(self, turned: Turned, now: float) -> None:
+        """Write the record of a call that went nowhere: its enterprises see it in the history all the same."""
+        if turned.refused is None:
+            return
+        caller, callee, dialled, origin, cause = turned.refused
+        log.info("call from %s to %s refused: %s", caller.number, dialled, turned.detail)
+        if caller.enterprise_id is None and callee.enterprise_id is None:
+            return
+        call_id, caller_leg_id, callee_leg_id = self._ids()
+        facts = (
+            CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id),
+            CallEnded(call_id, now, cause, turned.status, "network"),
+        )
+        try:
+            self._books.open().write(facts)
+        except (JournalFull, JournalStopped) as error:
+            log.error("a refused call cannot be written down: %s", error)  # noqa: TRY400 - no fault of the code
+
+    def _ids(self) -> tuple[str, str, str]:
+        """Return new ids: of the call, the caller's leg, the called one's leg."""
+        return self._new_id(), self._new_id(), self._new_id()
