@@ -59,6 +59,7 @@ class PostgresBackend:
             max_overflow=CONNECTIONS,
             pool_pre_ping=True,
             use_native_hstore=False,
+            hide_parameters=True,  # values in the text of an error would be secrets in the log
         )
 
         @event.listens_for(engine, "begin")
