@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import Final
 
 from kobza.call.causes import ANSWERED_ELSEWHERE
@@ -57,8 +57,13 @@ class Play:
             afterwards.callback(self._hang_up)
             watching = asyncio.create_task(self._watch(), name="call id")
             afterwards.callback(watching.cancel)
-            await self._begin()
-            await self._follow()
+            # From dialling to ringing takes no time of the clock, however busy the machine is.
+            dials = self._scenario.start is Start.DIAL
+            with self._clock.standing_at(self._clock.now()) if dials else nullcontext():
+                await self._begin()
+                called = await self._arrival()
+            if called is not None:
+                await self._follow(called)
             await self._ended()
 
     # before the call
@@ -131,21 +136,24 @@ class Play:
             await call.established(self._wall(ORIGINATOR_PICKS_UP))
             self._say("the caller picks up")
 
-    async def _follow(self) -> None:
-        """Do what the scenario wants done while the call is on."""
+    async def _arrival(self) -> PhoneCall | None:
+        """Wait until the called phone rings; None when it does not, or nothing is done with it."""
         scenario = self._scenario
         if scenario.dnd or not scenario.registered:
-            return
+            return None
         called = await self._until_called()
         if called is None:
-            return
+            return None
         if scenario.rejection is not None and not scenario.ring_for:
             self._say("the call arrives and is rejected")
-            return
+            return None
         self._say("the called phone rings")
-        if scenario.then is Then.NO_ANSWER:
-            return
         await self._rings()
+        return None if scenario.then is Then.NO_ANSWER else called
+
+    async def _follow(self, called: PhoneCall) -> None:
+        """Do what the scenario wants done while the call is on."""
+        scenario = self._scenario
         enough = self._clock.now() + aimed(scenario.ring_for)
         with self._clock.standing_at(enough):
             await sleep_until(self._clock, enough, called)
