@@ -55,7 +55,7 @@ schemathesis: $(VENV)/.dev ## look for requests that the interface answers wrong
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)
 
-bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls against the database's own (ARGS="--store DIR" keeps them)
+bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls on both databases against their own clients (ARGS="--database sqlite" is one)
 	$(BIN)/python -m bench.export $(ARGS)
 
 lock: $(VENV)/.uv ## pin the newest fitting versions that pyproject.toml asks for (UPGRADE=1 moves those already pinned)

@@ -13,7 +13,8 @@ and how long the loop that carries calls was away at most while several exports 
 with OPTIONS all the time, beside the longest wait for a process that only echoes; and for how long the loop computed
 without a pause, which does not depend on what else the machine does.
 
-`--database` names another database, `--store DIR` keeps the filled store for the next run.
+First with the store in SQLite, then on PostgreSQL, as far as they are installed; `--database` names one of them.
+`--store DIR` keeps the filled store in SQLite for the next run.
 """
 
 import argparse
@@ -301,29 +302,40 @@ def rows_of(result: Result) -> list[Row]:
 
 
 def measure(
-    *, quick: bool = False, database: str = "sqlite", store: Path | None = None, calls: int = 500_000
+    *, quick: bool = False, databases: Sequence[str] = tuple(DATABASES), store: Path | None = None, calls: int = 500_000
 ) -> Sequence[Row]:
-    chosen = DATABASES[database]()
-    if chosen.missing is not None:
-        raise Unavailable(chosen.missing)
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # on the disk: /tmp may be none
-        return rows_of(
-            asyncio.run(run(chosen, store or Path(directory) / "data", 2000 if quick else calls, quick=quick))
-        )
+    """Measure each database that is installed. Raises Unavailable when none of them is."""
+    rows: list[Row] = []
+    missing: list[str] = []
+    for name in databases:
+        chosen = DATABASES[name]()
+        if chosen.missing is not None:
+            missing.append(chosen.missing)
+            continue
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # on the disk: /tmp may be none
+            data = store if store is not None and name == "sqlite" else Path(directory) / "data"
+            found = rows_of(asyncio.run(run(chosen, data, 2000 if quick else calls, quick=quick)))
+        rows += [row._replace(what=f"{name}: {row.what}") for row in found]
+    if not rows:
+        raise Unavailable("; ".join(missing))
+    for why in missing:
+        print(f"left out: {why}", file=sys.stderr)
+    return rows
 
 
 def main() -> None:
     from bench.rows import markdown
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", choices=list(DATABASES), default="sqlite")
+    parser.add_argument("--database", choices=list(DATABASES), help="only this one")
     parser.add_argument("--store", type=Path, metavar="DIR", help="keep the filled store here, or use what is here")
     parser.add_argument("--quick", action="store_true", help="few calls: only shows that it runs")
     parser.add_argument("--calls", type=int, default=500_000, metavar="N", help="calls in the 7 days")
     options = parser.parse_args()
-    if options.store is not None and options.database != "sqlite":
+    if options.store is not None and options.database not in {None, "sqlite"}:
         parser.error("only a store in SQLite can be kept with --store")
-    print(markdown(measure(quick=options.quick, database=options.database, store=options.store, calls=options.calls)))
+    databases = tuple(DATABASES) if options.database is None else (options.database,)
+    print(markdown(measure(quick=options.quick, databases=databases, store=options.store, calls=options.calls)))
 
 
 if __name__ == "__main__":
