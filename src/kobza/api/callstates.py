@@ -23,10 +23,10 @@ class CallState(BaseModel):
     call_id: Annotated[str, Field(description="The whole call, the same as in the history.")]
     call_control_id: Annotated[str, Field(description="This owner's leg: what callcontrol acts on.")]
     state_type: Annotated[
-        Literal["alerting", "established", "finished", "held", "resumed", "record_ready", "test"],
+        Literal["alerting", "established", "finished", "held", "resumed", "test"],
         Field(
             description="alerting: its phone rings, or the far end does; established: both talk; finished: exactly "
-            "once. held, resumed and record_ready come only with `extended`; test only from webhook/test."
+            "once. held and resumed come only with `extended`; test only from webhook/test."
         ),
     ]
     state_owner: Annotated[str, Field(description="Your number.", examples=["0671234567"])]

@@ -116,7 +116,7 @@ class CallState:
     call_control_id: str
     """This owner's leg: what `call(…)` acts on."""
     state_type: str
-    """alerting, established, finished; extended: held, resumed, record_ready; test: a try of the webhook."""
+    """alerting, established, finished; extended: held, resumed; test: a try of the webhook."""
     state_owner: str
     phone_number: str
     """The other side."""
