@@ -13,6 +13,7 @@ import httpx
 from fastapi import FastAPI
 
 from kobza.api.app import build_app
+from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.ports import ControlAction, RecordingState
 from kobza.call.cdr import Cdr
@@ -210,7 +211,7 @@ class World:
             exports=self.exports,
             webhooks=self.webhooks,
             tokens_checked_every=0,
-            **options,
+            **{"event_streams": EventStreams(look_every=0.05), **options},
         )
 
     def close(self) -> None:

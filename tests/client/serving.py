@@ -106,6 +106,33 @@ Prepared = tuple[int, dict[str, str], bytes]
 """Status, headers, body."""
 
 
+class WithoutStream:
+    """ASGI middleware that hides the wish for a stream, as a server does that has none."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(name, b"*/*" if name == b"accept" else value) for name, value in scope["headers"]]
+        await self._app({**scope, "headers": headers}, receive, send)
+
+
+class Hurried:
+    """ASGI middleware that has clients of event streams come back at once."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def hurry(message: Any) -> None:
+            if message.get("body", b"").startswith(b"retry: "):
+                _, end, rest = message["body"].partition(b"\n")
+                message = {**message, "body": b"retry: 5" + end + rest}
+            await send(message)
+
+        await self._app(scope, receive, hurry)
+
+
 class Scripted:
     """An ASGI application that gives prepared answers in turn; the last one for ever.
 

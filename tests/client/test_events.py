@@ -18,7 +18,7 @@ from kobza.store.entries import AttemptStored, StateStored
 from kobza.webhooks.payload import body
 from tests.api.world import ALICE, BORYS, World
 from tests.client.conftest import QUICK, Both
-from tests.client.serving import BrokenOff, Recorder, Scripted, account_of, served
+from tests.client.serving import BrokenOff, Cuts, Hurried, Recorder, Scripted, WithoutStream, account_of, served
 
 STATES = (StateType.ALERTING, StateType.ESTABLISHED, StateType.FINISHED)
 
@@ -99,17 +99,45 @@ def follow_few(kind: str, base: str, account: tuple[str, str], count: int, durin
     return got
 
 
-def test_a_server_without_a_stream_is_asked_again_and_again(
-    kind: str, url: str, world: World, recorder: Recorder
-) -> None:
+def test_a_server_without_a_stream_is_asked_again_and_again(kind: str, world: World) -> None:
+    happen(world, "a", 1)
+    recorder = Recorder(WithoutStream(world.app))
+
+    def more(count: int) -> None:
+        if count < 3:
+            happen(world, "a", count + 1)
+
+    with served(recorder) as url:
+        assert names(follow_few(kind, url, account_of(world), 3, more)) == ["a-1", "a-2", "a-3"]
+    assert recorder.requests[0][2]["accept"].startswith("text/event-stream")
+    assert len(recorder.requests) > 2
+
+
+def test_the_servers_stream_is_followed(kind: str, url: str, world: World, recorder: Recorder) -> None:
     happen(world, "a", 1)
 
     def more(count: int) -> None:
         if count < 3:
             happen(world, "a", count + 1)
 
-    assert names(follow_few(kind, url, account_of(world), 3, more)) == ["a-1", "a-2", "a-3"]
-    assert recorder.requests[0][2]["accept"].startswith("text/event-stream")
+    events = follow_few(kind, url, account_of(world), 3, more)
+    assert names(events) == ["a-1", "a-2", "a-3"]
+    assert len(recorder.requests) == 1
+    happen(world, "b", 1, 2)
+    again = follow_few(kind, url, account_of(world), 3, lambda _: None, after=events[1].cursor)
+    assert names(again) == ["a-3", "b-1", "b-2"]
+
+
+def test_the_servers_stream_is_gone_on_with_after_every_cut(kind: str, world: World) -> None:
+    cutting = Cuts(world.app, "/api/fmc/v1/events")
+    cutting.after = [100, 700, 1100, 2000, 37, 3, 1500]
+    for number in range(10):
+        happen(world, f"l{number}", 1, 2)
+    with served(Hurried(cutting)) as url:
+        events = follow_few(kind, url, account_of(world), 20, lambda _: None)
+    assert names(events) == [f"l{number}-{sequence}" for number in range(10) for sequence in (1, 2)]
+    assert len(cutting.requests) >= 6
+    assert cutting.requests[-1]["last-event-id"] in [event.cursor for event in events]
 
 
 class Streaming:

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from kobza.api import callstat
 from kobza.api.access_log import AccessLog, mask_server_log
 from kobza.api.context import ApiContext, context_of
+from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.fmc import (
     callcontrol,
@@ -76,6 +77,7 @@ def build_app(
     now: Callable[[], float],
     portal_secret: bytes,
     exports: ExportProcess,
+    event_streams: EventStreams | None = None,
     webhooks: WebhookPort | None = None,
     rates: Rates | None = None,
     proxies: Proxies = NO_PROXIES,
@@ -88,12 +90,13 @@ def build_app(
 
     `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
     `portal_secret` (32 bytes or more) signs the portal's cookies, `exports` makes what holds many calls, `webhooks` is
-    the dispatcher of this process, `rates` says how often a token may ask, `proxies` who may say whose request it is,
-    `token_overlap` for how many seconds a replaced token usually goes on, `tokens_checked_every` after how many seconds
-    at most a change of a token is seen. `routes` are paths of others beside ours, with our form of errors.
+    the dispatcher of this process, `event_streams` wants to be told of states that are stored, `rates` says how often a
+    token may ask, `proxies` who may say whose request it is, `token_overlap` for how many seconds a replaced token
+    usually goes on, `tokens_checked_every` after how many seconds at most a change of a token is seen. `routes` are
+    paths of others beside ours, with our form of errors.
 
     Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
-    `exports`.
+    `event_streams` and `exports`.
     """
     app = FastAPI(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(store, now, rates=rates, check_every=tokens_checked_every)
@@ -104,6 +107,7 @@ def build_app(
         now=now,
         gate=gate,
         exports=exports,
+        event_streams=event_streams or EventStreams(),
         webhooks=webhooks,
         token_overlap=token_overlap,
     )

@@ -45,10 +45,11 @@ class RequireToken:
         return await gate.admit(request, match[1], self.wanted, lambda: Query(request).required("integrator_id"))
 
 
+HISTORY: Final = Wanted(Scope.HISTORY, Quota.READ)
 EXPORT_HISTORY: Final = Wanted(Scope.HISTORY, Quota.EXPORT)
 CONTROL: Final = Wanted(Scope.CONTROL, Quota.CONTROL)
 
-HistoryReader = Annotated[Caller, Depends(RequireToken(Wanted(Scope.HISTORY, Quota.READ)))]
+HistoryReader = Annotated[Caller, Depends(RequireToken(HISTORY))]
 HistoryExporter = Annotated[Caller, Depends(RequireToken(EXPORT_HISTORY))]
 Controller = Annotated[Caller, Depends(RequireToken(CONTROL))]
 SettingsReader = Annotated[Caller, Depends(RequireToken(Wanted(Scope.SETTINGS, Quota.READ)))]

@@ -14,6 +14,8 @@ UNSENT: Final = 128 * 1024
 """Bytes that the kernel takes beyond what the client's window lets it send. Without a bound it is some megabytes."""
 STALLED_AFTER: Final = 60.0
 """Seconds without a byte taken after which a client is given up."""
+STOPPING_AFTER: Final = 2.5
+"""Seconds for which a client that stalls is waited for when the server stops: less than the server waits for all."""
 _LOOKS: Final = 4
 """How often it is looked at in that time."""
 
@@ -30,6 +32,7 @@ class Connection(HttpToolsProtocol):
     """
 
     _look: asyncio.TimerHandle | None = None
+    _last_look: asyncio.TimerHandle | None = None
     _waiting = 0
     _looks = 0
 
@@ -51,9 +54,16 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._look_no_more()
 
+    def shutdown(self) -> None:
+        """Let the answer under way end, but not wait for a client that takes nothing: the server stops."""
+        super().shutdown()
+        self._last_look = self.loop.call_later(STOPPING_AFTER, self._give_up_stalled)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Look no longer."""
         self._look_no_more()
+        if self._last_look is not None:
+            self._last_look.cancel()
         super().connection_lost(exc)
 
     def _look_later(self) -> None:
@@ -72,7 +82,14 @@ class Connection(HttpToolsProtocol):
             self._look_later()
             return
         logger.info("gave up a client that took nothing for %d s", STALLED_AFTER)
-        self._look = None
+        self._reset()
+
+    def _give_up_stalled(self) -> None:
+        if self.transport.get_write_buffer_size() > 0:
+            self._reset()
+
+    def _reset(self) -> None:
+        self._look_no_more()
         plain = self.transport.get_extra_info("socket")
         if plain is not None:  # else the kernel would go on offering what it holds
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

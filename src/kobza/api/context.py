@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import anyio.to_thread
 from starlette.requests import Request
 
+from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.gate import Gate
 from kobza.api.idempotency import IdempotencyKeys
@@ -37,6 +38,8 @@ class ApiContext:
     """Lets programs in by their tokens."""
     exports: ExportProcess
     """Makes the answers that hold many calls."""
+    event_streams: EventStreams
+    """The streams of call states that are open."""
     webhooks: WebhookPort | None = None
     """None: call states are not sent by this process, and the functions that need it answer 503."""
     token_overlap: int = 86_400

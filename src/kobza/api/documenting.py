@@ -98,6 +98,7 @@ ERROR_HEADERS: Final[dict[str, tuple[str, ...]]] = {
     "range_not_satisfiable": ("Content-Range",),
     "scope_missing": ("WWW-Authenticate",),
     "rate_limited": ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    "too_many_streams": ("Retry-After",),
     "unavailable": ("Retry-After",),
 }
 """What else an error brings; the headers are described once, among the document's components."""

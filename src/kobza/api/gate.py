@@ -85,6 +85,13 @@ class Gate:
             raise scope_missing(wanted.scope)
         return Caller(found.enterprise_id, found.integrator_id, found.token_id)
 
+    async def still_admits(self, request: Request, caller: Caller, scope: Scope) -> bool:
+        """Tell whether the token of a request that goes on for long would be let in again. Raises ApiError 503."""
+        found = await self.tokens.find_id(caller.token_id)
+        if found is None or not found.valid_at(int(self._now() * 1000)) or scope not in found.scopes:
+            return False
+        return not found.networks or _allowed(found, client_address(request))
+
     def _refuse(self, address: str, now: float, error: ApiError, token: Token | None = None) -> NoReturn:
         """Raise the error, or 429 when the address has failed too often; then nothing is logged either."""
         self._limits.failed(address, now)

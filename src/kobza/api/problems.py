@@ -70,6 +70,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "recording_erased": Kind(410, "The recording was erased", "It existed and is gone for good."),
         "range_not_satisfiable": Kind(416, "The range cannot be given", "It lies behind the end of the recording."),
         "rate_limited": Kind(429, "Too many requests", "Try again after the seconds in Retry-After."),
+        "too_many_streams": Kind(
+            429, "Too many streams are open", "Close one, ask by pages, or try again after the seconds in Retry-After."
+        ),
         "internal_error": Kind(500, "Something went wrong here", "Name the incident when you report it."),
         "refused_by_phone": Kind(502, "The phone refused", "The phone answered the command with a refusal."),
         "no_route": Kind(503, "Nothing leads to the number", "It is nobody's here and no trunk takes it."),

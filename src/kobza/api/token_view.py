@@ -36,6 +36,7 @@ class TokenView:
         self._now = now
         self._check_every = check_every
         self._by_hash: Mapping[str, Token] = {}
+        self._by_id: Mapping[str, Token] = {}
         self._version: int | None = None
         self._fresh_at = float("-inf")
         self._check_at = float("-inf")
@@ -47,10 +48,7 @@ class TokenView:
 
         What is compared is hashes, in constant time after the look-up: time tells nothing of a guess.
         """
-        if self._now() >= self._check_at:
-            await self._check()
-        if self._now() - self._fresh_at > GOOD_FOR:
-            raise ApiError("unavailable", "The store does not answer.", headers={"retry-after": "2"})
+        await self._look()
         digest = hash_token(secret)
         found = self._by_hash.get(digest)
         if found is None and self._now() >= self._unknown_check_at:
@@ -59,9 +57,20 @@ class TokenView:
             found = self._by_hash.get(digest)
         return found if found is not None and hmac.compare_digest(found.token_hash, digest) else None
 
+    async def find_id(self, token_id: str) -> Token | None:
+        """Return the token with an id, valid or not, or None. Raises as `find`."""
+        await self._look()
+        return self._by_id.get(token_id)
+
     def changed(self) -> None:
         """Say that this process has changed a token: the next request looks."""
         self._check_at = float("-inf")
+
+    async def _look(self) -> None:
+        if self._now() >= self._check_at:
+            await self._check()
+        if self._now() - self._fresh_at > GOOD_FOR:
+            raise ApiError("unavailable", "The store does not answer.", headers={"retry-after": "2"})
 
     async def _check(self) -> None:
         async with self._lock:
@@ -76,6 +85,7 @@ class TokenView:
                 return
             if snapshot is not None:
                 self._version, self._by_hash = snapshot
+                self._by_id = {token.token_id: token for token in self._by_hash.values()}
             self._fresh_at, self._check_at = now, now + self._check_every
             self._unknown_check_at = now + min(CHECK_UNKNOWN_EVERY, self._check_every)
 

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
 from kobza.api.connection import Connection
+from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
@@ -39,6 +40,7 @@ from kobza.sip.flow import Transport
 from kobza.sip.timers import Timers
 from kobza.sip.ua import UserAgent
 from kobza.store import Store, bindings, meta
+from kobza.store.entries import StateStored
 from kobza.store.ids import IdMaker
 from kobza.webhooks.dispatcher import Dispatcher
 
@@ -150,7 +152,13 @@ class Server:
             speed=self._clock.speed,
             via=self._webhooks_via,
         )
-        books = BookKeeper(journal, view, dispatcher.owed, self._ids.id)
+        streams = EventStreams(most=settings.event_streams, most_of_enterprise=settings.event_streams_per_enterprise)
+
+        def stored(states: Sequence[StateStored]) -> None:
+            streams.stored(states)
+            dispatcher.owed(states)
+
+        books = BookKeeper(journal, view, stored, self._ids.id)
         await recovery.close_books(before, journal, books)
         await dispatcher.start()
         self._stop_with(dispatcher.stop)
@@ -176,7 +184,7 @@ class Server:
         exports = ExportProcess(store.place)
         await asyncio.to_thread(exports.start)
         self._stop_with(exports.stop)
-        await self._serve_http(store, commands, recordings, dispatcher, exports)
+        await self._serve_http(store, commands, recordings, dispatcher, exports, streams)
 
     async def _build(
         self,
@@ -241,6 +249,7 @@ class Server:
         recordings: Recordings,
         dispatcher: Dispatcher,
         exports: ExportProcess,
+        streams: EventStreams,
     ) -> None:
         address = self._settings.http
         app = build_app(
@@ -250,6 +259,7 @@ class Server:
             now=self._now,
             portal_secret=await asyncio.to_thread(_kept_secret, self._settings.data / "portal.key"),
             exports=exports,
+            event_streams=streams,
             webhooks=dispatcher,
             routes=self._routes,
             rates=_rates(self._settings),
@@ -275,6 +285,7 @@ class Server:
         task.add_done_callback(self._http_ended)
 
         async def stop() -> None:
+            streams.stop()  # they have no end of their own
             server.should_exit = True
             await asyncio.gather(task, return_exceptions=True)
 

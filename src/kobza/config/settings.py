@@ -169,6 +169,12 @@ class Settings(BaseSettings):
     rate_failures: RateText = Field(
         Rate(60, 60), description="Requests of one address that fail for their token, integrator or address."
     )
+    event_streams: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        500, description="Live streams of call states that may be open at a time."
+    )
+    event_streams_per_enterprise: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        20, description="Live streams of call states of one enterprise."
+    )
     history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")

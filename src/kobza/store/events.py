@@ -42,6 +42,12 @@ def of_call(conn: Connection, enterprise_id: str, call_id: str, call_control_id:
     return [_event(row) for row in conn.execute(found.order_by(events.c.cursor))]
 
 
+def moment_of(conn: Connection, enterprise_id: str, cursor: int) -> int | None:
+    """Return when an event of an enterprise happened, in milliseconds; None when it has no such event (any more)."""
+    found = select(events.c.occurred_at).where(events.c.cursor == cursor, events.c.enterprise_id == enterprise_id)
+    return conn.execute(found).scalar_one_or_none()
+
+
 def last_cursor(conn: Connection, enterprise_id: str) -> int:
     """Return the cursor of an enterprise's last event, 0 without any."""
     found = select(func.max(events.c.cursor)).where(events.c.enterprise_id == enterprise_id)
