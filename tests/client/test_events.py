@@ -195,6 +195,24 @@ def test_a_stream_that_brings_nothing_but_cuts_is_given_up(kind: str) -> None:
     assert len(app.asked) == QUICK.most + 1
 
 
+def test_a_quiet_stream_is_waited_for_even_by_an_impatient_client() -> None:
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        raw = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        await send({"type": "http.response.body", "body": b": \n\n", "more_body": True})
+        await asyncio.sleep(0.6)
+        state = dict.fromkeys(("call_id", "call_control_id", "state_owner", "phone_number"), "x")
+        data = json.dumps({**state, "state_type": "alerting", "call_direction": "local"})
+        await send({"type": "http.response.body", "body": f"id: 1\ndata: {data}\n\n".encode()})
+
+    with served(app) as base, Kobza(base, "T", "I", retries=QUICK, timeout=0.2) as client:
+        assert next(iter(client.events(follow=True))).cursor == "1"
+    assert len(asked) == 1
+
+
 def test_deliveries_are_listed_replayed_and_recovered(kobza: Both, world: World) -> None:
     own = world.own.enterprise_id
     with world.store.write() as connection:

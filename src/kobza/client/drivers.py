@@ -112,8 +112,15 @@ def _build(client: httpx.Client | httpx.AsyncClient, account: Account, request: 
         params=list(request.query),
         headers=headers,
         content=request.body,
+        timeout=_timeout(client.timeout, request.silence),
         extensions={_TOKEN: True} if request.token_in_query else None,
     )
+
+
+def _timeout(usual: httpx.Timeout, silence: float) -> httpx.Timeout:
+    if usual.read is None or silence <= usual.read:
+        return usual
+    return httpx.Timeout(connect=usual.connect, read=silence, write=usual.write, pool=usual.pool)
 
 
 def _failure(error: httpx.HTTPError | httpx.StreamError, account: Account) -> ClientError:

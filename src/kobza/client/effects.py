@@ -23,6 +23,8 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     token_in_query: bool = False
     """The older interfaces take the token as a parameter; it is added last, behind everything that logs."""
+    silence: float = 0.0
+    """Seconds for which the answer may say nothing, even when the client is less patient."""
 
 
 @dataclass(frozen=True, slots=True)

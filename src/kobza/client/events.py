@@ -1,6 +1,7 @@
 """The journal of call states: fetched page by page, or followed as a stream. Without I/O."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from kobza.client.account import Account
@@ -13,6 +14,8 @@ from kobza.client.sse import EventStream
 
 PAGE: Final = 1000
 STREAM: Final = "text/event-stream"
+SILENCE: Final = 50.0
+"""Seconds without a byte after which a stream is taken for dead: three of the server's comments and some."""
 LIVE: Final = frozenset({"alerting", "established", "held", "resumed"})
 """States of a leg that is not over."""
 
@@ -23,7 +26,8 @@ def events(account: Account, after: str | None, *, follow: bool, poll: float) ->
     """
     cursor = after
     if follow:
-        head = yield from opened(account, _request(account, cursor, {"accept": f"{STREAM}, application/json;q=0.5"}))
+        request = _request(account, cursor, {"accept": f"{STREAM}, application/json;q=0.5"})
+        head = yield from opened(account, replace(request, silence=SILENCE))
         if head.headers.get("content-type", "").partition(";")[0].strip().lower() == STREAM:
             yield from _follow(account, cursor)
             return
@@ -118,5 +122,5 @@ def _reopen(account: Account, cursor: str | None) -> Operation[Head]:
     headers = {"accept": STREAM}
     if cursor is not None and cursor.isascii() and cursor.isprintable():  # any other stands in `after` only
         headers["last-event-id"] = cursor
-    head = yield from opened(account, _request(account, cursor, headers))
+    head = yield from opened(account, replace(_request(account, cursor, headers), silence=SILENCE))
     return head
