@@ -149,8 +149,9 @@ class Reader:
         return self.events
 
     async def to_end(self) -> bytes:
-        while not self.ended:
-            await self.piece()
+        async with asyncio.timeout(PATIENCE):
+            while not self.ended:
+                await self.piece()
         return self.text
 
 
