@@ -11,6 +11,7 @@ from tests.support.postgres import DATABASES, PostgresServer, postgres_server
 ON_BOTH = (
     "store/test_*.py",
     "api/test_callstat*.py",
+    "api/test_event_stream.py",
     "api/test_fmc.py",
     "api/test_store_away.py",
     "pbx/test_crash.py",
