@@ -323,6 +323,22 @@ async def test_the_connection_is_kept(desk: Desk) -> None:
     assert stored.instance_id == "<urn:uuid:1>"
 
 
+@pytest.mark.parametrize("digits", ["9" * 5000, "0" * 5000 + "7", str(2**31)])
+async def test_numbers_of_any_length_are_read(desk: Desk, digits: str) -> None:
+    status, _ = await desk.register(f"{CONTACT};expires={digits};reg-id={digits}")
+    if digits.endswith("7"):
+        assert status == 423
+        return
+    (stored,) = desk.stored
+    assert (status, stored.reg_id) == (200, 2**31 - 1)
+    assert stored.expires_at - NOW == pytest.approx(LIMITS.longest, abs=1)
+
+
+async def test_a_contact_that_no_phone_has(desk: Desk) -> None:
+    status, _ = await desk.register(f"<sip:{'a' * 1100}@198.51.100.7>")
+    assert (status, desk.stored) == (400, [])
+
+
 async def test_path_is_kept_and_echoed(desk: Desk) -> None:
     path = "<sip:198.51.100.7:5070;lr>, <sip:second.example;lr>"
     status, headers = await desk.register(CONTACT, Path=path, Supported="path")

@@ -73,6 +73,8 @@ class Authenticator:
     def _credentials(self, request: SipRequest, name: str) -> str | None:
         """Return the credentials for our realm; those for other realms are for servers behind us. None: none at all."""
         values = request.get_all(name)
+        if len(values) == 1:
+            return values[0]
         for value in values:
             try:
                 if parse_auth(value).params.get("realm") == self._verifier.realm:

@@ -28,6 +28,11 @@ RETRY_AFTER: Final = 10
 MAX_USER_AGENT: Final = 200
 """Characters of a phone's User-Agent that are kept."""
 
+MAX_CONTACT: Final = 1024
+"""Characters of a contact's URI: more fits into no index entry of the store, and no phone has it."""
+MAX_NUMBER: Final = 2**31 - 1
+"""Seconds, or a reg-id (RFC 5626 4.2); what is greater counts as this."""
+
 Reply = Callable[[int, Headers], None]
 """Answers the request with a status and headers."""
 Changed = Callable[[str], None]
@@ -142,6 +147,8 @@ class Registrar:
         for address in request.contacts:
             if address.uri.scheme not in ("sip", "sips") or not address.uri.host:
                 return Denied(400, detail=f"a contact must be a SIP URI, not {address.uri}")
+            if len(str(address.uri)) > MAX_CONTACT:
+                return Denied(400, detail=f"a contact longer than {MAX_CONTACT} characters")
             seconds = self._seconds(request, address)
             if 0 < seconds < self._limits.shortest:
                 return Denied(423, (("Min-Expires", str(self._limits.shortest)),), f"{seconds} s are too few")
@@ -150,9 +157,9 @@ class Registrar:
 
     def _seconds(self, request: SipRequest, address: NameAddr) -> int:
         """Return the time asked for; one that cannot be read counts as none given (20.10, 20.19)."""
-        text = address.param("expires")
-        if text is not None and text.isascii() and text.isdigit():
-            return int(text)
+        given = _number(address.param("expires"))
+        if given is not None:
+            return given
         try:
             seconds = request.expires
         except MalformedMessage:
@@ -163,7 +170,6 @@ class Registrar:
         address = wanted.address
         path = tuple(str(each) for each in request.paths)
         host, port = _reachable_at(request.paths[0].uri if path else address.uri, flow)
-        reg_id = address.param("reg-id")
         agent = request.get("user-agent")
         return Binding(
             number=number,
@@ -180,7 +186,7 @@ class Registrar:
             remote_port=port,
             connection=flow.connection,
             instance_id=address.param("+sip.instance"),
-            reg_id=int(reg_id) if reg_id is not None and reg_id.isascii() and reg_id.isdigit() else None,
+            reg_id=_number(address.param("reg-id")),
             user_agent=None if agent is None else agent[:MAX_USER_AGENT],
         )
 
@@ -231,6 +237,13 @@ class Registrar:
         if any("path" in value.lower() for value in request.get_all("supported")):
             headers += [("Path", value) for value in request.get_all("path")]
         return tuple(headers)
+
+
+def _number(text: str | None) -> int | None:
+    """Read a parameter of digits; None when it is absent or something else."""
+    if text is None or not text.isascii() or not text.isdigit():
+        return None
+    return min(int(text.lstrip("0")[:11] or "0"), MAX_NUMBER)
 
 
 def _number_of(uri: SipUri) -> str | None:

@@ -29,6 +29,8 @@ REFUSE_SHA_256 = ("baresip",)
 """User agents, in lower case, that give up when any challenge is SHA-256 (baresip 1.0 to 3.10): they get MD5 alone."""
 DEFAULT_ALGORITHM: Algorithm = "MD5"
 """Meant when a peer names none (RFC 7616 3.3)."""
+DEFAULT_OFFER: tuple[Algorithm, ...] = (DEFAULT_ALGORITHM,)
+"""To those who refuse the other one."""
 
 _NONCE_MAC_BYTES = 16
 """128 bits of keyed BLAKE2b (RFC 7693): as hard to guess as a secret, and the nonce stays short. An HMAC of OpenSSL 3
@@ -80,6 +82,7 @@ class DigestVerifier:
 
     def __init__(self, realm: str, secret: bytes, *, nonce_lifetime: float = 300.0) -> None:
         self.realm = realm
+        self._quoted_realm = quote(realm)
         key = hashlib.sha256(secret).digest()  # BLAKE2b takes no longer one than 64 bytes
         name = realm.encode("utf-8", "surrogateescape")
         self._keyed = hashlib.blake2b(name, key=key, digest_size=_NONCE_MAC_BYTES)
@@ -94,10 +97,10 @@ class DigestVerifier:
         nonce = self._nonce(int(now * 1000))
         mark = ", stale=true" if stale else ""
         agent = (user_agent or "").lower()
+        offered = DEFAULT_OFFER if any(name in agent for name in REFUSE_SHA_256) else OFFERED
         return [
-            f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{mark}'
-            for algorithm in OFFERED
-            if algorithm != "SHA-256" or not any(name in agent for name in REFUSE_SHA_256)
+            f'Digest realm={self._quoted_realm}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{mark}'
+            for algorithm in offered
         ]
 
     def verify(
