@@ -1,5 +1,6 @@
 """Where the stores of the tests are: in SQLite, and for those that are named here in PostgreSQL too."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,17 @@ ON_BOTH = (
 )
 """The tests whose store is once in SQLite and once in PostgreSQL. Those that are about one of them alone are marked
 `database`, or use its file."""
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own() -> Iterator[None]:
+    """Take away what a test's own `kobza serve` did to the log of this process: its stream is closed by then."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

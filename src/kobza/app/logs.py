@@ -28,4 +28,5 @@ def configure(level: str, form: Literal["console", "json"]) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    for library in ("uvicorn", "httpx", "httpcore"):  # whole URLs in their lines would have tokens in them
+        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
