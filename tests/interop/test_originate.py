@@ -480,8 +480,9 @@ async def test_another_enterprise_learns_what_is_shown_and_no_more(phones: Phone
         headers={"Authorization": f"Bearer {added['fmc_token']}"},
         params={"integrator_id": added["integrator_id"]},
     )
-    async with asyncio.timeout(20):  # the server sees what another process changed within a quarter of a second
-        while (await their_api.get("/v1/phonestatus", params={"number": guest})).status_code != 200:
+    # The server sees what another process changed within a quarter of a second.
+    async with asyncio.timeout(20):
+        while (await their_api.get("/v1/phonestatus", params={"number": guest})).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     c = await phones.at(C, 440)
     async with SoftPhone(guest, site.sip, password="guest", answer_after=0.1) as theirs:
