@@ -6,6 +6,7 @@ Only what a reader fills in is filled in: token, integrator, numbers that exist,
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -115,8 +116,13 @@ class Phone:
         assert b"registered" in first, first
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        """Stop it as Ctrl-C does, so that it unregisters: the server is the next tests' too."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
 
 
 def reached(condition: Callable[[], Any], what: str, within: float = 60.0) -> Any:
