@@ -30,6 +30,8 @@ def log_of_its_own() -> Iterator[None]:
     level = root.level
     yield
     root.setLevel(level)
+    for library in ("uvicorn", "httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.NOTSET)
     for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
         root.removeHandler(handler)
 
