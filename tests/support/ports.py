@@ -1,7 +1,8 @@
 """Ports that were free a moment ago, for programs that must be told theirs before they start.
 
 Found below the range from which the system hands out ports for outgoing connections, so that nothing takes one by
-chance between here and the program's start, and handed out in another order by each test process.
+chance between here and the program's start. Test processes that run beside each other take theirs from parts of their
+own: a row found free by two of them would be bound by one.
 """
 
 import itertools
@@ -10,9 +11,20 @@ import random
 import socket
 from collections.abc import Iterator
 
-FIRST, LAST = 21_000, 31_999
+LOWEST, HIGHEST = 21_000, 31_999
 """Above the media ports of a default Kobza, below Linux's 32768 to 60999."""
 
+
+def own_part(worker: str, workers: int) -> tuple[int, int]:
+    """Return the first port and the port after the last of a test process: "gw1" of 2 has the upper half."""
+    index = int(worker.removeprefix("gw") or 0)
+    length = (HIGHEST - LOWEST) // workers // 2 * 2
+    return LOWEST + index * length, LOWEST + (index + 1) * length
+
+
+FIRST, LAST = own_part(os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+
+# Starting anywhere: the ports of the run before may still rest, and other programs look for theirs too.
 _order = random.Random(os.getpid()).randrange((LAST - FIRST) // 2)
 _candidates: Iterator[int] = itertools.cycle(
     [FIRST + 2 * ((_order + step) % ((LAST - FIRST) // 2)) for step in range((LAST - FIRST) // 2)]
