@@ -13,6 +13,7 @@ from kobza.call.events import (
     CallResumed,
     CallRinging,
     CallStarted,
+    CallTransferred,
     OriginatorRang,
     RecordingStarted,
 )
@@ -165,6 +166,27 @@ def test_an_enterprise_that_does_not_hear_of_hold_has_no_gap() -> None:
         2,
         3,
     ]
+
+
+# record_ready
+
+
+def test_who_has_talked_hears_of_the_recording_while_the_call_is_on() -> None:
+    ids = itertools.count(1)
+    states = OwnerStates(lambda: f"e{next(ids)}", extended_for={"mriia"})
+    left = CallTransferred("call", T + 7, "b", 16, "api", "c", COMPETITOR, OLENA)
+    for fact in (started(), RANG, ANSWERED, left, CallRinging("call", T + 8, "c")):
+        states.feed(fact)
+    ready = states.record_ready("mriia", "rec", 3, T + 9)
+    assert [(state.call_control_id, state.sequence, state.state_type) for state in ready] == [
+        ("a", 3, "record_ready"),
+        ("b", 4, "record_ready"),
+    ]
+    assert {(state.call_id, state.at, state.record_id, state.record_duration, state.extended) for state in ready} == {
+        ("call", T + 9, "rec", 3, True)
+    }
+    assert states.record_ready("sokil", "rec", 3, T + 9) == []  # its endpoint did not ask for it
+    assert [state.sequence for state in states.feed(ENDED) if state.call_control_id == "a"] == [4]
 
 
 def test_something_else_is_no_fact() -> None:

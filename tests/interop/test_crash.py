@@ -63,6 +63,7 @@ async def test_after_kill_9_every_call_is_closed_and_the_next_one_works(
     again: Server | None = None
     try:
         ledger = Ledger(server, sink)
+        server.put("/v1/webhook", {"url": sink.url, "token": "remote-token", "extended": True})
         async with (
             phone(site, A, 440) as a,
             phone(site, B, 660, answer_after=0.1) as b,
@@ -95,6 +96,7 @@ async def test_after_kill_9_every_call_is_closed_and_the_next_one_works(
             talked = await ledger.call(A, B, owners=(A, B), within=30)
             rang = await ledger.call(C, D, owners=(C, D), within=30)
             check_talked(again, talked, tmp_path)
+            await check_record_ready(again, sink, talked)
             on_demand = await ledger.call(D, C, owners=(C, D), within=30)
             assert on_demand.row["record_id"] == started["record_id"]
             check_on_demand(again, started["record_id"], tmp_path)
@@ -145,6 +147,24 @@ def check_talked(server: Server, talked: Outcome, folder: Path) -> None:
         windows = tones_over_time(samples[4000:-4000])
         assert windows
         assert all(tone is not None and abs(tone - hz) < 8 for tone in windows), windows
+
+
+async def check_record_ready(server: Server, sink: SinkThread, talked: Outcome) -> None:
+    """The mp3 that the next life made is told to both owners, by the webhook as by the journal."""
+    call_id, record_id = talked.row["call_id"], talked.row["record_id"]
+
+    def ready(states: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {state["state_owner"]: state for state in states if state["state_type"] == "record_ready"}
+
+    posted: dict[str, dict[str, Any]] = {}
+    async with asyncio.timeout(20):
+        while posted.keys() != {A, B}:
+            await asyncio.sleep(0.05)
+            posted = ready(sink.of_call(call_id))
+    assert {(state["sequence"], state["record_id"]) for state in posted.values()} == {(4, record_id)}
+    assert all(2 <= state["record_duration"] <= 8 for state in posted.values())
+    events = [event for event in server.get("/v1/events", limit=5000)["events"] if event["call_id"] == call_id]
+    assert ready(events) == posted
 
 
 async def test_stopping_ends_calls_and_says_so(site: Site, sink: SinkThread) -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from kobza.media.plane import RecordingClosed, Side
+from kobza.pbx.books import BookKeeper
+from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal
+from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings
 from kobza.store import Store
 from kobza.store import recordings as rows
 from kobza.store.entries import RecordingStored
+from kobza.store.ids import new_id
 from kobza.store.recordings import Recording
 from tests.media.phone_end import tone
 from tests.media.spools import stream, write_spool
@@ -23,9 +27,13 @@ from tests.pbx.office import NOW, PATIENCE, settled
 DAY = f"{datetime.fromtimestamp(NOW, UTC):%Y/%m/%d}"
 
 
+def results(store: Store, journal: Journal) -> RecordBooks:
+    return RecordBooks(store, journal, BookKeeper(journal, DirectoryView(store), lambda states: None, new_id))
+
+
 @asynccontextmanager
 async def running(directory: Path, store: Store, journal: Journal) -> AsyncIterator[Recordings]:
-    recordings = Recordings(directory, store=store, journal=journal, now=lambda: NOW)
+    recordings = Recordings(directory, store=store, results=results(store, journal), now=lambda: NOW)
     await recordings.start()
     try:
         yield recordings
@@ -149,4 +157,4 @@ async def test_a_recording_nobody_began_is_nobodys(tmp_path: Path, store: Store,
 
 
 async def test_a_stop_before_the_start(tmp_path: Path, store: Store, journal: Journal) -> None:
-    await Recordings(tmp_path, store=store, journal=journal, now=lambda: NOW).stop()
+    await Recordings(tmp_path, store=store, results=results(store, journal), now=lambda: NOW).stop()

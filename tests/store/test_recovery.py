@@ -102,6 +102,13 @@ def test_a_leg_that_has_finished_is_not_finished_again(store: Store, write: Writ
     assert (finished.state.call_control_id, finished.state.sequence) == ("leg-1", 3)
 
 
+def test_a_recording_that_was_ready_late_does_not_open_a_leg_again(store: Store, write: Write) -> None:
+    """A side was transferred away, its recording was stopped, the call went on: then the crash."""
+    write(CdrOpened(cdr()), *(stored(number) for number in (1, 2, 3)))
+    write(stored(4, state_type=state(4).state_type.RECORD_READY, extended=True))
+    assert [type(entry) for group in close(store, NOW + 10) for entry in group] == [CdrClosed]
+
+
 def test_the_id_of_a_leg_that_was_handed_out_is_owed_a_finished(store: Store, write: Write) -> None:
     write(CdrOpened(cdr()), LegPromised("call-1", "leg-1", "ent-1", ANNA, OUTSIDE, "outgoing", "x", NOW))
     ((_, finished),) = close(store, NOW + 10)

@@ -37,6 +37,14 @@ OURS = ["event_id", "sequence", "occurred_at", "client_state"]
 AT_THE_END = ["cause", "cause_text", "call_duration", "ringing", "released_by", "record_id"]
 
 
+def test_record_ready_names_the_recording() -> None:
+    ready = replace(
+        ALERTING, sequence=4, state_type=StateType.RECORD_READY, extended=True, record_id="r1", record_duration=13
+    )
+    assert list(payload(ready)) == [*WIRE, *OURS, "record_id", "record_duration"]
+    assert (payload(ready)["record_id"], payload(ready)["record_duration"]) == ("r1", 13)
+
+
 def test_the_fields_of_the_contract_in_its_order() -> None:
     assert list(payload(ALERTING)) == WIRE + OURS
     assert list(payload(FINISHED)) == WIRE + OURS + AT_THE_END

@@ -23,10 +23,11 @@ class CallState(BaseModel):
     call_id: Annotated[str, Field(description="The whole call, the same as in the history.")]
     call_control_id: Annotated[str, Field(description="This owner's leg: what callcontrol acts on.")]
     state_type: Annotated[
-        Literal["alerting", "established", "finished", "held", "resumed", "test"],
+        Literal["alerting", "established", "finished", "held", "resumed", "record_ready", "test"],
         Field(
             description="alerting: its phone rings, or the far end does; established: both talk; finished: exactly "
-            "once. held and resumed come only with `extended`; test only from webhook/test."
+            "once. held, resumed and record_ready (the mp3 is there, for each owner that talked) come only with "
+            "`extended`; test only from webhook/test."
         ),
     ]
     state_owner: Annotated[str, Field(description="Your number.", examples=["0671234567"])]
@@ -45,7 +46,10 @@ class CallState(BaseModel):
     released_by: Annotated[
         Literal["caller", "called", "api", "network"] | None, Field(description="With finished: who ended it.")
     ] = None
-    record_id: Annotated[str | None, Field(description="With finished: the recording, for callrecord.")] = None
+    record_id: Annotated[
+        str | None, Field(description="With finished and record_ready: the recording, for callrecord.")
+    ] = None
+    record_duration: Annotated[int | None, Field(ge=0, description="With record_ready: seconds of the mp3.")] = None
 
 
 def example(state_type: str, sequence: int, at: str, **more: Any) -> Json:
@@ -79,6 +83,7 @@ EXAMPLES: Final[dict[str, Json]] = {
         released_by="caller",
         record_id=_ID + "61",
     ),
+    "record_ready": example("record_ready", 4, "49.003", record_id=_ID + "61", record_duration=14),
 }
 
 

@@ -32,6 +32,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
 from kobza.pbx.presence import Presence
+from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
@@ -162,7 +163,9 @@ class Server:
         await recovery.close_books(before, journal, books)
         await dispatcher.start()
         self._stop_with(dispatcher.stop)
-        recordings = Recordings(data / "recordings", store=store, journal=journal, now=self._now)
+        recordings = Recordings(
+            data / "recordings", store=store, results=RecordBooks(store, journal, books), now=self._now
+        )
         await recordings.start()
         self._stop_with(recordings.stop)
         plane = EmbeddedPlane(

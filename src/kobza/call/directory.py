@@ -35,7 +35,7 @@ class Endpoint:
     token: str = field(repr=False)
     secret: str | None = field(repr=False, default=None)
     extended: bool = False
-    """Whether the endpoint also wants the states `held` and `resumed`."""
+    """Whether the endpoint also wants the states `held`, `resumed` and `record_ready`."""
     active: bool = True
     """False after the endpoint answered 410 and until it is set again."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -36,6 +36,11 @@ class StateType(StrEnum):
     HELD = "held"
     RESUMED = "resumed"
     FINISHED = "finished"
+    RECORD_READY = "record_ready"
+
+
+EXTENDED: Final = frozenset({StateType.HELD, StateType.RESUMED, StateType.RECORD_READY})
+"""States only for those that have asked for more than the three of the operator's service."""
 
 
 class OwnerState(Struct, frozen=True, kw_only=True):
@@ -55,13 +60,16 @@ class OwnerState(Struct, frozen=True, kw_only=True):
     at: float
     client_state: str | None = None
     extended: bool = False
-    """Only for endpoints that have asked for more than the three states of the operator's service."""
+    """Whether the state is one of `EXTENDED`."""
+    record_duration: int | None = None
+    """On `record_ready` only: of the mp3."""
+    record_id: str | None = None
+    """On `record_ready` and `finished` only."""
     cause: int | None = None
     """From here on: on `finished` only."""
     call_duration: int | None = None
     ringing: int | None = None
     released_by: ReleasedBy | None = None
-    record_id: str | None = None
 
 
 def direction_of(own: Party, other: Party, *, calls: bool) -> Direction:
@@ -109,17 +117,29 @@ class OwnerStates:
     An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed` of
     its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
     side away. Who is called by a transfer is told of a leg of its own. The originator of a click2dial call is always
-    told `finished`, because the API gave its leg's id away. `extended_for` names the enterprises for which the states
-    `held` and `resumed` are made at all, so that the sequence has no gaps for the others; None: all. The client_state
-    is told to the enterprise that gave it.
+    told `finished`, because the API gave its leg's id away. `record_ready` comes to those that talked. `extended_for`
+    names the enterprises for which the states `held`, `resumed` and `record_ready` are made at all, so that the
+    sequence has no gaps for the others; None: all. The client_state is told to the enterprise that gave it.
     """
 
-    __slots__ = ("_client_state", "_extended_for", "_new_id", "_originated", "_owners", "_record_ids")
+    __slots__ = (
+        "_call_id",
+        "_client_state",
+        "_extended_for",
+        "_left",
+        "_new_id",
+        "_originated",
+        "_owners",
+        "_record_ids",
+    )
 
     def __init__(self, new_id: Callable[[], str], *, extended_for: Collection[str] | None = None) -> None:
         self._new_id = new_id
+        self._call_id = ""
         self._extended_for = extended_for
         self._owners: list[_Owner] = []
+        self._left: list[_Owner] = []
+        """Owners that have transferred their side away: told `finished` already."""
         self._originated = False
         self._client_state: tuple[str | None, str | None] = (None, None)
         """Whose it is, and what it says."""
@@ -152,8 +172,19 @@ class OwnerStates:
             case _:
                 raise TypeError(f"not a call fact: {fact!r}")
 
+    def record_ready(self, enterprise_id: str, record_id: str, record_duration: int, at: float) -> list[OwnerState]:
+        """Return the states that follow when a recording is ready while the call is on: for each who has talked."""
+        if not self._wants_extended(enterprise_id):
+            return []
+        return [
+            self._state(owner, StateType.RECORD_READY, at, record_id=record_id, record_duration=record_duration)
+            for owner in (*self._owners, *self._left)
+            if owner.enterprise_id == enterprise_id and owner.answered_ms is not None
+        ]
+
     def _start(self, fact: CallStarted) -> None:
         caller, callee = fact.caller, fact.callee
+        self._call_id = fact.call_id
         self._client_state = (caller.enterprise_id, fact.client_state)
         self._add_owner(fact.caller_leg_id, caller, callee, calls=True)
         self._add_owner(fact.callee_leg_id, callee, caller, calls=False)
@@ -171,6 +202,7 @@ class OwnerStates:
         for owner in self._owners:
             if owner.leg_id == fact.leg_id:
                 self._owners.remove(owner)
+                self._left.append(owner)
                 if owner.sequence:
                     states.append(self._finished(owner, fact, fact.cause, fact.released_by))
                 break
@@ -179,7 +211,7 @@ class OwnerStates:
 
     def _established(self, owner: _Owner, fact: CallFact) -> OwnerState:
         owner.answered_ms = to_ms(fact.at)
-        return self._state(owner, StateType.ESTABLISHED, fact)
+        return self._state(owner, StateType.ESTABLISHED, fact.at)
 
     def _ring(self, fact: CallRinging | OriginatorRang) -> list[OwnerState]:
         states = []
@@ -188,14 +220,14 @@ class OwnerStates:
             rings = owner.alerting_ms is None and owner.answered_ms is None
             if rings and (not own_phone_only or owner.leg_id == fact.leg_id):
                 owner.alerting_ms = to_ms(fact.at)
-                states.append(self._state(owner, StateType.ALERTING, fact))
+                states.append(self._state(owner, StateType.ALERTING, fact.at))
         return states
 
     def _extended(self, state_type: StateType, fact: CallHeld | CallResumed) -> list[OwnerState]:
         return [
-            self._state(owner, state_type, fact)
+            self._state(owner, state_type, fact.at)
             for owner in self._owners
-            if owner.leg_id == fact.leg_id and (self._extended_for is None or owner.enterprise_id in self._extended_for)
+            if owner.leg_id == fact.leg_id and self._wants_extended(owner.enterprise_id)
         ]
 
     def _finish(self, fact: CallEnded) -> list[OwnerState]:
@@ -211,19 +243,10 @@ class OwnerStates:
 
     def _finished(self, owner: _Owner, fact: CallFact, cause: int, released_by: ReleasedBy) -> OwnerState:
         ended_ms = to_ms(fact.at)
-        owner.sequence += 1
-        return OwnerState(
-            event_id=self._new_id(),
-            call_id=fact.call_id,
-            call_control_id=owner.leg_id,
-            sequence=owner.sequence,
-            state_type=StateType.FINISHED,
-            enterprise_id=owner.enterprise_id,
-            state_owner=owner.number,
-            phone_number=owner.other,
-            call_direction=owner.call_direction,
-            at=fact.at,
-            client_state=owner.client_state,
+        return self._state(
+            owner,
+            StateType.FINISHED,
+            fact.at,
             cause=cause,
             call_duration=talk_seconds(owner.answered_ms, ended_ms),
             ringing=ringing_seconds(owner.alerting_ms, owner.answered_ms, ended_ms),
@@ -231,11 +254,15 @@ class OwnerStates:
             record_id=self._record_ids.get(owner.enterprise_id),
         )
 
-    def _state(self, owner: _Owner, state_type: StateType, fact: CallFact) -> OwnerState:
+    def _wants_extended(self, enterprise_id: str) -> bool:
+        return self._extended_for is None or enterprise_id in self._extended_for
+
+    def _state(self, owner: _Owner, state_type: StateType, at: float, **more: Any) -> OwnerState:
+        """Make the next state of an owner; `more` are fields that only some states have."""
         owner.sequence += 1
         return OwnerState(
             event_id=self._new_id(),
-            call_id=fact.call_id,
+            call_id=self._call_id,
             call_control_id=owner.leg_id,
             sequence=owner.sequence,
             state_type=state_type,
@@ -243,7 +270,8 @@ class OwnerStates:
             state_owner=owner.number,
             phone_number=owner.other,
             call_direction=owner.call_direction,
-            at=fact.at,
+            at=at,
             client_state=owner.client_state,
-            extended=state_type in (StateType.HELD, StateType.RESUMED),
+            extended=state_type in EXTENDED,
+            **more,
         )

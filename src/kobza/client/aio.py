@@ -215,7 +215,8 @@ class AsyncKobza:
     async def set_webhook(self, url: str, token: str, *, secret: str | None = None, extended: bool = False) -> Webhook:
         """Have call states posted to `url` + /callstate with `token` as the Bearer token.
 
-        `secret` (whsec_ and base64) signs them, see `kobza.client.receiver`; `extended` adds held and resumed.
+        `secret` (whsec_ and base64) signs them, see `kobza.client.receiver`; `extended` adds held, resumed
+        and record_ready.
         """
         return await self._driver.run(webhooks.set_webhook(self._account, url, token, secret=secret, extended=extended))
 

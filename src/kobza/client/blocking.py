@@ -213,7 +213,8 @@ class Kobza:
     def set_webhook(self, url: str, token: str, *, secret: str | None = None, extended: bool = False) -> Webhook:
         """Have call states posted to `url` + /callstate with `token` as the Bearer token.
 
-        `secret` (whsec_ and base64) signs them, see `kobza.client.receiver`; `extended` adds held and resumed.
+        `secret` (whsec_ and base64) signs them, see `kobza.client.receiver`; `extended` adds held, resumed
+        and record_ready.
         """
         return self._driver.run(webhooks.set_webhook(self._account, url, token, secret=secret, extended=extended))
 

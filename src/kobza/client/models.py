@@ -116,7 +116,7 @@ class CallState:
     call_control_id: str
     """This owner's leg: what `call(…)` acts on."""
     state_type: str
-    """alerting, established, finished; extended: held, resumed; test: a try of the webhook."""
+    """alerting, established, finished; extended: held, resumed, record_ready; test: a try of the webhook."""
     state_owner: str
     phone_number: str
     """The other side."""
@@ -134,6 +134,8 @@ class CallState:
     ringing: int | None = None
     released_by: str | None = None
     record_id: str | None = None
+    record_duration: int | None = None
+    """With record_ready: seconds of the mp3."""
     more: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Fields that this version of the client does not know."""
 
@@ -161,6 +163,7 @@ def read_call_state(values: Any, what: str = "the call state") -> CallState:
         ringing=fields.whole_or_none("ringing"),
         released_by=fields.text_or_none("released_by"),
         record_id=fields.text_or_none("record_id"),
+        record_duration=fields.whole_or_none("record_duration"),
         more={name: value for name, value in values.items() if name not in _STATE_FIELDS},
     )
 

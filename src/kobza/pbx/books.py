@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kobza.call.cdr import CdrFold
+from kobza.call.durations import whole_seconds
 from kobza.call.events import CallEnded, CallFact, CallStarted, RecordingStarted
 from kobza.call.states import OwnerState, OwnerStates
 from kobza.pbx.directory_view import DirectoryView
@@ -18,12 +19,13 @@ Owed = Callable[[Sequence[StateStored]], None]
 class CallBooks:
     """What has been written of one call."""
 
-    __slots__ = ("_office", "_records", "_states")
+    __slots__ = ("_call_id", "_office", "_records", "_states")
 
     def __init__(self, office: "BookKeeper", states: OwnerStates) -> None:
         self._office = office
         self._states = states
         self._records = CdrFold()
+        self._call_id: str | None = None
 
     def write(self, facts: Sequence[CallFact], promised: Sequence[Entry] = (), then: Then | None = None) -> None:
         """Store what follows from the next facts of the call, and what was promised; `then` is called after the commit.
@@ -41,8 +43,24 @@ class CallBooks:
         entries: list[Entry] = self._record_entries(facts) if changed else []
         entries += states
         entries += promised
+        if isinstance(facts[-1], CallEnded):  # before it may fail: whatever follows takes its place behind this
+            self.close()
         if entries:
             self._office.append(entries, states, then)
+        if isinstance(facts[0], CallStarted) and not isinstance(facts[-1], CallEnded):
+            self._call_id = facts[0].call_id
+            self._office.on[self._call_id] = self
+
+    def record_ready(self, result: RecordingStored) -> list[StateStored]:
+        """Return the states that a recording which is ready makes while the call is on."""
+        duration = record_seconds(result)
+        states = self._states.record_ready(result.enterprise_id, result.record_id, duration, result.at)
+        return [self._office.stored(state) for state in states]
+
+    def close(self) -> None:
+        """Take no more facts: the call has ended, or was cut off."""
+        if self._call_id is not None:
+            self._office.on.pop(self._call_id, None)
 
     def _record_entries(self, facts: Sequence[CallFact]) -> list[Entry]:
         records = self._records.records
@@ -66,17 +84,24 @@ class BookKeeper:
         self._journal = journal
         self._view = view
         self._owed: Final = owed
-        self._new_id = new_id
+        self.new_id = new_id
+        self.on: Final[dict[str, CallBooks]] = {}
+        """By call id: the books of calls that are on."""
 
     def open(self) -> CallBooks:
-        """Begin the books of a call. Which enterprises get `held` and `resumed` is fixed for the call's life."""
+        """Begin the books of a call. Which enterprises get extended states is fixed for the call's life."""
         extended = {key for key, endpoint in self._view.snapshot.endpoints.items() if endpoint.extended}
-        return CallBooks(self, OwnerStates(self._new_id, extended_for=extended))
+        return CallBooks(self, OwnerStates(self.new_id, extended_for=extended))
 
     def stored(self, state: OwnerState) -> StateStored:
         """Return the entry of a state: owed when its enterprise has an endpoint that is switched on."""
         endpoint = self._view.snapshot.endpoints.get(state.enterprise_id)
         return StateStored(state, endpoint is not None and endpoint.active, payload.body(state))
+
+    def wants_extended(self, enterprise_id: str) -> bool:
+        """Tell whether an enterprise's endpoint asks for the extended states now."""
+        endpoint = self._view.snapshot.endpoints.get(enterprise_id)
+        return endpoint is not None and endpoint.extended
 
     def append(self, entries: Sequence[Entry], states: Sequence[StateStored], then: Then | None = None) -> None:
         """Store entries; then tell the dispatcher of the states among them. Raises JournalFull, JournalStopped."""
@@ -88,3 +113,8 @@ class BookKeeper:
                 then()
 
         self._journal.append(entries, told if states or then is not None else None)
+
+
+def record_seconds(result: RecordingStored) -> int:
+    """Return the length of a recording that is ready, in whole seconds, rounded up as all durations are."""
+    return whole_seconds(0, result.duration_ms or 0)

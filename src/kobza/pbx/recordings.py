@@ -15,7 +15,8 @@ from typing import Final
 
 from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed
-from kobza.pbx.journal import Journal, JournalFull, JournalStopped
+from kobza.pbx.journal import JournalStopped
+from kobza.pbx.record_books import RecordBooks
 from kobza.store import Store, recordings
 from kobza.store.entries import RecordingStored
 
@@ -25,8 +26,6 @@ MAX_WAITING: Final = 10_000
 """Recordings that wait for the encoder: two hours of its work. What is beyond waits on the disk for the next start."""
 STOP_SECONDS: Final = 10.0
 """How long a stop waits for the recording that is being encoded; the others are left to the next start."""
-RETRY_SECONDS: Final = 2.0
-"""Seconds until a result is offered again to a journal that is full."""
 
 
 @dataclass(slots=True)
@@ -40,11 +39,11 @@ class _Owners:
 class Recordings:
     """The recordings in the making. `directory` holds the mp3 files by day, and the spools in `spool`."""
 
-    def __init__(self, directory: Path, *, store: Store, journal: Journal, now: Callable[[], float]) -> None:
+    def __init__(self, directory: Path, *, store: Store, results: RecordBooks, now: Callable[[], float]) -> None:
         self.directory = directory
         self._spools = directory / "spool"
         self._store = store
-        self._journal = journal
+        self._results = results
         self._now = now
         self._owners: dict[str, _Owners] = {}
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
@@ -155,17 +154,11 @@ class Recordings:
             )
             for enterprise_id in owners.enterprise_ids
         ]
-        stored = asyncio.Event()
-        while True:
-            try:
-                self._journal.append(entries, stored.set)
-                break
-            except JournalFull:
-                await asyncio.sleep(RETRY_SECONDS)
-            except JournalStopped:
-                log.warning("recording %s is left to the next start: the journal has stopped", record_id)
-                raise
-        await stored.wait()
+        try:
+            await self._results.write(entries)
+        except JournalStopped:
+            log.warning("recording %s is left to the next start: the journal has stopped", record_id)
+            raise
         del self._owners[record_id]
 
 

@@ -326,6 +326,7 @@ class Switch:
             timer.cancel()
         live.timers.clear()
         live.fail_commands(WrongStateError("The call has ended."))
+        live.books.close()
         live.dialogs.clear()
         if not self._calls:
             self._idle.set()

@@ -175,7 +175,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Optional: whsec_…, then each state is signed (Standard Webhooks).",
             "Необов'язково: whsec_…, тоді кожен стан підписується (Standard Webhooks).",
         ),
-        "extended": ("Also send held and resumed", "Надсилати також held і resumed"),
+        "extended": ("Also send held, resumed and record_ready", "Надсилати також held, resumed і record_ready"),
         "save": ("Save", "Зберегти"),
         "remove": ("Remove", "Видалити"),
         "saved": ("Saved.", "Збережено."),

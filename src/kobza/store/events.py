@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select
 
+from kobza.call.states import Direction, StateType
 from kobza.store.schema import events
 
 
@@ -22,6 +23,7 @@ class Event(NamedTuple):
     phone_number: str
     call_direction: str
     occurred_at: int
+    client_state: str | None
     extended: bool
     payload: bytes
 
@@ -40,6 +42,31 @@ def of_call(conn: Connection, enterprise_id: str, call_id: str, call_control_id:
     if call_control_id is not None:
         found = found.where(events.c.call_control_id == call_control_id)
     return [_event(row) for row in conn.execute(found.order_by(events.c.cursor))]
+
+
+class TalkedLeg(NamedTuple):
+    """A leg of an owner that was told `established`, and where its states are."""
+
+    call_control_id: str
+    sequence: int
+    """Of its last state."""
+    state_owner: str
+    phone_number: str
+    call_direction: Direction
+    client_state: str | None
+
+
+def talked(conn: Connection, enterprise_id: str, call_id: str) -> list[TalkedLeg]:
+    """Return the legs of a call whose owners, numbers of an enterprise, have talked, in order."""
+    legs: dict[str, TalkedLeg] = {}
+    established = set()
+    for row in conn.execute(_events.where(events.c.call_id == call_id, events.c.enterprise_id == enterprise_id)):
+        before = legs.get(row.call_control_id)
+        if before is None or before.sequence < row.sequence:
+            legs[row.call_control_id] = TalkedLeg._make(getattr(row, name) for name in TalkedLeg._fields)
+        if row.state_type == StateType.ESTABLISHED:
+            established.add(row.call_control_id)
+    return [legs[leg] for leg in sorted(established)]
 
 
 def moment_of(conn: Connection, enterprise_id: str, cursor: int) -> int | None:

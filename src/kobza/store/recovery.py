@@ -174,6 +174,8 @@ def _leg(row: Row[Any], before: OpenLeg | None, at_ms: int) -> OpenLeg:
     """Make a leg of its next event, or of the promise of its id."""
     at = at_ms / 1000
     state_type = StateType(row.state_type) if "state_type" in row._fields else None
+    if before is not None and before.state_type is StateType.FINISHED:  # of a recording it may hear after its end
+        state_type = StateType.FINISHED
     alerting_at = None if before is None else before.alerting_at
     if state_type is StateType.ALERTING and alerting_at is None:
         alerting_at = at

@@ -56,7 +56,7 @@ class WebhookRequest(BaseModel):
         ),
     ]
     secret: Annotated[_Secret | None, Field(description="Sign each state by it (Standard Webhooks).")] = None
-    extended: Annotated[bool, Field(description="Also the states held and resumed.")] = False
+    extended: Annotated[bool, Field(description="Also the states held, resumed and record_ready.")] = False
 
 
 class WebhookAnswer(BaseModel):
