@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from kobza.cli import (
+    backup,
     call,
     compare,
     config,
@@ -53,7 +54,7 @@ Examples:
 )
 for group in (enterprise, token, number, presentation, trunk, webhook, call, record, dev):
     app.add_typer(group.app)
-for module in (init, config, run, history, compare):
+for module in (init, config, run, history, compare, backup):
     module.register(app)
 
 

@@ -28,6 +28,11 @@ STOP_SECONDS: Final = 10.0
 """How long a stop waits for the recording that is being encoded; the others are left to the next start."""
 
 
+def spool_of(directory: Path, record_id: str) -> Path:
+    """Return where the spool of a recording is, for a directory of recordings."""
+    return directory / "spool" / f"{record_id}.spool"
+
+
 @dataclass(slots=True)
 class _Owners:
     """Whose a recording is."""
@@ -91,7 +96,7 @@ class Recordings:
             self._wait_for_encoder(event.record_id)
 
     def _spool_of(self, record_id: str) -> Path:
-        return self._spools / f"{record_id}.spool"
+        return spool_of(self.directory, record_id)
 
     def _unfinished(self) -> list[recordings.Recording]:
         with self._store.read() as conn:

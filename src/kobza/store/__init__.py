@@ -9,6 +9,7 @@ functions that take a connection. What calls write goes through `journal`; `reco
 from typing import TYPE_CHECKING, Any
 
 from kobza.store.errors import (
+    BackupUnfit,
     LibraryTooOld,
     NameTaken,
     NotInStore,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STORE_FILE",
+    "BackupUnfit",
     "LibraryTooOld",
     "NameTaken",
     "NotInStore",

@@ -1,11 +1,13 @@
 """What the store asks of a database: the few things that differ between one and another."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from kobza.store.copies import Copied, EachFile
 from kobza.store.entries import Entry
 from kobza.store.errors import StoreMissing
 from kobza.store.journal_rows import Row
@@ -65,6 +67,33 @@ class Backend(Protocol):
 
         The rows are those of `journal_rows.call_row`. Return how many were new; the others are left out.
         """
+
+    def copy_to(self, folder: Path, each: EachFile) -> Copied:
+        """Write the store as it is at one moment into files of a folder, while others read and write.
+
+        `each` is given every recording of that moment that may have a file.
+
+        Raises:
+            BackupUnfit: the copy is damaged, because the store is.
+
+        """
+
+    def copy_from(self, folder: Path, copied: Copied, *, aside: Path, then: Callable[[Connection], None]) -> None:
+        """Make what `copy_to` wrote the store, its tables brought up to date; all of it or, when it fails, nothing.
+
+        `then` may change what was copied before it becomes the store. What was there is replaced; files of it are kept
+        in the folder `aside`.
+
+        Raises:
+            BackupUnfit: it is not what `copied` says.
+
+        """
+
+    def holds_something(self) -> bool:
+        """Tell whether there is anything at the place."""
+
+    def in_use(self) -> bool:
+        """Tell whether a server works with the store, on this machine or another."""
 
 
 def backend_of(place: Place) -> Backend:

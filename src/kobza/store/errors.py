@@ -17,6 +17,10 @@ class StoreOutdated(StoreError):
     """The store's tables are of another release than this code."""
 
 
+class BackupUnfit(StoreError):
+    """A backup that is damaged, unfinished, of another release or of another database."""
+
+
 class LibraryTooOld(StoreError):
     """The SQLite library is older than the first one without the WAL race (decision 5 of the architecture)."""
 

@@ -41,6 +41,7 @@ cursors of events become visible in their order, and nobody who reads after a cu
 
 CLAIM: Final = "SELECT pg_advisory_lock(7741229094)"
 """Held by the journal's connection of a server for as long as it is connected."""
+TRY_CLAIM: Final = "SELECT pg_try_advisory_lock(7741229094)"
 CLAIM_PATIENCE_MS: Final = 5000
 """How long a start waits for the server before it: one that was killed is still finishing what it had asked for."""
 

@@ -1,17 +1,20 @@
 """PostgreSQL as the database of the store."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from kobza.store import journal_postgres, postgres_driver
+from kobza.store import journal_postgres, postgres_copy, postgres_driver
+from kobza.store.copies import Copied, EachFile, check_rows
 from kobza.store.errors import StoreError, StoreMissing
 from kobza.store.journal_postgres import LOCK, PostgresCommits
 from kobza.store.journal_rows import Row
+from kobza.store.migrations import downgrade, revision_of, upgrade
 from kobza.store.place import PostgresUrl
 
 CONNECTIONS = 8
@@ -96,3 +99,38 @@ class PostgresBackend:
                 added += connection.execute(journal_postgres.ADD_NEW_CALLS).rowcount
                 connection.execute("COMMIT")
         return added
+
+    def copy_to(self, folder: Path, each: EachFile) -> Copied:
+        """Copy the tables in one snapshot."""
+        return postgres_copy.copy_to(self.url, folder, each)
+
+    def copy_from(self, folder: Path, copied: Copied, *, aside: Path, then: Callable[[Connection], None]) -> None:  # noqa: ARG002 - no files here
+        """Replace the tables, in one transaction."""
+        engine = self.engine(migrating=True)
+        try:
+            with self.said_plainly(), engine.execution_options(kobza_write=True).begin() as conn:
+                if revision_of(conn) is not None:
+                    upgrade(conn)  # refuses a store of a newer release, which cannot be taken down here
+                    downgrade(conn, "base")
+                upgrade(conn, copied.revision)
+                postgres_copy.fill(conn, folder, copied)
+                check_rows(conn, copied)
+                upgrade(conn)
+                then(conn)
+        finally:
+            engine.dispose()
+
+    def holds_something(self) -> bool:
+        """Tell whether the database has tables of a store."""
+        engine = self.engine()
+        try:
+            with self.said_plainly(), engine.connect() as conn:
+                return revision_of(conn) is not None
+        finally:
+            engine.dispose()
+
+    def in_use(self) -> bool:
+        """Tell whether the lock of a server is taken."""
+        with self.connect() as connection:
+            row = connection.execute(journal_postgres.TRY_CLAIM).fetchone()
+            return row is None or not row[0]

@@ -1,6 +1,6 @@
 """SQLite as the database of the store: a file in the data directory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from kobza.store import driver
+from kobza.store import driver, sqlite_copy
+from kobza.store.copies import Copied, EachFile, check_rows
 from kobza.store.errors import StoreError, StoreMissing
 from kobza.store.journal_rows import Row
 from kobza.store.journal_sql import OPEN_CALL
 from kobza.store.journal_sqlite import SqliteCommits
+from kobza.store.migrations import upgrade
 
 CONNECTIONS = 8
 """Connections kept open for readers and for writers of settings; more are made when needed, up to twice as many."""
@@ -98,3 +100,33 @@ class SqliteBackend:
         finally:
             connection.close()
         return added
+
+    def copy_to(self, folder: Path, each: EachFile) -> Copied:
+        """Copy the file by SQLite's online backup."""
+        return sqlite_copy.copy_to(self.path, folder, each)
+
+    def copy_from(self, folder: Path, copied: Copied, *, aside: Path, then: Callable[[Connection], None]) -> None:
+        """Work on a copy beside the place, and rename it when all is done."""
+        driver.check_library()
+        made = sqlite_copy.beside(self.path, folder)
+        try:
+            backend = SqliteBackend(made)
+            engine = backend.engine(migrating=True)
+            try:
+                with backend.said_plainly(), engine.execution_options(kobza_write=True).begin() as conn:
+                    check_rows(conn, copied)
+                    upgrade(conn)
+                    then(conn)
+            finally:
+                engine.dispose()  # the last connection writes the WAL into the file
+            sqlite_copy.put(made, self.path, aside)
+        finally:
+            sqlite_copy.remove(made)
+
+    def holds_something(self) -> bool:
+        """Tell whether there is a file that is not empty."""
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    def in_use(self) -> bool:
+        """Tell whether another process has the file open."""
+        return sqlite_copy.in_use(self.path)

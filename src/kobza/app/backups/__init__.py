@@ -1,0 +1,1 @@
+"""Backups of an installation: made while it runs, verified, restored."""

@@ -1,0 +1,84 @@
+"""A store with something in every table, and all that is in one: for what must keep all of it."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from kobza.call.directory import Package
+from kobza.store import (
+    Store,
+    address_book,
+    endpoints,
+    enterprises,
+    meta,
+    numbers,
+    presentation,
+    trunks,
+)
+from kobza.store.entries import BindingStored, CdrClosed, CdrOpened, Entry, KeyUsed, LegPromised
+from kobza.store.journal import JournalWriter
+from kobza.store.schema import metadata
+from tests.store.builders import ANNA, BOHDAN, NOW, NOW_MS, OUTSIDE, attempt, binding, cdr, ended, recording, stored
+
+AWKWARD = 'Ганна \t\\N \\. "q" \';--\n\r\x1f 🙂'
+"""What a copy as text could trip over."""
+
+
+def fill_everything(store: Store) -> str:
+    """Put rows into every table; return the enterprise."""
+    with store.write() as conn:
+        enterprise_id = enterprises.add(conn, AWKWARD, "olena", "hash", NOW_MS).enterprise_id
+        numbers.add(
+            conn,
+            ANNA,
+            enterprise_id,
+            name=AWKWARD,
+            department="Продажі",
+            packages=frozenset(Package),
+            username="0671000001",
+            ha1_md5="0" * 32,
+            ha1_sha256="1" * 64,
+            now_ms=NOW_MS,
+        )
+        numbers.set_dnd(conn, enterprise_id, ANNA, True, NOW_MS + 1)
+        presentation.add(conn, enterprise_id, "+380800123456", now_ms=NOW_MS)
+        address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])
+        trunks.add(conn, "carrier", "192.0.2.1", 5060, prefix="+38044", trusted=False, now_ms=NOW_MS)
+        endpoints.set(conn, enterprise_id, "https://crm.example/k", "token", "whsec_c2VjcmV0", now_ms=NOW_MS)
+        meta.set_number(conn, meta.HEARTBEAT, NOW_MS)
+    of: dict[str, Any] = {"enterprise_id": enterprise_id}
+    entries: list[Entry] = [
+        CdrOpened(cdr("on", **of)),
+        CdrClosed(ended("call-1", **of, record_id="rec-1", client_state=AWKWARD)),
+        CdrClosed(ended("call-2", **of, talk=None)),
+        LegPromised("on", "leg-9", enterprise_id, ANNA, OUTSIDE, "outgoing", AWKWARD, NOW),
+        KeyUsed(enterprise_id, "key", "f" * 64, "call-1", "leg-1", NOW + 60),
+        *(stored(number, **of) for number in (1, 2, 3)),
+        stored(1, **of, call_control_id="leg-2", owed=False),
+        recording("ready", **of, path="2025/10/09/rec-1.mp3", duration_ms=10_000, size=40_000, sha256="a" * 64),
+        recording("recording", **of, record_id="rec-2", call_id="on"),
+        BindingStored(binding()),
+        BindingStored(binding(BOHDAN, path=())),
+    ]
+    writer = JournalWriter(store.place)
+    writer.write(entries, alive_at=NOW + 1)
+    writer.write([attempt(1, 1, response=AWKWARD), attempt(2, 1, outcome="retry", retry_at=NOW + 30)])
+    writer.close()
+    assert all(all_rows(store).values())
+    return enterprise_id
+
+
+def all_rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """Return table -> its rows, sorted."""
+    with store.read() as conn:
+        return rows_of(conn)
+
+
+def rows_of(conn: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Return table -> its rows, sorted, as far as the tables are there."""
+    found = {}
+    for name, table in metadata.tables.items():
+        rows = [tuple(row) for row in conn.execute(select(table))]
+        found[name] = sorted(rows, key=lambda row: json.dumps(row))
+    return found
