@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.api import connection
-from kobza.api.connection import Connection
 from kobza.api.event_streams import EventStreams
-from kobza.api.fmc.event_stream import PAGE, wants_stream
+from kobza.api.fmc.event_following import PAGE
+from kobza.api.fmc.event_stream import wants_stream
 from kobza.call.states import OwnerState, StateType
 from kobza.client.sse import EventStream, ServerSentEvent
 from kobza.pbx.journal import Journal
@@ -62,13 +62,13 @@ class Office:
         self.server = uvicorn.Server(
             uvicorn.Config(
                 world.build(event_streams=streams),
-                http=Connection,
                 host="127.0.0.1",
                 port=0,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=6,
+                **connection.http_options(heartbeat=streams.heartbeat),
             )
         )
         self.address = ("", 0)
@@ -193,6 +193,24 @@ async def test_states_come_as_soon_as_they_are_stored_and_as_they_are_posted(wor
             (*_, last) = await reader.read(number)
             assert (last.event, last.data.encode()) == ("alerting", state.payload)
         assert pairs(reader.events) == await office.kept()
+
+
+async def test_from_now_on(world: World) -> None:
+    world.journal.write([stored(world, number) for number in (1, 2)])
+    async with serving(world) as office:
+        ((_, _), (newest, _)) = await office.kept()
+        async with office.opened(after="now") as reader:
+            await reader.piece()
+            assert reader.text.endswith(b"\n\nid: 2\n\n")  # cut off now, it comes back to here
+            assert reader._stream.last_id == newest == "2"
+            office.happen(stored(world, 3))
+            assert pairs(await reader.read(1)) == (await office.kept())[2:]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{office.address[1]}") as client:
+            query = {"integrator_id": world.own.integrator_id, "after": "now"}
+            answer = await client.get("/api/fmc/v1/events", params=query, headers=world.bearer)
+            assert answer.json() == {"events": [], "next_cursor": "3"}
+            answer = await client.get("/api/fmc/v1/events", params={**query, "after": "later"}, headers=world.bearer)
+            assert (answer.status_code, answer.json()["parameter"]) == (400, "after")
 
 
 async def test_what_another_process_stores_is_found_by_looking(world: World) -> None:

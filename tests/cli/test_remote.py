@@ -194,9 +194,31 @@ def test_states_as_they_come(kobza: Kobza, url: str, world: World) -> None:
     assert "b" in shown
 
 
+def test_the_journal_of_states(kobza: Kobza, url: str, world: World) -> None:
+    happen(world, "a", 1, 2, 3)
+    happen(world, "b", 1, 3, owner=BORYS)
+
+    def ids(*options: str) -> list[str]:
+        return [json.loads(line)["event_id"] for line in kobza("events", "--json", *options).out.splitlines()]
+
+    assert ids() == ["a-1", "a-2", "a-3", "b-1", "b-3"]
+    assert ids("--after", "3") == ["b-1", "b-3"]
+    assert ids("--after", "now") == []
+    assert ids("--number", "+38 067 222 22 22", "--state", "finished", "--state", "held") == ["b-3"]
+    assert ids("--follow", "--after", "2", "--count", "2") == ["a-3", "b-1"]
+    timer = threading.Timer(0.5, lambda: happen(world, "c", 1))
+    timer.start()
+    assert ids("-f", "--count", "1") == ["c-1"]  # not what was before
+    timer.join()
+    plain, coloured = kobza("events").out, kobza("events", "--color").out
+    assert "\x1b[" not in plain
+    assert "\x1b[32mestablished \x1b[0m 0671111111 <- 0501112233" in coloured
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("events", "--number", "x", "--url", "http://x", "--token", "T", "--integrator", "I"), "--number"),
         (("history",), "--url"),
         (("history", "--url", "nowhere", "--token", "T", "--integrator", "I"), "--url"),
         (("history", "--url", "http://x", "--token", "a b", "--integrator", "I"), "--token"),

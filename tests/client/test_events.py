@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import JSONResponse
 
 from kobza.call.states import OwnerState, StateType
 from kobza.client import AnswerNotUnderstood, AsyncKobza, Event, Kobza, TransportFailed
@@ -60,6 +61,36 @@ def test_states_are_fetched_and_gone_on_from_a_cursor(kobza: Both, world: World)
     assert names(kobza.events(after=events[2].cursor)) == ["b-1"]
     assert kobza.newest_cursor() == kobza.events()[-1].cursor
     assert kobza.events(after=kobza.newest_cursor()) == []
+
+
+def test_from_now_on(kobza: Both, world: World) -> None:
+    happen(world, "a", 1, 2)
+    assert kobza.events(after="now") == []
+    assert kobza.newest_cursor() == "2"
+
+
+def test_the_newest_cursor_of_a_server_that_knows_no_now(world: World) -> None:
+    happen(world, "a", 1, 2)
+
+    async def strict(scope: Any, receive: Any, send: Any) -> None:
+        if b"after=now" in scope["query_string"]:
+            await JSONResponse({"detail": "after must be a number"}, 400)(scope, receive, send)
+        else:
+            await world.app(scope, receive, send)
+
+    with served(strict) as url, Kobza(url, *account_of(world), retries=QUICK) as client:
+        assert client.newest_cursor() == "2"
+
+
+@pytest.mark.parametrize("cut", range(1, 42))
+def test_an_id_counts_when_its_event_is_whole(cut: int) -> None:
+    """Cut off in the middle of an event, the stream is taken up before it; an id alone counts at once."""
+    text = b"retry: 5\n\nid: 7\n\nid: 8\ndata: {}\n\nid: 9\nda"
+    stream = EventStream(last_id="1")
+    events = stream.feed(text[:cut])
+    expected = "1" if cut < 17 else "7" if cut < 33 else "8"
+    assert stream.last_id == expected
+    assert len(events) == (cut >= 33)
 
 
 def test_live_calls_are_those_without_an_end(kobza: Both, world: World) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -10,17 +12,20 @@ from typing import Any
 import httpx
 import pytest
 
-from kobza.client import AsyncKobza, Event
+from kobza.client import AsyncKobza, Event, Retries
 from kobza.client.sse import EventStream, ServerSentEvent
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
 from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
+from tests.phone.terminal import KOBZA
 from tests.support.waiting import until
 
 A, B, C, _ = NUMBERS
 CALLS = 3
+PATIENT = Retries(most=100, longest_wait=2.0)
+"""A server that is restarted may take its time."""
 
 
 @pytest.fixture
@@ -128,7 +133,10 @@ async def test_the_client_follows_across_a_restart(new_site: Site, tmp_path: Pat
     seen: list[str] = []
 
     async def client() -> None:
-        async with AsyncKobza(url, *account) as kobza, aclosing(kobza.events("0", follow=True)) as events:
+        async with (
+            AsyncKobza(url, *account, retries=PATIENT) as kobza,
+            aclosing(kobza.events("0", follow=True)) as events,
+        ):
             async for event in events:
                 seen.append(f"{event.state.phone_number} {event.state.state_type}")  # noqa: PERF401
 
@@ -139,19 +147,36 @@ async def test_the_client_follows_across_a_restart(new_site: Site, tmp_path: Pat
         async with phone(A, answer_after=0.05), phone(C, answer_after=0.05), AsyncKobza(url, *account) as kobza:
             ended = seen.count(f"{A} finished")
             begun = await kobza.originate(A, C)
-            await until(lambda: seen.count(f"{A} established") > ended, "the call in the stream")
+            await until(lambda: seen.count(f"{A} established") > ended, "the call in the stream", 20)
             await kobza.call(begun.call_control_id).clear()
-            await until(lambda: seen.count(f"{A} finished") > ended, "its end in the stream")
+            await until(lambda: seen.count(f"{A} finished") > ended, "its end in the stream", 20)
 
+    shown = tmp_path / "shown"
+    with shown.open("wb") as out:
+        where = ("--url", url, "--token", account[0], "--integrator", account[1])
+        command = await asyncio.create_subprocess_exec(
+            KOBZA, "events", "--follow", "--after", "0", "--json", *where, stdout=out, stderr=subprocess.PIPE
+        )
     async with running(asyncio.create_task(client())) as alive:
         await call()
+        await until(lambda: shown.read_bytes().count(b"\n") >= len(seen), "the states on the terminal", 30)
         await asyncio.to_thread(server.stop)  # clean, within its time and without an error in its log
         server = await asyncio.to_thread(site.start)
         try:
             await call()
             assert alive()
+            await until(lambda: shown.read_bytes().count(b"\n") >= len(seen), "all states on the terminal", 20)
+            assert command.returncode is None
         finally:
+            if command.returncode is None:
+                command.send_signal(signal.SIGINT)
+            _, complaints = await command.communicate()
             await asyncio.to_thread(server.stop)
+    assert await command.wait() == 130
+    assert b"Traceback" not in complaints
+    lines = [json.loads(line) for line in shown.read_text().splitlines()]
+    assert [f"{line['phone_number']} {line['state_type']}" for line in lines] == seen
+    assert len({line["event_id"] for line in lines}) == len(lines)
     for owner in (A, C):
         assert [state for state in seen if state.startswith(owner)] == [
             f"{owner} alerting",

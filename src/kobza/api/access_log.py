@@ -36,10 +36,11 @@ class MaskTokens(logging.Filter):
 
 
 def mask_server_log() -> None:
-    """Mask tokens in uvicorn's own access log, for whoever leaves it switched on."""
-    server = logging.getLogger("uvicorn.access")
-    if not any(isinstance(item, MaskTokens) for item in server.filters):
-        server.addFilter(MaskTokens())
+    """Mask tokens in uvicorn's own logs, for whoever leaves it switched on."""
+    for name in ("uvicorn.access", "uvicorn.error"):  # the latter names WebSockets with their query
+        server = logging.getLogger(name)
+        if not any(isinstance(item, MaskTokens) for item in server.filters):
+            server.addFilter(MaskTokens())
 
 
 class AccessLog:

@@ -4,13 +4,13 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 REMEMBERED: Final = 4096
 """Addresses whose parsed form is kept: parsing costs more than all the rest of a request's way through the gate."""
 
 
-def client_address(request: Request) -> str:
+def client_address(request: HTTPConnection) -> str:
     """Return the address that a request comes from; empty when it comes over a unix socket."""
     return request.client.host if request.client is not None else ""
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from kobza.api import callstat
 from kobza.api.access_log import AccessLog, mask_server_log
@@ -28,6 +28,7 @@ from kobza.api.fmc import (
     phonestatus,
     webhook,
 )
+from kobza.api.fmc.event_socket import follow_events
 from kobza.api.gate import Gate
 from kobza.api.manual import Manual
 from kobza.api.ports import Commands, WebhookPort
@@ -116,6 +117,7 @@ def build_app(
     manual = Manual(documented, now)
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
+    app.router.routes.append(WebSocketRoute("/api/fmc/v1/events", follow_events))
     app.router.routes += portal_routes(context, portal_secret)
     app.router.routes += routes
     install_problems(app)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from kobza.api.context import context_of
 from kobza.api.gate import Caller, Wanted
@@ -30,7 +30,7 @@ class RequireToken:
 
     wanted: Wanted
 
-    async def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: HTTPConnection) -> Caller:
         """Authorise a request.
 
         Raises ApiError: 401 without a proper header, 400 without integrator_id, and what `Gate.admit` raises.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio.to_thread
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
@@ -104,7 +104,7 @@ PACKAGE_NAMES = {
 }
 
 
-def context_of(request: Request) -> ApiContext:
+def context_of(request: HTTPConnection) -> ApiContext:
     """Return the parts that the request's application was built of."""
     context = request.app.state.context
     if not isinstance(context, ApiContext):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from kobza.api.addresses import client_address, parsed_address
 from kobza.api.problems import ApiError
@@ -60,7 +60,7 @@ class Gate:
         await self.uses.stop()
 
     async def admit(
-        self, request: Request, secret: str, wanted: Wanted, integrator: Callable[[], str] | None = None
+        self, request: HTTPConnection, secret: str, wanted: Wanted, integrator: Callable[[], str] | None = None
     ) -> Caller:
         """Let a request pass, or raise ApiError.
 
@@ -85,7 +85,7 @@ class Gate:
             raise scope_missing(wanted.scope)
         return Caller(found.enterprise_id, found.integrator_id, found.token_id)
 
-    async def still_admits(self, request: Request, caller: Caller, scope: Scope) -> bool:
+    async def still_admits(self, request: HTTPConnection, caller: Caller, scope: Scope) -> bool:
         """Tell whether the token of a request that goes on for long would be let in again. Raises ApiError 503."""
         found = await self.tokens.find_id(caller.token_id)
         if found is None or not found.valid_at(int(self._now() * 1000)) or scope not in found.scopes:

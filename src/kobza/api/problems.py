@@ -52,6 +52,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "forbidden": Kind(403, "Access is refused", "The token or the integrator_id is not valid."),
         "scope_missing": Kind(403, "The token may not do this", "The token lacks the scope that `scope` names."),
         "address_not_allowed": Kind(403, "The address is not allowed", "The token may be used from other addresses."),
+        "origin_not_allowed": Kind(
+            403, "The page may not connect", "A browser asked for a WebSocket on behalf of a page of another site."
+        ),
         "service_not_enabled": Kind(403, "The service is not enabled", "The number lacks a package this needs."),
         "presentation_not_allowed": Kind(
             403, "The number may not be shown", "It is neither one of the enterprise's own nor registered for it."

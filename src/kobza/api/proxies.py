@@ -145,7 +145,7 @@ class ClientAddress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request."""
-        if self._proxies.networks and scope["type"] == "http" and scope.get("client"):
+        if self._proxies.networks and scope["type"] in ("http", "websocket") and scope.get("client"):
             self._look(scope)
         await self._app(scope, receive, send)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from kobza.api.problems import ApiError
 from kobza.call.errors import NumberError
@@ -32,7 +32,7 @@ class Query:
 
     __slots__ = ("_values",)
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: HTTPConnection) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
             self._values.setdefault(name, []).append(value)

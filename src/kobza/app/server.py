@@ -13,7 +13,7 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
-from kobza.api.connection import Connection
+from kobza.api.connection import http_options
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
@@ -275,13 +275,13 @@ class Server:
                 app,
                 host=address.host,
                 port=address.port,
-                http=Connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # uvicorn would believe whoever connects from this machine
                 lifespan="off",
                 timeout_graceful_shutdown=HTTP_STOP_SECONDS,
+                **http_options(heartbeat=streams.heartbeat),
             )
         )
         task = asyncio.create_task(server.serve(), name="http")

@@ -3,16 +3,14 @@
 import json
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
+from kobza.cli.event_lines import ARROWS, document_of, print_event
 from kobza.cli.options import JsonOption
 from kobza.cli.output import emit, print_table
-from kobza.cli.remote import IntegratorOption, TokenOption, UrlOption, connected, talk_text, wall_text
-
-if TYPE_CHECKING:
-    from kobza.client import CallState
+from kobza.cli.remote import IntegratorOption, TokenOption, UrlOption, connected, wall_text
 
 app = typer.Typer(name="call", no_args_is_help=True, rich_markup_mode=None, help="Live calls, over HTTP.")
 
@@ -37,13 +35,13 @@ def list_calls(url: UrlOption, token: TokenOption, integrator: IntegratorOption,
     with connected(url, token, integrator) as kobza:
         legs = kobza.live_calls()
     if as_json:
-        sys.stdout.write(json.dumps({"calls": [_document(leg) for leg in legs]}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({"calls": [document_of(leg) for leg in legs]}, ensure_ascii=False) + "\n")
         return
     rows = [
         (
             leg.call_control_id,
             leg.state_owner,
-            _ARROWS.get(leg.call_direction, "-"),
+            ARROWS.get(leg.call_direction, "-"),
             leg.phone_number,
             leg.state_type,
             wall_text(leg.occurred_at),
@@ -198,12 +196,7 @@ def watch(
     with connected(url, token, integrator) as kobza:
         cursor = kobza.newest_cursor() if after is None else after
         for number, event in enumerate(kobza.events(cursor, follow=True), 1):
-            if as_json:
-                line = json.dumps({"cursor": event.cursor, **_document(event.state)}, ensure_ascii=False)
-            else:
-                line = _line(event.state)
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            print_event(event, as_json=as_json)
             if number == count:
                 return
 
@@ -220,27 +213,3 @@ def _act(action: str, leg: str, url: str, token: str, integrator: str, as_json: 
         "record_id": done.record_id,
     }
     emit(document, as_json=as_json, title="Done")
-
-
-def _document(state: "CallState") -> dict[str, object]:
-    """Return the fields of a state as the API has them; those that it does not have are left out."""
-    import msgspec
-
-    fields: dict[str, object] = msgspec.to_builtins(state)
-    more = fields.pop("more")
-    known = {name: value for name, value in fields.items() if value is not None}
-    return {**known, **more} if isinstance(more, dict) else known
-
-
-_ARROWS: Final = {"incoming": "<-", "outgoing": "->", "local": "--"}
-
-
-def _line(state: "CallState") -> str:
-    end = ""
-    if state.state_type == "finished" and state.cause is not None:
-        end = f"  {state.cause_text or 'cause'} ({state.cause}), talked {talk_text(state.call_duration or 0)}"
-    arrow = _ARROWS.get(state.call_direction, "-")
-    return (
-        f"{wall_text(state.occurred_at)}  {state.state_type:<12} {state.state_owner} {arrow} {state.phone_number:<14}"
-        f"{state.call_control_id}{end}"
-    )

@@ -17,6 +17,7 @@ from kobza.cli import (
     config,
     dev,
     enterprise,
+    events,
     history,
     init,
     number,
@@ -49,12 +50,13 @@ Examples:
   kobza serve --http 127.0.0.1:8080 --sip udp:127.0.0.1:5060
   kobza demo
   kobza history --from yesterday --csv
+  kobza events --follow
   kobza call dial 0671234567 0501112233
 """,
 )
 for group in (enterprise, token, number, presentation, trunk, webhook, call, record, dev):
     app.add_typer(group.app)
-for module in (init, config, run, history, compare, backup):
+for module in (init, config, run, history, events, compare, backup):
     module.register(app)
 
 

@@ -29,14 +29,22 @@ _AGO: Final = re.compile(r"([0-9]{1,6})([mhd])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
+WITHOUT_END: Final = 1_000_000
+"""Repetitions, half a minute apart in the end: a year."""
+
+
 @contextmanager
 def connected(
-    url: str, token: str, integrator: str | None, *, language: str = "en", keys: bool = True
+    url: str, token: str, integrator: str | None, *, language: str = "en", keys: bool = True, patient: bool = False
 ) -> "Iterator[Kobza]":
-    """Open a client for one command. `keys`: the server heeds Idempotency-Key. Raises typer.BadParameter."""
+    """Open a client for one command.
+
+    `keys`: the server heeds Idempotency-Key. `patient`: a server that went away is waited for, however long; else a
+    person waits. Raises typer.BadParameter.
+    """
     from kobza.client import Kobza, Retries
 
-    retries = Retries(most=2)  # a person waits
+    retries = Retries(most=WITHOUT_END) if patient else Retries(most=2)
     try:
         client = Kobza(url, token, integrator, language=language, knows_idempotency_keys=keys, retries=retries)
     except ValueError as error:

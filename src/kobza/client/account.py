@@ -25,7 +25,7 @@ class Retries:
 
     def wait(self, repetition: int) -> float:
         """Return the seconds to wait before a repetition: 1, 2, 3 …"""
-        wait = self.first_wait * float(2 ** (repetition - 1)) * (1 + self.chance() / 4)
+        wait = self.first_wait * float(2 ** min(repetition - 1, 30)) * (1 + self.chance() / 4)
         return min(wait, self.longest_wait)
 
 

@@ -243,7 +243,7 @@ class AsyncKobza:
     def events(
         self, after: str | None = None, *, follow: bool = False, poll: float = 1.0
     ) -> AsyncGenerator[Event, None]:
-        """Iterate over the call states behind the cursor `after` (None: the oldest kept, 7 days).
+        """Iterate over the call states behind the cursor `after` (None: the oldest kept, 7 days; "now": what comes).
 
         With `follow` it never ends: it reads the server's stream, or asks every `poll` seconds one that has none, and
         goes on behind the last state after a lost connection. Store `cursor` of what you have dealt with.

@@ -239,7 +239,7 @@ class Kobza:
         return self._driver.run(webhooks.recover(self._account, since))
 
     def events(self, after: str | None = None, *, follow: bool = False, poll: float = 1.0) -> Iterator[Event]:
-        """Iterate over the call states behind the cursor `after` (None: the oldest kept, 7 days).
+        """Iterate over the call states behind the cursor `after` (None: the oldest kept, 7 days; "now": what comes).
 
         With `follow` it never ends: it reads the server's stream, or asks every `poll` seconds one that has none, and
         goes on behind the last state after a lost connection. Store `cursor` of what you have dealt with.

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kobza.client.account import Account
 from kobza.client.effects import Emit, Head, Operation, Pause, Read, Request
-from kobza.client.errors import TransportFailed
+from kobza.client.errors import BadRequest, TransportFailed
 from kobza.client.exchange import exchange, fmc_request, opened
 from kobza.client.fields import Fields, decode
 from kobza.client.models import CallState, Event, read_call_state
@@ -16,6 +16,8 @@ PAGE: Final = 1000
 STREAM: Final = "text/event-stream"
 SILENCE: Final = 50.0
 """Seconds without a byte after which a stream is taken for dead: three of the server's comments and some."""
+NOW: Final = "now"
+"""The cursor behind the newest state, for servers that know it."""
 LIVE: Final = frozenset({"alerting", "established", "held", "resumed"})
 """States of a leg that is not over."""
 
@@ -62,7 +64,13 @@ def live_calls(account: Account) -> Operation[list[CallState]]:
 
 
 def newest_cursor(account: Account) -> Operation[str | None]:
-    """Return the cursor behind the newest state, to follow from now on."""
+    """Return the cursor behind the newest state, to follow from now on. One that knows no `now` is read through."""
+    try:
+        answer = yield from exchange(account, _request(account, NOW, {}))
+    except BadRequest:
+        pass
+    else:
+        return _read_page(answer.body)[1]
     cursor: str | None = None
     while True:
         answer = yield from exchange(account, _request(account, cursor, {}))
@@ -105,11 +113,13 @@ def _follow(account: Account, cursor: str | None) -> Operation[None]:
         try:
             while piece := (yield Read()):
                 lost = 0
-                for event in stream.feed(piece):
+                events = stream.feed(piece)
+                for event in events:
                     cursor = event.id
                     told = decode(event.data.encode(), "an event of the stream")
                     if isinstance(told, dict) and "state_type" in told:
                         yield Emit(Event(read_call_state(told, "an event of the stream"), cursor))
+                cursor = stream.last_id  # also one without an event: where the stream began
         except TransportFailed:
             lost += 1
             if lost > account.retries.most:
@@ -120,7 +130,7 @@ def _follow(account: Account, cursor: str | None) -> Operation[None]:
 
 def _reopen(account: Account, cursor: str | None) -> Operation[Head]:
     headers = {"accept": STREAM}
-    if cursor is not None and cursor.isascii() and cursor.isprintable():  # any other stands in `after` only
+    if cursor not in (None, NOW) and cursor.isascii() and cursor.isprintable():  # any other stands in `after` only
         headers["last-event-id"] = cursor
     head = yield from opened(account, replace(_request(account, cursor, headers), silence=SILENCE))
     return head

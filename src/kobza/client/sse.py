@@ -26,10 +26,13 @@ class EventStream:
     """Takes bytes, gives events. Raises AnswerNotUnderstood for one that is too long."""
 
     last_id: str | None = None
+    """Of the last event that was whole, or of an id that came alone: what Last-Event-ID asks for next."""
     retry: float | None = None
     """Seconds that the server wants between a lost connection and the next."""
     _rest: bytearray = field(default_factory=bytearray)
     _began: bool = False
+    _id: str | None = None
+    """Of the event that is coming; none until one comes."""
     _event: str = ""
     _data: list[str] = field(default_factory=list)
     _size: int = 0
@@ -67,13 +70,15 @@ class EventStream:
             case "event":
                 self._event = value
             case "id" if "\0" not in value:
-                self.last_id = value
+                self._id = value
             case "retry" if value.isascii() and value.isdigit():
                 self.retry = int(value[:9]) / 1000
             case _:
                 pass  # comments, which keep the connection open, and fields to come
 
     def _dispatch(self) -> ServerSentEvent | None:
+        if self._id is not None:
+            self.last_id = self._id
         data, event = self._data, self._event
         self._data, self._event, self._size = [], "", 0
         return ServerSentEvent(self.last_id, event or "message", "\n".join(data)) if data else None
