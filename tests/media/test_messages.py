@@ -16,6 +16,7 @@ from kobza.media.messages import (
     DigitsDone,
     Frames,
     MalformedStream,
+    Measure,
     Open,
     Opened,
     OpenFailed,
@@ -29,6 +30,7 @@ from kobza.media.messages import (
     SideFlow,
     StopRecord,
     TimedOut,
+    Traffic,
     decode_command,
     decode_report,
     encode,
@@ -57,6 +59,7 @@ COMMANDS: list[Command] = [
     Digits(8, "call", Side.CALLEE, 101, "12,#"),
     Release("call"),
     Ping(3),
+    Measure(),
 ]
 REPORTS: list[Report] = [
     Opened(7),
@@ -65,6 +68,7 @@ REPORTS: list[Report] = [
     RecordingStopped("call", "record", "/spool", "the disk is full"),
     DigitsDone(8, sent=True),
     Pong(0),
+    Traffic(received=1 << 40, jitter=[1, 2], jitter_total=0.5),
 ]
 
 

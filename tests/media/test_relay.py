@@ -13,6 +13,7 @@ from kobza.media.messages import (
     Command,
     Configure,
     Frames,
+    Measure,
     Open,
     Opened,
     OpenFailed,
@@ -23,6 +24,7 @@ from kobza.media.messages import (
     Release,
     Report,
     SideFlow,
+    Traffic,
     decode_report,
     encode,
 )
@@ -199,3 +201,33 @@ async def test_a_pbx_that_goes_ends_it(how: str) -> None:
             await end.relay.ended
         end.relay.end()  # again is nothing
         end.relay.connection_lost(None)
+
+
+async def test_what_is_moved_is_counted() -> None:
+    ports = free_range(4)
+    async with told(0.2) as end:  # looks at its calls every twentieth of a second
+        with PhoneEnd(ssrc=1) as caller, PhoneEnd(ssrc=2) as callee:
+            caller.to, callee.to = ports[0], ports[2]
+            await end.tell(
+                Open(1, "call", HOST, {CALLER: ports[0], CALLEE: ports[2]}),
+                Configure("call", flow(caller), flow(callee)),
+            )
+            for number in range(20):
+                if number in (5, 6):  # lost on the way
+                    caller.sequence += 1
+                    continue
+                if number == 4:
+                    await asyncio.sleep(0.2)  # losses count from the first look on
+                heard = asyncio.create_task(callee.hear(1))
+                await asyncio.sleep(0)
+                caller.send()
+                await heard
+            await end.tell(Configure("call", flow(caller), flow(callee, source="none")))
+            caller.send()
+            await end.tell()
+            caller.rtp.sendto(b"no RTP at all", (HOST, ports[0]))
+            await asyncio.sleep(0.05)
+            (traffic,) = [one for one in await end.tell(Release("call"), Measure()) if isinstance(one, Traffic)]
+    assert (traffic.received, traffic.sent) == (19, 18)
+    assert (traffic.received_bytes, traffic.sent_bytes) == (19 * 172, 18 * 172)
+    assert (traffic.lost, traffic.dropped) == (2, 1)

@@ -129,6 +129,35 @@ async def test_the_order_is_that_of_the_hand_over(store: Store) -> None:
     assert legs(store) == names(*range(500))
 
 
+async def test_what_it_does_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_write = threading.Event()
+    write = JournalWriter.write
+
+    def held_up(self: JournalWriter, batch: Sequence[Entry], *, alive_at: float | None = None) -> None:
+        may_write.wait(PATIENCE)
+        write(self, batch, alive_at=alive_at)
+
+    monkeypatch.setattr(JournalWriter, "write", held_up)
+    journal = Watched(store, limit=2)
+    assert (journal.running, journal.stored_ago, journal.oldest_age) == (False, None, 0.0)
+    journal.start()
+    journal.append([leg(1)])
+    await asyncio.sleep(0.02)
+    journal.append([leg(2)])
+    age = journal.oldest_age
+    assert age >= 0.02  # of the first, whether or not it is being written
+    assert (journal.running, journal.waiting, journal.full) == (True, 2, True)
+    assert journal.counts.entries == 0
+    may_write.set()
+    await journal.stored(leg(3))
+    await journal.until(lambda: journal.oldest_age == 0.0)
+    assert journal.stored_ago is not None
+    assert (journal.counts.entries, journal.counts.failures, journal.counts.rejected) == (3, 0, 0)
+    assert journal.counts.commit_seconds.count >= 1
+    await journal.stop()
+    assert not journal.running
+
+
 async def test_what_comes_together_is_one_commit(
     store: Store, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from kobza.rtp.errors import MalformedRtp
-from kobza.rtp.rtcp import MAX_PACKETS, RtcpPacket, RtcpType, parse_compound
+from kobza.rtp.rtcp import MAX_PACKETS, ReportBlock, RtcpPacket, RtcpType, parse_compound, report_blocks
 
 REPORT = RtcpPacket(RtcpType.SENDER_REPORT, 0, bytes(3) + b"\x07" + bytes(20))
 BYE = RtcpPacket(RtcpType.BYE, 1, bytes(3) + b"\x07")
@@ -29,3 +29,19 @@ def test_a_compound_is_split() -> None:
 def test_what_is_cut_off_or_no_rtcp_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedRtp):
         parse_compound(data)
+
+
+BLOCK = bytes.fromhex("0000000740fffffe00010203000000500000000000000000")
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"), [(RtcpType.RECEIVER_REPORT, bytes(4)), (RtcpType.SENDER_REPORT, bytes(24))]
+)
+def test_report_blocks_are_read(kind: RtcpType, before: bytes) -> None:
+    assert report_blocks(RtcpPacket(kind, 2, before + 2 * BLOCK)) == 2 * [ReportBlock(7, -2, 80)]
+    with pytest.raises(MalformedRtp):
+        report_blocks(RtcpPacket(kind, 3, before + 2 * BLOCK))
+
+
+def test_other_packets_have_no_report_blocks() -> None:
+    assert report_blocks(BYE) == []

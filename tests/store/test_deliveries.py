@@ -1,5 +1,5 @@
 from kobza.store import Store, deliveries, endpoints
-from kobza.store.deliveries import Delivery
+from kobza.store.deliveries import Delivery, Owed
 from tests.store.builders import LATER, NOW_MS, attempt, stored
 from tests.store.conftest import Write
 
@@ -48,6 +48,20 @@ def test_nothing_is_pending_for_an_endpoint_that_is_off(store: Store, owed: tupl
         assert deliveries.count_pending(conn) == 5
         endpoints.activate(conn, first, 2)
         assert cursors(deliveries.pending(conn)) == [1, 2, 3, 5]
+
+
+def test_what_is_owed_is_added_up(store: Store, write: Write, owed: tuple[str, str]) -> None:
+    first, second = owed
+    none = Owed(0, None)
+    with store.write() as conn:
+        assert deliveries.owed(conn) == (Owed(5, NOW_MS + 1000), none)
+        endpoints.deactivate(conn, first, "410 Gone", 1)
+        assert deliveries.owed(conn) == (Owed(1, NOW_MS + 1000), Owed(4, NOW_MS + 1000))
+        endpoints.delete(conn, second)
+        assert deliveries.owed(conn) == (none, Owed(5, NOW_MS + 1000))
+    write(attempt(1, 1), attempt(1, 1, call_control_id="leg-2"), attempt(1, 1, call_control_id="leg-3"))
+    with store.read() as conn:
+        assert deliveries.owed(conn) == (none, Owed(2, NOW_MS + 2000))
 
 
 def test_one_delivery_is_replayed(store: Store, write: Write, owed: tuple[str, str]) -> None:

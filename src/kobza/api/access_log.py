@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("kobza.access")
 
+QUIET: Final = frozenset({"/health", "/metrics", "/ready"})
+"""Asked for every few seconds by machines: seen at the level debug only."""
 MASK: Final = "***"
 _SECRET: Final = re.compile(r"(?i)((?:^|[?&;\s])(?:t|%74)(?:o|%6f)(?:k|%6b)(?:e|%65)(?:n|%6e)=)[^&;\s\"]*")
 """The parameter `token`, also with its letters percent-encoded: a server decodes those all the same."""
@@ -69,8 +71,14 @@ class AccessLog:
         finally:
             took = (self._clock() - began) * 1000
             client = scope.get("client")
-            logger.info(
-                "%s %s %s %d %.1f ms", client[0] if client else "-", scope["method"], _target(scope), status, took
+            logger.log(
+                logging.DEBUG if scope["path"] in QUIET else logging.INFO,
+                "%s %s %s %d %.1f ms",
+                client[0] if client else "-",
+                scope["method"],
+                _target(scope),
+                status,
+                took,
             )
 
 

@@ -35,6 +35,7 @@ from kobza.api.ports import Commands, WebhookPort
 from kobza.api.problems import IncidentGuard, install_problems, problem
 from kobza.api.proxies import NO_PROXIES, ClientAddress, Proxies
 from kobza.api.rate_limits import RateLimitFields, Rates
+from kobza.api.request_counts import CountRequests, RequestCounts
 from kobza.api.token_view import CHECK_EVERY
 from kobza.portal.routes import portal_routes
 from kobza.store import Store, ids
@@ -86,6 +87,7 @@ def build_app(
     tokens_checked_every: float = CHECK_EVERY,
     new_incident: Callable[[], str] = ids.new_id,
     routes: Sequence[BaseRoute] = (),
+    counts: RequestCounts | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -94,7 +96,7 @@ def build_app(
     the dispatcher of this process, `event_streams` wants to be told of states that are stored, `rates` says how often a
     token may ask, `proxies` who may say whose request it is, `token_overlap` for how many seconds a replaced token
     usually goes on, `tokens_checked_every` after how many seconds at most a change of a token is seen. `routes` are
-    paths of others beside ours, with our form of errors.
+    paths of others beside ours, with our form of errors. `counts` is where requests are counted.
 
     Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
     `event_streams` and `exports`.
@@ -124,6 +126,7 @@ def build_app(
     app.add_middleware(RateLimitFields)
     app.add_middleware(IncidentGuard, new_incident=new_incident)
     app.add_middleware(AccessLog)
+    app.add_middleware(CountRequests, counts=counts or RequestCounts())
     app.add_middleware(ClientAddress, proxies=proxies)
     mask_server_log()
     return app

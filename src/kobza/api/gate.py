@@ -52,7 +52,7 @@ class Gate:
     ) -> None:
         self.tokens = TokenView(store, now, check_every=check_every)
         self.uses = TokenUses(store)
-        self._limits = RateLimits(rates)
+        self.limits = RateLimits(rates)
         self._now = now
 
     async def stop(self) -> None:
@@ -80,7 +80,7 @@ class Gate:
             error = ApiError("forbidden", "The integrator_id is not that of the token.", parameter="integrator_id")
             self._refuse(address, now, error)
         self.uses.note(found.token_id, int(now * 1000), address, request.headers.get("user-agent", ""))
-        self._limits.take(request.scope, wanted.quota, found.token_id, now)
+        self.limits.take(request.scope, wanted.quota, found.token_id, now)
         if wanted.scope not in found.scopes:
             raise scope_missing(wanted.scope)
         return Caller(found.enterprise_id, found.integrator_id, found.token_id)
@@ -94,7 +94,7 @@ class Gate:
 
     def _refuse(self, address: str, now: float, error: ApiError, token: Token | None = None) -> NoReturn:
         """Raise the error, or 429 when the address has failed too often; then nothing is logged either."""
-        self._limits.failed(address, now)
+        self.limits.failed(address, now)
         if token is not None:
             log.warning("the token %s was tried from %s, which it does not allow", token.token_id, address)
         raise error

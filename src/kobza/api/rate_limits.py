@@ -4,6 +4,7 @@ Answers say it in the fields `RateLimit-Policy` and `RateLimit` in the structure
 draft-ietf-httpapi-ratelimit-headers-11: `"read";q=6000;w=60` and `"read";r=5999;t=1`. Each process counts for itself.
 """
 
+from collections import defaultdict
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +56,8 @@ class RateLimits:
             for quota, rate in ((Quota.READ, rates.read), (Quota.EXPORT, rates.export), (Quota.CONTROL, rates.control))
             if rate is not None
         }
+        self.limited: defaultdict[str, int] = defaultdict(int)
+        """Requests that were refused, by the policy's name."""
         self._failures: Buckets | None = None
         if rates.failures is not None:
             self._failures = Buckets(Policy("failures", rates.failures.requests, rates.failures.seconds))
@@ -67,6 +70,7 @@ class RateLimits:
         taken = buckets.take(token_id, now)
         scope[ANSWER_FIELDS] = fields(buckets.policy, taken)
         if not taken.allowed:
+            self.limited[quota] += 1
             raise _rate_limited(f"The token has made too many requests of the kind {quota}", buckets, taken)
 
     def failed(self, address: str, now: float) -> None:
@@ -79,6 +83,7 @@ class RateLimits:
             return
         taken = self._failures.take(guessing_key(address), now)
         if not taken.allowed:
+            self.limited[self._failures.policy.name] += 1
             raise _rate_limited("From this address came too many requests without a valid token", self._failures, taken)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
@@ -18,11 +19,15 @@ from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
+from kobza.api.request_counts import RequestCounts
 from kobza.app.housekeeping import Housekeeping
 from kobza.config.settings import Settings, store_place, webhook_networks
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
+from kobza.observe.lag import LoopLag
+from kobza.observe.routes import monitoring_routes
+from kobza.observe.sources import Sources
 from kobza.pbx import recovery
 from kobza.pbx.admission import Admission
 from kobza.pbx.authenticator import Authenticator
@@ -174,7 +179,7 @@ class Server:
             timeout=settings.media_timeout,
             speed=self._clock.speed,
         )
-        switch, commands = await self._build(store, view, journal, books, recordings, plane)
+        switch, commands, locations = await self._build(store, view, journal, books, recordings, plane)
         self._commands = commands
         await plane.start()
         self._stop_with(plane.stop)
@@ -187,7 +192,32 @@ class Server:
         exports = ExportProcess(store.place)
         await asyncio.to_thread(exports.start)
         self._stop_with(exports.stop)
-        await self._serve_http(store, commands, recordings, dispatcher, exports, streams)
+        lag = LoopLag()
+        lag.start()
+        self._stop_with(lag.stop)
+        requests = RequestCounts()
+        app = await self._build_app(store, commands, recordings, dispatcher, exports, streams, requests)
+        sources = Sources(
+            store=store,
+            journal=journal,
+            books=books,
+            view=view,
+            switch=switch,
+            locations=locations,
+            plane=plane,
+            recordings=recordings,
+            dispatcher=dispatcher,
+            streams=streams,
+            exports=exports,
+            gate=app.state.context.gate,
+            requests=requests,
+            lag=lag,
+            now=self._now,
+        )
+        app.router.routes += monitoring_routes(
+            sources, allowed=settings.metrics_allow, proxies=bool(settings.trusted_proxies)
+        )
+        await self._serve_http(app, streams)
 
     async def _build(
         self,
@@ -197,7 +227,7 @@ class Server:
         books: BookKeeper,
         recordings: Recordings,
         plane: EmbeddedPlane,
-    ) -> tuple[Switch, Commands]:
+    ) -> tuple[Switch, Commands, Locations]:
         settings = self._settings
         realm = await asyncio.to_thread(_realm, store)
         locations = Locations()
@@ -232,7 +262,7 @@ class Server:
         commands = Commands(
             store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
         )
-        return switch, commands
+        return switch, commands, locations
 
     async def _listen(self, switch: Switch) -> None:
         for listen in self._settings.sip:
@@ -245,7 +275,7 @@ class Server:
             self.sip_addresses.append((transport, host, port))
         self.sip_addresses.sort(key=lambda address: address[0] is not Transport.UDP)
 
-    async def _serve_http(
+    async def _build_app(
         self,
         store: Store,
         commands: Commands,
@@ -253,9 +283,9 @@ class Server:
         dispatcher: Dispatcher,
         exports: ExportProcess,
         streams: EventStreams,
-    ) -> None:
-        address = self._settings.http
-        app = build_app(
+        requests: RequestCounts,
+    ) -> FastAPI:
+        return build_app(
             store=store,
             commands=commands,
             recordings=recordings.directory,
@@ -268,7 +298,11 @@ class Server:
             rates=_rates(self._settings),
             token_overlap=self._settings.token_overlap,
             proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
+            counts=requests,
         )
+
+    async def _serve_http(self, app: FastAPI, streams: EventStreams) -> None:
+        address = self._settings.http
         self._stop_with(app.state.context.gate.stop)
         server = _HttpServer(
             uvicorn.Config(

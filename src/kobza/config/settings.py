@@ -176,6 +176,9 @@ class Settings(BaseSettings):
         20, description="Live streams of call states of one enterprise."
     )
     history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
+    metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+        (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")), description="Who may read the metrics at `/metrics`."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")
 

@@ -21,6 +21,7 @@ from kobza.media.messages import (
     SideFlow,
     StopRecord,
     TimedOut,
+    Traffic,
 )
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import (
@@ -100,6 +101,10 @@ class EmbeddedPlane(MediaPlane):
         self._dead: RelayLink | None = None
         self._started_at = 0.0
         self._failures = 0
+        self.deaths = 0
+        """How often the relay died and was started again."""
+        self.traffic = Traffic()
+        """What the relay has moved, as it said last: some two seconds ago."""
         self._restart: asyncio.Task[None] | None = None
 
     # life
@@ -134,6 +139,21 @@ class EmbeddedPlane(MediaPlane):
     def ports_used(self) -> int:
         """Port pairs that calls hold."""
         return self._pool.used
+
+    @property
+    def ports_total(self) -> int:
+        """Port pairs that there are."""
+        return self._pool.size
+
+    @property
+    def recordings(self) -> int:
+        """Recordings that are being written."""
+        return len(self._recordings)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the relay is there and keeps up with what it is told, so that calls may begin."""
+        return self._link is not None and not self._link.congested
 
     # the interface
 
@@ -339,6 +359,8 @@ class EmbeddedPlane(MediaPlane):
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
+            case Traffic():
+                self.traffic = report
             case DigitsDone():
                 waiting = self._digits.pop(report.request, None)
                 if waiting is not None:
@@ -389,6 +411,7 @@ class EmbeddedPlane(MediaPlane):
     def _lost(self) -> None:
         """The relay died: end what it carried, start another one."""
         log.error("the relay died with %d calls", len(self._calls))
+        self.deaths += 1
         self._dead, self._link = self._link, None
         calls, self._calls = self._calls, {}
         self._requests.clear()

@@ -14,6 +14,11 @@ from kobza.media.plane import Side
 MAX_MESSAGE: Final = 64 * 1024
 """Bytes of one message: the longest, `Configure`, has about 500."""
 
+JITTER_BOUNDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+"""Seconds of jitter as phones report it. A phone's buffer usually takes 40 to 60 ms; beyond, the voice breaks up."""
+LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 1.0)
+"""Seconds by which the relay is late: 20 ms is one packet."""
+
 Peer = tuple[str, int]
 SourceName = Literal["relay", "ringback", "music", "none"]
 
@@ -108,6 +113,10 @@ class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int
 
 
+class Measure(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Ask for Traffic."""
+
+
 class Opened(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The ports of an Open are bound."""
 
@@ -151,8 +160,35 @@ class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int
 
 
-Command = Open | Configure | Record | Pause | StopRecord | Digits | Release | Ping
-Report = Opened | OpenFailed | TimedOut | RecordingStopped | DigitsDone | Pong
+class Traffic(msgspec.Struct, array_like=True, tag=True):
+    """What the relay has moved since it began. All numbers only grow.
+
+    Received is what came from phones, sent what went to them.
+    """
+
+    received: int = 0
+    """RTP packets."""
+    received_bytes: int = 0
+    """Bytes of them, the RTP header included."""
+    sent: int = 0
+    sent_bytes: int = 0
+    dropped: int = 0
+    """Packets that were malformed, came from strangers, or could not be sent."""
+    lost: int = 0
+    """Packets that a phone sent and that did not arrive, by their sequence numbers."""
+    lost_beyond: int = 0
+    """Packets that went to phones and did not arrive there, as the phones say (RTCP)."""
+    jitter: list[int] = msgspec.field(default_factory=lambda: [0] * (len(JITTER_BOUNDS) + 1))
+    """How often a phone said which jitter, by JITTER_BOUNDS."""
+    jitter_total: float = 0.0
+    """The sum of what they said, seconds."""
+    lag: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LAG_BOUNDS) + 1))
+    """How often the relay was late by how much when it wanted to be on time, by LAG_BOUNDS."""
+    lag_total: float = 0.0
+
+
+Command = Open | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
+Report = Opened | OpenFailed | TimedOut | RecordingStopped | DigitsDone | Pong | Traffic
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

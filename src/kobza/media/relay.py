@@ -23,6 +23,7 @@ from kobza.media.messages import (
     DigitsDone,
     Frames,
     MalformedStream,
+    Measure,
     Open,
     Opened,
     OpenFailed,
@@ -39,6 +40,7 @@ from kobza.media.messages import (
     encode,
 )
 from kobza.media.plane import Side
+from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import TONES, RelayCall
 from kobza.media.relay_side import RelaySide
@@ -75,7 +77,9 @@ class Relay(asyncio.Protocol):
         self._tone_due = 0.0
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
         self._sweep_interval = max(min(1.0, timeout / 4) / speed, TONE_INTERVAL)
-        self._sweeper = loop.call_later(self._sweep_interval, self._sweep)
+        self._totals = Totals()
+        self._sweep_due = loop.time() + self._sweep_interval
+        self._sweeper = loop.call_at(self._sweep_due, self._sweep)
         self.ended = loop.create_future()
 
     # the unix socket
@@ -163,11 +167,13 @@ class Relay(asyncio.Protocol):
                 self._release(command.call_id)
             case Ping():
                 self._report(Pong(command.number))
+            case Measure():
+                self._report(self._totals.report())
 
     def _open(self, command: Open) -> None:
         call = self._calls.get(command.call_id)
         if call is None:
-            call = RelayCall(self._loop, command.call_id, self._writer)
+            call = RelayCall(self._loop, command.call_id, self._writer, self._totals)
         opened: list[Side] = []
         for side, port in command.ports.items():
             try:
@@ -196,7 +202,9 @@ class Relay(asyncio.Protocol):
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        self._sweeper = self._loop.call_at(now + self._sweep_interval, self._sweep)
+        self._totals.lag.observe(max(0.0, now - self._sweep_due))
+        self._sweep_due = now + self._sweep_interval
+        self._sweeper = self._loop.call_at(self._sweep_due, self._sweep)
         for call in self._calls.values():
             silent = call.sweep(now, self._timeout)
             if silent is not None:

@@ -7,6 +7,7 @@ from typing import Final
 from kobza.media import tones
 from kobza.media.messages import SideFlow
 from kobza.media.plane import Side
+from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter
 from kobza.media.relay_side import RelaySide
 
@@ -22,14 +23,18 @@ class RelayCall:
         "_loop",
         "_recordings",
         "_timed_out",
+        "_totals",
         "_watched_since",
         "_writer",
         "call_id",
         "sides",
     )
 
-    def __init__(self, loop: AbstractEventLoop, call_id: str, writer: SpoolWriter) -> None:
+    def __init__(
+        self, loop: AbstractEventLoop, call_id: str, writer: SpoolWriter, totals: Totals | None = None
+    ) -> None:
         self._loop = loop
+        self._totals = totals or Totals()
         self._writer = writer
         self.call_id = call_id
         self.sides: dict[Side, RelaySide] = {}
@@ -43,7 +48,7 @@ class RelayCall:
 
     def open(self, side: Side, host: str, port: int) -> None:
         """Bind the ports of a side; raise OSError."""
-        opened = RelaySide(self._loop, side, host, port)
+        opened = RelaySide(self._loop, side, host, port, self._totals)
         replaced = self.sides.pop(side, None)
         if replaced is not None:
             replaced.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
-from kobza.media.messages import Command, Frames, MalformedStream, Ping, Pong, Report, decode_report, encode
+from kobza.media.messages import Command, Frames, MalformedStream, Measure, Ping, Pong, Report, decode_report, encode
 from kobza.media.plane import MediaError
 
 log = logging.getLogger(__name__)
@@ -187,4 +187,5 @@ class RelayLink(asyncio.Protocol):
             self._transport.abort()
             return
         self.send(Ping(1))
+        self.send(Measure())
         self._ping = self._loop.call_later(PING_INTERVAL, self._look)

@@ -15,6 +15,7 @@ from typing import Final
 from kobza.media.digits import STEP_SAMPLES, steps
 from kobza.media.messages import Peer, SideFlow, SourceName
 from kobza.media.plane import Side
+from kobza.media.reception import Losses, Reports, Totals
 from kobza.media.recorder import NO_LAW, Spool, Spools
 from kobza.media.spool import KINDS, MAX_PACKET
 from kobza.rtp.continuity import OutgoingStream
@@ -53,15 +54,19 @@ class RelaySide:
     """One side. `other` is set once both sides are open; until then nothing is relayed."""
 
     __slots__ = (
+        "_beyond",
+        "_bytes_beyond",
         "_digits",
         "_first_of_tone",
         "_in_digit",
         "_kind",
         "_loop",
+        "_losses",
         "_named",
         "_receive",
         "_receive_rtcp",
         "_renamed",
+        "_reports",
         "_rtcp",
         "_rtcp_named",
         "_rtp",
@@ -73,13 +78,16 @@ class RelaySide:
         "_stream",
         "_swept",
         "_swept_rtcp",
+        "_totals",
         "alive_at",
+        "bytes_received",
         "dropped",
         "flow",
         "heard",
         "heard_rtcp",
         "laws",
         "other",
+        "packets",
         "port",
         "relaying",
         "rewrite",
@@ -91,9 +99,10 @@ class RelaySide:
         "tone_position",
     )
 
-    def __init__(self, loop: AbstractEventLoop, side: Side, host: str, port: int) -> None:
-        """Bind both ports; raise OSError, with none bound."""
+    def __init__(self, loop: AbstractEventLoop, side: Side, host: str, port: int, totals: Totals | None = None) -> None:
+        """Bind both ports; raise OSError, with none bound. `totals` is where it is added up what is moved."""
         self._loop = loop
+        self._totals = totals or Totals()
         self.side = side
         self._kind = KINDS[side]
         self.port = port
@@ -138,6 +147,15 @@ class RelaySide:
         self._speech = _NO_LAWS
         self.laws = _NO_LAWS
         """By payload type: the law of what is recorded."""
+        self.packets = 0
+        """RTP packets from the phone since they were last added up."""
+        self.bytes_received = 0
+        self._beyond = 0
+        """How many packets went to phones beside those that came from this one: made here, less those withheld. So the
+        way of a packet that comes and goes costs nothing more."""
+        self._bytes_beyond = 0
+        self._losses = Losses()
+        self._reports = Reports()
         self.dropped = 0
         """Packets that were malformed, came from strangers, or could not be sent."""
         loop.add_reader(self._rtp, self._readable)
@@ -145,6 +163,7 @@ class RelaySide:
 
     def close(self) -> None:
         """Close both ports."""
+        self.add_up()
         for opened in (self._rtp, self._rtcp):
             self._loop.remove_reader(opened)
             opened.close()
@@ -270,21 +289,28 @@ class RelaySide:
             self.dropped += 1
             return
         self.heard = data
+        self.packets += 1
+        self.bytes_received += len(data)
         if not self.relaying:
+            self._withhold(len(data))
             return
         if self.spool is not None and (law := self.laws[kind & 0x7F]) != NO_LAW:
             self.spool.packet(self._kind, law, data)
         to = self.other
         if to is None or to.rtp_peer is None:
+            self._withhold(len(data))
             return
         if to.rewrite is not None:
+            length = len(data)
             data = to.rewrite(data)
             if not data:
+                self._withhold(length)
                 return
         try:
             to._send(data, to.rtp_peer)  # noqa: SLF001  the same class
         except OSError:
             self.dropped += 1
+            self._withhold(len(data))
         else:
             to.sent = data
 
@@ -322,6 +348,7 @@ class RelaySide:
             self.dropped += 1
             return
         self.heard_rtcp = data
+        self._reports.take(data, self._totals, clock_known=bool(self.flow.laws))
         if self.other is not None:
             self.other.send_rtcp(data)
 
@@ -349,6 +376,8 @@ class RelaySide:
             self._send(packet, self.rtp_peer)
         except OSError:
             self.dropped += 1
+        else:
+            self._made(len(packet))
 
     # digits
 
@@ -387,6 +416,8 @@ class RelaySide:
             self._send(packet, self.rtp_peer)
         except OSError:
             self.dropped += 1
+        else:
+            self._made(len(packet))
         return []
 
     def _between_digits(self) -> None:
@@ -404,7 +435,29 @@ class RelaySide:
         if self.heard is not self._swept or self.heard_rtcp is not self._swept_rtcp:
             self._swept, self._swept_rtcp = self.heard, self.heard_rtcp
             self.alive_at = now
+        self.add_up()
         return self.heard is not None or self.heard_rtcp is not None
+
+    def add_up(self) -> None:
+        """Add what was moved since the last time to the totals, so that the way of a packet costs little for it."""
+        traffic, packets = self._totals.traffic, self.packets
+        traffic.lost += self._losses.look(self.heard, packets)
+        traffic.received += packets
+        traffic.received_bytes += self.bytes_received
+        traffic.sent += packets + self._beyond
+        traffic.sent_bytes += self.bytes_received + self._bytes_beyond
+        traffic.dropped += self.dropped
+        self.packets = self.bytes_received = self.dropped = self._beyond = self._bytes_beyond = 0
+
+    def _withhold(self, length: int) -> None:
+        """Count a packet that came and does not go on."""
+        self._beyond -= 1
+        self._bytes_beyond -= length
+
+    def _made(self, length: int) -> None:
+        """Count a packet that was made here and sent."""
+        self._beyond += 1
+        self._bytes_beyond += length
 
     @property
     def tone_law(self) -> Law:

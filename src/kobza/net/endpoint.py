@@ -129,6 +129,12 @@ class SipEndpoint:
             await self._tcp.close()
 
     @property
+    def sockets(self) -> int:
+        """Sockets that listen: those of UDP, and the one of TCP."""
+        listens = self._tcp is not None and self._tcp.address is not None
+        return 0 if self._closed else len(self._udp) + listens
+
+    @property
     def dropped(self) -> int:
         """Datagrams that were pushed out of a full send queue, over all sockets."""
         return sum(sock.dropped for sock in self._udp)

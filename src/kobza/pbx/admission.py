@@ -36,6 +36,8 @@ class Admitted:
     """What the called side may learn of the caller."""
     targets: Sequence[Target]
     """Where the called side is reached now; none: nowhere."""
+    trunk: str | None = None
+    """The name of the trunk that it came by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Turned:
     detail: str
     refused: tuple[Party, Party, str, Origin, int] | None = None
     """Caller, called, as dialled, origin, cause."""
+    trunk: str | None = None
+    """The name of the trunk that it came by."""
 
 
 class Admission:
@@ -64,7 +68,7 @@ class Admission:
         if trunk is not None:
             identity = _from_outside(request)
             caller = Party(identity.public_number, display_name=identity.display_name)
-            return self._decide(request, directory, caller, identity, "trunk", now)
+            return self._decide(request, directory, caller, identity, "trunk", now, trunk.name)
         subscriber = self._authenticator.check(request, directory, now, asked_by="proxy")
         if isinstance(subscriber, Denied):
             reason: Headers = ()
@@ -98,15 +102,22 @@ class Admission:
         return [] if address is None else [TrunkTarget(dial, trunk, address)]
 
     def _decide(
-        self, request: SipRequest, directory: Directory, caller: Party, identity: Identity, origin: Origin, now: float
+        self,
+        request: SipRequest,
+        directory: Directory,
+        caller: Party,
+        identity: Identity,
+        origin: Origin,
+        now: float,
+        trunk: str | None = None,
     ) -> Admitted | Turned:
         dialled = request.uri.unescaped_user
         callee = called(directory, dialled)
         found = self.find(dialled, caller, now)
         if isinstance(found, Refused):
             headers = (("Reason", reason_header(found.cause)),)
-            return Turned(found.status, headers, found.text, (caller, callee, dialled, origin, found.cause))
-        return Admitted(caller, callee, dialled, origin, identity, found)
+            return Turned(found.status, headers, found.text, (caller, callee, dialled, origin, found.cause), trunk)
+        return Admitted(caller, callee, dialled, origin, identity, found, trunk)
 
 
 def called(directory: Directory, dialled: str) -> Party:

@@ -7,8 +7,9 @@ from kobza.call.cdr import CdrFold
 from kobza.call.durations import whole_seconds
 from kobza.call.events import CallEnded, CallFact, CallStarted, RecordingStarted
 from kobza.call.states import OwnerState, OwnerStates
+from kobza.pbx.call_meter import CallMeter, MeteredCall
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.journal import Journal, Then
+from kobza.pbx.journal import Journal, JournalFull, JournalStopped, Then
 from kobza.store.entries import CdrClosed, CdrOpened, CdrUpdated, Entry, RecordingStored, StateStored
 from kobza.webhooks import payload
 
@@ -19,13 +20,15 @@ Owed = Callable[[Sequence[StateStored]], None]
 class CallBooks:
     """What has been written of one call."""
 
-    __slots__ = ("_call_id", "_office", "_records", "_states")
+    __slots__ = ("_call_id", "_office", "_records", "_states", "meter")
 
     def __init__(self, office: "BookKeeper", states: OwnerStates) -> None:
         self._office = office
         self._states = states
         self._records = CdrFold()
         self._call_id: str | None = None
+        self.meter = MeteredCall(office.meter)
+        """Counts what becomes of the call."""
 
     def write(self, facts: Sequence[CallFact], promised: Sequence[Entry] = (), then: Then | None = None) -> None:
         """Store what follows from the next facts of the call, and what was promised; `then` is called after the commit.
@@ -43,11 +46,16 @@ class CallBooks:
         entries: list[Entry] = self._record_entries(facts) if changed else []
         entries += states
         entries += promised
+        begins = isinstance(facts[0], CallStarted)
+        if not begins:  # it happened, whether or not it can be written down
+            self.meter.feed(facts)
         if isinstance(facts[-1], CallEnded):  # before it may fail: whatever follows takes its place behind this
             self.close()
         if entries:
             self._office.append(entries, states, then)
-        if isinstance(facts[0], CallStarted) and not isinstance(facts[-1], CallEnded):
+        if begins:
+            self.meter.feed(facts)
+        if begins and not isinstance(facts[-1], CallEnded):
             self._call_id = facts[0].call_id
             self._office.on[self._call_id] = self
 
@@ -81,6 +89,8 @@ class BookKeeper:
     """Opens the books of calls and hands what is stored to the dispatcher."""
 
     def __init__(self, journal: Journal, view: DirectoryView, owed: Owed, new_id: Callable[[], str]) -> None:
+        self.meter = CallMeter()
+        """Counts what becomes of all calls."""
         self._journal = journal
         self._view = view
         self._owed: Final = owed
@@ -112,7 +122,11 @@ class BookKeeper:
             if then is not None:
                 then()
 
-        self._journal.append(entries, told if states or then is not None else None)
+        try:
+            self._journal.append(entries, told if states or then is not None else None)
+        except (JournalFull, JournalStopped):
+            self.meter.refused += isinstance(entries[0], CdrOpened)
+            raise
 
 
 def record_seconds(result: RecordingStored) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from kobza.measures import Histogram
 from kobza.store.journal import BindingStored, CdrOpened, Entry, JournalWriter, passes_by_itself
 from kobza.store.place import Place
 
@@ -36,6 +37,9 @@ FIRST_BACKOFF, LAST_BACKOFF = 0.05, 2.0
 
 DRAIN_TIMEOUT = 10.0
 """Seconds for which `stop` waits for what is left."""
+
+COMMIT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Seconds of a commit, as they are counted: an fsync of a good disk takes one to five milliseconds."""
 
 Then = Callable[[], None]
 T = TypeVar("T")
@@ -69,6 +73,24 @@ class _Group(NamedTuple):
     then: Then | None
     size: int
     """What it counts in the queue's bound."""
+    since: float
+    """When it was handed over, by the monotonic clock."""
+
+
+class JournalCounts:
+    """What a journal has done, for metrics. The writer's thread counts, any thread reads."""
+
+    __slots__ = ("commit_seconds", "entries", "failures", "rejected")
+
+    def __init__(self) -> None:
+        self.commit_seconds = Histogram(COMMIT_BOUNDS)
+        """Of the commits that succeeded, those without entries (signs of life) included."""
+        self.entries = 0
+        """Entries that are stored."""
+        self.failures = 0
+        """Commits that failed; each was tried again, or its groups one by one."""
+        self.rejected = 0
+        """Entries that the store will never take."""
 
 
 class Journal:
@@ -99,6 +121,9 @@ class Journal:
         self._changed = threading.Condition()
         self._stopping = True
         self._giving_up = False
+        self._writing_since: float | None = None
+        self._stored_at: float | None = None
+        self.counts = JournalCounts()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -111,6 +136,30 @@ class Journal:
     def failing(self) -> bool:
         """Whether the last commit failed and is being tried again."""
         return self._failures > 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it takes entries and there is a thread that writes them."""
+        return not self._stopping and self._thread is not None and self._thread.is_alive()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that new calls and registrations are refused."""
+        return self._waiting >= self._limit
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds for which the oldest entry waits that is not stored; 0 when all are."""
+        with self._changed:
+            since = self._groups[0].since if self._groups else None
+            if self._writing_since is not None:
+                since = self._writing_since
+        return 0.0 if since is None else max(0.0, time.monotonic() - since)
+
+    @property
+    def stored_ago(self) -> float | None:
+        """Seconds since the last commit, or the start; a sign of life comes every `HEARTBEAT_INTERVAL`. None: before."""
+        return None if self._stored_at is None else time.monotonic() - self._stored_at
 
     def claim(self) -> None:
         """Make sure, before `start`, that no other server works with the store; blocks. Raises StoreError."""
@@ -125,7 +174,8 @@ class Journal:
         # What an earlier stop could not write was reported as lost by then.
         self._groups.clear()
         self._waiting = self._failures = 0
-        self._next_sign = time.monotonic() + HEARTBEAT_INTERVAL
+        self._stored_at = time.monotonic()
+        self._next_sign = self._stored_at + HEARTBEAT_INTERVAL
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -169,7 +219,7 @@ class Journal:
                 raise JournalFull(f"{self._waiting} entries wait to be written")
             if not self._groups:
                 self._changed.notify()
-            self._groups.append(_Group(entries, then, size))
+            self._groups.append(_Group(entries, then, size, time.monotonic()))
             self._waiting = waiting
 
     def _run(self) -> None:
@@ -196,6 +246,7 @@ class Journal:
     def _take(self) -> list[_Group]:
         """Take the next groups off the queue, up to `BATCH_LIMIT` entries."""
         with self._changed:
+            self._writing_since = self._groups[0].since if self._groups else None
             if self._waiting <= BATCH_LIMIT:
                 groups = list(self._groups)
                 self._groups.clear()
@@ -213,6 +264,7 @@ class Journal:
             try:
                 self._commit(groups)
             except Exception as error:  # noqa: BLE001 - whatever it is, the entries must not be lost
+                self.counts.failures += 1
                 if not passes_by_itself(error):
                     return self._write_apart(groups, error)
                 if not self._back_off(error):
@@ -225,19 +277,25 @@ class Journal:
         if len(groups) == 1:
             with self._changed:
                 self._waiting -= groups[0].size
+            self.counts.rejected += len(groups[0].entries)
             self._tell(error, tuple(groups[0].entries))
             return True
         return all([self._write([group]) for group in groups])  # noqa: C419 - the others are to be tried anyway
 
     def _commit(self, groups: list[_Group]) -> None:
         entries = [entry for group in groups for entry in group.entries]
-        if time.monotonic() < self._next_sign:
+        began = time.monotonic()
+        if began < self._next_sign:
             self._writer.write(entries)
         else:
             self._writer.write(entries, alive_at=self._now())
             self._next_sign = time.monotonic() + HEARTBEAT_INTERVAL
+        self._stored_at = time.monotonic()
+        self.counts.commit_seconds.observe(self._stored_at - began)
+        self.counts.entries += len(entries)
         with self._changed:
             self._waiting -= sum(group.size for group in groups)
+            self._writing_since = None
         self._failures = 0
         waiting_for_it = [group.then for group in groups if group.then is not None]
         if waiting_for_it:

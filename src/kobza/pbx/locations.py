@@ -68,6 +68,11 @@ class Locations:
         for devices in self._by_number.values():
             yield from devices
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers have a binding."""
+        return len(self._by_number)
+
     def __len__(self) -> int:
         """How many bindings there are, those that ran out and were not yet swept included."""
         return sum(len(devices) for devices in self._by_number.values())

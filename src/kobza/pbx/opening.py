@@ -47,9 +47,12 @@ class CallOpening:
             ring_timeout=ring_timeout,
         )
         hops = request.max_forwards
+        books = self._books.open()
+        if admitted.trunk is not None:
+            books.meter.came_by(admitted.trunk)
         return LiveCall(
             call,
-            self._books.open(),
+            books,
             caller=caller,
             callee=callee,
             caller_leg_id=caller_leg_id,
@@ -103,15 +106,19 @@ class CallOpening:
             return
         caller, callee, dialled, origin, cause = turned.refused
         log.info("call from %s to %s refused: %s", caller.number, dialled, turned.detail)
-        if caller.enterprise_id is None and callee.enterprise_id is None:
-            return
         call_id, caller_leg_id, callee_leg_id = self._ids()
         facts = (
             CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id),
             CallEnded(call_id, now, cause, turned.status, "network"),
         )
+        books = self._books.open()
+        if turned.trunk is not None:
+            books.meter.came_by(turned.trunk)
+        if caller.enterprise_id is None and callee.enterprise_id is None:  # nobody's history
+            books.meter.feed(facts)
+            return
         try:
-            self._books.open().write(facts)
+            books.write(facts)
         except (JournalFull, JournalStopped) as error:
             log.error("a refused call cannot be written down: %s", error)  # noqa: TRY400 - no fault of the code
 

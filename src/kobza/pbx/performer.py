@@ -9,7 +9,7 @@ from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, reason_header
 from kobza.media.plane import MediaError, MediaPlane, Side
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.dialling import Target, invitation
+from kobza.pbx.dialling import Target, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.recordings import Recordings
 from kobza.sip.invite import InviteDialog
@@ -84,9 +84,10 @@ class Performer:
 
     def _dial(self, live: LiveCall, action: act.Dial) -> None:
         now = self._now()
+        target = cast("Target", action.target)
         try:
             invite = invitation(
-                cast("Target", action.target),
+                target,
                 live.shown[action.side],
                 live.asserted_by(action.side),
                 self._endpoint.flow_to,
@@ -106,6 +107,8 @@ class Performer:
             max_forwards=live.max_forwards,
             now=now,
         )
+        if isinstance(target, TrunkTarget):
+            live.books.meter.goes_by(target.trunk.name)
         dialog.tag = (live, action.branch_id)
         live.dialogs[action.branch_id] = dialog
 

@@ -6,6 +6,7 @@ taken up at the next start.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from kobza.measures import Histogram
 from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed
 from kobza.pbx.journal import JournalStopped
@@ -31,6 +33,21 @@ STOP_SECONDS: Final = 10.0
 def spool_of(directory: Path, record_id: str) -> Path:
     """Return where the spool of a recording is, for a directory of recordings."""
     return directory / "spool" / f"{record_id}.spool"
+
+
+ENCODE_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Seconds of encoding: a minute of stereo takes a twentieth of one."""
+
+
+class RecordingCounts:
+    """What became of recordings, for metrics. All only grow."""
+
+    def __init__(self) -> None:
+        self.ready = 0
+        self.failed = 0
+        self.encode_seconds = Histogram(ENCODE_BOUNDS)
+        self.encoded_seconds = 0.0
+        """Seconds of sound."""
 
 
 @dataclass(slots=True)
@@ -52,6 +69,7 @@ class Recordings:
         self._now = now
         self._owners: dict[str, _Owners] = {}
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+        self.counts = RecordingCounts()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
 
@@ -59,6 +77,11 @@ class Recordings:
     def waiting(self) -> int:
         """Recordings that are not encoded yet, those of running calls included."""
         return len(self._owners)
+
+    @property
+    def spools_waiting(self) -> int:
+        """Spools of calls that are over, which wait for the encoder; not the one that is being encoded."""
+        return self._waiting.qsize()
 
     async def start(self) -> None:
         """Make the directories, take up what is left from before, and begin to encode."""
@@ -122,6 +145,7 @@ class Recordings:
         spool = self._spool_of(record_id)
         name = f"{datetime.fromtimestamp(self._now(), UTC):%Y/%m/%d}/{record_id}.mp3"
         encoded: Encoded | None = None
+        began = time.monotonic()
         try:
             encoded = await asyncio.get_running_loop().run_in_executor(
                 self._threads, self._make_mp3, spool, self.directory / name
@@ -130,6 +154,12 @@ class Recordings:
             log.error("recording %s has no spool: nothing of it reached the disk", record_id)  # noqa: TRY400 - told
         except Exception:
             log.exception("recording %s could not be encoded; its spool is kept", record_id)
+        if encoded is None:
+            self.counts.failed += 1
+        else:
+            self.counts.ready += 1
+            self.counts.encode_seconds.observe(time.monotonic() - began)
+            self.counts.encoded_seconds += encoded.duration_ms / 1000
         await self._store_result(record_id, name, encoded)
         if encoded is not None:
             await asyncio.to_thread(spool.unlink, missing_ok=True)

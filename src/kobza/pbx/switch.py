@@ -33,6 +33,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
 from kobza.sip.message import SipMessage
+from kobza.sip.traffic import SipTraffic
 from kobza.store.entries import Entry
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,16 @@ class Switch:
                 log.exception("registrations could not be swept")
 
     # what others see
+
+    @property
+    def sip_counts(self) -> sip.UaCounts:
+        """How much SIP is alive, for metrics."""
+        return self._ua.counts
+
+    @property
+    def sip_traffic(self) -> SipTraffic:
+        """Which SIP was sent and received, for metrics."""
+        return self._ua.traffic
 
     def __len__(self) -> int:
         """How many calls are on."""

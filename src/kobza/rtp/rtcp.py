@@ -11,6 +11,9 @@ MAX_PACKETS: Final = 64
 """Packets in one compound: a bound on the work that one datagram can cause."""
 
 
+_BLOCK: Final = struct.Struct("!6I")
+
+
 class RtcpType(IntEnum):
     """The packet types of RFC 3550 and RFC 4585; others exist and pass as plain numbers."""
 
@@ -39,6 +42,36 @@ class RtcpPacket:
     def to_bytes(self) -> bytes:
         """Return the packet; `body` is a multiple of 4 bytes."""
         return struct.pack("!BBH", 0x80 | self.count, self.packet_type, len(self.body) // 4) + self.body
+
+
+@dataclass(frozen=True, slots=True)
+class ReportBlock:
+    """What a receiver says of one stream that it hears (RFC 3550, section 6.4.1)."""
+
+    ssrc: int
+    """The sender of the stream."""
+    lost: int
+    """Packets lost since the stream began; negative when more came than were sent, doubled on the way."""
+    jitter: int
+    """In units of the codec's clock."""
+
+
+def report_blocks(packet: RtcpPacket) -> list[ReportBlock]:
+    """Return the blocks of a sender or receiver report; none of another packet. Raises MalformedRtp."""
+    if packet.packet_type == RtcpType.SENDER_REPORT:
+        start = 24
+    elif packet.packet_type == RtcpType.RECEIVER_REPORT:
+        start = 4
+    else:
+        return []
+    if start + packet.count * _BLOCK.size > len(packet.body):
+        raise MalformedRtp("a report block is cut off")
+    blocks = []
+    for index in range(packet.count):
+        ssrc, lost, _, jitter, _, _ = _BLOCK.unpack_from(packet.body, start + index * _BLOCK.size)
+        lost &= 0xFFFFFF
+        blocks.append(ReportBlock(ssrc, lost - (1 << 24) if lost & 0x800000 else lost, jitter))
+    return blocks
 
 
 def parse_compound(data: bytes) -> list[RtcpPacket]:

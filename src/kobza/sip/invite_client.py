@@ -90,6 +90,7 @@ class SentInvite(ABC):
         )
         ack = dialog.flow, request.to_bytes()
         self._acks[dialog.remote_tag] = ack
+        self.core.layer.traffic.requests_sent["ACK"] += 1
         self.core.layer.transmit(*ack)
 
     @property
@@ -156,6 +157,7 @@ class SentInvite(ABC):
             return
         ack = self._acks[tag]
         if ack is not None:
+            self.core.layer.traffic.repeated += 1
             self.core.layer.transmit(*ack)
 
     def _close(self) -> None:

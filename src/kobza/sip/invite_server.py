@@ -85,6 +85,7 @@ class ReceivedInvite:
             return
         self.incoming.transaction.respond(*self._last, now)
         if kind == _REPEAT:
+            self.core.layer.traffic.retransmitted += 1
             self._interval = min(self._interval * 2, self.core.timers.t2)
             self._repeat = self.core.queue.start(now + self._interval, self, _REPEAT)
         else:

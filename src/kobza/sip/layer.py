@@ -6,6 +6,7 @@ from kobza.sip.flow import Flow, Transmit
 from kobza.sip.headers import Via
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.timers import TimerQueue, Timers
+from kobza.sip.traffic import SipTraffic
 from kobza.sip.transaction import ClientTransaction, ClientUser, ServerTransaction, Transaction
 from kobza.sip.transaction_tables import Input
 
@@ -27,7 +28,7 @@ Key = tuple[object, ...]
 class TransactionLayer:
     """Tables of the live transactions, their timers, and what they want sent."""
 
-    __slots__ = ("clients", "merged", "queue", "servers", "timers", "transmits")
+    __slots__ = ("clients", "merged", "queue", "servers", "timers", "traffic", "transmits")
 
     def __init__(self, timers: Timers, queue: TimerQueue) -> None:
         self.timers = timers
@@ -38,6 +39,7 @@ class TransactionLayer:
         """Server transactions outside dialogs by what a merged request has in common with the first (8.2.2.2)."""
         self.transmits: list[Transmit] = []
         """To be taken after each input; one input adds a handful."""
+        self.traffic = SipTraffic()
 
     def transmit(self, flow: Flow, data: bytes) -> None:
         """Have a message sent."""
@@ -49,6 +51,7 @@ class TransactionLayer:
         """Send a request that has its Via with `branch`."""
         transaction = ClientTransaction(self, (branch, request.method), flow, request, user)
         self.clients[transaction.key] = transaction
+        self.traffic.requests_sent[request.method] += 1
         transaction.feed(Input.START, None, now)
         return transaction
 

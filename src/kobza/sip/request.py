@@ -13,6 +13,7 @@ from kobza.sip.flow import Flow
 from kobza.sip.headers import parse_auth
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.responses import reason_phrase
+from kobza.sip.traffic import method_label
 from kobza.sip.transaction import ClientTransaction, ServerTransaction
 from kobza.sip.ua_core import UaCore
 from kobza.sip.ua_events import RequestFailed, ResponseReceived
@@ -199,7 +200,8 @@ class IncomingRequest:
         for name, value in headers:
             response.add(name, value)
         data = response.to_bytes()
-        self.transaction.respond(status, data, now)
+        if self.transaction.respond(status, data, now):
+            self.core.layer.traffic.responses_sent[method_label(self.request.method), status] += 1
         return data
 
     def _copy(self) -> tuple[list[str], list[str]]:

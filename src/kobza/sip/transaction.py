@@ -154,6 +154,7 @@ class ClientTransaction(Transaction):
         self.user.response_received(self, response, now)
 
     def _report_timeout(self, _: object, now: float) -> None:
+        self.layer.traffic.timeouts += 1
         self.user.transaction_failed(self, REQUEST_TIMEOUT, now)
 
     def _report_transport_error(self, _: object, now: float) -> None:
@@ -162,6 +163,7 @@ class ClientTransaction(Transaction):
     def _send_ack(self, response: SipResponse, _now: float) -> None:
         if not self._ack:
             self._ack = ack_for_refusal(self.request, response)
+            self.layer.traffic.requests_sent["ACK"] += 1
         self.layer.transmit(self.flow, self._ack)
 
     def _start_a(self, _: object, now: float) -> None:
@@ -169,6 +171,7 @@ class ClientTransaction(Transaction):
             self._repeat_after(self.layer.timers.t1, Input.TIMER_A, now)
 
     def _double_a(self, _: object, now: float) -> None:
+        self.layer.traffic.retransmitted += 1
         self._repeat_after(self._interval * 2, Input.TIMER_A, now)
 
     def _start_b(self, _: object, now: float) -> None:
@@ -183,9 +186,11 @@ class ClientTransaction(Transaction):
             self._repeat_after(self.layer.timers.t1, Input.TIMER_E, now)
 
     def _double_e(self, _: object, now: float) -> None:
+        self.layer.traffic.retransmitted += 1
         self._repeat_after(min(self._interval * 2, self.layer.timers.t2), Input.TIMER_E, now)
 
     def _slow_e(self, _: object, now: float) -> None:
+        self.layer.traffic.retransmitted += 1
         self._repeat_after(self.layer.timers.t2, Input.TIMER_E, now)
 
     def _start_f(self, _: object, now: float) -> None:
@@ -241,6 +246,7 @@ class ServerTransaction(Transaction):
 
     def _send_trying(self, request: SipRequest, _now: float) -> None:
         self.data = trying_for(request)
+        self.layer.traffic.responses_sent["INVITE", 100] += 1
         self.layer.transmit(self.flow, self.data)
 
     def _pass_ack(self, request: SipRequest, now: float) -> None:
@@ -248,6 +254,7 @@ class ServerTransaction(Transaction):
             self.user.ack_received(request, now)
 
     def _report_timeout(self, _: object, now: float) -> None:
+        self.layer.traffic.timeouts += 1
         if self.user is not None:
             self.user.transaction_failed(self, REQUEST_TIMEOUT, now)
 
@@ -260,6 +267,7 @@ class ServerTransaction(Transaction):
             self._repeat_after(self.layer.timers.t1, Input.TIMER_G, now)
 
     def _double_g(self, _: object, now: float) -> None:
+        self.layer.traffic.retransmitted += 1
         self._repeat_after(min(self._interval * 2, self.layer.timers.t2), Input.TIMER_G, now)
 
     def _start_h(self, _: object, now: float) -> None:

@@ -20,6 +20,7 @@ from kobza.sip.invite_client import FirstInvite
 from kobza.sip.message import SipRequest, SipResponse, parse_message, split_message
 from kobza.sip.request import ClientRequest, Credentials, IncomingRequest
 from kobza.sip.timers import Timers
+from kobza.sip.traffic import SipTraffic
 from kobza.sip.ua_core import MAX_DIALOGS, OFFER_TYPE, UaCore
 from kobza.sip.ua_events import (
     InviteAnswered,
@@ -175,6 +176,11 @@ class UserAgent:
             intake.stray,
             intake.refused,
         )
+
+    @property
+    def traffic(self) -> SipTraffic:
+        """What was sent and received, for metrics. To be read only."""
+        return self._core.layer.traffic
 
     # acting
 

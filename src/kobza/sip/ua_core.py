@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 DIALOG_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 """Methods that every user agent here understands; more of them by `methods` of `UserAgent`."""
-KNOWN_METHODS = frozenset({*DIALOG_METHODS, "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "REFER"})
-"""Registered methods: refused with 405 when not allowed, all others with 501 (RFC 3261 8.2.1, 21.5.2)."""
 OFFER_TYPE = "application/sdp"
 """The one body type of INVITE and UPDATE."""
 MAX_DIALOGS = 20_000

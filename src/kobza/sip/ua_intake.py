@@ -15,8 +15,9 @@ from kobza.sip.layer import RETRY_AFTER, Key, server_key
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import IncomingRequest
 from kobza.sip.responses import response_to
+from kobza.sip.traffic import METHODS, method_label
 from kobza.sip.transaction_tables import Input
-from kobza.sip.ua_core import KNOWN_METHODS, MAX_DIALOGS, UaCore
+from kobza.sip.ua_core import MAX_DIALOGS, UaCore
 from kobza.sip.ua_events import InviteReceived, RequestReceived
 
 SERVICE_UNAVAILABLE = 503
@@ -42,6 +43,7 @@ class Intake:
             self.stray += 1
             return
         _ = response.to
+        self.core.layer.traffic.responses_received[method_label(response.cseq.method), response.status] += 1
         if 200 <= response.status < 300 and response.cseq.method in ("INVITE", "UPDATE"):
             _ = response.contacts
             _ = response.record_routes
@@ -55,8 +57,14 @@ class Intake:
         key = server_key(request, via, "INVITE" if method == "ACK" else method)
         known = layer.servers.get(key)
         if known is not None:
-            known.feed(Input.RECEIVE_ACK if method == "ACK" else Input.RECEIVE_REQUEST, request, now)
+            if method == "ACK":
+                layer.traffic.requests_received["ACK"] += 1
+                known.feed(Input.RECEIVE_ACK, request, now)
+            else:
+                layer.traffic.repeated += 1
+                known.feed(Input.RECEIVE_REQUEST, request, now)
             return
+        layer.traffic.requests_received[method_label(method)] += 1
         required = _check(request)
         to_tag = request.to.tag
         dialog = self.core.dialog_of(request) if to_tag is not None else None
@@ -107,6 +115,7 @@ class Intake:
     ) -> None:
         response = response_to(request, status, to_tag=self.core.new_token(), headers=headers)
         response.extend((self.core.server_line,))
+        self.core.layer.traffic.responses_sent[method_label(request.method), status] += 1
         self.core.layer.transmit(response_flows(via, flow)[0], response.to_bytes())
 
     def _take_cancel(self, incoming: IncomingRequest, via: Via, now: float) -> None:
@@ -124,10 +133,10 @@ class Intake:
             take_cancel(received, incoming.request, now)
 
     def _refuse_kind(self, incoming: IncomingRequest, required: Sequence[str], now: float) -> bool:
-        """Refuse a method (8.2.1) or an extension (8.2.2.3) that is not ours."""
+        """Refuse a method (8.2.1, 21.5.2: 501 for one that nobody registered) or an extension (8.2.2.3) not ours."""
         core, method = self.core, incoming.request.method
         if method not in core.allow:
-            incoming.respond(405 if method in KNOWN_METHODS else 501, lines=(core.allow_line,), now=now)
+            incoming.respond(405 if method in METHODS else 501, lines=(core.allow_line,), now=now)
             return True
         unknown = [option for option in required if option.lower() not in core.supported]
         if unknown:

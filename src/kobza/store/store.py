@@ -31,6 +31,8 @@ class Store:
         self._engine = engine
         self._version_lock = threading.Lock()
         self._version_connection: RawConnection | None = None
+        self.failures = 0
+        """How often it did not answer since it was opened: locked for long, away, the disk full."""
 
     @property
     def path(self) -> Path:
@@ -100,7 +102,7 @@ class Store:
         A snapshot that stays open keeps the WAL from being emptied: do not wait for anybody inside. The iterators of
         `calls` give the snapshot back between their pages. Raises StoreAway when the store does not answer.
         """
-        with _away_said(), self._engine.connect() as conn:
+        with self._away_said(), self._engine.connect() as conn:
             yield conn
 
     @contextmanager
@@ -110,7 +112,7 @@ class Store:
         An exception rolls back. The calls' journal waits meanwhile: be short. Raises StoreAway when the store does not
         answer; when that happens in the commit, it may have been done all the same.
         """
-        with _away_said(), self._engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
+        with self._away_said(), self._engine.connect().execution_options(kobza_write=True) as conn, conn.begin():
             yield conn
 
     def directory_version(self) -> int:
@@ -118,7 +120,7 @@ class Store:
 
         Raises StoreAway when the store does not answer.
         """
-        with _away_said(), self._version_lock:
+        with self._away_said(), self._version_lock:
             kept = self._version_connection is not None
             try:
                 return self._ask_version()
@@ -132,6 +134,20 @@ class Store:
         with self._version_lock:
             self._forget_version_connection()
         self._engine.dispose()
+
+    @contextmanager
+    def _away_said(self) -> Iterator[None]:
+        """Make a StoreAway of what the driver raises when that is the store's condition."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(error, OSError | MemoryError) or cause is None or not passes_by_itself(cause):
+                raise
+            self.failures += 1
+            raise StoreAway(f"the store cannot be used now: {first_line(cause)}") from error
 
     def _ask_version(self) -> int:
         if self._version_connection is None:
@@ -150,17 +166,3 @@ class Store:
 
 
 _VERSION: Final = f"SELECT number FROM meta WHERE key = '{meta.DIRECTORY_VERSION}'"  # noqa: S608 - a constant
-
-
-@contextmanager
-def _away_said() -> Iterator[None]:
-    """Make a StoreAway of what the driver raises when that is the store's condition."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(error, OSError | MemoryError) or cause is None or not passes_by_itself(cause):
-            raise
-        raise StoreAway(f"the store cannot be used now: {first_line(cause)}") from error

@@ -98,4 +98,5 @@ def _delivery(row: deliveries.Delivery) -> Delivery:
         body=row.payload,
         attempts=row.attempts,
         due_at=row.due_at / 1000,
+        occurred_at=row.occurred_at / 1000,
     )

@@ -21,6 +21,7 @@ from kobza.store.store import Store
 from kobza.webhooks.address import Network
 from kobza.webhooks.backlog import Backlog
 from kobza.webhooks.client import Client, Outcome
+from kobza.webhooks.counts import DeliveryCounts, Result
 from kobza.webhooks.lane import Lane, Mode
 from kobza.webhooks.queue import Delivery
 from kobza.webhooks.schedule import wait_after
@@ -80,6 +81,7 @@ class Dispatcher:
         self._wait = wait
         self._speed = speed
         self._via = via
+        self.counts = DeliveryCounts()
         self._lanes: dict[str, Lane] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._unsaved: deque[tuple[Lane, str, AttemptStored]] = deque()
@@ -148,6 +150,26 @@ class Dispatcher:
     def held(self) -> int:
         """Deliveries in memory."""
         return sum(len(lane.queue) for lane in self._lanes.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+        return len(self._attempts)
+
+    @property
+    def unsaved(self) -> int:
+        """Results of attempts that the journal has not taken yet."""
+        return len(self._unsaved)
+
+    @property
+    def failing(self) -> int:
+        """Endpoints whose last attempt failed."""
+        return sum(lane.failures > 0 for lane in self._lanes.values())
+
+    @property
+    def behind(self) -> int:
+        """Endpoints that owe more than memory may hold."""
+        return sum(lane.mode is Mode.BEHIND for lane in self._lanes.values())
 
     # What goes next
 
@@ -226,6 +248,8 @@ class Dispatcher:
             lane.queue.retry(delivery, retry_at)
         else:
             lane.queue.done(delivery)
+        counted: Result = "gone" if outcome.gone else _COUNTED[result]
+        self.counts.count(outcome, counted, now - delivery.occurred_at)
         self._note(lane, delivery, outcome, result)
         if outcome.gone and not lane.closing:
             lane.closing = True
@@ -354,6 +378,9 @@ class Dispatcher:
         among.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of the webhooks failed", exc_info=error)
+
+
+_COUNTED: Final[dict[DeliveryOutcome, Result]] = {"delivered": "delivered", "retry": "retried", "failed": "given_up"}
 
 
 def _entry(delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, retry_at: float | None) -> AttemptStored:

@@ -26,6 +26,8 @@ class Delivery:
     attempts: int = 0
     """Failed attempts so far."""
     due_at: float = 0.0
+    occurred_at: float = 0.0
+    """When the call got into this state, in seconds since the Unix epoch."""
 
     @classmethod
     def of(cls, entry: StateStored) -> Self:
@@ -38,6 +40,7 @@ class Delivery:
             call_control_id=state.call_control_id,
             sequence=state.sequence,
             body=entry.payload,
+            occurred_at=state.at,
         )
 
 

@@ -1,0 +1,89 @@
+"""How well packets arrive: losses from the numbers in them, and what phones report of the other way (RTCP).
+
+Nothing here is done for each packet: losses are found once a sweep, from the first and the last number of it and how
+many came between; reports come every few seconds.
+"""
+
+from typing import Final
+
+from kobza.measures import Histogram
+from kobza.media.messages import JITTER_BOUNDS, LAG_BOUNDS, Traffic
+from kobza.rtp.continuity import CLOCK
+from kobza.rtp.errors import MalformedRtp
+from kobza.rtp.packet import sequence_difference
+from kobza.rtp.rtcp import parse_compound, report_blocks
+
+MAX_DROPOUT: Final = 3000
+"""Packets; a greater jump of the numbers is a stream that began anew (RFC 3550, appendix A.1)."""
+MAX_DOUBLED: Final = 50
+"""Packets that came beyond what was expected and may still make up for losses: late ones, not a line that doubles."""
+
+
+class Totals:
+    """What the relay has moved since it began."""
+
+    def __init__(self) -> None:
+        self.traffic = Traffic()
+        self.jitter = Histogram(JITTER_BOUNDS)
+        self.lag = Histogram(LAG_BOUNDS)
+
+    def report(self) -> Traffic:
+        """Return all of it, to be sent."""
+        traffic = self.traffic
+        traffic.jitter, traffic.jitter_total = self.jitter.counts, self.jitter.total
+        traffic.lag, traffic.lag_total = self.lag.counts, self.lag.total
+        return traffic
+
+
+class Losses:
+    """The packets of one phone that did not arrive."""
+
+    __slots__ = ("_beyond", "_last")
+
+    def __init__(self) -> None:
+        self._last: bytes | None = None
+        self._beyond = 0
+
+    def look(self, last: bytes | None, arrived: int) -> int:
+        """Return how many were lost since the last look: `last` is the newest packet, `arrived` how many came since.
+
+        A packet that comes after a later one is made up for, even across two looks.
+        """
+        before, self._last = self._last, last
+        if before is None or last is None or last[8:12] != before[8:12]:
+            self._beyond = 0
+            return 0
+        expected = sequence_difference(int.from_bytes(last[2:4], "big"), int.from_bytes(before[2:4], "big"))
+        if not -MAX_DROPOUT < expected < MAX_DROPOUT:
+            return 0
+        missing = expected - arrived - self._beyond
+        self._beyond = min(MAX_DOUBLED, max(0, -missing))
+        return max(0, missing)
+
+
+class Reports:
+    """What the phone of one side reports of the stream that it hears."""
+
+    __slots__ = ("_lost", "_ssrc")
+
+    def __init__(self) -> None:
+        self._ssrc: int | None = None
+        self._lost = 0
+
+    def take(self, data: bytes, totals: Totals, *, clock_known: bool) -> None:
+        """Take RTCP of the phone; malformed RTCP says nothing. `clock_known`: the codec's clock is that of G.711."""
+        try:
+            blocks = [block for packet in parse_compound(data) for block in report_blocks(packet)]
+        except MalformedRtp:
+            return
+        if not blocks:
+            return
+        block = blocks[0]  # it hears one stream
+        if block.ssrc != self._ssrc:
+            self._ssrc, self._lost = block.ssrc, 0
+        more = block.lost - self._lost
+        self._lost = block.lost
+        if 0 < more < MAX_DROPOUT:
+            totals.traffic.lost_beyond += more
+        if clock_known:
+            totals.jitter.observe(block.jitter / CLOCK)

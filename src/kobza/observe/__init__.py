@@ -1,0 +1,1 @@
+"""How an operator sees the server: metrics, health and readiness, traces."""

@@ -1,0 +1,105 @@
+"""Metrics of the media process and of recordings."""
+
+from typing import Final
+
+from kobza.measures import Histogram
+from kobza.media.messages import JITTER_BOUNDS, LAG_BOUNDS
+from kobza.observe.metrics.metric import Metric, by_label, one
+
+MEDIA: Final = (
+    Metric(
+        "kobza_rtp_packets_total",
+        "counter",
+        "RTP packets that came from phones and trunks (received) and went to them (sent).",
+        lambda of: by_label({"received": of.plane.traffic.received, "sent": of.plane.traffic.sent}),
+        ("direction",),
+    ),
+    Metric(
+        "kobza_rtp_bytes_total",
+        "counter",
+        "Bytes of these packets, the RTP header included.",
+        lambda of: by_label({"received": of.plane.traffic.received_bytes, "sent": of.plane.traffic.sent_bytes}),
+        ("direction",),
+    ),
+    Metric(
+        "kobza_rtp_lost_packets_total",
+        "counter",
+        "RTP packets lost on the way here, by the gaps in their numbers (received), and on the way to phones, as those"
+        " report it by RTCP (sent).",
+        lambda of: by_label({"received": of.plane.traffic.lost, "sent": of.plane.traffic.lost_beyond}),
+        ("direction",),
+    ),
+    Metric(
+        "kobza_rtp_dropped_packets_total",
+        "counter",
+        "Packets on media ports that were malformed, came from strangers, or could not be sent.",
+        lambda of: one(of.plane.traffic.dropped),
+    ),
+    Metric(
+        "kobza_rtp_jitter_seconds",
+        "histogram",
+        "How unevenly packets arrive at phones, as those report it by RTCP, in seconds.",
+        lambda of: one(Histogram.of(JITTER_BOUNDS, of.plane.traffic.jitter, of.plane.traffic.jitter_total)),
+    ),
+    Metric(
+        "kobza_media_lag_seconds",
+        "histogram",
+        "How late the media process is when it wants to be on time, once a second: so late are packets, in seconds.",
+        lambda of: one(Histogram.of(LAG_BOUNDS, of.plane.traffic.lag, of.plane.traffic.lag_total)),
+    ),
+    Metric(
+        "kobza_media_up",
+        "gauge",
+        "1 while the media process is there and keeps up, so that calls may begin.",
+        lambda of: one(of.plane.is_ready),
+    ),
+    Metric(
+        "kobza_media_deaths_total",
+        "counter",
+        "How often the media process died and was started again; its calls were lost.",
+        lambda of: one(of.plane.deaths),
+    ),
+    Metric(
+        "kobza_media_ports",
+        "gauge",
+        "Pairs of media ports that there are; a call takes two.",
+        lambda of: one(of.plane.ports_total),
+    ),
+    Metric(
+        "kobza_media_ports_used",
+        "gauge",
+        "Pairs of media ports that calls hold.",
+        lambda of: one(of.plane.ports_used),
+    ),
+    Metric(
+        "kobza_recordings_active",
+        "gauge",
+        "Recordings that are being written.",
+        lambda of: one(of.plane.recordings),
+    ),
+    Metric(
+        "kobza_recording_spools_waiting",
+        "gauge",
+        "Recordings of calls that are over, which wait for the encoder.",
+        lambda of: one(of.recordings.spools_waiting),
+    ),
+    Metric(
+        "kobza_recordings_encoded_total",
+        "counter",
+        "Recordings that the encoder is done with: ready, or failed (the spool is kept).",
+        lambda of: by_label({"ready": of.recordings.counts.ready, "failed": of.recordings.counts.failed}),
+        ("outcome",),
+    ),
+    Metric(
+        "kobza_recording_encode_seconds",
+        "histogram",
+        "Time that the encoder took for a recording, in seconds.",
+        lambda of: one(of.recordings.counts.encode_seconds),
+    ),
+    Metric(
+        "kobza_recorded_seconds_total",
+        "counter",
+        "Seconds of sound in the recordings that are ready.",
+        lambda of: one(of.recordings.counts.encoded_seconds),
+    ),
+)

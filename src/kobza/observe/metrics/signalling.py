@@ -1,0 +1,109 @@
+"""Metrics of SIP: messages, transactions, sockets."""
+
+from typing import Final
+
+from kobza.observe.metrics.metric import Metric, by_label, one
+
+SIP: Final = (
+    Metric(
+        "kobza_sip_requests_received_total",
+        "counter",
+        "SIP requests received, without repeated ones; a method that nobody registered is `other`.",
+        lambda of: by_label(of.switch.sip_traffic.requests_received),
+        ("method",),
+    ),
+    Metric(
+        "kobza_sip_requests_sent_total",
+        "counter",
+        "SIP requests sent, each once however often it was repeated.",
+        lambda of: by_label(of.switch.sip_traffic.requests_sent),
+        ("method",),
+    ),
+    Metric(
+        "kobza_sip_responses_received_total",
+        "counter",
+        "SIP responses received to requests of ours, by the method of the request; repeated ones included.",
+        lambda of: by_label(of.switch.sip_traffic.responses_received),
+        ("method", "status"),
+    ),
+    Metric(
+        "kobza_sip_responses_sent_total",
+        "counter",
+        "SIP responses sent, each once however often it was repeated, by the method of the request.",
+        lambda of: by_label(of.switch.sip_traffic.responses_sent),
+        ("method", "status"),
+    ),
+    Metric(
+        "kobza_sip_retransmissions_total",
+        "counter",
+        "SIP messages sent again because nothing came back in time (sent), or that a peer sent again (received).",
+        lambda of: by_label({"sent": of.switch.sip_traffic.retransmitted, "received": of.switch.sip_traffic.repeated}),
+        ("direction",),
+    ),
+    Metric(
+        "kobza_sip_timeouts_total",
+        "counter",
+        "SIP transactions that ended because nothing came back at all (timers B, F and H).",
+        lambda of: one(of.switch.sip_traffic.timeouts),
+    ),
+    Metric(
+        "kobza_sip_malformed_messages_total",
+        "counter",
+        "Messages that are no SIP, or in which a header that matters cannot be read.",
+        lambda of: one(of.switch.sip_counts.malformed),
+    ),
+    Metric(
+        "kobza_sip_stray_messages_total",
+        "counter",
+        "SIP responses and ACKs that belong to nothing here.",
+        lambda of: one(of.switch.sip_counts.stray),
+    ),
+    Metric(
+        "kobza_sip_overload_refusals_total",
+        "counter",
+        "SIP requests answered 503 because a bound of transactions or dialogs was reached.",
+        lambda of: one(of.switch.sip_counts.refused),
+    ),
+    Metric(
+        "kobza_sip_transactions",
+        "gauge",
+        "SIP transactions that are alive; one lives up to 32 s after its answer.",
+        lambda of: by_label(
+            {
+                "client": of.switch.sip_counts.client_transactions,
+                "server": of.switch.sip_counts.server_transactions,
+            }
+        ),
+        ("side",),
+    ),
+    Metric(
+        "kobza_sip_sockets",
+        "gauge",
+        "Sockets on which SIP is received.",
+        lambda of: one(of.switch.endpoint.sockets),
+    ),
+    Metric(
+        "kobza_sip_tcp_connections",
+        "gauge",
+        "TCP connections of SIP that are open.",
+        lambda of: one(of.switch.endpoint.connections),
+    ),
+    Metric(
+        "kobza_sip_send_failures_total",
+        "counter",
+        "SIP messages that could not be sent: the system refused, or too many connections.",
+        lambda of: one(of.switch.endpoint.counters.send_failures),
+    ),
+    Metric(
+        "kobza_sip_dropped_datagrams_total",
+        "counter",
+        "Datagrams of SIP pushed out of a full send queue.",
+        lambda of: one(of.switch.endpoint.dropped),
+    ),
+    Metric(
+        "kobza_sip_exceptions_total",
+        "counter",
+        "Faults of the code while it handled a message or a timer; each is in the log with its traceback.",
+        lambda of: one(of.switch.endpoint.counters.exceptions),
+    ),
+)

@@ -1,0 +1,76 @@
+"""What did not arrive, and what phones say of the other way."""
+
+import random
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kobza.media.reception import MAX_DROPOUT, Losses, Reports, Totals
+from kobza.rtp.packet import RtpPacket
+from kobza.rtp.rtcp import RtcpPacket, RtcpType
+
+
+def packet(sequence: int, ssrc: int = 7) -> bytes:
+    return RtpPacket(8, sequence % 65536, 0, ssrc, b"").to_bytes()
+
+
+@given(
+    st.integers(0, 65535),
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 59)), min_size=1, max_size=30),
+    st.randoms(use_true_random=False),
+)
+def test_every_loss_is_found_however_packets_are_ordered(
+    first: int, rounds: list[tuple[int, int]], chance: random.Random
+) -> None:
+    losses = Losses()
+    assert losses.look(packet(first), 1) == 0
+    sequence, lost, found = first, 0, 0
+    for sent, dropped in rounds:
+        numbers = list(range(sequence + 1, sequence + sent + 1))
+        sequence += sent
+        gone = set(chance.sample(numbers[:-1], min(dropped, sent - 1)))
+        lost += len(gone)
+        arrived = [number for number in numbers if number not in gone]
+        found += losses.look(packet(arrived[-1]), len(arrived))
+    assert found == lost
+
+
+def test_a_late_packet_makes_up_for_itself() -> None:
+    losses = Losses()
+    losses.look(packet(0), 1)
+    assert losses.look(packet(10), 11) == 0  # one of them was of the time before
+    assert losses.look(packet(20), 9) == 0
+
+
+def test_another_stream_and_a_stream_that_jumps_lose_nothing() -> None:
+    losses = Losses()
+    losses.look(packet(0), 1)
+    assert losses.look(packet(500, ssrc=8), 1) == 0
+    assert losses.look(packet(500 + MAX_DROPOUT + 1, ssrc=8), 1) == 0
+    assert losses.look(None, 0) == 0
+    assert losses.look(packet(9), 1) == 0
+
+
+def report(lost: int, jitter: int, ssrc: int = 7) -> bytes:
+    block = struct.pack("!6I", ssrc, lost & 0xFFFFFF, 1000, jitter, 0, 0)
+    return RtcpPacket(RtcpType.RECEIVER_REPORT, 1, b"\0\0\0\1" + block).to_bytes()
+
+
+def test_reports_are_added_up() -> None:
+    totals, reports = Totals(), Reports()
+    for data in (report(3, 80), report(5, 800), report(5, 0), report(4, 0), report(2, 8, ssrc=9)):
+        reports.take(data, totals, clock_known=True)
+    assert totals.traffic.lost_beyond == 7
+    assert totals.jitter.total == pytest.approx(0.111)
+    assert totals.jitter.count == 5
+    reports.take(report(2, 8, ssrc=9), totals, clock_known=False)
+    assert totals.jitter.count == 5
+
+
+@given(st.binary(max_size=120) | st.binary(max_size=100).map(lambda body: b"\x81\xc9\x00\x07" + body))
+def test_whatever_a_phone_sends_counts_stay_sane(data: bytes) -> None:
+    totals = Totals()
+    Reports().take(data, totals, clock_known=True)
+    assert 0 <= totals.traffic.lost_beyond < MAX_DROPOUT
