@@ -158,7 +158,7 @@ class Journal:
 
     @property
     def stored_ago(self) -> float | None:
-        """Seconds since the last commit, or the start; a sign of life comes every `HEARTBEAT_INTERVAL`. None: before."""
+        """Seconds since the last commit (a sign of life comes every `HEARTBEAT_INTERVAL`) or the start; None before."""
         return None if self._stored_at is None else time.monotonic() - self._stored_at
 
     def claim(self) -> None:
