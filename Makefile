@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format openapi schemathesis bench bench-export lock clean
+.PHONY: help demo install dev test test-tools check format openapi schemathesis bench bench-peers bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ schemathesis: $(VENV)/.dev ## look for requests that the interface answers wrong
 
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)
+
+bench-peers: ## as root on Debian: install Asterisk, in build/asterisk, for the benches to measure against
+	@tools/install-asterisk build/asterisk
 
 bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls on both databases against their own clients (ARGS="--database sqlite" is one)
 	$(BIN)/python -m bench.export $(ARGS)

@@ -1,9 +1,13 @@
 """What a bridged call costs: `python -m bench.calls`.
 
-sipp calls sipp through `kobza serve` at a steady rate: INVITE with digest, 180, 200, ACK, a second of talk without
-audio, BYE. Every call is stored with its record and its six call states; in a second run each state is also posted to a
-webhook sink. Prints the CPU of the server and its media process for each call, and which thread it went to. The mark
-beside it is 2 ms, set for a first release; Asterisk 22 spends 3.5 to 4.2 ms on the same call without storing anything.
+sipp calls sipp through `kobza serve` at a steady rate: INVITE, 180, 200, ACK, a second of talk without audio, BYE.
+Every call is stored with its record and its call states. Prints the CPU of the server and its media process for each
+call, and which thread it went to. Callers are on the outside line, without a password; or phones of the enterprise,
+whose INVITE meets a digest challenge first and whose call has six states of two owners instead of three of one. Each
+state may be posted to a webhook as well.
+
+Beside it, in the same run, Asterisk 22 bridges the calls of the outside line, without a password and without storing
+anything (`make bench-peers` installs it). The mark is half of what it takes: 2 ms where it takes 4.
 
 At 50 calls/s the machine is mostly idle, and on a virtual one waking an idle processor is costly and counted to whoever
 wakes it. So one run is with loops of the idle class on every processor: they take nothing from anybody, and what is
@@ -17,13 +21,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import asterisk_peer
 from bench.memory import HOST, PASSWORD, child_of, prepare, serving
-from bench.rows import Row, Unavailable
-from kobza.store import STORE_FILE, Store, endpoints, enterprises
+from bench.rows import Row, Unavailable, cpu_seconds
+from kobza.store import STORE_FILE, Store, endpoints, enterprises, trunks
 from tests.support.ports import free_ports
 from tests.support.sink import WebhookSink
 
@@ -31,11 +36,12 @@ SCENARIOS = Path(__file__).parent / "sipp"
 RATE = 50
 PAIRS = 100
 MARK_MS = 2.0
+MARK_SHARE = 0.5
+"""Of the CPU that Asterisk takes for a call, in the same run."""
 WARM_UP = 100
 """Calls before the measured ones: caches fill, nothing is imported any more."""
 SETTLE_SECONDS = 1.0
-STATES_OF_A_CALL = 6
-"""Three for each of the two owners."""
+STATES_OF_AN_OWNER = 3
 
 
 class Result(NamedTuple):
@@ -70,14 +76,16 @@ async def processors_awake() -> AsyncIterator[None]:
             await one.wait()
 
 
-async def main(calls: int, *, posted: bool = False, rate: int = RATE, awake: bool = False) -> Result:
-    if awake:
-        async with processors_awake():
-            return await main(calls, posted=posted, rate=rate)
+async def main(calls: int, *, trunk: bool = False, posted: bool = False, rate: int = RATE) -> Result:
+    """Measure Kobza. `trunk`: the callers are on the outside line instead of phones of the enterprise."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         data = Path(folder) / "data"
         names = prepare(data, 2 * PAIRS)
         callers, called = names[0::2], names[1::2]
+        uas_port, uac_port, reg_port = free_ports(3)
+        if trunk:
+            callers = [f"050{index:07d}" for index in range(PAIRS)]
+            add_trunk(data, uac_port)
         phones = write_list(data / "phones.csv", ((name, auth(name)) for name in called))
         pairs = write_list(
             data / "pairs.csv", ((one, auth(one), other) for one, other in zip(callers, called, strict=True))
@@ -88,31 +96,51 @@ async def main(calls: int, *, posted: bool = False, rate: int = RATE, awake: boo
             # Four ports for a call; a call's ports rest for 5 s after its second of talk.
             async with serving(data, 4 * rate * 8) as (process, address):
                 server = f"{address[0]}:{address[1]}"
-                uas_port, uac_port, reg_port = free_ports(3)
                 contact = ("-key", "cport", str(uas_port))
                 await sipp("register", server, reg_port, phones, *contact, "-m", str(PAIRS), "-r", "50")
                 uas = await start_sipp("uas", server, uas_port)
                 media = child_of(process.pid)
-
-                async def calling(count: int) -> None:
-                    talk = ("-m", str(count), "-r", str(rate), "-d", "1000")
-                    await sipp("uac", server, uac_port, pairs, *talk)
-
+                scenario = "uac_trunk" if trunk else "uac"
+                states = STATES_OF_AN_OWNER * (1 if trunk else 2)
                 try:
-                    await calling(WARM_UP)
+                    await sipp(scenario, server, uac_port, pairs, *talk(WARM_UP, rate))
                     before = cpu_ms(process.pid), cpu_ms(process.pid, process.pid), cpu_ms(media)
-                    await calling(calls)
+                    await sipp(scenario, server, uac_port, pairs, *talk(calls, rate))
                     if posted:
-                        await sink.wait_for(STATES_OF_A_CALL * (calls + WARM_UP), within=30.0)
+                        await sink.wait_for(states * (calls + WARM_UP), within=30.0)
                     else:
                         await asyncio.sleep(SETTLE_SECONDS)
                     after = cpu_ms(process.pid), cpu_ms(process.pid, process.pid), cpu_ms(media)
                 finally:
                     uas.terminate()
                     await uas.wait()
-                states = len(sink.states)
     server_ms, loop_ms, media_ms = ((late - early) / calls for early, late in zip(before, after, strict=True))
-    return Result(loop_ms, server_ms - loop_ms, media_ms, calls, states)
+    return Result(loop_ms, server_ms - loop_ms, media_ms, calls, len(sink.states))
+
+
+async def asterisk(calls: int, rate: int = RATE) -> float:
+    """Measure Asterisk with the calls of the outside line; return its milliseconds of CPU a call."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        numbers = ((f"050{index:07d}", "", f"067{index:07d}") for index in range(PAIRS))
+        pairs = write_list(Path(folder) / "pairs.csv", numbers)
+        sip_port, uas_port, uac_port = free_ports(3)
+        async with asterisk_peer.asterisk(sip_port, uas_port) as (process, address):
+            server = f"{address[0]}:{address[1]}"
+            uas = await start_sipp("uas", server, uas_port)
+            try:
+                await sipp("uac_trunk", server, uac_port, pairs, *talk(WARM_UP, rate))
+                before = cpu_seconds(process.pid)
+                await sipp("uac_trunk", server, uac_port, pairs, *talk(calls, rate))
+                await asyncio.sleep(SETTLE_SECONDS)
+                return (cpu_seconds(process.pid) - before) * 1e3 / calls
+            finally:
+                uas.terminate()
+                await uas.wait()
+
+
+def talk(calls: int, rate: int) -> Sequence[str]:
+    """Say to sipp: so many calls, so many a second, each a second long."""
+    return ("-m", str(calls), "-r", str(rate), "-d", "1000")
 
 
 def cpu_ms(pid: int, thread: int | None = None) -> float:
@@ -128,6 +156,13 @@ def auth(name: str) -> str:
 def write_list(path: Path, rows: Iterable[Sequence[str]]) -> Path:
     path.write_text("SEQUENTIAL\n" + "".join(";".join(row) + ";\n" for row in rows))
     return path
+
+
+def add_trunk(data: Path, port: int) -> None:
+    store = Store.open(data / STORE_FILE)
+    with store.write() as conn:
+        trunks.add(conn, "outside", HOST, port)
+    store.close()
 
 
 def set_webhook(data: Path, url: str) -> None:
@@ -156,30 +191,59 @@ async def sipp(scenario: str, server: str, port: int, listed: Path, *options: st
         raise SystemExit(f"sipp {scenario} ended with {process.returncode}: {errors.decode()[-500:]}")
 
 
+async def all_of_them(calls: int) -> tuple[float | None, Result, Result, Result, Result]:
+    """Measure Asterisk if it is there, calls from outside, between phones, posted, and with the processors awake."""
+    try:
+        peer = await asterisk(calls)
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        peer = None
+    outside = await main(calls, trunk=True)
+    inside = await main(calls)
+    posted = await main(calls, posted=True)
+    async with processors_awake():
+        awake = await main(calls, trunk=True)
+    return peer, outside, inside, posted, awake
+
+
 def measure(*, quick: bool = False) -> Sequence[Row]:
     if shutil.which("sipp") is None:
         raise Unavailable("sipp is missing")
-    calls = 50 if quick else 1500
-    stored = asyncio.run(main(calls))
-    awake = asyncio.run(main(calls, awake=True))
-    posted = asyncio.run(main(calls, posted=True))
-    what = f"CPU a bridged call at {RATE} calls/s, its record and {STATES_OF_A_CALL} states stored"
+    peer, outside, inside, posted, awake = asyncio.run(all_of_them(50 if quick else 1500))
+    against, reference = ("the mark", MARK_MS) if peer is None else (asterisk_peer.version(), peer)
     return [
-        Row(what, stored.total, "ms", "the mark", MARK_MS),
-        Row("of that, the thread that carries calls", stored.loop, "ms"),
-        Row("of that, the journal's thread", stored.writer, "ms"),
-        Row("of that, the media process", stored.media, "ms"),
-        Row("the same, with the processors kept awake", awake.total, "ms", "the mark", MARK_MS),
-        Row("the same, each state posted to a webhook as well", posted.total, "ms", "stored only", stored.total),
+        Row(
+            f"CPU a call from outside at {RATE} calls/s, its record and 3 states stored",
+            outside.total,
+            "ms",
+            against,
+            reference,
+        ),
+        Row("of that, the thread that carries calls", outside.loop, "ms"),
+        Row("of that, the journal's thread", outside.writer, "ms"),
+        Row("of that, the media process", outside.media, "ms"),
+        Row("the same, with the processors kept awake", awake.total, "ms"),
+        Row("CPU a call between two phones: digest, its record and 6 states stored", inside.total, "ms"),
+        Row("the same, each state posted to a webhook as well", posted.total, "ms", "stored only", inside.total),
     ]
+
+
+async def chosen(given: argparse.Namespace) -> str:
+    async with AsyncExitStack() as around:
+        if given.awake:
+            await around.enter_async_context(processors_awake())
+        if given.asterisk:
+            return f"{await asterisk(given.calls, given.rate):.2f} ms a call"
+        result = await main(given.calls, trunk=given.trunk, posted=given.posted, rate=given.rate)
+        return f"{result.total:.2f} ms a call: {result}"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=1500)
     parser.add_argument("--rate", type=int, default=RATE, help="calls a second")
+    parser.add_argument("--trunk", action="store_true", help="callers on the outside line, not phones with digest")
     parser.add_argument("--posted", action="store_true", help="post the states to a webhook as well")
     parser.add_argument("--awake", action="store_true", help="keep the processors awake")
-    given = parser.parse_args()
-    measured = asyncio.run(main(given.calls, posted=given.posted, rate=given.rate, awake=given.awake))
-    print(f"{measured.total:.2f} ms a call: {measured}")
+    parser.add_argument("--asterisk", action="store_true", help="measure Asterisk, from `make bench-peers`")
+    print(asyncio.run(chosen(parser.parse_args())))
