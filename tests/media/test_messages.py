@@ -15,6 +15,7 @@ from kobza.media.messages import (
     Digits,
     DigitsDone,
     Frames,
+    Logged,
     MalformedStream,
     Measure,
     Open,
@@ -68,6 +69,7 @@ REPORTS: list[Report] = [
     RecordingStopped("call", "record", "/spool", "the disk is full"),
     DigitsDone(8, sent=True),
     Pong(0),
+    Logged(40, "kobza.media.recorder", "рядок", call_id="call"),
     Traffic(received=1 << 40, jitter=[1, 2], jitter_total=0.5),
 ]
 

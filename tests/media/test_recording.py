@@ -207,7 +207,9 @@ async def test_a_call_that_ended_before_its_recording_began(tmp_path: Path) -> N
             await running.ports_are_back()
 
 
-async def test_a_recording_without_a_disk_ends_early_and_the_call_goes_on(tmp_path: Path) -> None:
+async def test_a_recording_without_a_disk_ends_early_and_the_call_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").touch()
     async with running_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
@@ -217,3 +219,6 @@ async def test_a_recording_without_a_disk_ends_early_and_the_call_goes_on(tmp_pa
                 caller.send()
             await callee.hear(3)
             assert await closed(running) == tmp_path / "file" / "spool"
+    [line] = [record for record in caplog.records if record.name == "kobza.media.recorder"]  # of the other process
+    assert "the disk failed" in line.getMessage()
+    assert (line.levelname, vars(line)["call_id"], vars(line)["record_id"]) == ("ERROR", CALL, "record-1")

@@ -204,7 +204,8 @@ class EmbeddedPlane(MediaPlane):
             try:
                 call.media.reanswer(source, sdp)
             except MediaError as error:
-                log.warning("call %s: the answer of the %s is unusable: %s", call_id, source, error.reason)
+                about = {"call_id": call_id}
+                log.warning("the answer of the %s is unusable: %s", source, error.reason, extra=about)
             self._configure(call_id, call)
 
     def play(self, call_id: str, *, target: Side, what: ToneName) -> None:
@@ -246,7 +247,8 @@ class EmbeddedPlane(MediaPlane):
     def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
         """See MediaPlane."""
         if self._link is None or call_id not in self._calls:
-            log.error("recording %s cannot begin: no call %s", record_id, call_id)
+            about = {"call_id": call_id, "record_id": record_id}
+            log.error("recording %s cannot begin: there is no such call", record_id, extra=about)
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
         self._recordings[record_id] = (call_id, spool)
@@ -368,7 +370,8 @@ class EmbeddedPlane(MediaPlane):
                     waiting[1](b"" if report.sent else gone)
             case RecordingStopped():
                 if report.reason:
-                    log.error("recording %s of call %s: %s", report.record_id, report.call_id, report.reason)
+                    about = {"call_id": report.call_id, "record_id": report.record_id}
+                    log.error("recording %s stopped early: %s", report.record_id, report.reason, extra=about)
                 if self._recordings.pop(report.record_id, None) is not None:
                     self.on_event(RecordingClosed(report.call_id, report.record_id, Path(report.spool)))
 
@@ -383,7 +386,8 @@ class EmbeddedPlane(MediaPlane):
 
     def _open_failed(self, report: OpenFailed) -> None:
         call_id, ports, attempt = self._requests.pop(report.request)
-        log.warning("port %d or the one above cannot be bound: %s", report.port, report.reason)
+        about = {"call_id": call_id}
+        log.warning("port %d or the one above cannot be bound: %s", report.port, report.reason, extra=about)
         now = asyncio.get_running_loop().time()
         held = self._ports.get(call_id, set())
         for port in ports.values():

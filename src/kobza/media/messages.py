@@ -187,8 +187,18 @@ class Traffic(msgspec.Struct, array_like=True, tag=True):
     lag_total: float = 0.0
 
 
+class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A line of the relay's log: the PBX writes it among its own, in the one form."""
+
+    level: int
+    logger: str
+    text: str
+    call_id: str | None = None
+    record_id: str | None = None
+
+
 Command = Open | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
-Report = Opened | OpenFailed | TimedOut | RecordingStopped | DigitsDone | Pong | Traffic
+Report = Opened | OpenFailed | TimedOut | RecordingStopped | DigitsDone | Pong | Traffic | Logged
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

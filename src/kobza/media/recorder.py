@@ -72,7 +72,8 @@ class Spool:
         """Stop recording; what is on the disk stays."""
         if not self.failure:
             self.failure = reason
-            log.error("recording %s of call %s stopped: %s", self.record_id, self.call_id, reason)
+            about = {"call_id": self.call_id, "record_id": self.record_id}
+            log.error("recording %s stopped: %s", self.record_id, reason, extra=about)
 
 
 class Spools:

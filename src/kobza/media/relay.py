@@ -22,6 +22,7 @@ from kobza.media.messages import (
     Digits,
     DigitsDone,
     Frames,
+    Logged,
     MalformedStream,
     Measure,
     Open,
@@ -43,6 +44,7 @@ from kobza.media.plane import Side
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import TONES, RelayCall
+from kobza.media.relay_log import PassedOn
 from kobza.media.relay_side import RelaySide
 from kobza.rtp.g711 import Law
 
@@ -132,9 +134,16 @@ class Relay(asyncio.Protocol):
             self._transport.close()
         await asyncio.sleep(LAST_REPORTS)
 
-    def _report(self, report: Report) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(encode(report))
+    def _report(self, report: Report) -> bool:
+        """Tell the PBX; return whether it is there."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        self._transport.write(encode(report))
+        return True
+
+    def log(self, line: Logged) -> bool:
+        """Have the PBX log a line; return whether it is there."""
+        return self._report(line)
 
     # commands
 
@@ -276,6 +285,8 @@ async def main(path: str, silence: float, speed: float) -> None:
     gc.freeze()
     loop = asyncio.get_running_loop()
     _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed), path)
+    root = logging.getLogger()
+    root.handlers = [PassedOn(loop, relay.log, handler) for handler in root.handlers]
     loop.add_signal_handler(signal.SIGTERM, relay.end)
     await relay.ended
     await relay.stop()

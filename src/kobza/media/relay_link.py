@@ -9,7 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
-from kobza.media.messages import Command, Frames, MalformedStream, Measure, Ping, Pong, Report, decode_report, encode
+from kobza.media import relay_log
+from kobza.media.messages import (
+    Command,
+    Frames,
+    Logged,
+    MalformedStream,
+    Measure,
+    Ping,
+    Pong,
+    Report,
+    decode_report,
+    encode,
+)
 from kobza.media.plane import MediaError
 
 log = logging.getLogger(__name__)
@@ -158,6 +170,8 @@ class RelayLink(asyncio.Protocol):
                 if isinstance(report, Pong):
                     if not self._ready.done():
                         self._ready.set_result(None)
+                elif isinstance(report, Logged):
+                    relay_log.write(report)
                 else:
                     self._on_report(report)
         except MalformedStream:

@@ -91,6 +91,11 @@ class LiveCall:
         """The call's own id."""
         return self.call.call_id
 
+    @property
+    def about(self) -> dict[str, str | None]:
+        """The fields of a log line about this call."""
+        return {"call_id": self.call_id, "enterprise_id": self.caller.enterprise_id or self.callee.enterprise_id}
+
     def replace(self, side: SideName, leg_id: str, party: Party) -> None:
         """Note that a side is another party's, under another leg id."""
         if side == "caller":

@@ -105,8 +105,9 @@ class CallOpening:
         if turned.refused is None:
             return
         caller, callee, dialled, origin, cause = turned.refused
-        log.info("call from %s to %s refused: %s", caller.number, dialled, turned.detail)
         call_id, caller_leg_id, callee_leg_id = self._ids()
+        about = {"call_id": call_id, "enterprise_id": caller.enterprise_id or callee.enterprise_id}
+        log.info("call from %s to %s refused: %s", caller.number, dialled, turned.detail, extra=about)
         facts = (
             CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id),
             CallEnded(call_id, now, cause, turned.status, "network"),
@@ -120,7 +121,8 @@ class CallOpening:
         try:
             books.write(facts)
         except (JournalFull, JournalStopped) as error:
-            log.error("a refused call cannot be written down: %s", error)  # noqa: TRY400 - no fault of the code
+            # no traceback: it is no fault of the code
+            log.error("a refused call cannot be written down: %s", error, extra=about)  # noqa: TRY400
 
     def _ids(self) -> tuple[str, str, str]:
         """Return new ids: of the call, the caller's leg, the called one's leg."""

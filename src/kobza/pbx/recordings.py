@@ -90,7 +90,7 @@ class Recordings:
             owners = self._owners.setdefault(left.record_id, _Owners(left.call_id, []))
             owners.enterprise_ids.append(left.enterprise_id)
         for record_id in self._owners:
-            log.info("recording %s was left unfinished", record_id)
+            log.info("recording %s was left unfinished", record_id, extra=self._about(record_id))
             self._wait_for_encoder(record_id)
         self._task = asyncio.create_task(self._encode_all(), name="encoder")
         self._task.add_done_callback(_seen)
@@ -118,6 +118,16 @@ class Recordings:
         if event.record_id in self._owners:
             self._wait_for_encoder(event.record_id)
 
+    def _about(self, record_id: str) -> dict[str, str]:
+        """Return the fields of a log line about a recording."""
+        owners = self._owners.get(record_id)
+        fields = {"record_id": record_id}
+        if owners is not None:
+            fields["call_id"] = owners.call_id
+            if len(owners.enterprise_ids) == 1:
+                fields["enterprise_id"] = owners.enterprise_ids[0]
+        return fields
+
     def _spool_of(self, record_id: str) -> Path:
         return spool_of(self.directory, record_id)
 
@@ -129,7 +139,12 @@ class Recordings:
         try:
             self._waiting.put_nowait(record_id)
         except asyncio.QueueFull:
-            log.warning("recording %s waits for the next start: %d wait for the encoder", record_id, MAX_WAITING)
+            log.warning(
+                "recording %s waits for the next start: %d wait for the encoder",
+                record_id,
+                MAX_WAITING,
+                extra=self._about(record_id),
+            )
 
     async def _encode_all(self) -> None:
         while True:
@@ -137,7 +152,8 @@ class Recordings:
             try:
                 await self._encode(record_id)
             except Exception:
-                log.exception("recording %s could not be finished; its spool is kept", record_id)
+                about = self._about(record_id)
+                log.exception("recording %s could not be finished; its spool is kept", record_id, extra=about)
             finally:
                 self._waiting.task_done()
 
@@ -151,9 +167,11 @@ class Recordings:
                 self._threads, self._make_mp3, spool, self.directory / name
             )
         except FileNotFoundError:
-            log.error("recording %s has no spool: nothing of it reached the disk", record_id)  # noqa: TRY400 - told
+            about = self._about(record_id)
+            log.error("recording %s has no spool: nothing of it reached the disk", record_id, extra=about)  # noqa: TRY400
         except Exception:
-            log.exception("recording %s could not be encoded; its spool is kept", record_id)
+            about = self._about(record_id)
+            log.exception("recording %s could not be encoded; its spool is kept", record_id, extra=about)
         if encoded is None:
             self.counts.failed += 1
         else:
@@ -192,7 +210,8 @@ class Recordings:
         try:
             await self._results.write(entries)
         except JournalStopped:
-            log.warning("recording %s is left to the next start: the journal has stopped", record_id)
+            about = self._about(record_id)
+            log.warning("recording %s is left to the next start: the journal has stopped", record_id, extra=about)
             raise
         del self._owners[record_id]
 

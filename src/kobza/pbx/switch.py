@@ -6,7 +6,7 @@ A fault in one call is that call's: it is logged, the call is ended, and the oth
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from kobza.call.actions import ReplaceLeg, SideName
 from kobza.call.causes import TEMPORARY_FAILURE
@@ -26,13 +26,11 @@ from kobza.pbx.live_call import LiveCall
 from kobza.pbx.opening import CallOpening
 from kobza.pbx.performer import Performer, reason_of
 from kobza.pbx.presence import Presence
+from kobza.pbx.reading import call_of, reasons_of, sdp_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import Registrar
 from kobza.sip import ua as sip
-from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import Reason
-from kobza.sip.invite import InviteDialog
-from kobza.sip.message import SipMessage
 from kobza.sip.traffic import SipTraffic
 from kobza.store.entries import Entry
 
@@ -226,14 +224,15 @@ class Switch:
                 if take is not None:
                     take(event)
             except Exception:
-                log.exception("%s was not handled", type(event).__name__)
+                found = call_of(event.dialog) if isinstance(event, sip.InviteEvent) else None
+                log.exception("%s was not handled", type(event).__name__, extra=found[0].about if found else None)
 
     def _feed(self, live: LiveCall, enter: Callable[[], None]) -> None:
         try:
             enter()
             self._settle(live)
         except Exception:
-            log.exception("call %s is ended because of a fault", live.call_id)
+            log.exception("the call is ended because of a fault", extra=live.about)
             self._abandon(live)
 
     def _settle(self, live: LiveCall) -> None:
@@ -268,7 +267,8 @@ class Switch:
             live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
             # The row in the store stays open, so that the next start closes the call and owes every owner its end.
-            log.error("call %s cannot be written down: %s", live.call_id, error)  # noqa: TRY400 - no fault of the code
+            # no traceback: it is no fault of the code
+            log.error("the call cannot be written down: %s", error, extra=live.about)  # noqa: TRY400
             if not ended:
                 live.call.terminate(TEMPORARY_FAILURE, self._now())
 
@@ -279,7 +279,7 @@ class Switch:
             live.call.terminate(TEMPORARY_FAILURE, self._now())
             self._settle(live)
         except Exception:
-            log.exception("call %s is cut off", live.call_id)
+            log.exception("the call is cut off", extra=live.about)
         if not live.ended:
             self._end_presence(live)
             live.ended = True
@@ -361,7 +361,8 @@ class Switch:
         try:
             live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
-            log.error("a call from %s is refused: %s", answer.caller.number, error)  # noqa: TRY400 - no fault of ours
+            # no traceback: it is no fault of the code
+            log.error("a call from %s is refused: %s", answer.caller.number, error, extra=live.about)  # noqa: TRY400
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
         dialog.tag = (live, branch_id)
@@ -371,58 +372,58 @@ class Switch:
     # what happens to dialogs
 
     def _invite_progressed(self, event: sip.InviteProgressed) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = _sdp_of(event.response)
+            sdp = sdp_of(event.response)
             self._feed(live, lambda: live.call.branch_progressed(branch_id, event.status, sdp, self._now()))
 
     def _invite_answered(self, event: sip.InviteAnswered) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = _sdp_of(event.response)
+            sdp = sdp_of(event.response)
             self._feed(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
 
     def _invite_rejected(self, event: sip.InviteRejected) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            reasons = _reasons_of(event.response)
+            reasons = reasons_of(event.response)
             self._feed(live, lambda: live.call.branch_rejected(branch_id, event.status, reasons, self._now()))
 
     def _invite_cancelled(self, event: sip.InviteCancelled) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            reasons = _reasons_of(event.request)
+            reasons = reasons_of(event.request)
             self._feed(live, lambda: live.call.branch_cancelled(branch_id, reasons, self._now()))
 
     def _invite_confirmed(self, event: sip.InviteConfirmed) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = _sdp_of(event.request)
+            sdp = sdp_of(event.request)
             self._feed(live, lambda: live.call.branch_confirmed(branch_id, sdp, self._now()))
 
     def _invite_ended(self, event: sip.InviteEnded) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            reasons = NO_ACK if event.reason == "ack timeout" else _reasons_of(event.request)
+            reasons = NO_ACK if event.reason == "ack timeout" else reasons_of(event.request)
             self._feed(live, lambda: live.call.branch_ended(branch_id, reasons, self._now()))
 
     def _offer_received(self, event: sip.OfferReceived) -> None:
-        found = _of(event.dialog)
+        found = call_of(event.dialog)
         if found is None:
             event.dialog.reject_offer(481, now=self._now())
             return
         live, branch_id = found
-        sdp = _sdp_of(event.request)
+        sdp = sdp_of(event.request)
         self._feed(live, lambda: live.call.branch_offered(branch_id, sdp, self._now()))
 
     def _offer_answered(self, event: sip.OfferAnswered) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = _sdp_of(event.response)
+            sdp = sdp_of(event.response)
             self._feed(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
 
     def _offer_rejected(self, event: sip.OfferRejected) -> None:
-        if (found := _of(event.dialog)) is not None:
+        if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
             self._feed(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))
 
@@ -453,7 +454,7 @@ class Switch:
             case MediaTimedOut(call_id, side):
                 live = self._calls.get(call_id)
                 if live is not None:
-                    log.info("call %s: no media from the %s", call_id, side.value)
+                    log.info("no media from the %s", side.value, extra=live.about)
                     call = live.call
                     self.feed(live, lambda: call.media_timed_out(side.value, self._now()))
             case MediaPlaneLost(call_ids):
@@ -468,32 +469,6 @@ class Switch:
         if live is not None:
             call = live.call
             self.feed(live, lambda: call.terminate(TEMPORARY_FAILURE, self._now()))
-
-
-def _of(dialog: InviteDialog) -> tuple[LiveCall, str] | None:
-    """Return the call and the branch that a dialog belongs to; None for one that was turned away."""
-    return cast("tuple[LiveCall, str] | None", dialog.tag)
-
-
-def _sdp_of(message: SipMessage) -> bytes:
-    """Return the session description in a message; b"" when its body is something else."""
-    if not message.body:
-        return b""
-    try:
-        kind = message.content_type
-    except MalformedMessage:
-        return b""
-    return message.body if kind in (None, "application/sdp") else b""
-
-
-def _reasons_of(message: SipMessage | None) -> Sequence[Reason]:
-    """Return the Reason values of a message; one that cannot be read gives none."""
-    if message is None:
-        return ()
-    try:
-        return message.reasons
-    except MalformedMessage:
-        return ()
 
 
 def _nothing() -> None:

@@ -222,7 +222,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            logger.exception("webhook of enterprise %s: attempt %s broke", lane.enterprise_id, delivery.event_id)
+            logger.exception("the attempt to deliver %s broke", delivery.event_id, extra=delivery.about)
             outcome = Outcome(self._now(), 0, endpoint.url, error=f"the attempt broke: {type(error).__name__}")
         self._conclude(lane, delivery, outcome)
         self._advance(lane)
@@ -258,19 +258,20 @@ class Dispatcher:
 
     def _note(self, lane: Lane, delivery: Delivery, outcome: Outcome, result: DeliveryOutcome) -> None:
         """Count for the probing, and log changes: a receiver that fails for a day is one line, not thousands."""
-        whose = lane.enterprise_id
+        whose, about = lane.enterprise_id, delivery.about
         if outcome.taken:
             if lane.failures:
-                logger.info("webhook of enterprise %s works again after %d failures", whose, lane.failures)
+                logger.info("webhook of enterprise %s works again after %d failures", whose, lane.failures, extra=about)
             lane.failures = 0
             return
         lane.failures += 1
         if outcome.gone:
-            logger.error("webhook of enterprise %s is switched off: %s", whose, outcome.error)
+            logger.error("webhook of enterprise %s is switched off: %s", whose, outcome.error, extra=about)
         elif result == "failed":
-            logger.error("webhook of enterprise %s: gave up on %s: %s", whose, delivery.event_id, outcome.error)
+            given_up = (whose, delivery.event_id, outcome.error)
+            logger.error("webhook of enterprise %s: gave up on %s: %s", *given_up, extra=about)
         elif lane.failures == 1:
-            logger.warning("webhook of enterprise %s fails: %s", whose, outcome.error)
+            logger.warning("webhook of enterprise %s fails: %s", whose, outcome.error, extra=about)
 
     # Results into the store
 
@@ -301,7 +302,8 @@ class Dispatcher:
             try:
                 await self._backlog.switch_off(lane.enterprise_id, reason, int(self._now() * 1000))
             except Exception:
-                logger.exception("webhook of enterprise %s: switching it off failed", lane.enterprise_id)
+                about = {"enterprise_id": lane.enterprise_id}
+                logger.exception("webhook of enterprise %s: switching it off failed", lane.enterprise_id, extra=about)
                 await asyncio.sleep(TICK_SECONDS)
             else:
                 lane.closing = False
@@ -336,7 +338,8 @@ class Dispatcher:
             page = await self._backlog.page(lane.enterprise_id, int(self._now() * 1000), self._room(lane))
         except Exception:
             lane.abandon_scan()
-            logger.exception("webhook of enterprise %s: what is owed cannot be read", lane.enterprise_id)
+            about = {"enterprise_id": lane.enterprise_id}
+            logger.exception("webhook of enterprise %s: what is owed cannot be read", lane.enterprise_id, extra=about)
             await asyncio.sleep(TICK_SECONDS)
         else:
             lane.finish_scan(page)

@@ -29,6 +29,16 @@ class Delivery:
     occurred_at: float = 0.0
     """When the call got into this state, in seconds since the Unix epoch."""
 
+    @property
+    def about(self) -> dict[str, str]:
+        """The fields of a log line about this delivery."""
+        return {
+            "enterprise_id": self.enterprise_id,
+            "call_id": self.call_id,
+            "leg": self.call_control_id,
+            "event_id": self.event_id,
+        }
+
     @classmethod
     def of(cls, entry: StateStored) -> Self:
         """Return the delivery of a state that has just been stored."""
