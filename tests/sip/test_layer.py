@@ -167,7 +167,7 @@ def test_responses_take_another_way_when_the_connection_is_gone() -> None:
     invite = lab.layer.start_server(request(), ("k",), TCP, None, 0.0, again)
     lab.drain()
     lab.layer.transport_failed(TCP, 0.0)
-    assert (invite.flow, invite.state) == (again, State.PROCEEDING)
+    assert (invite.flow, invite.state) == (again, State.TRYING)
     lab.flow = again
     lab.respond(invite, 486)
     assert lab.times("486") == [0.0]

@@ -20,9 +20,9 @@ class Owner:
 
 
 def test_base_values_are_those_of_table_4() -> None:
-    assert (Timers().t1, Timers().t2, Timers().t4, Timers().timeout) == (0.5, 4.0, 5.0, 32.0)
+    assert (Timers().t1, Timers().t2, Timers().t4, Timers().timeout, Timers().trying) == (0.5, 4.0, 5.0, 32.0, 0.2)
     assert Timers(t1=0.1).timeout == 6.4
-    assert Timers().at_speed(10) == Timers(5.0, 40.0, 50.0)
+    assert Timers().at_speed(10) == Timers(5.0, 40.0, 50.0, 2.0)
 
 
 def test_timers_fire_in_order_at_their_deadline_and_not_before() -> None:

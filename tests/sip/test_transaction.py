@@ -220,7 +220,7 @@ def test_timer_l_keeps_an_accepted_invite_for_its_repetitions(lab: Laboratory) -
     lab.feed(invite, Input.RECEIVE_ACK)
     assert not lab.respond(invite, 486)
     assert not lab.respond(invite, 180)
-    assert [word for _, word in lab.sent] == ["100", "180", "200", "200"]
+    assert [word for _, word in lab.sent] == ["180", "200", "200"]
     assert lab.user.words == ["ACK"]
     lab.wait(28.9)
     assert state_of(invite) is State.ACCEPTED
@@ -276,10 +276,35 @@ def test_timers_follow_their_base_values() -> None:
 # what is absorbed, and what is repeated
 
 
-def test_an_invite_is_answered_100_at_once_and_with_the_last_response_when_repeated() -> None:
+@both
+def test_an_invite_without_any_answer_gets_100_after_200_ms(lab: Laboratory) -> None:
+    """RFC 3261 17.2.1."""
+    invite = lab.server()
+    lab.wait(0.19)
+    assert lab.sent == []
+    lab.wait(40)
+    assert lab.times("100") == pytest.approx([0.2])
+    lab.respond(invite, 180)
+    lab.respond(invite, 486)
+    assert [word for _, word in lab.sent[:3]] == ["100", "180", "486"]
+
+
+@both
+@pytest.mark.parametrize("status", [180, 200, 401])
+def test_an_invite_that_is_answered_within_200_ms_gets_no_100(lab: Laboratory, status: int) -> None:
+    lab.respond(lab.server(), status)
+    lab.wait(1)
+    assert lab.times("100") == []
+
+
+def test_a_repeated_invite_is_answered_at_once_100_and_then_with_the_last_response() -> None:
     lab = Laboratory()
     invite = lab.server()
+    lab.wait(0.1)
     lab.feed(invite, Input.RECEIVE_REQUEST)
+    assert lab.times("100") == pytest.approx([0.1])
+    lab.feed(invite, Input.RECEIVE_REQUEST)
+    lab.wait(1)
     lab.respond(invite, 180)
     lab.feed(invite, Input.RECEIVE_REQUEST)
     lab.respond(invite, 486)
@@ -483,7 +508,8 @@ def test_no_order_of_inputs_leaves_anything_behind(
         if state_of(one) is State.TERMINATED:
             break
         lab.wait(pause)
-    if state_of(one) is not State.PROCEEDING or method != "INVITE":
+    unanswered = (State.TRYING, State.PROCEEDING)
+    if state_of(one) not in unanswered or method != "INVITE":
         lab.wait(64.1)
         assert state_of(one) is State.TERMINATED
     if state_of(one) is State.TERMINATED:

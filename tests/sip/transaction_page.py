@@ -22,6 +22,7 @@ TABLES = {
     "Other servers": NON_INVITE_SERVER,
 }
 WORDS = {
+    Input.TRYING_DUE: "200 ms",
     Input.START: "start",
     Input.RECEIVE_REQUEST: "request again",
     Input.RECEIVE_ACK: "ACK",

@@ -77,7 +77,7 @@ class TransactionLayer:
         fallback: Flow | None = None,
     ) -> ServerTransaction:
         """Take a request that has no transaction yet; `flow` is where its responses go, `fallback` where they go when
-        that connection is gone. An INVITE is answered 100."""
+        that connection is gone. An INVITE is answered 100, unless its user answers within 200 ms."""
         transaction = ServerTransaction(self, key, flow, request.method, merge_key, fallback)
         self.servers[key] = transaction
         if merge_key is not None:

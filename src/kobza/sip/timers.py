@@ -13,7 +13,7 @@ COMPACT_ABOVE = 256
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """The three base values (RFC 3261 17.1.1.1, 17.1.2.2); all timers follow from them."""
+    """The base values (RFC 3261 17.1.1.1, 17.1.2.2); all timers follow from them."""
 
     t1: float = 0.5
     """Estimate of the round trip; first retransmission interval (timers A, E, G)."""
@@ -21,6 +21,8 @@ class Timers:
     """Longest retransmission interval of timers E and G."""
     t4: float = 5.0
     """How long a message stays in the network (timers I, K)."""
+    trying: float = 0.2
+    """How long an INVITE may stay without any response (17.2.1)."""
 
     @property
     def timeout(self) -> float:
@@ -33,7 +35,7 @@ class Timers:
         The network is as fast as it is: a sandbox that plays ten minutes in ten seconds must not send everything again
         because no answer came within 8 ms.
         """
-        return Timers(self.t1 * speed, self.t2 * speed, self.t4 * speed)
+        return Timers(self.t1 * speed, self.t2 * speed, self.t4 * speed, self.trying * speed)
 
 
 class TimerOwner(Protocol):

@@ -208,7 +208,7 @@ class ClientTransaction(Transaction):
 class ServerTransaction(Transaction):
     """Answers a request. `user` is set by who takes the request on, before anything is answered."""
 
-    __slots__ = ("fallback", "merge_key", "user")
+    __slots__ = ("_unanswered", "fallback", "merge_key", "user")
 
     def __init__(
         self,
@@ -225,6 +225,8 @@ class ServerTransaction(Transaction):
         """Where responses go when the connection they should take is gone (RFC 3261 18.2.2)."""
         self.merge_key = merge_key
         """Names the request whatever its way here (RFC 3261 8.2.2.2); None inside a dialog."""
+        self._unanswered: SipRequest | None = None
+        """The INVITE, as long as a 100 may have to be written."""
 
     @property
     def is_open(self) -> bool:
@@ -242,12 +244,19 @@ class ServerTransaction(Transaction):
         if self._steps[self.state][what] is None:
             return False
         self.data = data
+        self._unanswered = None
         return self.feed(what, None, now)
 
-    def _send_trying(self, request: SipRequest, _now: float) -> None:
-        self.data = trying_for(request)
-        self.layer.traffic.responses_sent["INVITE", 100] += 1
-        self.layer.transmit(self.flow, self.data)
+    def _start_trying(self, request: SipRequest, now: float) -> None:
+        self._unanswered = request
+        self._again = self.layer.queue.start(now + self.layer.timers.trying, self, Input.TRYING_DUE)
+
+    def _send_trying(self, _: object, _now: float) -> None:
+        request, self._unanswered = self._unanswered, None
+        if request is not None:
+            self.data = trying_for(request)
+            self.layer.traffic.responses_sent["INVITE", 100] += 1
+            self.layer.transmit(self.flow, self.data)
 
     def _pass_ack(self, request: SipRequest, now: float) -> None:
         if self.user is not None:
@@ -340,6 +349,7 @@ _CLIENT_ACTS: Mapping[Action, Act] = {
 }
 _SERVER_ACTS: Mapping[Action, Act] = {
     Action.SEND_TRYING: ServerTransaction._send_trying,
+    Action.START_TRYING: ServerTransaction._start_trying,
     Action.SEND_RESPONSE: ServerTransaction._send,
     Action.SEND_RESPONSE_AGAIN: ServerTransaction._send,
     Action.DELIVER_ACK: ServerTransaction._pass_ack,

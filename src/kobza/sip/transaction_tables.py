@@ -6,6 +6,7 @@ in the order given, after the state has changed. `docs/sip-transactions.md` is d
 Beside the RFC's own inputs there is GIVE_UP: the user of a transaction abandons it (RFC 3261 9.1: no final response
 64*T1 after the CANCEL; a non-INVITE request of a dialog that ended). PATIENCE ends a non-INVITE server transaction
 whose user never answered: after 64*T1 the client has given up and an answer would only do harm (RFC 4320 4.2).
+TRYING_DUE is the 200 ms of RFC 3261 17.2.1 after which an INVITE that nobody has answered yet is answered 100.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Input(IntEnum):
     PATIENCE = 21
     TRANSPORT_ERROR = 22
     GIVE_UP = 23
+    TRYING_DUE = 24
 
 
 class Action(StrEnum):
@@ -88,6 +90,7 @@ class Action(StrEnum):
     START_L = "start L"
     START_M = "start M"
     START_PATIENCE = "start patience"
+    START_TRYING = "start the wait for 100"
 
 
 Table = Mapping[tuple[State, Input], tuple[State, tuple[Action, ...]]]
@@ -159,7 +162,19 @@ NON_INVITE_CLIENT: Table = {
 """RFC 3261 17.1.2."""
 
 INVITE_SERVER: Table = {
-    (State.INITIAL, Input.START): (State.PROCEEDING, (Action.SEND_TRYING,)),
+    (State.INITIAL, Input.START): (State.TRYING, (Action.START_TRYING,)),
+    (State.TRYING, Input.TRYING_DUE): (State.PROCEEDING, (Action.SEND_TRYING,)),
+    (State.TRYING, Input.RECEIVE_REQUEST): (State.PROCEEDING, (Action.STOP_TIMERS, Action.SEND_TRYING)),
+    (State.TRYING, Input.RESPOND_1XX): (State.PROCEEDING, (Action.STOP_TIMERS, Action.SEND_RESPONSE)),
+    (State.TRYING, Input.RESPOND_2XX): (
+        State.ACCEPTED,
+        (Action.STOP_TIMERS, Action.SEND_RESPONSE, Action.START_L),
+    ),
+    (State.TRYING, Input.RESPOND_300_699): (
+        State.COMPLETED,
+        (Action.STOP_TIMERS, Action.SEND_RESPONSE, Action.START_G, Action.START_H),
+    ),
+    (State.TRYING, Input.TRANSPORT_ERROR): (State.TRYING, (Action.REPORT_TRANSPORT_ERROR,)),
     (State.PROCEEDING, Input.RECEIVE_REQUEST): (State.PROCEEDING, (Action.SEND_RESPONSE_AGAIN,)),
     (State.PROCEEDING, Input.RESPOND_1XX): (State.PROCEEDING, (Action.SEND_RESPONSE,)),
     (State.PROCEEDING, Input.RESPOND_2XX): (State.ACCEPTED, (Action.SEND_RESPONSE, Action.START_L)),
@@ -179,7 +194,11 @@ INVITE_SERVER: Table = {
     (State.ACCEPTED, Input.TRANSPORT_ERROR): (State.ACCEPTED, (Action.REPORT_TRANSPORT_ERROR,)),
     (State.ACCEPTED, Input.TIMER_L): (State.TERMINATED, ()),
 }
-"""RFC 3261 17.2.1 with RFC 6026 7.1: Accepted absorbs a repeated INVITE; the TU repeats its 2xx through it."""
+"""RFC 3261 17.2.1 with RFC 6026 7.1: Accepted absorbs a repeated INVITE; the TU repeats its 2xx through it.
+
+Trying is the first 200 ms of the RFC's Proceeding, in which no 100 has to be sent: mostly something better comes in
+that time, such as the 180 or the challenge. An INVITE that comes again is answered at once.
+"""
 
 NON_INVITE_SERVER: Table = {
     (State.INITIAL, Input.START): (State.TRYING, (Action.START_PATIENCE,)),

@@ -22,7 +22,8 @@ class RequestReceived(Struct, frozen=True):
 
 
 class InviteReceived(Struct, frozen=True):
-    """A call comes in: `dialog.request` is the INVITE; without a body it asks for our offer. 100 was sent."""
+    """A call comes in: `dialog.request` is the INVITE; without a body it asks for our offer. 100 is sent when
+    nothing else is within 200 ms."""
 
     dialog: InviteDialog
 
