@@ -64,7 +64,7 @@ bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls on bot
 lock: $(VENV)/.uv ## pin the newest fitting versions that pyproject.toml asks for (UPGRADE=1 moves those already pinned)
 	$(COMPILE) tools/uv.in -o tools/uv.txt
 	$(COMPILE) pyproject.toml --group build -o requirements.lock
-	$(COMPILE) pyproject.toml --group build --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra otel --group build --group dev --constraint requirements.lock -o requirements-dev.lock
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

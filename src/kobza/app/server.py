@@ -6,8 +6,9 @@ import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
 from kobza.api.request_counts import RequestCounts
 from kobza.app.housekeeping import Housekeeping
+from kobza.app.tracing import TracesMissing, open_traces
 from kobza.config.settings import Settings, store_place, webhook_networks
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
@@ -41,6 +43,7 @@ from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
+from kobza.pbx.watch import CallWatch
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
 from kobza.sip.timers import Timers
@@ -49,6 +52,9 @@ from kobza.store import Store, bindings, meta
 from kobza.store.entries import StateStored
 from kobza.store.ids import IdMaker
 from kobza.webhooks.dispatcher import Dispatcher
+
+if TYPE_CHECKING:
+    from kobza.observe.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +153,7 @@ class Server:
         self._stop_with(view.stop)
         journal.start()
         self._stop_with(journal.stop)
+        traces = await self._open_traces()
         dispatcher = Dispatcher(
             store,
             journal,
@@ -157,6 +164,7 @@ class Server:
             timeout=settings.webhook_timeout,
             speed=self._clock.speed,
             via=self._webhooks_via,
+            watch=traces,
         )
         streams = EventStreams(most=settings.event_streams, most_of_enterprise=settings.event_streams_per_enterprise)
 
@@ -164,7 +172,7 @@ class Server:
             streams.stored(states)
             dispatcher.owed(states)
 
-        books = BookKeeper(journal, view, stored, self._ids.id)
+        books = BookKeeper(journal, view, stored, self._ids.id, traces)
         await recovery.close_books(before, journal, books)
         await dispatcher.start()
         self._stop_with(dispatcher.stop)
@@ -179,7 +187,7 @@ class Server:
             timeout=settings.media_timeout,
             speed=self._clock.speed,
         )
-        switch, commands, locations = await self._build(store, view, journal, books, recordings, plane)
+        switch, commands, locations = await self._build(store, view, journal, books, recordings, plane, traces)
         self._commands = commands
         await plane.start()
         self._stop_with(plane.stop)
@@ -227,6 +235,7 @@ class Server:
         books: BookKeeper,
         recordings: Recordings,
         plane: EmbeddedPlane,
+        watch: CallWatch | None,
     ) -> tuple[Switch, Commands, Locations]:
         settings = self._settings
         realm = await asyncio.to_thread(_realm, store)
@@ -237,7 +246,7 @@ class Server:
         nonce_key = secrets.token_bytes(SECRET_BYTES) if secret is None else secret.get_secret_value().encode()
         authenticator = Authenticator(DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime))
         presence = Presence(locations, self._now)
-        admission = Admission(view, locations, authenticator)
+        admission = Admission(view, locations, authenticator, clock=None if watch is None else self._now)
         registrar = Registrar(
             locations=locations,
             authenticator=authenticator,
@@ -258,11 +267,21 @@ class Server:
             new_id=self._ids.id,
             ring_timeout=settings.ring_timeout,
             speed=self._clock.speed,
+            watch=watch,
         )
         commands = Commands(
             store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
         )
         return switch, commands, locations
+
+    async def _open_traces(self) -> "Traces | None":
+        try:
+            traces = await asyncio.to_thread(open_traces, self._settings, self._now)
+        except TracesMissing as error:
+            raise ServerError(str(error)) from error
+        if traces is not None:
+            self._stop_with(partial(asyncio.to_thread, traces.stop))
+        return traces
 
     async def _listen(self, switch: Switch) -> None:
         for listen in self._settings.sip:

@@ -9,6 +9,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -73,6 +74,15 @@ def _host(value: Any) -> Any:
 def _realm(value: str) -> str:
     if re.fullmatch(r'[^\s"\\]{1,64}', value) is None:
         raise ValueError("expected 1 to 64 characters without spaces, quotes and backslashes, such as kobza")
+    return value
+
+
+def _collector(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("expected the URL of a collector without name and password, such as http://127.0.0.1:4318")
     return value
 
 
@@ -178,6 +188,12 @@ class Settings(BaseSettings):
     history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
     metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
         (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")), description="Who may read the metrics at `/metrics`."
+    )
+    otlp_url: Annotated[str | None, AfterValidator(_collector)] = Field(
+        None, description="OpenTelemetry collector that gets the traces of calls, by OTLP over HTTP; none: no traces."
+    )
+    trace_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="The part of all calls that is traced, when there is a collector."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")

@@ -1,6 +1,6 @@
 """Admission: who calls, where the call goes, and what may be shown of the caller. Or why it goes nowhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kobza.call.causes import CALL_REJECTED, TEMPORARY_FAILURE, reason_header
@@ -38,6 +38,8 @@ class Admitted:
     """Where the called side is reached now; none: nowhere."""
     trunk: str | None = None
     """The name of the trunk that it came by."""
+    identified_at: float | None = None
+    """When it was known who calls; None: nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,22 @@ class Turned:
     """Caller, called, as dialled, origin, cause."""
     trunk: str | None = None
     """The name of the trunk that it came by."""
+    identified_at: float | None = None
 
 
 class Admission:
     """Decides about calls by the newest directory."""
 
-    def __init__(self, view: DirectoryView, locations: Locations, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        view: DirectoryView,
+        locations: Locations,
+        authenticator: Authenticator,
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`clock` gives the moment to who watches how long each step takes; None: nobody does."""
+        self._clock = clock
         self._view = view
         self._locations = locations
         self._authenticator = authenticator
@@ -111,13 +123,16 @@ class Admission:
         now: float,
         trunk: str | None = None,
     ) -> Admitted | Turned:
+        identified_at = None if self._clock is None else self._clock()
         dialled = request.uri.unescaped_user
         callee = called(directory, dialled)
         found = self.find(dialled, caller, now)
         if isinstance(found, Refused):
             headers = (("Reason", reason_header(found.cause)),)
-            return Turned(found.status, headers, found.text, (caller, callee, dialled, origin, found.cause), trunk)
-        return Admitted(caller, callee, dialled, origin, identity, found, trunk)
+            return Turned(
+                found.status, headers, found.text, (caller, callee, dialled, origin, found.cause), trunk, identified_at
+            )
+        return Admitted(caller, callee, dialled, origin, identity, found, trunk, identified_at)
 
 
 def called(directory: Directory, dialled: str) -> Party:

@@ -10,6 +10,7 @@ from kobza.call.states import OwnerState, OwnerStates
 from kobza.pbx.call_meter import CallMeter, MeteredCall
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFull, JournalStopped, Then
+from kobza.pbx.watch import CallWatch
 from kobza.store.entries import CdrClosed, CdrOpened, CdrUpdated, Entry, RecordingStored, StateStored
 from kobza.webhooks import payload
 
@@ -52,6 +53,8 @@ class CallBooks:
         if isinstance(facts[-1], CallEnded):  # before it may fail: whatever follows takes its place behind this
             self.close()
         if entries:
+            if self._office.watch is not None:
+                then = self._office.watch.writing(facts, len(entries), then)
             self._office.append(entries, states, then)
         if begins:
             self.meter.feed(facts)
@@ -88,7 +91,15 @@ class CallBooks:
 class BookKeeper:
     """Opens the books of calls and hands what is stored to the dispatcher."""
 
-    def __init__(self, journal: Journal, view: DirectoryView, owed: Owed, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        view: DirectoryView,
+        owed: Owed,
+        new_id: Callable[[], str],
+        watch: CallWatch | None = None,
+    ) -> None:
+        self.watch = watch
         self.meter = CallMeter()
         """Counts what becomes of all calls."""
         self._journal = journal

@@ -100,10 +100,13 @@ class CallOpening:
             shown=shown,
         )
 
-    def write_refused(self, turned: Turned, now: float) -> None:
-        """Write the record of a call that went nowhere: its enterprises see it in the history all the same."""
+    def write_refused(self, turned: Turned, now: float) -> str | None:
+        """Write the record of a call that went nowhere: its enterprises see it in the history all the same.
+
+        Return its id; None when it was no call, because it is not known who called.
+        """
         if turned.refused is None:
-            return
+            return None
         caller, callee, dialled, origin, cause = turned.refused
         call_id, caller_leg_id, callee_leg_id = self._ids()
         about = {"call_id": call_id, "enterprise_id": caller.enterprise_id or callee.enterprise_id}
@@ -117,12 +120,13 @@ class CallOpening:
             books.meter.came_by(turned.trunk)
         if caller.enterprise_id is None and callee.enterprise_id is None:  # nobody's history
             books.meter.feed(facts)
-            return
+            return None
         try:
             books.write(facts)
         except (JournalFull, JournalStopped) as error:
             # no traceback: it is no fault of the code
             log.error("a refused call cannot be written down: %s", error, extra=about)  # noqa: TRY400
+        return call_id
 
     def _ids(self) -> tuple[str, str, str]:
         """Return new ids: of the call, the caller's leg, the called one's leg."""

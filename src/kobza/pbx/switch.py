@@ -17,7 +17,7 @@ from kobza.call.routing import Identity, Party
 from kobza.call.setup import FindTargets
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.admission import Admission, Turned
+from kobza.pbx.admission import Admission, Admitted, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.dialling import Target
 from kobza.pbx.directory_view import DirectoryView
@@ -29,6 +29,7 @@ from kobza.pbx.presence import Presence
 from kobza.pbx.reading import call_of, reasons_of, sdp_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import Registrar
+from kobza.pbx.watch import CallWatch
 from kobza.sip import ua as sip
 from kobza.sip.headers import Reason
 from kobza.sip.traffic import SipTraffic
@@ -68,8 +69,10 @@ class Switch:
         new_id: Callable[[], str],
         ring_timeout: float,
         speed: float = 1.0,
+        watch: CallWatch | None = None,
     ) -> None:
-        """`speed` is how many seconds of `now` pass in one of the wall."""
+        """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE."""
+        self._watch = watch
         self._ua = ua
         self._plane = plane
         self._view = view
@@ -352,11 +355,15 @@ class Switch:
             return
         answer = self._admission.admit(dialog.request, dialog.flow, now)
         if isinstance(answer, Turned):
-            self._opening.write_refused(answer, now)
+            call_id = self._opening.write_refused(answer, now)
+            if self._watch is not None and call_id is not None:
+                self._tell_watch(self._watch, call_id, answer, now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
         live = self._opening.incoming(answer, dialog.request, branch_id, self.ring_timeout, now)
+        if self._watch is not None:
+            self._tell_watch(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:
             live.books.write(facts)
@@ -368,6 +375,16 @@ class Switch:
         dialog.tag = (live, branch_id)
         live.dialogs[branch_id] = dialog
         self._begin(live, facts)
+
+    @staticmethod
+    def _tell_watch(watch: CallWatch, call_id: str, answer: Admitted | Turned, received_at: float) -> None:
+        watch.admitted(
+            call_id,
+            received_at=received_at,
+            identified_at=answer.identified_at,
+            status=answer.status if isinstance(answer, Turned) else None,
+            trunk=answer.trunk,
+        )
 
     # what happens to dialogs
 

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,11 +98,13 @@ class Client:
         """Close all connections."""
         await self._session.close()
 
-    async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> Outcome:
-        """Send a state once. Every failure is an outcome; nothing is raised."""
+    async def post(
+        self, endpoint: Endpoint, event_id: str, body: bytes, more: Mapping[str, str] | None = None
+    ) -> Outcome:
+        """Send a state once, with `more` headers. Every failure is an outcome; nothing is raised."""
         started_at, started = self._now(), time.monotonic()
         url = str(callstate_url(endpoint.url))
-        headers = {"Authorization": f"Bearer {endpoint.token}"}
+        headers = {"Authorization": f"Bearer {endpoint.token}", **(more or {})}
         address = status = response = retry_after = None
         try:
             if endpoint.secret is not None:

@@ -25,6 +25,7 @@ from kobza.webhooks.counts import DeliveryCounts, Result
 from kobza.webhooks.lane import Lane, Mode
 from kobza.webhooks.queue import Delivery
 from kobza.webhooks.schedule import wait_after
+from kobza.webhooks.watch import DeliveryWatch
 
 IN_FLIGHT: Final = 16
 """Attempts under way to one endpoint, unless the configuration says otherwise."""
@@ -69,8 +70,10 @@ class Dispatcher:
         wait: Callable[[int, float, float | None], float | None] = wait_after,
         speed: float = 1.0,
         via: str | None = None,
+        watch: DeliveryWatch | None = None,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall; `via` is for `Client`."""
+        self._watch = watch
         self._backlog = Backlog(store)
         self._journal = journal
         self._allowed = tuple(allow_private)
@@ -218,7 +221,8 @@ class Dispatcher:
             lane.queue.done(delivery)
             return
         try:
-            outcome = await client.post(endpoint, delivery.event_id, delivery.body)
+            more = None if self._watch is None else self._watch.headers(delivery)
+            outcome = await client.post(endpoint, delivery.event_id, delivery.body, more)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -250,6 +254,8 @@ class Dispatcher:
             lane.queue.done(delivery)
         counted: Result = "gone" if outcome.gone else _COUNTED[result]
         self.counts.count(outcome, counted, now - delivery.occurred_at)
+        if self._watch is not None:
+            self._watch.attempted(delivery, outcome, counted)
         self._note(lane, delivery, outcome, result)
         if outcome.gone and not lane.closing:
             lane.closing = True
