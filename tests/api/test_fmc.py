@@ -13,6 +13,7 @@ from kobza.call.errors import (
 from kobza.call.states import OwnerState, StateType
 from kobza.store import endpoints, tokens
 from kobza.store.entries import AttemptStored, StateStored
+from kobza.store.erasure import Request, erase
 from kobza.webhooks.payload import body
 from tests.api.test_callstat import assert_problem
 from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, STRANGER, Leg, World, moment
@@ -597,3 +598,25 @@ async def test_deliveries_are_listed_replayed_and_recovered(client: httpx.AsyncC
     for unknown in ("999", "x", "0" * 30):
         answer = await client.post(f"{FMC}/webhook/deliveries/{unknown}/replay", **world.fmc())
         assert_problem(answer, 404, "not_found")
+
+
+async def test_what_was_erased_is_gone_and_what_never_was_is_unknown(client: httpx.AsyncClient, world: World) -> None:
+    await client.put(f"{FMC}/webhook", json={"url": "https://crm.example.com/hooks", "token": "t"}, **world.fmc())
+    store_state(world, 1)
+    call = world.add_call(call_id="call1", record_id=world.add_recording(SOUND))
+    listed = (await client.get(f"{FMC}/webhook/deliveries", **world.fmc())).json()["deliveries"]
+    replay = f"{FMC}/webhook/deliveries/{listed[0]['id']}/replay"
+    request = Request(world.own.enterprise_id, call.calling_number, "olena")
+    with world.store.write() as conn:
+        conn.exec_driver_sql("UPDATE recordings SET call_id = 'call1'")
+    erase(world.store, request, int(world.at * 1000), erase_file=lambda path: None, pause=0.0)
+    assert_problem(await client.get(f"{FMC}/callrecord", **world.fmc(record_id="r1")), 410, "recording_erased")
+    assert_problem(await client.get(f"{FMC}/callrecord", **world.fmc(record_id="r2")), 404, "not_found")
+    assert_problem(await client.post(replay, **world.fmc()), 410, "delivery_erased")
+    assert (await client.get(f"{FMC}/webhook/deliveries", **world.fmc())).json()["deliveries"] == []
+    assert (await client.get(f"{FMC}/events", **world.fmc())).json()["events"] == []
+    other = {"integrator_id": world.other.integrator_id}
+    headers = {"authorization": f"Bearer {world.other.fmc_token}"}
+    assert_problem(await client.post(replay, params=other, headers=headers), 404, "not_found")
+    recovered = await client.post(f"{FMC}/webhook/recover", json={"since": "2026-04-20T00:00:00"}, **world.fmc())
+    assert recovered.json() == {"recovered": 0}

@@ -8,6 +8,7 @@ import pytest
 
 from kobza.app.housekeeping import Housekeeping
 from kobza.store import STORE_FILE, Store, enterprises, tokens
+from kobza.store.days import Terms
 from kobza.store.fill import fill
 from kobza.store.retention import Purged
 
@@ -24,7 +25,7 @@ async def test_old_calls_are_deleted_and_young_ones_kept(store: Store, tmp_path:
     with store.write() as conn:
         enterprise_id = enterprises.add(conn, "Acme", "admin", "hash", int(now * 1000))[0]
     fill(store, enterprise_id, 300, 60, 1)
-    housekeeping = Housekeeping(store, tmp_path / "recordings", history_days=30, now=lambda: now)
+    housekeeping = Housekeeping(store, tmp_path / "recordings", terms=Terms(30, 30, 7, 7), now=lambda: now)
     purged = await housekeeping.clean()
     assert 0 < purged.calls < 300
     assert await housekeeping.clean() == Purged()
@@ -35,13 +36,13 @@ async def test_ended_tokens_are_deleted_after_a_while(store: Store, tmp_path: Pa
         enterprise_id = enterprises.add(conn, "Acme", "admin", "hash", 0)[0]
         (token,) = tokens.list_for(conn, enterprise_id)
         tokens.revoke(conn, enterprise_id, token.token_id, 0)
-    housekeeping = Housekeeping(store, tmp_path, history_days=30, now=lambda: tokens.ENDED_KEPT_MS / 1000)
+    housekeeping = Housekeeping(store, tmp_path, terms=Terms(30, 30, 7, 7), now=lambda: tokens.ENDED_KEPT_MS / 1000)
     assert await housekeeping.clean() == Purged(tokens=1)
     with store.read() as conn:
         assert tokens.list_for(conn, enterprise_id) == []
 
 
 async def test_stop_before_the_first_round_is_at_once(store: Store, tmp_path: Path) -> None:
-    housekeeping = Housekeeping(store, tmp_path, history_days=30, now=time.time)
+    housekeeping = Housekeeping(store, tmp_path, terms=Terms(30, 30, 7, 7), now=time.time)
     housekeeping.start()
     await housekeeping.stop()

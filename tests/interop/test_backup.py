@@ -26,7 +26,26 @@ def hashes(server: Server, rows: list[dict[str, Any]]) -> dict[str, str]:
     return {row["record_id"]: hashlib.sha256(server.recording(row["record_id"])).hexdigest() for row in rows}
 
 
+def erase_while_it_runs(site: Site, server: Server, recorded: dict[str, str], before: list[dict[str, Any]]) -> None:
+    """A number is erased beside the running server: it is gone everywhere at once."""
+    owner = ("--enterprise", site.enterprise["enterprise_id"])
+    certificate = json.loads(site.kobza("erase", A, *owner, "--yes", "--json"))
+    assert certificate["complete"]
+    assert certificate["erased"]["calls"]["count"] == 3
+    assert certificate["number"] not in (A, "+38" + A)
+    assert {row["record_id"] for row in before} < {each["record_id"] for each in certificate["recordings"]}
+    assert set(recorded.values()) < {each["sha256"] for each in certificate["recordings"]}
+    assert {row["calling_number"] for row in server.history()} == {"anonymous"}
+    for row in before:
+        gone = server.api.get("/v1/callrecord", params={"record_id": row["record_id"]})
+        assert (gone.status_code, gone.json()["code"]) == (410, "recording_erased")
+    assert server.api.get("/v1/callrecord", params={"record_id": "0" * 32}).status_code == 404
+    assert server.get("/v1/events")["events"] == []
+    assert not list((site.folder / "recordings").rglob("*.mp3"))
+
+
 @needs_sox()
+@pytest.mark.timeout(240)  # two servers and three commands, one after the other
 async def test_a_backup_made_while_calls_run_brings_everything_back(
     site: Site, sink: SinkThread, tmp_path: Path
 ) -> None:
@@ -68,6 +87,7 @@ async def test_a_backup_made_while_calls_run_brings_everything_back(
         assert (cut["cause"], cut["released_by"]) == (41, "network")
         (tmp_path / "cut.mp3").write_bytes(again.recording(cut["record_id"]))
         assert duration(read_audio(tmp_path / "cut.mp3")[0]) > 0.5  # what was on the disk by then
+        await asyncio.to_thread(erase_while_it_runs, copy, again, recorded, before)
         await asyncio.to_thread(again.stop)
         assert len(sink.sink.requests) == heard
     finally:

@@ -1,6 +1,7 @@
 import pytest
 
 from kobza.store import Store, idempotency
+from kobza.store.days import Terms
 from kobza.store.entries import CdrOpened, KeyUsed
 from kobza.store.idempotency import UsedKey
 from kobza.store.retention import BATCH, Purged, purge
@@ -8,6 +9,7 @@ from tests.store.builders import NOW, NOW_MS, cdr
 from tests.store.conftest import Rows, Write
 
 DAY = 24 * 3600.0
+TERMS = Terms(30, 30, 7, 7)
 END_MS = NOW_MS + 86_400_000
 
 
@@ -46,6 +48,6 @@ def test_a_key_that_expired_may_be_used_again(store: Store, write: Write) -> Non
 
 def test_what_expired_is_cleaned_away(store: Store, write: Write, rows: Rows) -> None:
     write(*(used(f"old {index}") for index in range(BATCH + 1)), used("young", at=NOW + 1))
-    assert purge(store, END_MS - 1, 30, erase=print, pause=0.0) == Purged()
-    assert purge(store, END_MS, 30, erase=print, pause=0.0) == Purged(idempotency_keys=BATCH + 1)
+    assert purge(store, END_MS - 1, TERMS, erase=print, pause=0.0) == Purged()
+    assert purge(store, END_MS, TERMS, erase=print, pause=0.0) == Purged(idempotency_keys=BATCH + 1)
     assert rows("SELECT key FROM idempotency_keys") == [("young",)]

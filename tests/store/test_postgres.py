@@ -448,7 +448,7 @@ def test_the_reads_keep_their_indexes(busy_store: Store) -> None:
             assert index in "\n".join(row[0] for row in steps)
     for query, values in (
         (retention._next_enterprise, {"last": ""}),
-        (retention._next_events, {"after": 10, "before": 1, "batch": 10}),
+        (retention._next_events, {"enterprise_id": "ent-1", "after": 10, "before": 1, "batch": 10}),
     ):
         found = plan(busy_store, query, **values)
         assert "Seq Scan" not in found, found

@@ -6,15 +6,31 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from kobza.store import Store, endpoints, enterprises, recovery, retention
+from kobza.store import (
+    NotInStore,
+    Store,
+    deliveries,
+    endpoints,
+    enterprises,
+    holds,
+    recording_files,
+    recovery,
+    retention,
+    terms,
+)
+from kobza.store import events as events_module
+from kobza.store.days import OwnTerms, Terms
 from kobza.store.entries import CdrClosed, CdrOpened, LegPromised, StateStored
-from kobza.store.retention import DAY_MS, EVENT_DAYS, Purged
+from kobza.store.retention import DAY_MS, TOMBSTONE_DAYS, Purged
 from kobza.store.schema import events
+from kobza.store.schema import recordings as recordings_table
 from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, many, recording, stored
 from tests.store.conftest import Rows, Write
 
 DAY = 24 * 3600.0
 KEEP = 30
+EVENT_DAYS = 7
+TERMS = Terms(KEEP, 36_500, EVENT_DAYS, EVENT_DAYS)
 LATER = NOW_MS + KEEP * DAY_MS
 """When what happened at NOW is as old as it may be; a millisecond later it is too old."""
 
@@ -23,8 +39,10 @@ def nothing_to_erase(path: str) -> None:
     raise AssertionError(f"{path} should have been left alone")
 
 
-def purge(store: Store, now_ms: int, erase: retention.Erase = nothing_to_erase) -> Purged:
-    return retention.purge(store, now_ms, KEEP, erase=erase, pause=0.0)
+def purge(
+    store: Store, now_ms: int, erase: recording_files.EraseFile = nothing_to_erase, terms: Terms = TERMS
+) -> Purged:
+    return retention.purge(store, now_ms, terms, erase=erase, pause=0.0)
 
 
 def test_nothing_to_do(store: Store) -> None:
@@ -78,17 +96,33 @@ def test_no_transaction_is_long(
 def test_a_recording_goes_with_its_call_the_file_first(store: Store, write: Write, rows: Rows, tmp_path: Path) -> None:
     write(CdrClosed(ended("old")), recording("ready", path="a/b.mp3", call_id="old"))
     write(CdrClosed(ended("none")), recording("failed", record_id="rec-2", call_id="none"))
-    write(CdrClosed(ended("young", started_at=NOW + DAY)), recording("ready", record_id="rec-3", call_id="young"))
+    write(
+        CdrClosed(ended("young", started_at=NOW + DAY)),
+        recording("ready", record_id="rec-3", call_id="young", at=NOW + DAY),
+    )
     (tmp_path / "a").mkdir()
     (tmp_path / "a/b.mp3").touch()
 
+    erased: list[str] = []
+
     def erase(path: str) -> None:
         assert rows("SELECT count(*) FROM calls WHERE call_id = 'old'") == [(1,)]
-        (tmp_path / path).unlink()
+        assert rows("SELECT status FROM recordings WHERE call_id = 'old'") == [("erasing",)]  # nobody is given it
+        (tmp_path / path).unlink(missing_ok=True)
+        erased.append(path)
 
     assert purge(store, LATER + 1, erase) == Purged(calls=2, recordings=2)
     assert not (tmp_path / "a/b.mp3").exists()
-    assert rows("SELECT record_id FROM recordings") == [("rec-3",)]
+    assert sorted(erased) == ["a/b.mp3", "spool/rec-2.spool"]  # of a failed one the spool is all there is
+    tombstones = "SELECT record_id, status, path, sha256 FROM recordings ORDER BY 1"
+    assert rows(tombstones) == [
+        ("rec-1", "erased", None, None),
+        ("rec-2", "erased", None, None),
+        ("rec-3", "ready", None, None),
+    ]
+    assert purge(store, LATER + 1 + TOMBSTONE_DAYS * DAY_MS, erase, TERMS._replace(history_days=36_500)) == Purged()
+    later = LATER + 2 + TOMBSTONE_DAYS * DAY_MS
+    assert purge(store, later, erase, TERMS._replace(history_days=36_500)) == Purged(tombstones=2)
 
 
 def test_a_file_that_cannot_be_erased_keeps_its_call_and_no_other(
@@ -106,16 +140,17 @@ def test_a_file_that_cannot_be_erased_keeps_its_call_and_no_other(
             raise PermissionError(path)
 
     assert purge(store, LATER + DAY_MS, erase) == Purged(calls=2, recordings=2, kept=3)
-    assert rows("SELECT record_id FROM recordings ORDER BY 1") == [("rec-0",), ("rec-1",), ("rec-3",)]
+    left = "SELECT record_id FROM recordings WHERE status = 'erasing' ORDER BY 1"
+    assert rows(left) == [("rec-0",), ("rec-1",), ("rec-3",)]
     stuck.clear()
     assert purge(store, LATER + DAY_MS, erase) == Purged(calls=3, recordings=3)
-    assert rows("SELECT count(*) FROM recordings") == [(0,)]
+    assert rows(left) == []
 
 
 def test_a_file_that_two_share_goes_with_the_last(store: Store, write: Write) -> None:
     erased: list[str] = []
     write(CdrClosed(ended()), CdrClosed(ended(enterprise_id="ent-2", started_at=NOW + 1)))
-    write(recording("ready", path="1.mp3"), recording("ready", path="1.mp3", enterprise_id="ent-2"))
+    write(recording("ready", path="1.mp3"), recording("ready", path="1.mp3", enterprise_id="ent-2", at=NOW + 1))
     assert purge(store, LATER + 1, erased.append) == Purged(calls=1, recordings=1)
     assert erased == []
     assert purge(store, LATER + 1001, erased.append) == Purged(calls=1, recordings=1)
@@ -126,10 +161,10 @@ def test_the_other_enterprise_keeps_its_recording(store: Store, write: Write, ro
     """Both recorded the same call; for one of them it began a moment later."""
     erased: list[str] = []
     write(CdrClosed(ended()), CdrClosed(ended(enterprise_id="ent-2", started_at=NOW + 1)))
-    write(recording("ready", path="1.mp3"), recording("ready", path="2.mp3", enterprise_id="ent-2"))
+    write(recording("ready", path="1.mp3"), recording("ready", path="2.mp3", enterprise_id="ent-2", at=NOW + 1))
     assert purge(store, LATER + 1, erased.append) == Purged(calls=1, recordings=1)
     assert erased == ["1.mp3"]
-    assert rows("SELECT enterprise_id FROM recordings") == [("ent-2",)]
+    assert rows("SELECT enterprise_id FROM recordings WHERE status = 'ready'") == [("ent-2",)]
 
 
 def test_a_call_that_is_on_is_never_too_old(store: Store, write: Write, rows: Rows) -> None:
@@ -175,11 +210,128 @@ def test_old_events_behind_younger_ones_go(store: Store, write: Write, rows: Row
     assert rows("SELECT sequence FROM events") == [(2,)]
 
 
+def test_each_kind_has_its_own_time_and_each_enterprise_too(store: Store, write: Write, rows: Rows) -> None:
+    with store.write() as conn:
+        first, second = (enterprises.add(conn, name, name, "hash", 1).enterprise_id for name in "ab")
+        terms.set_own(conn, first, OwnTerms(60, 2, 9, 3), NOW_MS)
+    for one in (first, second):
+        write(CdrClosed(ended(one, one)), recording("ready", record_id=one, call_id=one, enterprise_id=one, path=one))
+        write(*(stored(n, call_id=one, enterprise_id=one, call_control_id=one) for n in (1, 2)))
+        write(attempt(1, 1, call_id=one, call_control_id=one, response="Ганна", status_code=500, outcome="failed"))
+    erased: list[str] = []
+
+    def after(days: int) -> Purged:
+        return purge(store, NOW_MS + days * DAY_MS + 5000, erased.append, Terms(30, 40, 7, 7))
+
+    assert after(1) == Purged()
+    assert after(2) == Purged(recordings=1)
+    assert erased == [first]
+    assert after(3) == Purged(payloads=2)
+    with store.read() as conn:
+        assert events_module.after(conn, first, 0, 10) == []
+        assert len(events_module.after(conn, second, 0, 10)) == 2
+        (_, bare) = deliveries.list_for(conn, first)
+        assert b"0671000001" not in bare.payload
+        (tried,) = deliveries.list_attempts(conn, first, bare.cursor)
+        assert (tried.response, tried.status_code) == (None, 500)
+        assert deliveries.count_pending(conn, first) == 0  # what says nothing any more is not posted
+        assert deliveries.was_erased(conn, first, bare.cursor)
+        assert not deliveries.was_erased(conn, second, bare.cursor)
+    assert after(3) == Purged()
+    assert after(7) == Purged(events=2)
+    assert after(9) == Purged(events=2)
+    assert after(30) == Purged(calls=1, recordings=1)  # a recording never outlives its call
+    assert erased == [first, second]
+    assert after(60) == Purged(calls=1)
+    assert rows("SELECT count(*) FROM events") == [(0,)]
+
+
+def test_persons_stay_in_what_is_owed_and_are_found_later(store: Store, write: Write) -> None:
+    with store.write() as conn:
+        owner = enterprises.add(conn, "a", "a", "hash", 1).enterprise_id
+        endpoints.set(conn, owner, "https://crm.example", "t")
+    write(*(stored(number, enterprise_id=owner) for number in (1, 2, 3)), attempt(2, 1))
+    keep = TERMS._replace(event_days=90, payload_days=1)
+    assert purge(store, NOW_MS + 2 * DAY_MS, terms=keep) == Purged(payloads=1)
+    write(attempt(1, 1), attempt(3, 1))
+    assert purge(store, NOW_MS + 2 * DAY_MS, terms=keep) == Purged(payloads=2)
+    write(stored(4, enterprise_id=owner, owed=False))
+    assert purge(store, NOW_MS + 2 * DAY_MS, terms=keep) == Purged(payloads=1)  # goes on behind what was done
+
+
+@pytest.mark.parametrize(("kind", "subject"), [("enterprise", ""), ("number", OUTSIDE), ("call", "held")])
+def test_what_a_hold_keeps_outlives_every_term(
+    store: Store, write: Write, rows: Rows, kind: holds.Kind, subject: str
+) -> None:
+    with store.write() as conn:
+        owner = enterprises.add(conn, "a", "a", "hash", 1).enterprise_id
+    other: dict[str, Any] = {"calling_number": "+380441111111", "enterprise_id": owner}
+    write(CdrClosed(ended("held", owner)), CdrClosed(ended("free", **other)))
+    for name, number in (("held", OUTSIDE), ("free", "+380441111111")):
+        of: dict[str, Any] = {"enterprise_id": owner, "call_id": name}
+        write(recording("ready", record_id=name, path=name, **of))
+        write(stored(1, call_control_id=name, phone_number=number, owed=False, **of))
+    with store.write() as conn:
+        hold = holds.place(conn, owner, kind, subject, reason="court", placed_by="olena", now_ms=NOW_MS)
+    erased: list[str] = []
+    much_later = LATER + 300 * DAY_MS
+    freed = 0 if kind == "enterprise" else 1
+    assert purge(store, much_later, erased.append) == Purged(calls=freed, recordings=freed, events=freed)
+    assert purge(store, much_later, erased.append, TERMS._replace(recording_days=1, payload_days=1)) == Purged()
+    assert erased == ["free"] * freed
+    assert ("held",) in rows("SELECT call_id FROM calls")
+    with store.write() as conn:
+        ended_hold = holds.end(conn, hold.hold_id, reason="over", ended_by="borys", now_ms=much_later)
+        assert (ended_hold.ended_by, ended_hold.end_reason) == ("borys", "over")
+        assert holds.list_all(conn) == []
+        assert holds.list_all(conn, owner, ended=True) == [ended_hold]
+        with pytest.raises(NotInStore):
+            holds.end(conn, hold.hold_id, reason="again", ended_by="borys", now_ms=much_later)
+    left = 2 - freed
+    assert purge(store, much_later, erased.append) == Purged(calls=left, recordings=left, events=left)
+
+
+def test_a_hold_that_comes_in_the_middle_counts(store: Store, write: Write, rows: Rows) -> None:
+    """While the file is removed somebody places a hold: what is not gone yet stays."""
+    with store.write() as conn:
+        owner = enterprises.add(conn, "a", "a", "hash", 1).enterprise_id
+    write(CdrClosed(ended("held", owner)), recording("ready", path="1.mp3", enterprise_id=owner, call_id="held"))
+
+    def erase(path: str) -> None:
+        with store.write() as conn:
+            holds.place(conn, owner, "call", "held", reason="court", placed_by="olena", now_ms=NOW_MS)
+
+    assert purge(store, LATER + 1, erase) == Purged(recordings=1)
+    assert rows("SELECT call_id FROM calls") == [("held",)]
+
+
+def test_a_crash_in_the_middle_forgets_no_file(store: Store, write: Write, rows: Rows) -> None:
+    write(CdrClosed(ended()), recording("ready", path="1.mp3"))
+
+    def cut(path: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        purge(store, LATER + 1, cut)
+    erased: list[str] = []
+    assert purge(store, NOW_MS, erased.append) == Purged(recordings=1)  # whatever its age: it was begun
+    assert erased == ["1.mp3"]
+
+
 @pytest.mark.database("sqlite")
 def test_every_step_uses_an_index(store: Store) -> None:
+    part = retention._Enterprise(store, "ent-1", 1, print, 0.0)
+    asked: list[Any] = []
+    part._pairs = lambda query: asked.append(query) or []  # type: ignore[method-assign,func-returns-value]
+    part._old_calls(1, (1, "a"))
+    part._old_recordings(1, (1, "a"))
     with store.read() as conn:
         for query in (
+            *asked,
             retention._next_enterprise,
+            retention._next_of(recordings_table)
+            .where(recordings_table.c.status.in_(retention._literal(recording_files.KEPT)))
+            .params(last=""),
             retention._next_events,
             retention._needed.where(events.c.cursor.in_([1, 2])),
         ):

@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kobza.pbx.journal import Journal
-from kobza.store.entries import AttemptStored, Entry
+from kobza.store.entries import AttemptStored, Entry, StateStored
+from kobza.store.erasure import Request, erase
 from kobza.webhooks.dispatcher import Dispatcher
+from kobza.webhooks.payload import body
 from kobza.webhooks.schedule import wait_after
 from tests.support.sink import Answer, Hang, Received, Reset, Slow, Status, WebhookSink, gone, redirect, retry_after
 from tests.webhooks.conftest import Pbx, store, until
@@ -323,3 +326,30 @@ async def test_chaos(pbx: Pbx, journal: Journal, sink: WebhookSink, seed: int) -
     for leg, seen in found.items():
         assert seen == sorted(seen), leg
         assert set(seen) == {1, 2, 3}, leg
+
+
+async def test_what_is_erased_is_not_sent_any_more(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:
+    """Also what is held in memory, and what was under way when it was erased; all else goes on, in order."""
+    dispatcher = pbx.dispatcher(journal, wait=lambda *_: 0.1)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    works = False
+    sink.choose = lambda request: None if works else Status(500)
+    other = [
+        replace(pbx.state(enterprise, "two", n).state, state_owner="+380671111111", phone_number="+380672222222")
+        for n in (1, 2)
+    ]
+    entries = [pbx.state(enterprise, "one", 1), *(StateStored(state, True, body(state)) for state in other)]
+    await store(journal, entries, dispatcher)
+    await sink.wait_until(lambda requests: {"one", "two"} <= sequences(requests).keys())
+    request = Request(enterprise, "+380671234568", "olena")
+    done = await asyncio.to_thread(erase, pbx.store, request, 1, erase_file=print, pause=0.0)
+    assert done.tally.went["events"].count == 1
+    # The dispatcher looks for changes once a second; from then on nothing of it comes.
+    await sink.wait_until(lambda requests: len(requests) > 8 and "one" not in sequences(requests[-8:]), 30)
+    works = True
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "the other ones")
+    assert [row[0] for row in pbx.rows()] == ["two-1", "two-2"]
+    assert sequences(sink.requests[-2:]) == {"two": [1, 2]}
+    assert dispatcher.held == 0
+    await dispatcher.stop()

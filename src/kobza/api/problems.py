@@ -71,6 +71,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "recording_not_ready": Kind(409, "The recording is being made", "Try again after the seconds in Retry-After."),
         "webhook_not_set": Kind(409, "No webhook is set", "Set the endpoint first."),
         "recording_erased": Kind(410, "The recording was erased", "It existed and is gone for good."),
+        "delivery_erased": Kind(
+            410, "The delivery was erased", "It existed; who was in it is gone for good, so it cannot be sent again."
+        ),
         "range_not_satisfiable": Kind(416, "The range cannot be given", "It lies behind the end of the recording."),
         "rate_limited": Kind(429, "Too many requests", "Try again after the seconds in Retry-After."),
         "too_many_streams": Kind(

@@ -37,6 +37,8 @@ async def recording_response(request: Request, context: ApiContext, enterprise_i
         raise not_found()
     if found.status in ("recording", "encoding"):
         raise ApiError("recording_not_ready", "The recording is being made.", headers={"retry-after": RETRY_AFTER})
+    if found.status in (recordings.ERASED, recordings.ERASING):
+        raise ApiError("recording_erased", "The recording was erased: its time was over, or somebody asked for it.")
     if found.status != "ready" or found.path is None:
         raise ApiError("recording_erased", "The recording is gone.")
     path = context.recordings / found.path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from kobza.store import Store
+from kobza.store.days import Terms
 from kobza.store.retention import Purged, purge
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,11 @@ class Housekeeping:
     every step is a small transaction, and the next start goes on where it ended.
     """
 
-    def __init__(self, store: Store, recordings: Path, *, history_days: int, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, recordings: Path, *, terms: Terms, now: Callable[[], float]) -> None:
+        """`terms` are those of enterprises that have none of their own."""
         self._store = store
         self._recordings = recordings
-        self._history_days = history_days
+        self._terms = terms
         self._now = now
         self._task: asyncio.Task[None] | None = None
 
@@ -51,7 +53,7 @@ class Housekeeping:
 
         def run() -> None:
             try:
-                purged = purge(self._store, int(self._now() * 1000), self._history_days, erase=self._erase)
+                purged = purge(self._store, int(self._now() * 1000), self._terms, erase=self._erase)
             except Exception as error:  # noqa: BLE001 - handed to who waits
                 result = _failing(outcome, error)
             else:

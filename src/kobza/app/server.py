@@ -23,7 +23,7 @@ from kobza.api.rate_limits import Rate, Rates
 from kobza.api.request_counts import RequestCounts
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.tracing import TracesMissing, open_traces
-from kobza.config.settings import Settings, store_place, webhook_networks
+from kobza.config.settings import Settings, retention_terms, store_place, webhook_networks
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
@@ -194,7 +194,7 @@ class Server:
         await self._listen(switch)
         switch.start()
         self._stop_with(switch.stop)
-        housekeeping = Housekeeping(store, recordings.directory, history_days=settings.history_days, now=self._now)
+        housekeeping = Housekeeping(store, recordings.directory, terms=retention_terms(settings), now=self._now)
         housekeeping.start()
         self._stop_with(housekeeping.stop)
         exports = ExportProcess(store.place)

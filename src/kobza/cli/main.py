@@ -17,12 +17,15 @@ from kobza.cli import (
     config,
     dev,
     enterprise,
+    erase,
     events,
     history,
+    hold,
     init,
     number,
     presentation,
     record,
+    retention,
     run,
     token,
     trunk,
@@ -54,9 +57,9 @@ Examples:
   kobza call dial 0671234567 0501112233
 """,
 )
-for group in (enterprise, token, number, presentation, trunk, webhook, call, record, dev):
+for group in (enterprise, token, number, presentation, trunk, webhook, call, record, retention, hold, erase, dev):
     app.add_typer(group.app)
-for module in (init, config, run, history, events, compare, backup):
+for module in (init, config, run, history, events, compare, backup, erase):
     module.register(app)
 
 

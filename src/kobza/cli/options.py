@@ -21,6 +21,9 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 EnterpriseOption = Annotated[str, typer.Option("--enterprise", metavar="ID", help="Id of the enterprise.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="WHO", help="Who does it; without it the user of this machine.")
+]
 HttpOption = Annotated[
     str | None,
     typer.Option("--http", metavar="ADDRESS:PORT", help="Address and port of the API and the portal."),

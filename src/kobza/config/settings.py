@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSe
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kobza.config.values import ListenAddress, PortRange, Rate, SipListen, parse_host
+from kobza.store.days import LEAST, MOST, Terms
 from kobza.store.place import STORE_FILE, Place, PostgresUrl
 
 Network = IPv4Network | IPv6Network
@@ -185,7 +186,18 @@ class Settings(BaseSettings):
     event_streams_per_enterprise: Annotated[int, Field(ge=1, le=100_000)] = Field(
         20, description="Live streams of call states of one enterprise."
     )
-    history_days: Annotated[int, Field(ge=30, le=36_500)] = Field(1095, description="Days for which calls are kept.")
+    history_days: Annotated[int, Field(ge=LEAST.history_days, le=MOST)] = Field(
+        1095, description="Days for which calls are kept."
+    )
+    recording_days: Annotated[int, Field(ge=LEAST.recording_days, le=MOST)] = Field(
+        1095, description="Days for which recordings are kept, within those of their calls."
+    )
+    event_days: Annotated[int, Field(ge=LEAST.event_days, le=MOST)] = Field(
+        7, description="Days for which call states, their deliveries and the attempts are kept."
+    )
+    payload_days: Annotated[int, Field(ge=LEAST.payload_days, le=MOST)] = Field(
+        7, description="Days for which it is kept who is in a call state and what receivers answered."
+    )
     metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
         (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")), description="Who may read the metrics at `/metrics`."
     )
@@ -213,6 +225,11 @@ class Settings(BaseSettings):
 def store_place(settings: Settings) -> Place:
     """Return where the store is."""
     return settings.data / STORE_FILE if settings.store is None else settings.store
+
+
+def retention_terms(settings: Settings) -> Terms:
+    """Return how long things are kept for enterprises that say nothing else."""
+    return Terms(settings.history_days, settings.recording_days, settings.event_days, settings.payload_days)
 
 
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))

@@ -12,6 +12,8 @@ from kobza.store.entries import StateStored
 from kobza.store.schema import attempts, deliveries, endpoints, events
 
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
+ERASED = "erased"
+"""What is left of a delivery whose event was erased: nothing but that it was."""
 
 
 class Delivery(NamedTuple):
@@ -135,6 +137,17 @@ def find(conn: Connection, enterprise_id: str, cursor: int) -> Delivery | None:
     return next(iter(_fetch(conn, found)), None)
 
 
+def was_erased(conn: Connection, enterprise_id: str, cursor: int) -> bool:
+    """Tell whether an enterprise had a delivery that was erased, or whose event no longer says who called."""
+    bare = select(events.c.cursor).where(events.c.cursor == cursor, events.c.state_owner == "")
+    found = select(deliveries.c.cursor).where(
+        deliveries.c.cursor == cursor,
+        deliveries.c.enterprise_id == enterprise_id,
+        (deliveries.c.status == ERASED) | deliveries.c.cursor.in_(bare),
+    )
+    return conn.execute(found).one_or_none() is not None
+
+
 def list_attempts(conn: Connection, enterprise_id: str, cursor: int) -> list[Attempt]:
     """Return the attempts to bring a delivery of an enterprise, in order."""
     found = (
@@ -155,7 +168,9 @@ def replay(conn: Connection, enterprise_id: str, cursor: int, now_ms: int) -> De
 
 def recover(conn: Connection, enterprise_id: str, since_ms: int, now_ms: int) -> int:
     """Owe everything once more that failed and happened since a moment; return how many deliveries."""
-    recent = select(events.c.cursor).where(events.c.enterprise_id == enterprise_id, events.c.occurred_at >= since_ms)
+    recent = select(events.c.cursor).where(
+        events.c.enterprise_id == enterprise_id, events.c.occurred_at >= since_ms, events.c.state_owner != ""
+    )
     again = update(deliveries).where(
         deliveries.c.enterprise_id == enterprise_id,
         deliveries.c.status == FAILED,

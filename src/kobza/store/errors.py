@@ -47,3 +47,7 @@ class TokenRefused(StoreError):
 
 class NotPresentable(StoreError):
     """A number that an enterprise may not show to those it calls."""
+
+
+class ErasureHeld(StoreError):
+    """Nothing may be erased: a hold keeps it. The message names the holds."""

@@ -29,8 +29,11 @@ class Event(NamedTuple):
 
 
 def after(conn: Connection, enterprise_id: str, cursor: int, limit: int, *, extended: bool = True) -> list[Event]:
-    """Return the events of an enterprise that follow a cursor (0: from the first one kept), in order."""
-    found = _events.where(events.c.enterprise_id == enterprise_id, events.c.cursor > cursor)
+    """Return the events of an enterprise that follow a cursor (0: from the first one kept), in order.
+
+    Those that no longer say who called are left out.
+    """
+    found = _events.where(events.c.enterprise_id == enterprise_id, events.c.cursor > cursor, events.c.state_owner != "")
     if not extended:
         found = found.where(events.c.extended.is_(False))
     return [_event(row) for row in conn.execute(found.order_by(events.c.cursor).limit(limit))]
@@ -71,7 +74,9 @@ def talked(conn: Connection, enterprise_id: str, call_id: str) -> list[TalkedLeg
 
 def moment_of(conn: Connection, enterprise_id: str, cursor: int) -> int | None:
     """Return when an event of an enterprise happened, in milliseconds; None when it has no such event (any more)."""
-    found = select(events.c.occurred_at).where(events.c.cursor == cursor, events.c.enterprise_id == enterprise_id)
+    found = select(events.c.occurred_at).where(
+        events.c.cursor == cursor, events.c.enterprise_id == enterprise_id, events.c.state_owner != ""
+    )
     return conn.execute(found).scalar_one_or_none()
 
 

@@ -10,6 +10,8 @@ DIRECTORY_VERSION = "directory_version"
 """Grows with every change that matters for routing."""
 TOKENS_VERSION = "tokens_version"
 """Grows with every change of an FMC token."""
+ERASURES = "erasures"
+"""Grows with every erasure: what is held in memory of call states is read anew then."""
 HEARTBEAT = "heartbeat"
 """When the journal last wrote, in milliseconds."""
 
@@ -61,3 +63,14 @@ def tokens_version(conn: Connection) -> int:
 def bump_tokens(conn: Connection) -> None:
     """Say that an FMC token changed. The fact is there from the store's making on, so no two makers can meet."""
     conn.execute(update(meta).where(meta.c.key == TOKENS_VERSION).values(number=meta.c.number + 1))
+
+
+def erasures(conn: Connection) -> int:
+    """Return how many erasures there were."""
+    return get_number(conn, ERASURES) or 0
+
+
+def bump_erasures(conn: Connection) -> None:
+    """Say that call states were erased, of which a server may hold some in memory."""
+    set_number(conn, ERASURES, erasures(conn) + 1)
+    bump_directory(conn)

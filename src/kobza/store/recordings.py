@@ -6,7 +6,14 @@ from sqlalchemy import Connection, select
 
 from kobza.store.schema import recordings
 
-RECORDING, ENCODING, READY, FAILED, ERASED = "recording", "encoding", "ready", "failed", "erased"
+RECORDING, ENCODING, READY, FAILED, ERASING, ERASED = (
+    "recording",
+    "encoding",
+    "ready",
+    "failed",
+    "erasing",
+    "erased",
+)
 
 
 class Recording(NamedTuple):
@@ -16,7 +23,7 @@ class Recording(NamedTuple):
     enterprise_id: str
     call_id: str
     status: str
-    """recording, encoding, ready, failed or erased."""
+    """recording, encoding, ready, failed, erasing (its file is about to go) or erased."""
     path: str | None
     duration_ms: int | None
     size: int | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from kobza.call.directory import Endpoint
-from kobza.store import deliveries, endpoints
+from kobza.store import deliveries, endpoints, meta
 from kobza.store.heads import due_heads
 from kobza.store.store import Store
 from kobza.webhooks.queue import Delivery
@@ -25,6 +25,18 @@ class Page:
     complete: bool
     """Whether these are all pending deliveries; else they are those that may go now, oldest first."""
     deliveries: list[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is new in the store; None where nothing is."""
+
+    version: int
+    """Of the directory."""
+    endpoints: Mapping[str, Endpoint] | None = None
+    """All of them, by enterprise."""
+    erasures: int = 0
+    """How many erasures there were ever, when anything is new."""
 
 
 class Backlog:
@@ -47,6 +59,15 @@ class Backlog:
 
         return await self._run(read)
 
+    async def erasures(self) -> int:
+        """Return how many erasures there were ever."""
+
+        def read() -> int:
+            with self._store.read() as connection:
+                return meta.erasures(connection)
+
+        return await self._run(read)
+
     async def page(self, enterprise_id: str, now_ms: int, room: int) -> Page:
         """Return all that is pending if that is not more than `room`, else up to `room` deliveries that may go now."""
 
@@ -63,15 +84,16 @@ class Backlog:
 
         return await self._run(read)
 
-    async def endpoints_since(self, version: int | None) -> tuple[int, Mapping[str, Endpoint] | None]:
-        """Return the directory's version, and all endpoints by enterprise unless the version is the one given."""
+    async def changes_since(self, version: int | None) -> Changes:
+        """Return what is new since a version of the directory."""
 
-        def read() -> tuple[int, Mapping[str, Endpoint] | None]:
+        def read() -> Changes:
             current = self._store.directory_version()
             if current == version:
-                return current, None
+                return Changes(current)
             with self._store.read() as connection:
-                return current, {endpoint.enterprise_id: endpoint for endpoint in endpoints.load(connection)}
+                found = {endpoint.enterprise_id: endpoint for endpoint in endpoints.load(connection)}
+                return Changes(current, found, meta.erasures(connection))
 
         return await self._run(read)
 

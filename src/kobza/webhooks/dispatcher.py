@@ -95,6 +95,7 @@ class Dispatcher:
         self._client: Client | None = None
         self._stopping = False
         self._version: int | None = None
+        self._erasures = 0
 
     async def start(self) -> None:
         """Take up what is pending from before, and keep the endpoints up to date."""
@@ -105,6 +106,7 @@ class Dispatcher:
             via=self._via,
             signed_at=time.time if self._speed != 1 else None,
         )
+        self._erasures = await self._backlog.erasures()
         for enterprise_id in await self._backlog.enterprises():
             self._scan(self._lane(enterprise_id))
         self._spawn(self._keep_up(), self._tasks)
@@ -245,7 +247,9 @@ class Dispatcher:
         else:
             delay = self._wait(delivery.attempts, random.uniform(-1, 1), outcome.retry_after)  # noqa: S311 - spreading
             result, retry_at = ("failed", None) if delay is None else ("retry", now + delay)
-        kept = retry_at is not None and lane.mode is Mode.LIVE and not outcome.gone
+        kept = retry_at is not None and lane.mode is Mode.LIVE and not outcome.gone and not delivery.forgotten
+        if delivery.forgotten and retry_at is not None and lane.mode is Mode.LIVE:
+            lane.fall_behind()  # else what follows in its leg would overtake it
         lane.settle(delivery, evicted=retry_at is not None and not kept)
         self._save(lane, delivery.event_id, _entry(delivery, outcome, result, retry_at))
         if retry_at is not None and kept:
@@ -364,11 +368,15 @@ class Dispatcher:
                 logger.exception("the upkeep of the webhooks failed")
 
     async def _take_changes(self) -> None:
-        """See which endpoints were set, changed, switched on or removed since the last look."""
-        version, endpoints = await self._backlog.endpoints_since(self._version)
-        if endpoints is None:
+        """See which endpoints were set, changed, switched on or removed since the last look, and what was erased."""
+        changes = await self._backlog.changes_since(self._version)
+        if changes.endpoints is None:
             return
-        self._version = version
+        self._version, endpoints = changes.version, changes.endpoints
+        if changes.erasures > self._erasures:
+            self._erasures = changes.erasures
+            for lane in self._lanes.values():
+                lane.read_anew()
         for lane in self._lanes.values():
             endpoint = endpoints.get(lane.enterprise_id)
             if endpoint is None or not endpoint.active or lane.closing:

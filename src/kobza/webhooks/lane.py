@@ -87,6 +87,12 @@ class Lane:
         self.poked = True
         self.queue.clear()
 
+    def read_anew(self) -> None:
+        """Forget what is in memory: something of it was erased in the store."""
+        if self.mode is not Mode.OFF:
+            self.fall_behind()
+        self.queue.forget()
+
     def switch_off(self) -> None:
         """Send nothing more."""
         self.mode = Mode.OFF

@@ -28,6 +28,8 @@ class Delivery:
     due_at: float = 0.0
     occurred_at: float = 0.0
     """When the call got into this state, in seconds since the Unix epoch."""
+    forgotten: bool = False
+    """Whether the store may have erased it while it was under way: only the store knows whether it goes on."""
 
     @property
     def about(self) -> dict[str, str]:
@@ -132,6 +134,12 @@ class EndpointQueue:
         self._ready.clear()
         self._due.clear()
         self._held = {delivery.event_id for delivery in self._in_flight.values()}
+
+    def forget(self) -> None:
+        """Forget all; those that are under way are not kept when they fail."""
+        self.clear()
+        for delivery in self._in_flight.values():
+            delivery.forgotten = True
 
     def __iter__(self) -> Iterator[Delivery]:
         """Go through those that are not under way."""

@@ -185,7 +185,7 @@ async def list_deliveries(request: Request, caller: SettingsReader) -> Response:
     summary="Send a delivery once more",
     responses={
         **doc.answer(DeliveryShown, {**DELIVERY_EXAMPLE, "status": "pending", "due_at": "2026-03-01T20:00:00.000Z"}),
-        **doc.errors(*doc.FMC_ERRORS, "not_found", "unavailable"),
+        **doc.errors(*doc.FMC_ERRORS, "not_found", "delivery_erased", "unavailable"),
     },
     openapi_extra={
         "parameters": [
@@ -210,6 +210,8 @@ async def replay_delivery(request: Request, caller: SettingsWriter) -> Response:
     now_ms = context.now_ms()
 
     def replay(conn: Connection) -> tuple[Delivery, list[Attempt]] | None:
+        if deliveries.was_erased(conn, caller.enterprise_id, int(delivery_id)):
+            raise ApiError("delivery_erased", "Who was in this call state was erased, or it was kept long enough.")
         owed = deliveries.replay(conn, caller.enterprise_id, int(delivery_id), now_ms)
         return None if owed is None else (owed, deliveries.list_attempts(conn, caller.enterprise_id, owed.cursor))
 
