@@ -34,14 +34,29 @@ from tests.support.sink import WebhookSink
 
 SCENARIOS = Path(__file__).parent / "sipp"
 RATE = 50
-PAIRS = 100
 MARK_MS = 2.0
 MARK_SHARE = 0.5
 """Of the CPU that Asterisk takes for a call, in the same run."""
-WARM_UP = 100
-"""Calls before the measured ones: caches fill, nothing is imported any more."""
 SETTLE_SECONDS = 1.0
 STATES_OF_AN_OWNER = 3
+
+
+class Extent(NamedTuple):
+    """How much is measured."""
+
+    calls: int = 1500
+    rate: int = RATE
+    warm_up: int = 100
+    """Calls before the measured ones: caches fill, nothing is imported any more."""
+    pairs: int = 100
+    talk_ms: int = 1000
+
+    def talk(self, calls: int) -> Sequence[str]:
+        """Say to sipp: so many calls at this rate and length."""
+        return ("-m", str(calls), "-r", str(self.rate), "-d", str(self.talk_ms))
+
+
+QUICK = Extent(calls=5, warm_up=2, pairs=3, talk_ms=100)
 
 
 class Result(NamedTuple):
@@ -76,15 +91,15 @@ async def processors_awake() -> AsyncIterator[None]:
             await one.wait()
 
 
-async def main(calls: int, *, trunk: bool = False, posted: bool = False, rate: int = RATE) -> Result:
+async def main(extent: Extent, *, trunk: bool = False, posted: bool = False) -> Result:
     """Measure Kobza. `trunk`: the callers are on the outside line instead of phones of the enterprise."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         data = Path(folder) / "data"
-        names = prepare(data, 2 * PAIRS)
+        names = prepare(data, 2 * extent.pairs)
         callers, called = names[0::2], names[1::2]
         uas_port, uac_port, reg_port = free_ports(3)
         if trunk:
-            callers = [f"050{index:07d}" for index in range(PAIRS)]
+            callers = [f"050{index:07d}" for index in range(extent.pairs)]
             add_trunk(data, uac_port)
         phones = write_list(data / "phones.csv", ((name, auth(name)) for name in called))
         pairs = write_list(
@@ -94,53 +109,48 @@ async def main(calls: int, *, trunk: bool = False, posted: bool = False, rate: i
             if posted:
                 set_webhook(data, sink.url)
             # Four ports for a call; a call's ports rest for 5 s after its second of talk.
-            async with serving(data, 4 * rate * 8) as (process, address):
+            async with serving(data, 4 * extent.rate * 8) as (process, address):
                 server = f"{address[0]}:{address[1]}"
                 contact = ("-key", "cport", str(uas_port))
-                await sipp("register", server, reg_port, phones, *contact, "-m", str(PAIRS), "-r", "50")
+                await sipp("register", server, reg_port, phones, *contact, "-m", str(extent.pairs), "-r", "50")
                 uas = await start_sipp("uas", server, uas_port)
                 media = child_of(process.pid)
                 scenario = "uac_trunk" if trunk else "uac"
                 states = STATES_OF_AN_OWNER * (1 if trunk else 2)
                 try:
-                    await sipp(scenario, server, uac_port, pairs, *talk(WARM_UP, rate))
+                    await sipp(scenario, server, uac_port, pairs, *extent.talk(extent.warm_up))
                     before = cpu_ms(process.pid), cpu_ms(process.pid, process.pid), cpu_ms(media)
-                    await sipp(scenario, server, uac_port, pairs, *talk(calls, rate))
+                    await sipp(scenario, server, uac_port, pairs, *extent.talk(extent.calls))
                     if posted:
-                        await sink.wait_for(states * (calls + WARM_UP), within=30.0)
+                        await sink.wait_for(states * (extent.calls + extent.warm_up), within=30.0)
                     else:
                         await asyncio.sleep(SETTLE_SECONDS)
                     after = cpu_ms(process.pid), cpu_ms(process.pid, process.pid), cpu_ms(media)
                 finally:
                     uas.terminate()
                     await uas.wait()
-    server_ms, loop_ms, media_ms = ((late - early) / calls for early, late in zip(before, after, strict=True))
-    return Result(loop_ms, server_ms - loop_ms, media_ms, calls, len(sink.states))
+    server_ms, loop_ms, media_ms = ((late - early) / extent.calls for early, late in zip(before, after, strict=True))
+    return Result(loop_ms, server_ms - loop_ms, media_ms, extent.calls, len(sink.states))
 
 
-async def asterisk(calls: int, rate: int = RATE) -> float:
+async def asterisk(extent: Extent) -> float:
     """Measure Asterisk with the calls of the outside line; return its milliseconds of CPU a call."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        numbers = ((f"050{index:07d}", "", f"067{index:07d}") for index in range(PAIRS))
+        numbers = ((f"050{index:07d}", "", f"067{index:07d}") for index in range(extent.pairs))
         pairs = write_list(Path(folder) / "pairs.csv", numbers)
         sip_port, uas_port, uac_port = free_ports(3)
         async with asterisk_peer.asterisk(sip_port, uas_port) as (process, address):
             server = f"{address[0]}:{address[1]}"
             uas = await start_sipp("uas", server, uas_port)
             try:
-                await sipp("uac_trunk", server, uac_port, pairs, *talk(WARM_UP, rate))
+                await sipp("uac_trunk", server, uac_port, pairs, *extent.talk(extent.warm_up))
                 before = cpu_seconds(process.pid)
-                await sipp("uac_trunk", server, uac_port, pairs, *talk(calls, rate))
+                await sipp("uac_trunk", server, uac_port, pairs, *extent.talk(extent.calls))
                 await asyncio.sleep(SETTLE_SECONDS)
-                return (cpu_seconds(process.pid) - before) * 1e3 / calls
+                return (cpu_seconds(process.pid) - before) * 1e3 / extent.calls
             finally:
                 uas.terminate()
                 await uas.wait()
-
-
-def talk(calls: int, rate: int) -> Sequence[str]:
-    """Say to sipp: so many calls, so many a second, each a second long."""
-    return ("-m", str(calls), "-r", str(rate), "-d", "1000")
 
 
 def cpu_ms(pid: int, thread: int | None = None) -> float:
@@ -191,25 +201,29 @@ async def sipp(scenario: str, server: str, port: int, listed: Path, *options: st
         raise SystemExit(f"sipp {scenario} ended with {process.returncode}: {errors.decode()[-500:]}")
 
 
-async def all_of_them(calls: int) -> tuple[float | None, Result, Result, Result, Result]:
-    """Measure Asterisk if it is there, calls from outside, between phones, posted, and with the processors awake."""
+async def all_of_them(quick: bool) -> tuple[float | None, Result, Result, Result, Result]:
+    """Measure Asterisk if it is there, calls from outside, between phones, posted, and with the processors awake.
+
+    Quick, each way to call is gone once: two servers instead of four.
+    """
+    extent = QUICK if quick else Extent()
     try:
-        peer = await asterisk(calls)
+        peer = await asterisk(extent)
     except Unavailable as error:
         print(error, file=sys.stderr)
         peer = None
-    outside = await main(calls, trunk=True)
-    inside = await main(calls)
-    posted = await main(calls, posted=True)
+    outside = await main(extent, trunk=True)
+    posted = await main(extent, posted=True)
+    inside = posted if quick else await main(extent)
     async with processors_awake():
-        awake = await main(calls, trunk=True)
+        awake = outside if quick else await main(extent, trunk=True)
     return peer, outside, inside, posted, awake
 
 
 def measure(*, quick: bool = False) -> Sequence[Row]:
     if shutil.which("sipp") is None:
         raise Unavailable("sipp is missing")
-    peer, outside, inside, posted, awake = asyncio.run(all_of_them(50 if quick else 1500))
+    peer, outside, inside, posted, awake = asyncio.run(all_of_them(quick))
     against, reference = ("the mark", MARK_MS) if peer is None else (asterisk_peer.version(), peer)
     return [
         Row(
@@ -229,18 +243,19 @@ def measure(*, quick: bool = False) -> Sequence[Row]:
 
 
 async def chosen(given: argparse.Namespace) -> str:
+    extent = Extent(given.calls, given.rate)
     async with AsyncExitStack() as around:
         if given.awake:
             await around.enter_async_context(processors_awake())
         if given.asterisk:
-            return f"{await asterisk(given.calls, given.rate):.2f} ms a call"
-        result = await main(given.calls, trunk=given.trunk, posted=given.posted, rate=given.rate)
+            return f"{await asterisk(extent):.2f} ms a call"
+        result = await main(extent, trunk=given.trunk, posted=given.posted)
         return f"{result.total:.2f} ms a call: {result}"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=1500)
+    parser.add_argument("--calls", type=int, default=Extent().calls)
     parser.add_argument("--rate", type=int, default=RATE, help="calls a second")
     parser.add_argument("--trunk", action="store_true", help="callers on the outside line, not phones with digest")
     parser.add_argument("--posted", action="store_true", help="post the states to a webhook as well")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from tests.support.command import kobza_here
 from tests.support.ports import free_ports
 
 KOBZA = str(Path(sys.executable).with_name("kobza"))
@@ -65,7 +66,7 @@ def test_demo_is_found_again_and_shows_people_what_to_try(tmp_path: Path) -> Non
 
 
 def test_store_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    subprocess.run([KOBZA, "init", "--data", str(tmp_path / "own")], check=True, capture_output=True)
+    kobza_here("init", "--data", str(tmp_path / "own"))
     with start_demo(tmp_path / "own") as demo:
         _, errors = demo.communicate(timeout=30)
     assert demo.returncode == 1

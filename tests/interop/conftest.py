@@ -81,7 +81,7 @@ def sink() -> Iterator[SinkThread]:
 
 @pytest.fixture(scope="session")
 def new_site(tmp_path_factory: pytest.TempPathFactory, sink: SinkThread) -> Site:
-    """A store made by the command line, to be copied: each of its commands takes a second."""
+    """A store made by the commands, to be copied."""
     site = Site(tmp_path_factory.mktemp("new") / "kobza")
     site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
     return site

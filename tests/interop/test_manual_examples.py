@@ -163,7 +163,7 @@ class Shown:
 def shown(kobza_server: Server) -> Iterator[Shown]:
     """A server with calls of the last days, a recording, two phones; and its manual."""
     server, enterprise = kobza_server, kobza_server.site.enterprise
-    server.site.kobza("dev", "fill", "--enterprise", enterprise["enterprise_id"], "--calls", "60", "--days", "6")
+    server.site.prepare("dev", "fill", "--enterprise", enterprise["enterprise_id"], "--calls", "60", "--days", "6")
     caller, called = RECORDED
     answering = Phone(server, called)
     options = ["--server", f"127.0.0.1:{server.site.sip_port}", "--dial", called, "--duration", "0.5"]

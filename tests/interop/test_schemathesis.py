@@ -103,7 +103,7 @@ async def test_schemathesis_finds_nothing(new_site: Site, sink: SinkThread, tmp_
     # Thousands of requests a minute, many of them without a proper token, are what limits are there to refuse.
     unlimited = {f"KOBZA_RATE_{kind}": "1000000/60" for kind in ("READ", "EXPORT", "CONTROL", "FAILURES")}
     site = new_site.copy(tmp_path / "kobza", KOBZA_RING_TIMEOUT="5", **unlimited)
-    site.kobza("dev", "fill", "--enterprise", site.enterprise["enterprise_id"], "--calls", "400", "--days", "25")
+    site.prepare("dev", "fill", "--enterprise", site.enterprise["enterprise_id"], "--calls", "400", "--days", "25")
     server = site.start()
     try:
         phones: list[Any] = [
