@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -27,6 +27,42 @@ KYIV = ZoneInfo("Europe/Kyiv")
 PACKAGES = ("convergent", "api_fmc", "call_recording")
 
 
+class Process(Protocol):
+    """A program that was started, as `subprocess.Popen` has it."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None:
+        """Return how it ended, or None."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
+
+Launch = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
+"""Starts a command, its output appended to a log, in an environment that is added to ours."""
+
+
+def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
+    """Start a command as a user does."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+
+
 @dataclass
 class Site:
     """A store with one enterprise, and what is needed to serve it again and again."""
@@ -39,6 +75,7 @@ class Site:
     lines: dict[str, Line] = field(default_factory=dict)
     enterprise: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    launch: Launch = launch
 
     @property
     def sip(self) -> tuple[str, int]:
@@ -90,15 +127,15 @@ class Site:
             environment=self.environment | environment,
         )
 
-    def start(self) -> "Server":
-        """Serve it; returns when it answers."""
-        return Server(self)
+    def start(self, *, ready: bool = True) -> "Server":
+        """Serve it; returns when it answers, or at once."""
+        return Server(self, ready=ready)
 
 
 class Server:
     """A running `kobza serve`. `api` speaks to its HTTP interface as the integrator."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, ready: bool = True) -> None:
         self.site = site
         self._log_path = site.folder / "serve.log"
         self._log_from = self._log_path.stat().st_size if self._log_path.exists() else 0
@@ -106,26 +143,15 @@ class Server:
         command = [KOBZA, "serve", "--data", str(site.folder), "--http", site.http]
         command += [word for address in sip for word in ("--sip", address)]
         command += ["--rtp-ports", f"{site.rtp.start}-{site.rtp.stop - 1}", "--rtp-host", "127.0.0.1"]
-        with self._log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **site.environment},
-                start_new_session=True,
-            )
+        self.process = site.launch(command, self._log_path, site.environment)
         self.api = httpx.Client(
             base_url=f"http://{site.http}/api/fmc",
             headers={"Authorization": f"Bearer {site.enterprise['fmc_token']}"},
             params={"integrator_id": site.enterprise["integrator_id"]},
             timeout=20,
         )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.kill()
-            raise
+        if ready:
+            self.wait_until_ready()
 
     @property
     def log(self) -> str:
@@ -213,7 +239,15 @@ class Server:
             assert time.monotonic() < deadline, "the recording is still being encoded"
             time.sleep(0.2)
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until it answers; a server that does not is killed."""
+        try:
+            self._ask_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _ask_until_ready(self) -> None:
         deadline = time.monotonic() + START_WITHIN
         while True:
             assert self.process.poll() is None, f"kobza serve ended with {self.process.returncode}:\n{self.log}"

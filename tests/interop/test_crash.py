@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from kobza.pbx.switch import STORE_SECONDS
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
+from kobza.store import driver
+from kobza.store.place import STORE_FILE
 from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger, Outcome
 from tests.interop.server import Server, Site
@@ -188,3 +191,32 @@ async def test_stopping_ends_calls_and_says_so(site: Site, sink: SinkThread) -> 
         server.kill()
         if again is not None:
             again.kill()
+
+
+async def test_nobody_hears_of_a_call_that_is_not_stored(site: Site, sink: SinkThread) -> None:
+    """Another writer keeps the store: the phone rings when it has gone; when it stays, the caller is refused."""
+    server = await asyncio.to_thread(site.start)
+    writer = driver.connect(site.folder / STORE_FILE)
+    ledger = Ledger(server, sink)
+    try:
+        async with phone(site, A, 440) as a, phone(site, B, 660) as b:
+            writer.execute("BEGIN IMMEDIATE")
+            call = a.dial(B)
+            with pytest.raises(TimeoutError):
+                await call.ringing(1.0)
+            assert not b.calls
+            writer.execute("ROLLBACK")
+            await call.ringing()
+            assert b.calls
+            call.hang_up()
+            await ledger.call(A, B, owners=(A, B))
+            writer.execute("BEGIN IMMEDIATE")
+            ending = await a.dial(B).ended(within=STORE_SECONDS + 10)
+            assert (ending.by, ending.status) == ("peer", 503)
+            assert not b.calls
+            writer.execute("ROLLBACK")
+            refused = await ledger.call(A, B)
+            refused.has(cause=41, status=503, released_by="network")
+    finally:
+        writer.close()
+        server.kill()

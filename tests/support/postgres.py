@@ -137,6 +137,11 @@ class PostgresServer:
         self.stop(mode)
         self.start()
 
+    @property
+    def wal(self) -> Path:
+        """The folder to which commits are written."""
+        return self._data / "pg_wal"
+
     def cpu_seconds(self) -> float:
         """Return the CPU time of all processes of the server, those that have ended included."""
         if self._process is None:

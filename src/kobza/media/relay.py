@@ -284,7 +284,11 @@ async def main(path: str, silence: float, speed: float) -> None:
     # What exists now stays: the collector need not look at it again in the middle of calls.
     gc.freeze()
     loop = asyncio.get_running_loop()
-    _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed), path)
+    try:
+        _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed), path)
+    except (ConnectionRefusedError, FileNotFoundError):
+        log.info("the PBX is gone before the relay was ready")
+        return
     root = logging.getLogger()
     root.handlers = [PassedOn(loop, relay.log, handler) for handler in root.handlers]
     loop.add_signal_handler(signal.SIGTERM, relay.end)

@@ -52,7 +52,7 @@ class CallBooks:
             self.meter.feed(facts)
         if isinstance(facts[-1], CallEnded):  # before it may fail: whatever follows takes its place behind this
             self.close()
-        if entries:
+        if entries or then is not None:  # a call of no enterprise has none
             if self._office.watch is not None:
                 then = self._office.watch.writing(facts, len(entries), then)
             self._office.append(entries, states, then)

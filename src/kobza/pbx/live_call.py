@@ -46,6 +46,7 @@ class LiveCall:
         "max_forwards",
         "present",
         "shown",
+        "stored",
         "timers",
     )
 
@@ -83,6 +84,8 @@ class LiveCall:
         self.present: set[str] = set()
         """The legs whose numbers count as busy because of this call."""
         self.is_settling = False
+        self.stored = False
+        """Whether its beginning is in the store: before, nobody hears of the call."""
         self.ended = False
         """Whether the end of the call is in the books."""
 

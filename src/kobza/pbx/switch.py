@@ -43,10 +43,14 @@ NO_ACK: Final = (Reason("Q.850", 102, ""),)
 """Why a call ends whose 200 was never acknowledged: recovery on timer expiry."""
 SWEEP_INTERVAL: Final = 5.0
 """Seconds between two looks for registrations that ran out."""
+STORE_TIMER: Final = "store"
+"""The name of the timer that refuses a call which is not stored."""
 BEFORE_THE_CALLED: Final = frozenset(
     {Phase.ORIGINATOR_PREPARING, Phase.ORIGINATOR_RINGING, Phase.ORIGINATOR_CONNECTING, Phase.ENDED}
 )
 """Phases of a click2dial call in which nobody is called yet but the originator."""
+STORE_SECONDS: Final = 5.0
+"""How long a caller waits for the store to take the call; longer, and it is refused: another route may have it."""
 STOP_SECONDS: Final = 2.0
 """How long a stop waits for the phones to confirm the end of their calls."""
 
@@ -130,8 +134,9 @@ class Switch:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
-        for call_id in list(self._calls):
-            self._terminate(call_id)
+        for live in list(self._calls.values()):
+            live.stored = True  # a caller is refused now, whatever the store does
+            self._terminate(live.call_id)
         if self._calls:
             self._idle.clear()
             try:
@@ -194,7 +199,9 @@ class Switch:
         promised: Callable[[str, str, float], Sequence[Entry]],
         then: Then,
     ) -> LiveCall:
-        """Begin a click2dial call; `then` is called when it is stored. Raises JournalFull, JournalStopped.
+        """Begin a click2dial call; `then` is called when it is stored, and phones ring from then on.
+
+        Raises JournalFull, JournalStopped.
 
         `promised` makes the entries that owe the originator its `finished` and keep what else was promised with the
         call, of the ids of call and leg and the moment: they are stored together.
@@ -214,7 +221,12 @@ class Switch:
             now=now,
         )
         facts = live.call.take_facts()
-        live.books.write(facts, promised(live.call_id, live.caller_leg_id, now), then)
+
+        def stored() -> None:
+            self._stored(live)
+            then()
+
+        live.books.write(facts, promised(live.call_id, live.caller_leg_id, now), stored)
         self._begin(live, facts)
         self.endpoint.pump()
         return live
@@ -239,8 +251,11 @@ class Switch:
             self._abandon(live)
 
     def _settle(self, live: LiveCall) -> None:
-        """Write down and do what a call says until it says no more. What is done may give the call new inputs."""
-        if live.is_settling:
+        """Write down and do what a call says until it says no more. What is done may give the call new inputs.
+
+        What a call says before its beginning is stored waits until then.
+        """
+        if live.is_settling or not live.stored:
             return
         live.is_settling = True
         try:
@@ -278,7 +293,7 @@ class Switch:
     def _abandon(self, live: LiveCall) -> None:
         """End a call in which a fault came up, in its own way if it still can, else by force."""
         try:
-            live.is_settling = False
+            live.is_settling, live.stored = False, True
             live.call.terminate(TEMPORARY_FAILURE, self._now())
             self._settle(live)
         except Exception:
@@ -294,13 +309,34 @@ class Switch:
     # the life of a call
 
     def _begin(self, live: LiveCall, facts: Sequence[CallFact]) -> None:
-        """Carry a call whose first facts are stored; without a device to ring they hold its end already."""
+        """Carry a call whose first facts are on their way into the store.
+
+        Without a device to ring they hold its end already. Nobody hears of the call until they are there (`_stored`).
+        """
         self._calls[live.call_id] = live
         live.ended = bool(facts) and isinstance(facts[-1], CallEnded)
         for leg_id, _, _ in live.parties():
             self._by_leg[leg_id] = live
         self._join_presence(live, live.caller_leg_id, live.caller)
         self._feed(live, _nothing)
+
+    def _stored(self, live: LiveCall) -> None:
+        """Let a call go on whose beginning is in the store."""
+        timer = live.timers.pop(STORE_TIMER, None)
+        if timer is not None:
+            timer.cancel()
+        if not live.stored:
+            live.stored = True
+            self.feed(live, _nothing)
+
+    def _not_stored(self, live: LiveCall) -> None:
+        """Refuse a call that the store did not take in time. What the journal has of it is written some time."""
+        if not live.stored:
+            log.error(
+                "call %s is refused: it was not stored within %g s", live.call_id, STORE_SECONDS, extra=live.about
+            )
+            live.stored = True
+            self._terminate(live.call_id)
 
     def _replace_leg(self, live: LiveCall, action: ReplaceLeg) -> None:
         """A side has left, and another number is called in its place."""
@@ -366,7 +402,7 @@ class Switch:
             self._tell_watch(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:
-            live.books.write(facts)
+            live.books.write(facts, then=lambda: self._stored(live))
         except (JournalFull, JournalStopped) as error:
             # no traceback: it is no fault of the code
             log.error("a call from %s is refused: %s", answer.caller.number, error, extra=live.about)  # noqa: TRY400
@@ -374,6 +410,7 @@ class Switch:
             return
         dialog.tag = (live, branch_id)
         live.dialogs[branch_id] = dialog
+        live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
         self._begin(live, facts)
 
     @staticmethod
