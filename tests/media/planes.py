@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kobza.media.embedded import EmbeddedPlane
+from kobza.media.messages import Measure, Report, Traffic
 from kobza.media.plane import (
     DirectionName,
     MediaError,
@@ -40,13 +41,23 @@ def _result(reply: bytes | MediaError) -> bytes:
     return reply
 
 
+class MeasuredPlane(EmbeddedPlane):
+    """Counts how often the relay has said what it moved."""
+
+    measured = 0
+
+    def _reported(self, report: Report) -> None:
+        super()._reported(report)
+        self.measured += isinstance(report, Traffic)
+
+
 class RunningPlane:
     """An EmbeddedPlane whose answers can be awaited and whose events are kept."""
 
     def __init__(self, ports: range, silence: float) -> None:
         self.events: list[MediaEvent] = []
         self._told = asyncio.Event()
-        self.plane = EmbeddedPlane(host=HOST, ports=ports, timeout=silence, on_event=self._event)
+        self.plane = MeasuredPlane(host=HOST, ports=ports, timeout=silence, on_event=self._event)
 
     def _event(self, event: MediaEvent) -> None:
         self.events.append(event)
@@ -69,9 +80,18 @@ class RunningPlane:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until the relay has carried out what it was told: it obeys in order and answers an Open."""
-        await self.offer(None, Side.CALLER, None, "settle")
-        self.plane.release("settle")
+        """Wait until the relay has carried out what it was told: it obeys in order and answers a Measure.
+
+        Two of them, as the answer to one of the plane's own may be under way.
+        """
+        link = self.plane._link
+        assert link is not None
+        wanted = self.plane.measured + 2
+        link.send(Measure())
+        link.send(Measure())
+        async with asyncio.timeout(10):
+            while self.plane.measured < wanted:  # noqa: ASYNC110 - a plane tells nobody
+                await asyncio.sleep(0.002)
 
     def record(self, spool: Path, call: str = CALL) -> None:
         """Record a call."""

@@ -16,6 +16,9 @@ from kobza.media.messages import (
     Record,
     RecordingStopped,
     Release,
+    Reserve,
+    Reserved,
+    Take,
     TimedOut,
 )
 from kobza.media.plane import MediaError, MediaEvent, MediaTimedOut, RecordingClosed, Side
@@ -35,6 +38,8 @@ class Link:
 
     def send(self, command: Command) -> None:
         self.sent.append(command)
+
+    send_with_the_next = send
 
     async def stop(self) -> None:
         pass
@@ -96,6 +101,31 @@ async def test_only_the_side_that_is_missing_is_opened(plane: Plane) -> None:
     assert plane.replies == []  # the other one is still being opened
     plane.plane._reported(Opened(first.request))
     assert len(plane.replies) == 2
+
+
+async def test_a_call_takes_ports_that_are_bound_and_waits_for_nobody() -> None:
+    plane = Plane(64)
+    plane.plane._refill()
+    (reserve,) = plane.link.sent
+    assert isinstance(reserve, Reserve)
+    assert len(reserve.ports) == 4
+    assert plane.plane.ports_used == 0
+    plane.plane._reported(Reserved(reserve.ports[:3], reserve.ports[3:]))
+    plane.link.sent.clear()
+    plane.offer("one")
+    assert len(plane.replies) == 1
+    assert [type(command) for command in plane.link.sent] == [Take, Reserve, Configure]
+    assert plane.plane.ports_used == 2
+    plane.offer("two")  # one is there, the other one is opened
+    (request,) = plane.opens()
+    assert len(request.ports) == 1
+    assert len(plane.replies) == 1
+    plane.plane._reported(Opened(request.request))
+    assert len(plane.replies) == 2
+    assert plane.reasons == []
+    for call in ("one", "two"):
+        plane.plane.release(call)
+    assert plane.plane.ports_used == 0
 
 
 async def test_half_of_what_a_call_needs_is_given_back(plane: Plane) -> None:

@@ -28,8 +28,11 @@ from kobza.media.messages import (
     RecordingStopped,
     Release,
     Report,
+    Reserve,
+    Reserved,
     SideFlow,
     StopRecord,
+    Take,
     TimedOut,
     Traffic,
     decode_command,
@@ -53,6 +56,8 @@ FLOW = SideFlow(
 )
 COMMANDS: list[Command] = [
     Open(7, "дзвінок", "127.0.0.1", {Side.CALLER: 20000, Side.CALLEE: 20002}),
+    Reserve("127.0.0.1", [20004, 20006]),
+    Take("call", {Side.CALLER: 20004, Side.CALLEE: 20006}),
     Configure("call", FLOW, SideFlow()),
     Record("call", "record", "/var/lib/kobza/spool"),
     Pause("call", "record", on=True),
@@ -65,6 +70,7 @@ COMMANDS: list[Command] = [
 REPORTS: list[Report] = [
     Opened(7),
     OpenFailed(7, 20000, "Address already in use"),
+    Reserved([20004], [20006]),
     TimedOut("call", Side.CALLEE),
     RecordingStopped("call", "record", "/spool", "the disk is full"),
     DigitsDone(8, sent=True),

@@ -23,7 +23,10 @@ from kobza.media.messages import (
     RecordingStopped,
     Release,
     Report,
+    Reserve,
+    Reserved,
     SideFlow,
+    Take,
     Traffic,
     decode_report,
     encode,
@@ -89,6 +92,41 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+async def test_reserved_ports_are_a_calls_at_once_without_what_came_before() -> None:
+    ports = free_range(6)
+    with PhoneEnd() as caller, PhoneEnd() as callee:
+        async with told() as end:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind((HOST, ports[4]))
+                reserved = await end.tell(Reserve(HOST, [ports[0], ports[2], ports[4]]))
+            assert Reserved([ports[0], ports[2]], [ports[4]]) in reserved
+            assert not is_free(ports[1])
+            with PhoneEnd() as stranger:
+                stranger.to = ports[0]
+                stranger.send()
+            taken = {CALLER: ports[0], CALLEE: ports[2]}
+            assert await end.tell(Take("call", taken), Configure("call", flow(caller), flow(callee))) == []
+            caller.to, callee.to = ports[0], ports[2]
+            callee.send()
+            await caller.hear(1)
+            caller.send()
+            (heard,) = await callee.hear(1)
+            assert heard.ssrc == caller.ssrc
+            assert await end.tell(Release("call")) == []
+            assert is_free(ports[0])
+            await end.tell(Reserve(HOST, [ports[0]]))
+        assert is_free(ports[0])
+
+
+async def test_a_port_that_was_never_reserved_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    ports = free_range(4)
+    async with told() as end:
+        await end.tell(Reserve(HOST, [ports[0]]))
+        await end.tell(Take("call", {CALLER: ports[0], CALLEE: ports[2]}), Release("call"))
+        assert caplog.messages == [f"port {ports[2]} was not reserved"]
+        assert is_free(ports[0])
 
 
 async def test_an_open_is_whole_or_not_at_all() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kobza.media import relay_link
-from kobza.media.messages import Frames, Ping, Pong, Release, decode_report, encode
+from kobza.media.messages import Frames, Logged, Ping, Pong, Release, decode_report, encode
 from kobza.media.plane import MediaError
 from kobza.media.relay_link import RelayLink
 
@@ -145,5 +145,5 @@ async def relay_told(*pieces: bytes) -> tuple[list[object], int]:
 )
 async def test_a_pbx_that_talks_nonsense_is_left(nonsense: bytes) -> None:
     reports, code = await relay_told(encode(Ping(5)), nonsense)
-    assert reports == [Pong(0), Pong(5)]
+    assert [report for report in reports if not isinstance(report, Logged)] == [Pong(0), Pong(5)]
     assert code == 0

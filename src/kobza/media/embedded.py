@@ -18,8 +18,11 @@ from kobza.media.messages import (
     RecordingStopped,
     Release,
     Report,
+    Reserve,
+    Reserved,
     SideFlow,
     StopRecord,
+    Take,
     TimedOut,
     Traffic,
 )
@@ -36,6 +39,7 @@ from kobza.media.plane import (
     Side,
     ToneName,
 )
+from kobza.media.port_stock import PortStock
 from kobza.media.ports import NoFreePorts, PortPool
 from kobza.media.relay_link import RelayLink
 from kobza.sdp.audio import Direction
@@ -48,6 +52,9 @@ RESTART_DELAYS: Final = (0.0, 0.2, 1.0, 5.0)
 """Seconds before each attempt to start the relay again; the last one repeats."""
 STEADY_AFTER: Final = 10.0
 """Seconds that a relay must have lived for its restart not to wait."""
+
+SIDES: Final = tuple(Side)
+"""Going through an enumeration takes longer than through what is in it."""
 
 Opening = Callable[[MediaError | None], None]
 
@@ -87,6 +94,7 @@ class EmbeddedPlane(MediaPlane):
         self._timeout = timeout
         self._speed = speed
         self._pool = PortPool(ports)
+        self._stock = PortStock(self._pool)
         self._calls: dict[str, _Call] = {}
         self._requests: dict[int, tuple[str, dict[Side, int], int]] = {}
         self._last_request = 0
@@ -115,6 +123,7 @@ class EmbeddedPlane(MediaPlane):
         await link.start(self._timeout, self._speed)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
+        self._refill()
 
     async def stop(self) -> None:
         """End all calls, let the relay complete its recordings, stop it."""
@@ -138,7 +147,7 @@ class EmbeddedPlane(MediaPlane):
     @property
     def ports_used(self) -> int:
         """Port pairs that calls hold."""
-        return self._pool.used
+        return self._pool.used - len(self._stock)
 
     @property
     def ports_total(self) -> int:
@@ -178,7 +187,8 @@ class EmbeddedPlane(MediaPlane):
             if error is not None:
                 done(error)
             else:
-                self._do(call_id, done, lambda media: media.offer(source, target, sdp))
+                # The other phone has not heard of it yet: packets cannot come before its answer is on the way.
+                self._do(call_id, done, lambda media: media.offer(source, target, sdp), soon=False)
 
         call.waiting.append((sides, opened))
         self._open_ports(call_id, call)
@@ -270,11 +280,15 @@ class EmbeddedPlane(MediaPlane):
         if call is None:
             return
         if self._link is not None:
-            self._link.send(Release(call_id))
+            # A recording ends with its call; for the rest a moment later is as good.
+            recorded = any(of == call_id for of, _ in self._recordings.values())
+            send = self._link.send if recorded else self._link.send_with_the_next
+            send(Release(call_id))
         now = asyncio.get_running_loop().time()
         for port in self._ports.pop(call_id, ()):  # the relay closes them long before they have rested
             self._pool.give_back(port, now)
-        self._fail_waiting(call, MediaError("the call was released"))
+        if call.waiting:
+            self._fail_waiting(call, MediaError("the call was released"))
         if self._digits:
             self._fail_digits([number for number, (of, _) in self._digits.items() if of == call_id])
 
@@ -284,8 +298,8 @@ class EmbeddedPlane(MediaPlane):
 
     # what they have in common
 
-    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes]) -> None:
-        """Do SDP work of a call, tell the relay what changed, give the result."""
+    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes], *, soon: bool = True) -> None:
+        """Do SDP work of a call, tell the relay what changed (`soon` False: in company), give the result."""
         call = self._calls.get(call_id)
         if call is None:
             done(MediaError("no such call"))
@@ -295,14 +309,15 @@ class EmbeddedPlane(MediaPlane):
         except MediaError as error:
             done(error)
             return
-        self._configure(call_id, call)
+        self._configure(call_id, call, soon=soon)
         done(result)
 
-    def _configure(self, call_id: str, call: _Call) -> None:
-        flows = {side: call.media.flow(side) for side in Side}
+    def _configure(self, call_id: str, call: _Call, *, soon: bool = True) -> None:
+        flows = {side: call.media.flow(side) for side in SIDES}
         if flows != call.flows and self._link is not None:
             call.flows = flows
-            self._link.send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))
+            send = self._link.send if soon else self._link.send_with_the_next
+            send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))
 
     # ports
 
@@ -311,10 +326,33 @@ class EmbeddedPlane(MediaPlane):
         needed = frozenset[Side]().union(*(sides for sides, _ in call.waiting))
         missing = [side for side in needed if not call.media.sides[side].port and side not in call.opening]
         if missing:
-            self._request(call_id, call, missing, attempt=1)
+            bound = self._stock.take(len(missing))
+            rest = missing[len(bound) :]
+            if not rest or self._request(call_id, call, rest, attempt=1):
+                self._take(call_id, call, dict(zip(missing, bound, strict=False)))
+            else:
+                self._stock.put_back(bound)
+            self._refill()
         self._go_on(call)
 
-    def _request(self, call_id: str, call: _Call, sides: list[Side], attempt: int) -> None:
+    def _take(self, call_id: str, call: _Call, ports: dict[Side, int]) -> None:
+        """Give sides ports that the relay has bound already."""
+        if not ports:
+            return
+        self._ports.setdefault(call_id, set()).update(ports.values())
+        for side, port in ports.items():
+            call.media.sides[side].port = port
+        if self._link is not None:
+            self._link.send_with_the_next(Take(call_id, ports))
+
+    def _refill(self) -> None:
+        """Have the relay bind ports for the next calls."""
+        ports = self._stock.refill(asyncio.get_running_loop().time())
+        if ports and self._link is not None:
+            self._link.send_with_the_next(Reserve(self._host, ports))
+
+    def _request(self, call_id: str, call: _Call, sides: list[Side], attempt: int) -> bool:
+        """Have ports of the pool bound; return False, and fail who waits for them, when there are none."""
         now = asyncio.get_running_loop().time()
         ports: dict[Side, int] = {}
         try:
@@ -325,13 +363,14 @@ class EmbeddedPlane(MediaPlane):
                 self._pool.give_back(port, now)
             self._forget_if_new(call_id, call)
             self._fail_waiting(call, MediaError("no free ports"))
-            return
+            return False
         call.opening.update(ports)
         self._last_request += 1
         self._requests[self._last_request] = (call_id, ports, attempt)
         self._ports.setdefault(call_id, set()).update(ports.values())
         if self._link is not None:
             self._link.send(Open(self._last_request, call_id, self._host, ports))
+        return True
 
     def _go_on(self, call: _Call) -> None:
         open_sides = {side for side, media in call.media.sides.items() if media.port}
@@ -358,6 +397,8 @@ class EmbeddedPlane(MediaPlane):
                 self._opened(report)
             case OpenFailed():
                 self._open_failed(report)
+            case Reserved():
+                self._stock.arrived(report.bound, report.refused, asyncio.get_running_loop().time())
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
@@ -424,6 +465,7 @@ class EmbeddedPlane(MediaPlane):
             for port in ports:
                 self._pool.give_back(port, now)
         self._ports.clear()
+        self._stock.lost(now)
         self._failures = 0 if now - self._started_at > STEADY_AFTER else self._failures + 1
         self._restart = asyncio.create_task(self._start_again())
         for call in calls.values():

@@ -36,6 +36,20 @@ class Open(msgspec.Struct, frozen=True, tag=True, array_like=True):
     ports: dict[Side, int]
 
 
+class Reserve(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Bind RTP ports and the RTCP ports above them for calls to come. Answered by Reserved."""
+
+    host: str
+    ports: list[int]
+
+
+class Take(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Give sides of a call ports that Reserved has named."""
+
+    call_id: str
+    ports: dict[Side, int]
+
+
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     """What the relay does for one side.
 
@@ -131,6 +145,13 @@ class OpenFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class Reserved(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Ports of a Reserve that are bound, and those that could not be."""
+
+    bound: list[int]
+    refused: list[int]
+
+
 class TimedOut(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A watched side is silent for too long."""
 
@@ -197,8 +218,8 @@ class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
     record_id: str | None = None
 
 
-Command = Open | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
-Report = Opened | OpenFailed | TimedOut | RecordingStopped | DigitsDone | Pong | Traffic | Logged
+Command = Open | Reserve | Take | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
+Report = Opened | OpenFailed | Reserved | TimedOut | RecordingStopped | DigitsDone | Pong | Traffic | Logged
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

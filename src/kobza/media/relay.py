@@ -35,12 +35,16 @@ from kobza.media.messages import (
     RecordingStopped,
     Release,
     Report,
+    Reserve,
+    Reserved,
     StopRecord,
+    Take,
     TimedOut,
     decode_command,
     encode,
 )
 from kobza.media.plane import Side
+from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import TONES, RelayCall
@@ -73,6 +77,8 @@ class Relay(asyncio.Protocol):
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._calls: dict[str, RelayCall] = {}
+        self._reserved: dict[int, PortPair] = {}
+        """By even port: those bound for calls to come."""
         self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
         self._dialling: dict[RelaySide, None] = {}
         self._tone_timer: asyncio.TimerHandle | None = None
@@ -127,6 +133,9 @@ class Relay(asyncio.Protocol):
         self._dialling.clear()
         for call_id in list(self._calls):
             self._release(call_id)
+        for pair in self._reserved.values():
+            pair.close()
+        self._reserved.clear()
         self._writer.stop(SPOOL_PATIENCE)
         # What the writer's thread told the loop is carried out now.
         await asyncio.sleep(0)
@@ -151,6 +160,10 @@ class Relay(asyncio.Protocol):
         match command:
             case Open():
                 self._open(command)
+            case Reserve():
+                self._reserve(command)
+            case Take():
+                self._take(command)
             case Configure():
                 call = self._calls.get(command.call_id)
                 if call is not None:
@@ -180,21 +193,46 @@ class Relay(asyncio.Protocol):
                 self._report(self._totals.report())
 
     def _open(self, command: Open) -> None:
-        call = self._calls.get(command.call_id)
-        if call is None:
-            call = RelayCall(self._loop, command.call_id, self._writer, self._totals)
-        opened: list[Side] = []
+        pairs: dict[Side, PortPair] = {}
         for side, port in command.ports.items():
             try:
-                call.open(side, command.host, port)
+                pairs[side] = PortPair(command.host, port)
             except OSError as error:
-                for other in opened:
-                    call.close_side(other)
+                for pair in pairs.values():
+                    pair.close()
                 self._report(OpenFailed(command.request, port, error.strerror or str(error)))
                 return
-            opened.append(side)
-        self._calls[command.call_id] = call
+        self._give(command.call_id, pairs)
         self._report(Opened(command.request))
+
+    def _reserve(self, command: Reserve) -> None:
+        refused: list[int] = []
+        for port in command.ports:
+            try:
+                self._reserved[port] = PortPair(command.host, port)
+            except OSError as error:
+                log.warning("port %d or the one above cannot be bound: %s", port, error.strerror or error)
+                refused.append(port)
+        self._report(Reserved([port for port in command.ports if port not in refused], refused))
+
+    def _take(self, command: Take) -> None:
+        pairs: dict[Side, PortPair] = {}
+        for side, port in command.ports.items():
+            pair = self._reserved.pop(port, None)
+            if pair is None:
+                log.error("port %d was not reserved", port, extra={"call_id": command.call_id})
+                continue
+            pair.drain()
+            pairs[side] = pair
+        self._give(command.call_id, pairs)
+
+    def _give(self, call_id: str, pairs: dict[Side, PortPair]) -> None:
+        """Give a call its ports; one that is not there yet begins."""
+        call = self._calls.get(call_id)
+        if call is None:
+            call = self._calls[call_id] = RelayCall(self._loop, call_id, self._writer, self._totals)
+        for side, pair in pairs.items():
+            call.open(side, pair)
 
     def _release(self, call_id: str) -> None:
         call = self._calls.pop(call_id, None)

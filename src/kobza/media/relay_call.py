@@ -7,6 +7,7 @@ from typing import Final
 from kobza.media import tones
 from kobza.media.messages import SideFlow
 from kobza.media.plane import Side
+from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter
 from kobza.media.relay_side import RelaySide
@@ -46,9 +47,9 @@ class RelayCall:
         self._watched_since: dict[Side, float] = {}
         self._timed_out = False
 
-    def open(self, side: Side, host: str, port: int) -> None:
-        """Bind the ports of a side; raise OSError."""
-        opened = RelaySide(self._loop, side, host, port, self._totals)
+    def open(self, side: Side, pair: PortPair) -> None:
+        """Give a side its ports."""
+        opened = RelaySide(self._loop, side, pair, self._totals)
         replaced = self.sides.pop(side, None)
         if replaced is not None:
             replaced.close()
@@ -57,15 +58,6 @@ class RelayCall:
         other = self.sides.get(side.other)
         if other is not None:
             opened.other, other.other = other, opened
-
-    def close_side(self, side: Side) -> None:
-        """Close the ports of one side again."""
-        closed = self.sides.pop(side, None)
-        if closed is not None:
-            closed.close()
-            other = self.sides.get(side.other)
-            if other is not None:
-                other.other = None
 
     def configure(self, flows: dict[Side, SideFlow]) -> None:
         """Take what happens to each side."""

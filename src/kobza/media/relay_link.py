@@ -34,6 +34,8 @@ PING_INTERVAL: Final = 2.0
 """Seconds between two looks at the process."""
 HANG_TIMEOUT: Final = 10.0
 """Seconds without a word after which the process counts as hung and is killed."""
+PATIENCE: Final = 0.02
+"""Seconds for which a command waits that need not be carried out at once."""
 COMMANDS_HIGH: Final = 256 * 1024
 """Bytes of commands that wait in the socket above which no new call is begun: about 1,000 commands."""
 COMMANDS_MAX: Final = 8 * 1024 * 1024
@@ -50,6 +52,9 @@ class RelayLink(asyncio.Protocol):
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
+        self._writing: asyncio.Handle | None = None
+        """The write to come, if one is."""
+        self._hurries = False
         self._process: asyncio.subprocess.Process | None = None
         self._ready = self._loop.create_future()
         self._ping: asyncio.TimerHandle | None = None
@@ -140,12 +145,22 @@ class RelayLink(asyncio.Protocol):
         What is sent in one turn of the loop goes in one write: each wakes the process up, which costs more than the
         command.
         """
-        if not self._unsent:
-            self._loop.call_soon(self._write)
         self._unsent.append(encode(command))
+        if not self._hurries:
+            self._hurries = True
+            if self._writing is not None:
+                self._writing.cancel()
+            self._writing = self._loop.call_soon(self._write)
+
+    def send_with_the_next(self, command: Command) -> None:
+        """Send a command that may wait PATIENCE for company, behind those before it and before those after it."""
+        self._unsent.append(encode(command))
+        if self._writing is None:
+            self._writing = self._loop.call_later(PATIENCE, self._write)
 
     def _write(self) -> None:
         """Write what was sent; nobody is there any more when the process is gone."""
+        self._writing, self._hurries = None, False
         data = b"".join(self._unsent)
         self._unsent.clear()
         if not data or self._transport is None or self._transport.is_closing():

@@ -15,6 +15,7 @@ from typing import Final
 from kobza.media.digits import STEP_SAMPLES, steps
 from kobza.media.messages import Peer, SideFlow, SourceName
 from kobza.media.plane import Side
+from kobza.media.port_pair import PortPair
 from kobza.media.reception import Losses, Reports, Totals
 from kobza.media.recorder import NO_LAW, Spool, Spools
 from kobza.media.spool import KINDS, MAX_PACKET
@@ -31,23 +32,6 @@ SHUN_FOR: Final = 2.0
 a fork may still send."""
 Address = tuple[str, int] | tuple[str, int, int, int]
 """As the socket module writes an IPv4 or an IPv6 address."""
-
-TRAFFIC_CLASS: Final = 0xB8
-"""Expedited Forwarding (RFC 4594, section 4.1) as the TOS byte."""
-
-
-def open_socket(host: str, port: int) -> socket.socket:
-    """Return a bound UDP socket; raise OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        if family == socket.AF_INET:
-            opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TRAFFIC_CLASS)
-        opened.bind((host, port))
-    except OSError:
-        opened.close()
-        raise
-    return opened
 
 
 class RelaySide:
@@ -99,19 +83,14 @@ class RelaySide:
         "tone_position",
     )
 
-    def __init__(self, loop: AbstractEventLoop, side: Side, host: str, port: int, totals: Totals | None = None) -> None:
-        """Bind both ports; raise OSError, with none bound. `totals` is where it is added up what is moved."""
+    def __init__(self, loop: AbstractEventLoop, side: Side, pair: PortPair, totals: Totals | None = None) -> None:
+        """Take over bound ports. `totals` is where it is added up what is moved."""
         self._loop = loop
         self._totals = totals or Totals()
         self.side = side
         self._kind = KINDS[side]
-        self.port = port
-        self._rtp = open_socket(host, port)
-        try:
-            self._rtcp = open_socket(host, port + 1)
-        except OSError:
-            self._rtp.close()
-            raise
+        self.port = pair.port
+        self._rtp, self._rtcp = pair.rtp, pair.rtcp
         self._receive, self._send = self._rtp.recvfrom, self._rtp.sendto
         self._receive_rtcp, self._send_rtcp = self._rtcp.recvfrom, self._rtcp.sendto
         self.other: RelaySide | None = None

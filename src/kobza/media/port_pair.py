@@ -1,0 +1,50 @@
+"""The two UDP sockets of a side of a call."""
+
+import contextlib
+import socket
+from typing import Final
+
+TRAFFIC_CLASS: Final = 0xB8
+"""Expedited Forwarding (RFC 4594, section 4.1) as the TOS byte."""
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a bound UDP socket; raise OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if family == socket.AF_INET:
+            opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TRAFFIC_CLASS)
+        opened.bind((host, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+class PortPair:
+    """The two bound sockets of a side: RTP on an even port, RTCP on the one above."""
+
+    __slots__ = ("port", "rtcp", "rtp")
+
+    def __init__(self, host: str, port: int) -> None:
+        """Bind both; raise OSError, with none bound."""
+        self.port = port
+        self.rtp = open_socket(host, port)
+        try:
+            self.rtcp = open_socket(host, port + 1)
+        except OSError:
+            self.rtp.close()
+            raise
+
+    def drain(self) -> None:
+        """Throw away what came before the pair had a call: it is of nobody in it."""
+        for sock in (self.rtp, self.rtcp):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sock.recv(1)
+
+    def close(self) -> None:
+        """Close both."""
+        self.rtp.close()
+        self.rtcp.close()
