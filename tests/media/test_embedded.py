@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media import embedded
+from kobza.media import port_broker
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.messages import (
     Command,
@@ -59,6 +59,7 @@ class Plane:
         )
         self.link = Link()
         self.plane._link = self.link  # type: ignore[assignment]
+        self.plane._ports.begin(self.link)  # type: ignore[arg-type]
 
     def offer(self, call: str = "call", source: Side | None = CALLER, target: Side = CALLEE) -> None:
         self.plane.offer(
@@ -105,7 +106,6 @@ async def test_only_the_side_that_is_missing_is_opened(plane: Plane) -> None:
 
 async def test_a_call_takes_ports_that_are_bound_and_waits_for_nobody() -> None:
     plane = Plane(64)
-    plane.plane._refill()
     (reserve,) = plane.link.sent
     assert isinstance(reserve, Reserve)
     assert len(reserve.ports) == 4
@@ -145,7 +145,6 @@ async def test_a_call_that_ends_while_its_ports_are_opened(plane: Plane) -> None
     (request,) = plane.opens()
     plane.plane._reported(Opened(request.request))
     assert plane.plane.ports_used == 0
-    assert plane.plane._ports == {}
 
 
 async def test_a_call_that_ends_while_its_ports_cannot_be_opened(plane: Plane) -> None:
@@ -154,12 +153,11 @@ async def test_a_call_that_ends_while_its_ports_cannot_be_opened(plane: Plane) -
     (request,) = plane.opens()
     plane.plane._reported(OpenFailed(request.request, request.ports[CALLEE], "Address already in use"))
     assert plane.plane.ports_used == 0
-    assert plane.plane._ports == {}
     assert len(plane.opens()) == 1
 
 
 async def test_ports_of_a_part_are_kept_when_another_part_fails(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "BIND_ATTEMPTS", 2)
+    monkeypatch.setattr(port_broker, "BIND_ATTEMPTS", 2)
     plane.offer(source=None, target=CALLER)
     (first,) = plane.opens()
     plane.plane._reported(Opened(first.request))

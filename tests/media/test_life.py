@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media import embedded, ports
+from kobza.media import embedded, port_broker, ports
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.plane import MediaError, MediaPlaneLost, MediaTimedOut, RecordingClosed, Side
 from kobza.media.port_stock import STOCK
@@ -311,7 +311,7 @@ async def test_a_port_that_someone_else_has_is_passed_over() -> None:
 
 
 async def test_when_no_port_can_be_bound_the_call_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "BIND_ATTEMPTS", 2)
+    monkeypatch.setattr(port_broker, "BIND_ATTEMPTS", 2)
     taken = free_range(20)
     with ExitStack() as stack:
         for port in range(taken.start, taken.stop, 2):

@@ -10,7 +10,6 @@ from kobza.media.messages import (
     Configure,
     Digits,
     DigitsDone,
-    Open,
     Opened,
     OpenFailed,
     Pause,
@@ -18,11 +17,8 @@ from kobza.media.messages import (
     RecordingStopped,
     Release,
     Report,
-    Reserve,
     Reserved,
-    SideFlow,
     StopRecord,
-    Take,
     TimedOut,
     Traffic,
 )
@@ -39,15 +35,12 @@ from kobza.media.plane import (
     Side,
     ToneName,
 )
-from kobza.media.port_stock import PortStock
-from kobza.media.ports import NoFreePorts, PortPool
+from kobza.media.port_broker import PlaneCall, PortBroker
 from kobza.media.relay_link import RelayLink
 from kobza.sdp.audio import Direction
 
 log = logging.getLogger(__name__)
 
-BIND_ATTEMPTS: Final = 10
-"""Port pairs tried for one side before a call is refused: others may use ports of the range."""
 RESTART_DELAYS: Final = (0.0, 0.2, 1.0, 5.0)
 """Seconds before each attempt to start the relay again; the last one repeats."""
 STEADY_AFTER: Final = 10.0
@@ -55,21 +48,6 @@ STEADY_AFTER: Final = 10.0
 
 SIDES: Final = tuple(Side)
 """Going through an enumeration takes longer than through what is in it."""
-
-Opening = Callable[[MediaError | None], None]
-
-
-class _Call:
-    """A call as the client keeps it. `waiting`: what goes on once the ports are open."""
-
-    __slots__ = ("flows", "media", "opening", "recording", "waiting")
-
-    def __init__(self, media: CallMedia) -> None:
-        self.media = media
-        self.opening: dict[Side, int] = {}
-        self.waiting: list[tuple[frozenset[Side], Opening]] = []
-        self.recording: tuple[str, Path] | None = None
-        self.flows: dict[Side, SideFlow] = {}
 
 
 class EmbeddedPlane(MediaPlane):
@@ -93,15 +71,11 @@ class EmbeddedPlane(MediaPlane):
         self._host = host
         self._timeout = timeout
         self._speed = speed
-        self._pool = PortPool(ports)
-        self._stock = PortStock(self._pool)
-        self._calls: dict[str, _Call] = {}
-        self._requests: dict[int, tuple[str, dict[Side, int], int]] = {}
-        self._last_request = 0
+        self._ports = PortBroker(host, ports, self._forget)
+        self._calls: dict[str, PlaneCall] = {}
+        self._last_digits = 0
         self._recordings: dict[str, tuple[str, Path]] = {}
         """Record id to call id and spool of the recordings whose RecordingClosed has not come."""
-        self._ports: dict[str, set[int]] = {}
-        """The even ports that a call holds."""
         self._digits: dict[int, tuple[str, Done]] = {}
         """By request: the call, and who waits for its digits to be out."""
         self._sessions = 0
@@ -123,7 +97,7 @@ class EmbeddedPlane(MediaPlane):
         await link.start(self._timeout, self._speed)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
-        self._refill()
+        self._ports.begin(link)
 
     async def stop(self) -> None:
         """End all calls, let the relay complete its recordings, stop it."""
@@ -147,12 +121,12 @@ class EmbeddedPlane(MediaPlane):
     @property
     def ports_used(self) -> int:
         """Port pairs that calls hold."""
-        return self._pool.used - len(self._stock)
+        return self._ports.used
 
     @property
     def ports_total(self) -> int:
         """Port pairs that there are."""
-        return self._pool.size
+        return self._ports.total
 
     @property
     def recordings(self) -> int:
@@ -174,7 +148,7 @@ class EmbeddedPlane(MediaPlane):
         call = self._calls.get(call_id)
         if call is None:
             self._sessions += 1
-            call = _Call(CallMedia(self._host, _session_id(self._sessions)))
+            call = PlaneCall(call_id, CallMedia(self._host, _session_id(self._sessions)))
         try:
             call.media.check_offer(source, sdp)
         except MediaError as error:
@@ -190,8 +164,7 @@ class EmbeddedPlane(MediaPlane):
                 # The other phone has not heard of it yet: packets cannot come before its answer is on the way.
                 self._do(call_id, done, lambda media: media.offer(source, target, sdp), soon=False)
 
-        call.waiting.append((sides, opened))
-        self._open_ports(call_id, call)
+        self._ports.need(call, sides, opened)
         if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
             self._configure(call_id, call)
 
@@ -243,9 +216,9 @@ class EmbeddedPlane(MediaPlane):
         except MediaError as error:
             done(error)
             return
-        self._last_request += 1
-        self._digits[self._last_request] = (call_id, done)
-        self._link.send(Digits(self._last_request, call_id, target, payload_type, digits))
+        self._last_digits += 1
+        self._digits[self._last_digits] = (call_id, done)
+        self._link.send(Digits(self._last_digits, call_id, target, payload_type, digits))
 
     def leave(self, call_id: str, *, side: Side) -> None:
         """See MediaPlane."""
@@ -284,11 +257,9 @@ class EmbeddedPlane(MediaPlane):
             recorded = any(of == call_id for of, _ in self._recordings.values())
             send = self._link.send if recorded else self._link.send_with_the_next
             send(Release(call_id))
-        now = asyncio.get_running_loop().time()
-        for port in self._ports.pop(call_id, ()):  # the relay closes them long before they have rested
-            self._pool.give_back(port, now)
+        self._ports.release(call)
         if call.waiting:
-            self._fail_waiting(call, MediaError("the call was released"))
+            call.fail(MediaError("the call was released"))
         if self._digits:
             self._fail_digits([number for number, (of, _) in self._digits.items() if of == call_id])
 
@@ -312,93 +283,26 @@ class EmbeddedPlane(MediaPlane):
         self._configure(call_id, call, soon=soon)
         done(result)
 
-    def _configure(self, call_id: str, call: _Call, *, soon: bool = True) -> None:
+    def _configure(self, call_id: str, call: PlaneCall, *, soon: bool = True) -> None:
         flows = {side: call.media.flow(side) for side in SIDES}
         if flows != call.flows and self._link is not None:
             call.flows = flows
             send = self._link.send if soon else self._link.send_with_the_next
             send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))
 
-    # ports
-
-    def _open_ports(self, call_id: str, call: _Call) -> None:
-        """Open what is needed and neither open nor being opened; go on with what has all it needs."""
-        needed = frozenset[Side]().union(*(sides for sides, _ in call.waiting))
-        missing = [side for side in needed if not call.media.sides[side].port and side not in call.opening]
-        if missing:
-            bound = self._stock.take(len(missing))
-            rest = missing[len(bound) :]
-            if not rest or self._request(call_id, call, rest, attempt=1):
-                self._take(call_id, call, dict(zip(missing, bound, strict=False)))
-            else:
-                self._stock.put_back(bound)
-            self._refill()
-        self._go_on(call)
-
-    def _take(self, call_id: str, call: _Call, ports: dict[Side, int]) -> None:
-        """Give sides ports that the relay has bound already."""
-        if not ports:
-            return
-        self._ports.setdefault(call_id, set()).update(ports.values())
-        for side, port in ports.items():
-            call.media.sides[side].port = port
-        if self._link is not None:
-            self._link.send_with_the_next(Take(call_id, ports))
-
-    def _refill(self) -> None:
-        """Have the relay bind ports for the next calls."""
-        ports = self._stock.refill(asyncio.get_running_loop().time())
-        if ports and self._link is not None:
-            self._link.send_with_the_next(Reserve(self._host, ports))
-
-    def _request(self, call_id: str, call: _Call, sides: list[Side], attempt: int) -> bool:
-        """Have ports of the pool bound; return False, and fail who waits for them, when there are none."""
-        now = asyncio.get_running_loop().time()
-        ports: dict[Side, int] = {}
-        try:
-            for side in sides:
-                ports[side] = self._pool.take(now)
-        except NoFreePorts:
-            for port in ports.values():
-                self._pool.give_back(port, now)
-            self._forget_if_new(call_id, call)
-            self._fail_waiting(call, MediaError("no free ports"))
-            return False
-        call.opening.update(ports)
-        self._last_request += 1
-        self._requests[self._last_request] = (call_id, ports, attempt)
-        self._ports.setdefault(call_id, set()).update(ports.values())
-        if self._link is not None:
-            self._link.send(Open(self._last_request, call_id, self._host, ports))
-        return True
-
-    def _go_on(self, call: _Call) -> None:
-        open_sides = {side for side, media in call.media.sides.items() if media.port}
-        ready = [then for sides, then in call.waiting if sides <= open_sides]
-        call.waiting = [(sides, then) for sides, then in call.waiting if not sides <= open_sides]
-        for then in ready:
-            then(None)
-
-    def _fail_waiting(self, call: _Call, error: MediaError) -> None:
-        waiting, call.waiting = call.waiting, []
-        for _, then in waiting:
-            then(error)
-
-    def _forget_if_new(self, call_id: str, call: _Call) -> None:
-        """Forget a call that never got a port: nothing is to be released for it."""
-        if not call.opening and not any(side.port for side in call.media.sides.values()):
-            self._calls.pop(call_id, None)
+    def _forget(self, call: PlaneCall) -> None:
+        self._calls.pop(call.call_id, None)
 
     # what the relay says
 
     def _reported(self, report: Report) -> None:
         match report:
             case Opened():
-                self._opened(report)
+                self._ports.opened(report)
             case OpenFailed():
-                self._open_failed(report)
+                self._ports.open_failed(report)
             case Reserved():
-                self._stock.arrived(report.bound, report.refused, asyncio.get_running_loop().time())
+                self._ports.reserved(report)
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
@@ -416,41 +320,6 @@ class EmbeddedPlane(MediaPlane):
                 if self._recordings.pop(report.record_id, None) is not None:
                     self.on_event(RecordingClosed(report.call_id, report.record_id, Path(report.spool)))
 
-    def _opened(self, report: Opened) -> None:
-        call_id, ports, _ = self._requests.pop(report.request)
-        call = self._calls.get(call_id)
-        if call is not None:
-            for side, port in ports.items():
-                call.media.sides[side].port = port
-                call.opening.pop(side, None)
-            self._go_on(call)
-
-    def _open_failed(self, report: OpenFailed) -> None:
-        call_id, ports, attempt = self._requests.pop(report.request)
-        about = {"call_id": call_id}
-        log.warning("port %d or the one above cannot be bound: %s", report.port, report.reason, extra=about)
-        now = asyncio.get_running_loop().time()
-        held = self._ports.get(call_id, set())
-        for port in ports.values():
-            held.discard(port)
-            if port == report.port:
-                self._pool.set_aside(port, now)
-            else:
-                self._pool.give_back(port, now)
-        if not held:
-            self._ports.pop(call_id, None)
-        call = self._calls.get(call_id)
-        if call is None:
-            return
-        for side in ports:
-            call.opening.pop(side, None)
-        call.flows = {}  # the relay had no such call to configure
-        if attempt < BIND_ATTEMPTS:
-            self._request(call_id, call, list(ports), attempt + 1)
-        else:
-            self._forget_if_new(call_id, call)
-            self._fail_waiting(call, MediaError("no port could be bound"))
-
     # its death
 
     def _lost(self) -> None:
@@ -459,17 +328,12 @@ class EmbeddedPlane(MediaPlane):
         self.deaths += 1
         self._dead, self._link = self._link, None
         calls, self._calls = self._calls, {}
-        self._requests.clear()
         now = asyncio.get_running_loop().time()
-        for ports in self._ports.values():
-            for port in ports:
-                self._pool.give_back(port, now)
-        self._ports.clear()
-        self._stock.lost(now)
+        self._ports.lost(list(calls.values()))
         self._failures = 0 if now - self._started_at > STEADY_AFTER else self._failures + 1
         self._restart = asyncio.create_task(self._start_again())
         for call in calls.values():
-            self._fail_waiting(call, MediaError("the relay died"))
+            call.fail(MediaError("the relay died"))
         self._fail_digits(list(self._digits))
         self.on_event(MediaPlaneLost(tuple(calls)))
         self._give_up_recordings()
