@@ -1,6 +1,8 @@
 """What a monitoring system sees of a served Kobza: metrics of a call, readiness part by part."""
 
+import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -93,6 +95,19 @@ def test_the_metrics_are_for_this_machine(kobza_server: Server) -> None:
     passed_on = httpx.get(url, headers={"x-forwarded-for": "127.0.0.1"})
     assert (passed_on.status_code, passed_on.json()["code"]) == (403, "address_not_allowed")
     assert httpx.get(url.replace("/metrics", "/health")).json() == {"status": "ok"}
+
+
+def test_what_alerts_and_the_dashboard_name_is_there(kobza_server: Server) -> None:
+    scrape = Scrape(kobza_server)
+    ends = ("", "_total", "_bucket", "_sum", "_count")
+    known = {f"{family.name}{end}" for family in scrape.families for end in ends} | {"up"}
+    ops = Path(__file__).parents[2] / "ops"
+    board = json.loads((ops / "grafana" / "kobza.json").read_text("utf-8"))
+    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    text = "\n".join([*queries, (ops / "prometheus" / "alerts.yml").read_text("utf-8")])
+    named = set(re.findall(r"\b(?:kobza|process|python)_[a-z0-9_]+\b", text)) | set(re.findall(r"\bup\b(?=\{)", text))
+    assert len(named) > 50
+    assert named - known == set()
 
 
 def test_readiness_names_the_part_that_fails(new_site: Site, tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ class RateLimits:
             if rate is not None
         }
         self.limited: defaultdict[str, int] = defaultdict(int)
-        """Requests that were refused, by the policy's name."""
+        """Requests that were refused, by the policy's name; all are there from the start, so that growth is seen."""
+        for name in (*Quota, "failures"):
+            self.limited[name] = 0
         self._failures: Buckets | None = None
         if rates.failures is not None:
             self._failures = Buckets(Policy("failures", rates.failures.requests, rates.failures.seconds))

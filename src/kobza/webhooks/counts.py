@@ -14,6 +14,14 @@ ATTEMPT_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 DELAY_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0, 3600.0)
 """Seconds from the moment of a state until it is taken."""
 NO_ANSWER: Final = "none"
+_FAILURES: Final = (NO_ANSWER, "3xx", "4xx", "5xx")
+_KNOWN: Final[tuple[tuple[Result, str], ...]] = (
+    ("delivered", "2xx"),
+    *(("retried", status) for status in _FAILURES),
+    *(("given_up", status) for status in _FAILURES),
+    ("gone", "4xx"),
+)
+"""There from the start: Prometheus sees the growth of a counter only when it has seen it before."""
 
 
 class DeliveryCounts:
@@ -22,6 +30,8 @@ class DeliveryCounts:
     def __init__(self) -> None:
         self.attempts: defaultdict[tuple[Result, str], int] = defaultdict(int)
         """The second is the class of the answer's status (2xx), or NO_ANSWER."""
+        for known in _KNOWN:
+            self.attempts[known] = 0
         self.attempt_seconds = Histogram(ATTEMPT_BOUNDS)
         self.delay_seconds = Histogram(DELAY_BOUNDS)
         """Of the deliveries that were taken, whenever that was."""
