@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from kobza.app.tracing import TracesMissing, open_traces
-from kobza.call.events import CallAnswered, CallEnded, CallFact, CallRinging, CallStarted
+from kobza.call.events import CallAnswered, CallEnded, CallFact, CallHeld, CallRinging, CallStarted
 from kobza.call.routing import Party
 from kobza.config.loading import load
 from kobza.observe import traces as module
@@ -38,10 +38,14 @@ class Desk:
         return {span.name: span for span in self.exporter.get_finished_spans()}
 
     def call(self, call_id: str, *facts: CallFact) -> None:
+        """Begin a call and feed it facts; a hold is nothing to be stored."""
         caller, callee = Party("+380671000001", "ent-1"), Party("+380441234567")
         started = CallStarted(call_id, NOW, caller, callee.number, callee, "phone", "leg-1", "leg-2")
         for each in (started, *facts):
-            self.traces.writing([each], 1, None)()
+            if isinstance(each, CallHeld):
+                self.traces.happened([each])
+            else:
+                self.traces.writing([each], 1, None)()
 
 
 def delivery(call_id: str, attempts: int = 0) -> Delivery:
@@ -78,6 +82,17 @@ def test_a_call_that_fails() -> None:
     assert (call.start_time, call.end_time) == (int(NOW * 1e9), int((NOW + 3) * 1e9))
     assert call.attributes["kobza.caller.enterprise_id"] == "ent-1"
     assert "kobza.callee.enterprise_id" not in call.attributes
+
+
+def test_what_is_not_stored_is_an_event_all_the_same() -> None:
+    desk, call_id = Desk(), IDS.id()
+    held = CallHeld(call_id, NOW + 5, "leg-1")
+    desk.call(
+        call_id, CallAnswered(call_id, NOW + 2, "", "leg-2"), held, CallEnded(call_id, NOW + 9, 16, 200, "caller")
+    )
+    call = desk.spans()["call"]
+    assert [event.name for event in call.events] == ["INVITE received", "answered", "held", "ended"]
+    assert call.status.status_code is StatusCode.UNSET
 
 
 def test_attempts_say_what_they_came_to() -> None:

@@ -102,6 +102,13 @@ class Traces:
             routing = span_id(call_id, "routing")
             self._spans.add("routing", trace, routing, admission, identified_at, now, {"kobza.call_id": call_id})
 
+    def happened(self, facts: Sequence[CallFact]) -> None:
+        """See CallWatch."""
+        trace = self._trace(facts[0].call_id)
+        if trace:
+            for fact in facts:
+                self._take(trace, fact)
+
     def writing(self, facts: Sequence[CallFact], entries: int, then: Then | None) -> Then:
         """See CallWatch."""
         call_id = facts[0].call_id
@@ -112,8 +119,7 @@ class Traces:
         names = ", ".join(_EVENTS.get(type(fact), type(fact).__name__) for fact in facts)
         commit = span_id(call_id, "commit", names, began)
         attributes: Attributes = {"kobza.call_id": call_id, "kobza.journal.entries": entries, "kobza.facts": names}
-        for fact in facts:
-            self._take(trace, fact)
+        self.happened(facts)
 
         def stored() -> None:
             self._spans.add("journal commit", trace, commit, span_id(call_id), began, self._now(), attributes)

@@ -47,15 +47,17 @@ class CallBooks:
         entries: list[Entry] = self._record_entries(facts) if changed else []
         entries += states
         entries += promised
-        begins = isinstance(facts[0], CallStarted)
+        begins, watch = isinstance(facts[0], CallStarted), self._office.watch
         if not begins:  # it happened, whether or not it can be written down
             self.meter.feed(facts)
         if isinstance(facts[-1], CallEnded):  # before it may fail: whatever follows takes its place behind this
             self.close()
         if entries or then is not None:  # a call of no enterprise has none
-            if self._office.watch is not None:
-                then = self._office.watch.writing(facts, len(entries), then)
+            if watch is not None:
+                then = watch.writing(facts, len(entries), then)
             self._office.append(entries, states, then)
+        elif watch is not None:
+            watch.happened(facts)
         if begins:
             self.meter.feed(facts)
         if begins and not isinstance(facts[-1], CallEnded):
@@ -136,7 +138,7 @@ class BookKeeper:
         try:
             self._journal.append(entries, told if states or then is not None else None)
         except (JournalFull, JournalStopped):
-            self.meter.refused += isinstance(entries[0], CdrOpened)
+            self.meter.refused += any(isinstance(entry, CdrOpened) for entry in entries)
             raise
 
 

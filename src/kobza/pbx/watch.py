@@ -20,6 +20,10 @@ class CallWatch(Protocol):
         """
         ...
 
+    def happened(self, facts: Sequence[CallFact]) -> None:
+        """Hear facts of a call that are nothing to be stored."""
+        ...
+
     def writing(self, facts: Sequence[CallFact], entries: int, then: Then | None) -> Then:
         """Hear facts of a call that are about to be handed to the journal as so many entries.
 
