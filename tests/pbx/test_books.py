@@ -240,3 +240,5 @@ async def test_a_call_does_not_begin_when_nothing_is_written(store: Store) -> No
         office.keeper.open().write([office.started()])
     await journal.stop()
     assert office.rows(CALLS) == []
+    assert office.keeper.meter.refused == 2
+    assert office.keeper.meter.active["local"] == 0
