@@ -97,6 +97,19 @@ def test_a_transfer_to_a_trunk_is_answered_by_itself() -> None:
     assert meter.answers["local"] == 1
 
 
+def test_a_call_that_is_cut_off_is_over() -> None:
+    meter = CallMeter()
+    MeteredCall(meter).cut_off()  # it never began
+    call = fed(meter, started(OURS, THEIRS), RANG)
+    call.cut_off()
+    call.cut_off()
+    assert meter.ends == {("local", "failed", 41): 1}
+    assert meter.active["local"] == 0
+    ended_well = fed(meter, started(OURS, THEIRS), ANSWERED, ended())
+    ended_well.cut_off()
+    assert meter.ends[("local", "failed", 41)] == 1
+
+
 def test_every_cause_has_an_outcome() -> None:
     causes = set(CAUSE_BY_STATUS.values())
     outcomes = {outcome_of(cause, answered=False) for cause in causes | {16, 19, 20}}

@@ -72,6 +72,7 @@ class CallBooks:
 
     def close(self) -> None:
         """Take no more facts: the call has ended, or was cut off."""
+        self.meter.cut_off()
         if self._call_id is not None:
             self._office.on.pop(self._call_id, None)
 

@@ -92,11 +92,12 @@ class CallMeter:
 class MeteredCall:
     """What is remembered of one call until it ends."""
 
-    __slots__ = ("_answered_at", "_direction", "_meter", "_started_at", "_trunks")
+    __slots__ = ("_answered_at", "_direction", "_is_on", "_meter", "_started_at", "_trunks")
 
     def __init__(self, meter: CallMeter) -> None:
         self._meter = meter
         self._direction: Direction = "local"
+        self._is_on = False
         self._started_at: float | None = None
         """None once its setup is measured, and when there is none to measure."""
         self._answered_at: float | None = None
@@ -132,7 +133,13 @@ class MeteredCall:
             elif kind is CallTransferred:
                 self._started_at = None
 
+    def cut_off(self) -> None:
+        """Count a call that is forgotten without an end of its own as failed; nothing for one that has ended."""
+        if self._is_on:
+            self._over(causes.TEMPORARY_FAILURE)
+
     def _begin(self, fact: CallStarted) -> None:
+        self._is_on = True
         if fact.caller.enterprise_id is None:
             self._direction = "incoming"
         elif fact.callee.enterprise_id is None:
@@ -149,12 +156,15 @@ class MeteredCall:
             self._started_at = None
 
     def _end(self, fact: CallEnded) -> None:
-        meter, direction, answered_at = self._meter, self._direction, self._answered_at
-        if answered_at is not None:
-            meter.talk[direction].observe(fact.at - answered_at)
-        meter.ends[direction, outcome_of(fact.cause, answered=answered_at is not None), fact.cause] += 1
+        if self._answered_at is not None:
+            self._meter.talk[self._direction].observe(fact.at - self._answered_at)
+        self._over(fact.cause)
+
+    def _over(self, cause: int) -> None:
+        self._is_on = False
+        self._meter.ends[self._direction, outcome_of(cause, answered=self._answered_at is not None), cause] += 1
         for name, way, answered in self._trunks:
-            meter.trunk_ends[name, way, outcome_of(fact.cause, answered=answered)] += 1
+            self._meter.trunk_ends[name, way, outcome_of(cause, answered=answered)] += 1
 
     def _trunks_answered(self) -> None:
         if self._trunks:

@@ -17,8 +17,9 @@ from kobza.call.routing import Identity, Party
 from kobza.call.setup import FindTargets
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.admission import Admission, Admitted, Turned
+from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
+from kobza.pbx.busy import BusyNumbers
 from kobza.pbx.dialling import Target
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
@@ -29,7 +30,7 @@ from kobza.pbx.presence import Presence
 from kobza.pbx.reading import call_of, reasons_of, sdp_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import Registrar
-from kobza.pbx.watch import CallWatch
+from kobza.pbx.watch import CallWatch, tell_admission
 from kobza.sip import ua as sip
 from kobza.sip.headers import Reason
 from kobza.sip.traffic import SipTraffic
@@ -82,7 +83,7 @@ class Switch:
         self._view = view
         self._admission = admission
         self._registrar = registrar
-        self._presence = presence
+        self._busy = BusyNumbers(presence)
         self._opening = CallOpening(books, new_id)
         self._recordings = recordings
         self._now = now
@@ -272,7 +273,7 @@ class Switch:
         finally:
             live.is_settling = False
         if live.callee_leg_id not in live.present and call.phase not in BEFORE_THE_CALLED:
-            self._join_presence(live, live.callee_leg_id, live.callee)
+            self._busy.join(live, live.callee_leg_id, live.callee)
         if call.finished:
             self._forget(live)
 
@@ -280,7 +281,7 @@ class Switch:
         ended = isinstance(facts[-1], CallEnded)
         if ended:
             live.ended = True
-            self._end_presence(live)
+            self._busy.end(live)
         try:
             live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
@@ -299,7 +300,7 @@ class Switch:
         except Exception:
             log.exception("the call is cut off", extra=live.about)
         if not live.ended:
-            self._end_presence(live)
+            self._busy.end(live)
             live.ended = True
         if live.call_id in self._calls and not live.call.finished:
             return  # cancelled branches are still on their way; the settling timer comes
@@ -317,7 +318,7 @@ class Switch:
         live.ended = bool(facts) and isinstance(facts[-1], CallEnded)
         for leg_id, _, _ in live.parties():
             self._by_leg[leg_id] = live
-        self._join_presence(live, live.caller_leg_id, live.caller)
+        self._busy.join(live, live.caller_leg_id, live.caller)
         self._feed(live, _nothing)
 
     def _stored(self, live: LiveCall) -> None:
@@ -332,9 +333,7 @@ class Switch:
     def _not_stored(self, live: LiveCall) -> None:
         """Refuse a call that the store did not take in time. What the journal has of it is written some time."""
         if not live.stored:
-            log.error(
-                "call %s is refused: it was not stored within %g s", live.call_id, STORE_SECONDS, extra=live.about
-            )
+            log.error("the call is refused: it was not stored within %g s", STORE_SECONDS, extra=live.about)
             live.stored = True
             self._terminate(live.call_id)
 
@@ -344,28 +343,10 @@ class Switch:
             (live.caller_leg_id, live.caller) if action.side == "caller" else (live.callee_leg_id, live.callee)
         )
         del self._by_leg[leg_id]
-        self._leave_presence(live, leg_id, gone)
+        self._busy.leave(live, leg_id, gone)
         live.replace(action.side, action.leg_id, action.party)
         self._by_leg[action.leg_id] = live
-        self._join_presence(live, action.leg_id, action.party)
-
-    def _join_presence(self, live: LiveCall, leg_id: str, party: Party) -> None:
-        """Note that a call makes a number busy, unless it does already or is over."""
-        if not live.ended and leg_id not in live.present:
-            live.present.add(leg_id)
-            if party.enterprise_id is not None:
-                self._presence.call_began(party.number)
-
-    def _leave_presence(self, live: LiveCall, leg_id: str, party: Party) -> None:
-        """Note that a call does not make a number busy any more."""
-        if leg_id in live.present:
-            live.present.remove(leg_id)
-            if party.enterprise_id is not None:
-                self._presence.call_ended(party.number)
-
-    def _end_presence(self, live: LiveCall) -> None:
-        for leg_id, own, _ in live.parties():
-            self._leave_presence(live, leg_id, own)
+        self._busy.join(live, action.leg_id, action.party)
 
     def _forget(self, live: LiveCall) -> None:
         if self._calls.pop(live.call_id, None) is None:
@@ -393,13 +374,13 @@ class Switch:
         if isinstance(answer, Turned):
             call_id = self._opening.write_refused(answer, now)
             if self._watch is not None and call_id is not None:
-                self._tell_watch(self._watch, call_id, answer, now)
+                tell_admission(self._watch, call_id, answer, now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
         live = self._opening.incoming(answer, dialog.request, branch_id, self.ring_timeout, now)
         if self._watch is not None:
-            self._tell_watch(self._watch, live.call_id, answer, now)
+            tell_admission(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:
             live.books.write(facts, then=lambda: self._stored(live))
@@ -412,16 +393,6 @@ class Switch:
         live.dialogs[branch_id] = dialog
         live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
         self._begin(live, facts)
-
-    @staticmethod
-    def _tell_watch(watch: CallWatch, call_id: str, answer: Admitted | Turned, received_at: float) -> None:
-        watch.admitted(
-            call_id,
-            received_at=received_at,
-            identified_at=answer.identified_at,
-            status=answer.status if isinstance(answer, Turned) else None,
-            trunk=answer.trunk,
-        )
 
     # what happens to dialogs
 

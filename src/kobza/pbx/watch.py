@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kobza.call.events import CallFact
+from kobza.pbx.admission import Admitted, Turned
 from kobza.pbx.journal import Then
 
 
@@ -30,3 +31,14 @@ class CallWatch(Protocol):
         Return what is to be called once they are stored: it calls `then`.
         """
         ...
+
+
+def tell_admission(watch: CallWatch, call_id: str, answer: Admitted | Turned, received_at: float) -> None:
+    """Tell the watch what was just decided about an INVITE that was received at a moment."""
+    watch.admitted(
+        call_id,
+        received_at=received_at,
+        identified_at=answer.identified_at,
+        status=answer.status if isinstance(answer, Turned) else None,
+        trunk=answer.trunk,
+    )
