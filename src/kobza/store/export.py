@@ -85,6 +85,9 @@ class CallReader:
     Several of its iterators may be under way at a time.
     """
 
+    pages_at_once = 1
+    """How many times PAGE calls of the basic call information are read at once."""
+
     def __init__(self, connection: Any, mark: str = "?") -> None:
         self._connection = connection
         self._mark = mark
@@ -111,7 +114,7 @@ class CallReader:
         The start of an answered call is the answer, of another the attempt. A row: end, start (ms), calling number,
         duration (s), called number (E.164), direction (incoming, outgoing, local).
         """
-        start, size = from_ms, PAGE
+        start, size = from_ms, PAGE * self.pages_at_once
         while True:
             rows = self._fetch(CALLSTAT, (enterprise_id, start, to_ms, size))
             if len(rows) < size:
@@ -124,7 +127,7 @@ class CallReader:
                 rows.pop()
             if rows:
                 yield rows
-                start, size = last, PAGE
+                start, size = last, PAGE * self.pages_at_once
             else:
                 size *= 2  # a whole page of one millisecond
 
