@@ -197,7 +197,7 @@ class Harness:
                 watch.add(self.site.folder if self.postgres is None else self.postgres.wal, MODIFIED)
                 return lambda seconds: watch.wait(wal, seconds)
             case "while encoding":
-                watch.add(today, CREATED)
+                watch.add(recordings / "spool", CREATED)
                 return lambda seconds: watch.wait(".partial", seconds)
             case "as an mp3 is in place":
                 watch.add(today, MOVED_IN)

@@ -101,5 +101,7 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stopping:
             for change in self._watch.read(0.2):
+                if not change.name.endswith(".spool"):
+                    continue
                 with suppress(FileNotFoundError, FileExistsError):
                     os.link(self._spools / change.name, self._kept / change.name)

@@ -158,3 +158,32 @@ async def test_a_recording_nobody_began_is_nobodys(tmp_path: Path, store: Store,
 
 async def test_a_stop_before_the_start(tmp_path: Path, store: Store, journal: Journal) -> None:
     await Recordings(tmp_path, store=store, results=results(store, journal), now=lambda: NOW).stop()
+
+
+async def test_a_disk_that_fails_is_asked_again(
+    tmp_path: Path, store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when it is full: the recording stays one that is being made, until it can be."""
+    monkeypatch.setattr("kobza.pbx.recordings.FIRST_RETRY", 0.05)
+    async with running(tmp_path, store, journal) as recordings:
+        in_the_way = tmp_path / DAY[:4]
+        in_the_way.touch()  # no directory can be made there
+        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        await promise(journal)
+        speak(spool)
+        recordings.closed(RecordingClosed("call-1", "rec-1", spool))
+        await until(lambda: caplog.text.count("is tried again") >= 2)
+        assert found(store).status == "recording"
+        in_the_way.unlink()
+        await until(lambda: recordings.waiting == 0 and not spool.exists())
+    assert found(store).status == "ready"
+
+
+async def test_an_empty_spool_is_nothing(tmp_path: Path, store: Store, journal: Journal) -> None:
+    async with running(tmp_path, store, journal) as recordings:
+        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        await promise(journal)
+        spool.touch()
+        recordings.closed(RecordingClosed("call-1", "rec-1", spool))
+        await until(lambda: recordings.waiting == 0 and not spool.exists())
+    assert found(store).status == "failed"

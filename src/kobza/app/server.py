@@ -21,6 +21,7 @@ from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
 from kobza.api.rate_limits import Rate, Rates
 from kobza.api.request_counts import RequestCounts
+from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.tracing import TracesMissing, open_traces
 from kobza.config.settings import Settings, retention_terms, store_place, webhook_networks
@@ -40,7 +41,7 @@ from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
 from kobza.pbx.presence import Presence
 from kobza.pbx.record_books import RecordBooks
-from kobza.pbx.recordings import Recordings
+from kobza.pbx.recordings import Recordings, spools_of
 from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
 from kobza.pbx.watch import CallWatch
@@ -144,10 +145,16 @@ class Server:
         store = await asyncio.to_thread(Store.open, store_place(settings))
         self._stop_with(lambda: asyncio.to_thread(store.close))
         data.mkdir(mode=0o700, parents=True, exist_ok=True)  # a store elsewhere may be another machine's doing
+        lock = DataLock(data)
+        try:
+            await asyncio.to_thread(lock.take)
+        except DataTaken as error:
+            raise ServerError(str(error)) from error
+        self._stop_with(lambda: asyncio.to_thread(lock.release))
         journal = Journal(store.place, now=self._now, on_failure=self._journal_failed)
         self._stop_with(journal.stop)
         await asyncio.to_thread(journal.claim)  # before a look at what seems to be left open
-        before = await recovery.look_back(store)
+        before = await recovery.look_back(store, spools_of(data / "recordings"))
         view = DirectoryView(store)
         await view.start()
         self._stop_with(view.stop)
@@ -186,6 +193,7 @@ class Server:
             ports=settings.rtp_ports.ports,
             timeout=settings.media_timeout,
             speed=self._clock.speed,
+            inherited=lock.for_media,
         )
         switch, commands, locations = await self._build(store, view, journal, books, recordings, plane, traces)
         self._commands = commands

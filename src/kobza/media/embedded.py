@@ -55,7 +55,8 @@ class EmbeddedPlane(MediaPlane):
 
     `host` is the address that phones are told and ports are bound to, `ports` the range, `timeout` the seconds after
     which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the wall:
-    recordings are as long as that clock says, and silence is measured by it.
+    recordings are as long as that clock says, and silence is measured by it. `inherited` are file descriptors that the
+    relay holds for its life: locks, say.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class EmbeddedPlane(MediaPlane):
         timeout: float,
         on_event: Callable[[MediaEvent], None] = lambda _: None,
         speed: float = 1.0,
+        inherited: tuple[int, ...] = (),
     ) -> None:
         self.on_event = on_event
+        self._inherited = inherited
         self._host = host
         self._timeout = timeout
         self._speed = speed
@@ -93,7 +96,7 @@ class EmbeddedPlane(MediaPlane):
 
     async def start(self) -> None:
         """Start the relay; raise MediaError when it does not come up."""
-        link = RelayLink(self._reported, self._lost)
+        link = RelayLink(self._reported, self._lost, self._inherited)
         await link.start(self._timeout, self._speed)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
@@ -227,7 +230,7 @@ class EmbeddedPlane(MediaPlane):
             call.media.leave(side)
             self._configure(call_id, call)
 
-    def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
+    def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
         """See MediaPlane."""
         if self._link is None or call_id not in self._calls:
             about = {"call_id": call_id, "record_id": record_id}
@@ -235,7 +238,7 @@ class EmbeddedPlane(MediaPlane):
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
         self._recordings[record_id] = (call_id, spool)
-        self._link.send(Record(call_id, record_id, str(spool)))
+        self._link.send(Record(call_id, record_id, str(spool), owner))
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""
@@ -336,7 +339,6 @@ class EmbeddedPlane(MediaPlane):
             call.fail(MediaError("the relay died"))
         self._fail_digits(list(self._digits))
         self.on_event(MediaPlaneLost(tuple(calls)))
-        self._give_up_recordings()
 
     async def _reap(self) -> None:
         if self._dead is not None:
@@ -345,6 +347,7 @@ class EmbeddedPlane(MediaPlane):
 
     async def _start_again(self) -> None:
         await self._reap()
+        self._give_up_recordings()  # it may have written until now
         while True:
             await asyncio.sleep(RESTART_DELAYS[min(self._failures, len(RESTART_DELAYS) - 1)])
             try:

@@ -88,7 +88,7 @@ def encode(spool: Path, mp3: Path) -> Encoded:
 
     Raises MalformedSpool when the file is none, OSError from the disk.
     """
-    partial = mp3.with_name(mp3.name + ".partial")
+    partial = spool.with_name(spool.name + ".partial")  # what a crash leaves there is overwritten by the next attempt
     mp3.parent.mkdir(parents=True, exist_ok=True)
     try:
         with spool.open("rb") as source, partial.open("w+b") as target:

@@ -88,6 +88,7 @@ class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
     call_id: str
     record_id: str
     spool: str
+    owner: str = ""
 
 
 class Pause(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -138,10 +138,10 @@ class MediaPlane(Protocol):
         """The phone of a side has gone and the call stays: another one may be offered in its place, by `offer`."""
         ...
 
-    def record(self, call_id: str, *, record_id: str, spool: Path) -> None:
+    def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
         """Record from now until `release` what the sides hear of each other. RecordingClosed follows in any case.
 
-        Several recordings of a call may run beside each other.
+        Several recordings of a call may run beside each other. `owner` says whose it is to whoever finds the spool.
         """
         ...
 

@@ -32,13 +32,16 @@ class Spool:
 
     __slots__ = ("_buffer", "_pending", "_ticks", "call_id", "failure", "file", "path", "record_id", "started")
 
-    def __init__(self, path: Path, call_id: str, record_id: str, speed: float = 1.0) -> None:
-        """`speed` is how many seconds of the recording pass in one of the wall: 1 but in an accelerated sandbox."""
+    def __init__(self, path: Path, call_id: str, record_id: str, owner: str = "", *, speed: float = 1.0) -> None:
+        """`owner` is for the header.
+
+        `speed` is how many seconds of the recording pass in one of the wall: 1 but in an accelerated sandbox.
+        """
         self.path = path
         self.call_id = call_id
         self.record_id = record_id
         self.started = time.monotonic()
-        self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000).to_bytes())
+        self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000, owner=owner).to_bytes())
         self._pending = 0
         self._ticks = TICKS * speed
         self.failure = ""
@@ -112,9 +115,9 @@ class SpoolWriter:
         self._thread.start()
         self._timer = loop.call_later(FLUSH_INTERVAL, self._flush)
 
-    def open(self, path: Path, call_id: str, record_id: str) -> Spool:
+    def open(self, path: Path, call_id: str, record_id: str, owner: str = "") -> Spool:
         """Begin a recording into a new file. That the file cannot be made shows later, as its failure."""
-        spool = Spool(path, call_id, record_id, self._speed)
+        spool = Spool(path, call_id, record_id, owner, speed=self._speed)
         self._open[spool] = None
         self._jobs.put([_Job(spool, spool.take(), last=False)])
         return spool

@@ -172,7 +172,7 @@ class Relay(asyncio.Protocol):
             case Record():
                 call = self._calls.get(command.call_id)
                 if call is not None:
-                    call.record(Path(command.spool), command.record_id)
+                    call.record(Path(command.spool), command.record_id, command.owner)
                 else:
                     self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
             case Pause():

@@ -68,10 +68,11 @@ class RelayCall:
                 self._watched_since[side] = now
             relay_side.configure(flow)
 
-    def record(self, path: Path, record_id: str) -> None:
+    def record(self, path: Path, record_id: str, owner: str = "") -> None:
         """Begin a recording, beside those that run. One of the same id is closed first."""
         self.stop_recording(record_id)
-        self._recordings[record_id] = self._active[record_id] = self._writer.open(path, self.call_id, record_id)
+        spool = self._writer.open(path, self.call_id, record_id, owner)
+        self._recordings[record_id] = self._active[record_id] = spool
         self._choose_tap()
 
     def pause(self, record_id: str, *, on: bool) -> None:

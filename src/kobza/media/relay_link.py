@@ -45,7 +45,11 @@ COMMANDS_MAX: Final = 8 * 1024 * 1024
 class RelayLink(asyncio.Protocol):
     """One process. `on_report(report)` for what it says; `on_lost()` once when it is gone and was not stopped."""
 
-    def __init__(self, on_report: Callable[[Report], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, on_report: Callable[[Report], None], on_lost: Callable[[], None], inherited: tuple[int, ...] = ()
+    ) -> None:
+        """`inherited`: file descriptors that the process holds for its life."""
+        self._inherited = inherited
         self._on_report = on_report
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
@@ -86,6 +90,7 @@ class RelayLink(asyncio.Protocol):
                     *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence), str(speed)),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
+                    pass_fds=self._inherited,
                 )
                 died = asyncio.ensure_future(self._process.wait())
                 await asyncio.wait((self._ready, died), timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)

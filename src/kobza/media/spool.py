@@ -32,10 +32,16 @@ LAWS: Final = frozenset(int(law) for law in Law)
 """What the law of a packet may be."""
 
 _MAX_HEADER: Final = 4096
+_BEGINNING: Final = b'{"record_id":"'
+"""How every header begins."""
 
 
 class MalformedSpool(ValueError):
     """A file that is no spool, not even the beginning of one."""
+
+
+class EmptySpool(MalformedSpool):
+    """A file whose writer died before its first line was whole: nothing was recorded."""
 
 
 class SpoolHeader(msgspec.Struct, frozen=True):
@@ -45,6 +51,8 @@ class SpoolHeader(msgspec.Struct, frozen=True):
     call_id: str
     started_ms: int
     version: int = VERSION
+    owner: str = ""
+    """Whose it is, in the words of who asked for it."""
 
     def to_bytes(self) -> bytes:
         """Return the line."""
@@ -68,6 +76,8 @@ def end_record(ticks: int) -> bytes:
 def read_header(file: BinaryIO) -> SpoolHeader:
     """Read the first line; raise MalformedSpool."""
     line = file.readline(_MAX_HEADER)
+    if len(line) < _MAX_HEADER and not line.endswith(b"\n") and line[: len(_BEGINNING)] == _BEGINNING[: len(line)]:
+        raise EmptySpool("a header that is cut off")
     try:
         header = msgspec.json.decode(line, type=SpoolHeader)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

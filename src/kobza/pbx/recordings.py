@@ -17,6 +17,7 @@ from typing import Final
 from kobza.measures import Histogram
 from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed
+from kobza.media.spool import EmptySpool
 from kobza.pbx.journal import JournalStopped
 from kobza.pbx.record_books import RecordBooks
 from kobza.store import Store, recordings
@@ -30,9 +31,18 @@ STOP_SECONDS: Final = 10.0
 """How long a stop waits for the recording that is being encoded; the others are left to the next start."""
 
 
+FIRST_RETRY, LAST_RETRY = 2.0, 60.0
+"""Seconds until a recording is encoded again whose disk failed: doubled from the first to the last."""
+
+
+def spools_of(directory: Path) -> Path:
+    """Return where the spools are, for a directory of recordings."""
+    return directory / "spool"
+
+
 def spool_of(directory: Path, record_id: str) -> Path:
     """Return where the spool of a recording is, for a directory of recordings."""
-    return directory / "spool" / f"{record_id}.spool"
+    return spools_of(directory) / f"{record_id}.spool"
 
 
 ENCODE_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -56,6 +66,8 @@ class _Owners:
 
     call_id: str
     enterprise_ids: list[str]
+    failures: int = 0
+    """Of the disk, while it was encoded."""
 
 
 class Recordings:
@@ -63,12 +75,14 @@ class Recordings:
 
     def __init__(self, directory: Path, *, store: Store, results: RecordBooks, now: Callable[[], float]) -> None:
         self.directory = directory
-        self._spools = directory / "spool"
+        self._spools = spools_of(directory)
         self._store = store
         self._results = results
         self._now = now
         self._owners: dict[str, _Owners] = {}
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+        self._later: dict[str, asyncio.TimerHandle] = {}
+        """Those that are encoded again later."""
         self.counts = RecordingCounts()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
@@ -99,6 +113,8 @@ class Recordings:
         """Finish what waits, as far as the time allows. The media plane must have closed its spools before."""
         if self._task is None:
             return
+        for timer in self._later.values():
+            timer.cancel()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._waiting.join()
@@ -136,6 +152,7 @@ class Recordings:
             return recordings.list_unfinished(conn)
 
     def _wait_for_encoder(self, record_id: str) -> None:
+        self._later.pop(record_id, None)
         try:
             self._waiting.put_nowait(record_id)
         except asyncio.QueueFull:
@@ -169,6 +186,13 @@ class Recordings:
         except FileNotFoundError:
             about = self._about(record_id)
             log.error("recording %s has no spool: nothing of it reached the disk", record_id, extra=about)  # noqa: TRY400
+        except EmptySpool:
+            about = self._about(record_id)
+            log.error("recording %s is empty: nothing of it reached the disk", record_id, extra=about)  # noqa: TRY400
+            await asyncio.to_thread(spool.unlink, missing_ok=True)
+        except OSError as error:  # a disk that is full will not stay so: the recording waits, as in a crash
+            self._encode_later(record_id, error)
+            return
         except Exception:
             about = self._about(record_id)
             log.exception("recording %s could not be encoded; its spool is kept", record_id, extra=about)
@@ -181,6 +205,19 @@ class Recordings:
         await self._store_result(record_id, name, encoded)
         if encoded is not None:
             await asyncio.to_thread(spool.unlink, missing_ok=True)
+
+    def _encode_later(self, record_id: str, error: OSError) -> None:
+        owners = self._owners[record_id]
+        wait = min(LAST_RETRY, FIRST_RETRY * 2 ** min(owners.failures, 8))
+        owners.failures += 1
+        log.error(
+            "recording %s cannot be encoded now and is tried again in %g s: %s",
+            record_id,
+            wait,
+            error.strerror or error,
+            extra=self._about(record_id),
+        )
+        self._later[record_id] = asyncio.get_running_loop().call_later(wait, self._wait_for_encoder, record_id)
 
     @staticmethod
     def _make_mp3(spool: Path, mp3: Path) -> Encoded:

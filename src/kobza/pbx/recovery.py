@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
+from kobza.pbx import left_spools
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.journal import Journal
-from kobza.store import Store, recovery
+from kobza.pbx.left_spools import LeftSpools
+from kobza.store import Store, recordings, recovery
 from kobza.store.ids import new_id
 from kobza.store.recovery import OpenCall
 
@@ -19,14 +22,20 @@ class LifeBefore:
 
     opened: list[OpenCall]
     last_seen: float | None
+    left: LeftSpools
 
 
-async def look_back(store: Store) -> LifeBefore:
-    """Read what is open. To be done before the journal starts: its signs of life cover those from before."""
+async def look_back(store: Store, spools: Path) -> LifeBefore:
+    """Read what is open, in the store and among the spools. Raises StoreError, OSError.
+
+    To be done before the journal starts: its signs of life cover those from before.
+    """
 
     def read() -> LifeBefore:
         with store.read() as conn:
-            return LifeBefore(recovery.open_calls(conn), recovery.last_sign_of_life(conn))
+            left = left_spools.look(spools, lambda record_ids: recordings.statuses(conn, record_ids))
+            opened = [left.named(call) for call in recovery.open_calls(conn)]
+            return LifeBefore(opened, recovery.last_sign_of_life(conn), left)
 
     return await asyncio.to_thread(read)
 
@@ -36,8 +45,8 @@ async def close_books(before: LifeBefore, journal: Journal, books: BookKeeper) -
     groups = recovery.close_unfinished(before.opened, last_seen=before.last_seen, new_id=new_id, stored=books.stored)
     if not groups:
         return 0
-    for group in groups:
-        journal.append(group)
+    for call, group in zip(before.opened, groups, strict=True):
+        journal.append([*before.left.entries(call), *group])
     stored = asyncio.Event()
     journal.append((), stored.set)
     await stored.wait()

@@ -1,6 +1,7 @@
 """Recordings: what became of them and where they are. The journal writes them (`RecordingStored`)."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -14,6 +15,10 @@ RECORDING, ENCODING, READY, FAILED, ERASING, ERASED = (
     "erasing",
     "erased",
 )
+
+
+IDS_AT_ONCE: Final = 500
+"""Ids in one question: databases bound the parameters of a statement."""
 
 
 class Recording(NamedTuple):
@@ -45,6 +50,16 @@ def list_unfinished(conn: Connection) -> list[Recording]:
     unfinished = recordings.c.status.in_((RECORDING, ENCODING))
     found = _recording.where(unfinished).order_by(recordings.c.changed_at)
     return [Recording(*row) for row in conn.execute(found)]
+
+
+def statuses(conn: Connection, record_ids: Sequence[str]) -> dict[str, str]:
+    """Return the status of those of some recordings that are known."""
+    columns, found = recordings.c, dict[str, str]()
+    for first in range(0, len(record_ids), IDS_AT_ONCE):
+        some = record_ids[first : first + IDS_AT_ONCE]
+        rows = conn.execute(select(columns.record_id, columns.status).where(columns.record_id.in_(some)))
+        found.update((row.record_id, row.status) for row in rows)
+    return found
 
 
 _recording = select(*(recordings.c[name] for name in Recording._fields))
