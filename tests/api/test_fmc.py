@@ -609,7 +609,7 @@ async def test_what_was_erased_is_gone_and_what_never_was_is_unknown(client: htt
     request = Request(world.own.enterprise_id, call.calling_number, "olena")
     with world.store.write() as conn:
         conn.exec_driver_sql("UPDATE recordings SET call_id = 'call1'")
-    erase(world.store, request, int(world.at * 1000), erase_file=lambda path: None, pause=0.0)
+    erase(world.store, request, lambda: int(world.at * 1000), erase_file=lambda path: None, pause=0.0)
     assert_problem(await client.get(f"{FMC}/callrecord", **world.fmc(record_id="r1")), 410, "recording_erased")
     assert_problem(await client.get(f"{FMC}/callrecord", **world.fmc(record_id="r2")), 404, "not_found")
     assert_problem(await client.post(replay, **world.fmc()), 410, "delivery_erased")

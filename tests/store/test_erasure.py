@@ -63,7 +63,9 @@ def call(name: str, owner: str, number: str, **fields: Any) -> list[Any]:
 def erase(
     store: Store, owner: str, number: str = OUTSIDE, erase_file: EraseFile = lambda path: None, **options: Any
 ) -> Erasure:
-    return erasure.erase(store, Request(owner, number, "olena", **options), LATER, erase_file=erase_file, pause=0.0)
+    return erasure.erase(
+        store, Request(owner, number, "olena", **options), lambda: LATER, erase_file=erase_file, pause=0.0
+    )
 
 
 def counts(found: Erasure) -> dict[str, int]:

@@ -17,11 +17,13 @@ BEYOND: Final = {
         "Backups that were made before: an erasure is to be repeated when one of them is restored.",
         "What other systems were told before, such as the CRM that gets the call states.",
         "Log files of the server and of telephones.",
+        "The line itself, when the number is one of the enterprise's own: its settings and registrations.",
     ),
     "uk": (
         "Резервні копії, зроблені раніше: після відновлення з них стирання слід повторити.",
         "Те, що раніше отримали інші системи, наприклад CRM, якій надсилаються стани дзвінків.",
         "Журнали роботи сервера й телефонів.",
+        "Сама лінія, якщо номер належить підприємству: її налаштування та реєстрації.",
     ),
 }
 """What an erasure does not reach."""

@@ -63,7 +63,7 @@ def backup(
         print_error(
             f"{len(manifest.missing)} recordings that the store knows have no file, such as {manifest.missing[0]}"
         )
-    emit(_shown(dest, manifest), as_json=as_json, title="Backup made")
+    emit(_shown(dest, manifest, as_json=as_json), as_json=as_json, title="Backup made")
 
 
 def restore(
@@ -85,7 +85,7 @@ def restore(
     from kobza.config.settings import store_place
 
     if verify:
-        emit(_shown(source, restoring.verify(source)), as_json=as_json, title="The backup is whole")
+        emit(_shown(source, restoring.verify(source), as_json=as_json), as_json=as_json, title="The backup is whole")
         return
     settings = load_settings(ctx, data=data, config=config_file).settings
     place = store_place(settings)
@@ -97,7 +97,7 @@ def restore(
     document = {
         "data": str(settings.data),
         "store": str(place),
-        **_shown(source, restored.manifest),
+        **_shown(source, restored.manifest, as_json=as_json),
         "replaced": None if restored.aside is None else str(restored.aside),
         "notes": restored.notes,
     }
@@ -106,7 +106,7 @@ def restore(
     emit(document, as_json=as_json, title="Restored")
 
 
-def _shown(folder: Path, manifest: "Manifest") -> dict[str, Any]:
+def _shown(folder: Path, manifest: "Manifest", *, as_json: bool) -> dict[str, Any]:
     rows = manifest.store.rows
     return {
         "backup": str(folder),
@@ -120,5 +120,5 @@ def _shown(folder: Path, manifest: "Manifest") -> dict[str, Any]:
         "events": rows["events"],
         "files": manifest.files,
         "bytes": manifest.size,
-        "missing": manifest.missing,
+        "missing": manifest.missing if as_json else len(manifest.missing),
     }

@@ -79,7 +79,7 @@ def erase(
     recordings = settings.data / "recordings"
     with opened_store(ctx, data) as store:
         request = Request(enterprise, e164, by or whoever(), reference.strip(), address_book)
-        done = run(store, request, now_ms(), erase_file=lambda path: (recordings / path).unlink(missing_ok=True))
+        done = run(store, request, now_ms, erase_file=lambda path: (recordings / path).unlink(missing_ok=True))
         certificate = document(store, done.erasure_id)
     _show(certificate, out, language, as_json=as_json)
     if not certificate["complete"]:

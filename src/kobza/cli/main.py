@@ -16,6 +16,7 @@ from kobza.cli import (
     compare,
     config,
     dev,
+    doctor,
     enterprise,
     erase,
     events,
@@ -59,7 +60,7 @@ Examples:
 )
 for group in (enterprise, token, number, presentation, trunk, webhook, call, record, retention, hold, erase, dev):
     app.add_typer(group.app)
-for module in (init, config, run, history, events, compare, backup, erase):
+for module in (init, config, run, history, events, compare, backup, erase, doctor):
     module.register(app)
 
 

@@ -92,6 +92,12 @@ class Backend(Protocol):
     def holds_something(self) -> bool:
         """Tell whether there is anything at the place."""
 
+    def problems(self, *, thorough: bool) -> list[str]:
+        """Return what is wrong with the database itself, in words; thorough: with all that it can find."""
+
+    def described(self) -> str:
+        """Return which database it is, in which version, and how large."""
+
     def in_use(self) -> bool:
         """Tell whether a server works with the store, on this machine or another."""
 

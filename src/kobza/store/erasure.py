@@ -8,7 +8,7 @@ It may be interrupted at any moment: asked again, the same erasure goes on.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,8 +25,8 @@ from kobza.store.schema import attempts, calls, events, idempotency_keys, promis
 from kobza.store.schema import deliveries as owed
 from kobza.store.store import Store
 
-BATCH: Final = 100
-"""Calls erased in one transaction, with all their call states: some 10 to 30 ms."""
+BATCH: Final = 50
+"""Calls erased in one transaction, with all their call states: some 5 to 20 ms."""
 SCANNED: Final = 5000
 """Rows looked through in one read: no index knows the numbers."""
 PAUSE: Final = 0.05
@@ -44,7 +44,9 @@ class Request:
     with_address_book: bool = False
 
 
-def erase(store: Store, request: Request, now_ms: int, *, erase_file: EraseFile, pause: float = PAUSE) -> Erasure:
+def erase(
+    store: Store, request: Request, now_ms: Callable[[], int], *, erase_file: EraseFile, pause: float = PAUSE
+) -> Erasure:
     """Erase a number and return the finished erasure; blocks, for some seconds for ten thousand calls.
 
     Raises:
@@ -59,7 +61,7 @@ def erase(store: Store, request: Request, now_ms: int, *, erase_file: EraseFile,
                 + "; ".join(f"hold {each.hold_id} by {each.placed_by}: {each.reason}" for each in held)
             )
         erasure_id = erasures.begin(
-            conn, request.enterprise_id, request.number, request.erased_by, request.reference, now_ms
+            conn, request.enterprise_id, request.number, request.erased_by, request.reference, now_ms()
         )
     work = _Work(store, request, erasure_id, now_ms, erase_file, pause)
     work.erase_calls()
@@ -71,12 +73,18 @@ def erase(store: Store, request: Request, now_ms: int, *, erase_file: EraseFile,
         if request.with_address_book:
             work.erase_from_book(conn)
         meta.bump_erasures(conn)
-        return erasures.finish(conn, erasure_id, kept, now_ms)
+        return erasures.finish(conn, erasure_id, kept, now_ms())
 
 
 class _Work:
     def __init__(
-        self, store: Store, request: Request, erasure_id: str, now_ms: int, erase_file: EraseFile, pause: float
+        self,
+        store: Store,
+        request: Request,
+        erasure_id: str,
+        now_ms: Callable[[], int],
+        erase_file: EraseFile,
+        pause: float,
     ) -> None:
         self._store = store
         self._enterprise_id = request.enterprise_id
@@ -204,7 +212,7 @@ class _Work:
         )
 
     def _bury(self, conn: Connection, gone: Sequence[Doomed]) -> None:
-        recording_files.bury(conn, self._enterprise_id, gone, self._now_ms)
+        recording_files.bury(conn, self._enterprise_id, gone, self._now_ms())
         erasures.note_files(conn, self._erasure_id, gone)
 
     def _make_anonymous(self, conn: Connection, call_ids: Sequence[str]) -> None:
@@ -239,7 +247,7 @@ class _Work:
             "deliveries",
             conn.execute(select(owed).where(of_owed).order_by(owed.c.cursor)).all(),
         )
-        conn.execute(update(owed).where(of_owed).values(status=deliveries.ERASED, due_at=self._now_ms))
+        conn.execute(update(owed).where(of_owed).values(status=deliveries.ERASED, due_at=self._now_ms()))
         conn.execute(events.delete().where(columns.cursor.in_(cursors)))
 
     def _erase_legs(self, conn: Connection, which: Any) -> None:

@@ -129,6 +129,24 @@ class PostgresBackend:
         finally:
             engine.dispose()
 
+    def problems(self, *, thorough: bool) -> list[str]:  # noqa: ARG002 - the server's own tools check its files
+        """Ask the server for settings with which stored is not stored."""
+        with self.connect() as connection:
+            off = [
+                name
+                for name in ("fsync", "full_page_writes")
+                if (row := connection.execute("SELECT current_setting(%s)", (name,)).fetchone()) and row[0] == "off"
+            ]
+        return [f"{name} is off: when the power fails the database may be lost" for name in off]
+
+    def described(self) -> str:
+        """Return the version of the server, and the size of the database."""
+        with self.connect() as connection:
+            size = connection.execute("SELECT pg_database_size(current_database()) / 1e6").fetchone()
+            version = connection.info.server_version
+        megabytes = 0.0 if size is None else float(size[0])
+        return f"PostgreSQL {version // 10_000}.{version % 10_000}, {megabytes:.1f} MB in {self.url}"
+
     def in_use(self) -> bool:
         """Tell whether the lock of a server is taken."""
         with self.connect() as connection:

@@ -1,7 +1,7 @@
 """SQLite as the database of the store: a file in the data directory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,23 @@ class SqliteBackend:
     def holds_something(self) -> bool:
         """Tell whether there is a file that is not empty."""
         return self.path.exists() and self.path.stat().st_size > 0
+
+    def problems(self, *, thorough: bool) -> list[str]:
+        """Let SQLite check the file, its indexes too when thorough, and what refers to what."""
+        check = "PRAGMA integrity_check(5)" if thorough else "PRAGMA quick_check(5)"
+        try:
+            with closing(self.connect()) as connection:
+                found = [row[0] for row in connection.execute(check)]
+                lost = connection.execute("PRAGMA foreign_key_check").fetchall()
+        except driver.dbapi.DatabaseError as error:
+            return [str(error)]
+        return [each for each in found if each != "ok"] + [f"a row of {row[0]} refers to nothing" for row in lost[:5]]
+
+    def described(self) -> str:
+        """Return the version of the library, and the size of the file with its WAL."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        size = self.path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+        return f"SQLite {driver.dbapi.sqlite_version}, {size / 1e6:.1f} MB at {self.path}"
 
     def in_use(self) -> bool:
         """Tell whether another process has the file open."""

@@ -1,0 +1,1 @@
+"""`kobza doctor`: looks at the whole installation and says what to do."""

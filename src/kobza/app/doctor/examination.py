@@ -1,0 +1,141 @@
+"""All that the doctor looks at, in the order in which it is told."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from kobza.app.doctor import machine, network
+from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
+from kobza.config.loading import ConfigError, Loaded
+from kobza.config.settings import retention_terms, store_place
+from kobza.store import Store, health
+from kobza.store.errors import StoreError, StoreMissing, StoreOutdated
+from kobza.store.health import Facts
+from kobza.store.place import PostgresUrl
+
+DAY_MS: Final = 24 * 3_600_000
+LATE_DAYS: Final = 2
+"""Days for which what is too old may still be there: it is deleted once an hour."""
+
+
+@dataclass
+class Examination:
+    """One look at an installation."""
+
+    loaded: Loaded
+    thorough: bool = False
+    now_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    facts: Facts | None = None
+    told: dict[str, Any] | None = None
+
+    def findings(self) -> list[Finding]:
+        """Look at everything; blocks, for seconds when something does not answer."""
+        settings = self.loaded.settings
+        self.told = network.running(settings)
+        first: list[tuple[str, Check]] = [
+            ("settings", self._settings),
+            ("Python", machine.python),
+            ("time zones", machine.zones),
+            ("clock", machine.clock),
+            ("open files", lambda: machine.limits(len(settings.rtp_ports.ports))),
+            ("disk", lambda: machine.disk(settings.data)),
+            ("secrets", lambda: machine.secrets(self.loaded)),
+            ("store", self._store),
+        ]
+        found = collect(first)
+        second: list[tuple[str, Check]] = [
+            ("server", lambda: network.server(self.told, self.facts, settings, self.now_ms)),
+            ("ports", lambda: network.ports(settings, ours=self.told is not None)),
+        ]
+        if isinstance(settings.store, PostgresUrl):
+            url = settings.store.url
+            second.append(("certificates", lambda: network.store_certificates(url)))
+        if (facts := self.facts) is not None:
+            second += [
+                ("calls", lambda: self._calls(facts)),
+                ("recordings", lambda: self._recordings(facts)),
+                ("erasures", lambda: self._erasures(facts)),
+                ("office", lambda: self._office(facts)),
+                ("trunks", lambda: network.trunks(facts.trunks)),
+                *((f"webhook of {each.enterprise}", self._webhook(each)) for each in facts.endpoints),
+            ]
+        return found + collect(second)
+
+    def _settings(self) -> Iterable[Finding]:
+        yield good("settings", f"right; file: {self.loaded.file or 'none'}, data: {self.loaded.settings.data}")
+
+    def _store(self) -> Iterable[Finding]:
+        place = store_place(self.loaded.settings)
+        try:
+            store = Store.open(place)
+        except StoreMissing as error:
+            yield bad("store", str(error), "kobza init, or kobza restore")
+            return
+        except StoreOutdated as error:
+            yield bad("store", str(error), "stop the server, back up, kobza init")
+            return
+        except StoreError as error:
+            yield bad("store", str(error), "look at the database, its address and its rights; else kobza restore")
+            return
+        try:
+            if problems := store.backend.problems(thorough=self.thorough):
+                yield bad("store", "; ".join(problems), "stop the server and restore the last backup (kobza restore)")
+            else:
+                yield good("store", f"whole; {store.backend.described()}")
+            with store.read() as conn:
+                self.facts = health.facts(conn)
+        finally:
+            store.close()
+
+    def _calls(self, facts: Facts) -> Iterable[Finding]:
+        if self.told is None and facts.calls_on:
+            yield look("calls", f"{facts.calls_on} have no end", "the next start closes them with cause 41")
+        days = retention_terms(self.loaded.settings).history_days
+        if facts.oldest_call is not None and facts.oldest_call < self.now_ms - (days + LATE_DAYS) * DAY_MS:
+            yield look(
+                "calls",
+                f"some are older than the {days} days of the settings",
+                "an enterprise keeps them longer (kobza retention show), a hold keeps them (kobza hold list), or the "
+                "server did not run",
+            )
+        yield good("calls", f"{facts.calls} in the history, {facts.calls_on} on")
+
+    def _recordings(self, facts: Facts) -> Iterable[Finding]:
+        spools = list(Path(self.loaded.settings.data, "recordings", "spool").glob("*.spool"))
+        making = facts.recordings.get("recording", 0) + facts.recordings.get("encoding", 0)
+        failed, erasing = facts.recordings.get("failed", 0), facts.recordings.get("erasing", 0)
+        if failed:
+            yield look("recordings", f"{failed} could not be made into an mp3", "see the log; their spools are kept")
+        if erasing:
+            yield look("recordings", f"the files of {erasing} could not be erased", "look at the rights of the folder")
+        if self.told is None and making:
+            yield look("recordings", f"{making} are not finished", "the next start makes mp3 files of their spools")
+        yield good("recordings", f"{len(spools)} spools wait, {making} are in the making")
+
+    def _erasures(self, facts: Facts) -> Iterable[Finding]:
+        if facts.unfinished_erasures:
+            yield look(
+                "erasures",
+                f"not finished: {', '.join(facts.unfinished_erasures)}",
+                "unless it is going on now, repeat the command kobza erase for the same number",
+            )
+
+    def _office(self, facts: Facts) -> Iterable[Finding]:
+        if not facts.enterprises:
+            yield look("office", "there is no enterprise", "kobza enterprise add NAME --admin LOGIN")
+        elif not facts.numbers:
+            yield look("office", "there is no number", "kobza number add NUMBER --enterprise ID")
+        else:
+            yield good("office", f"{facts.enterprises} enterprises, {facts.numbers} numbers")
+
+    def _webhook(self, endpoint: health.EndpointHealth) -> Check:
+        return lambda: network.webhook(endpoint, self.loaded.settings, self.now_ms)
+
+
+def of_wrong_settings(error: ConfigError) -> list[Finding]:
+    """Return the findings when already the settings are wrong."""
+    return [
+        bad("settings", problem, "correct it; docs/configuration.md has all settings") for problem in error.problems
+    ]

@@ -1,0 +1,247 @@
+"""`kobza doctor` on installations that are well and on those that are not."""
+
+import json
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kobza.app.doctor import machine, network
+from kobza.app.doctor.findings import State, bad, collect, good, healthy
+from kobza.store import STORE_FILE, Store, driver, endpoints, erasures
+from kobza.store.entries import CdrOpened
+from kobza.store.journal import JournalWriter
+from tests.cli.conftest import Kobza, Ran
+from tests.store.builders import cdr, recording, stored
+from tests.support.ports import free_port, free_range
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture
+def ports(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Free addresses in the settings."""
+    http, sip, rtp = free_port(), free_port(), free_range(8)
+    monkeypatch.setenv("KOBZA_HTTP", f"127.0.0.1:{http}")
+    monkeypatch.setenv("KOBZA_SIP", f"udp:127.0.0.1:{sip} tcp:127.0.0.1:{sip}")
+    monkeypatch.setenv("KOBZA_RTP_PORTS", f"{rtp.start}-{rtp.stop - 1}")
+    return {"http": http, "sip": sip, "rtp": rtp.start}
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """A port on which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def states(ran: Ran) -> dict[str, list[tuple[str, str, str]]]:
+    """Check -> what was found about it."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for each in json.loads(ran.out)["findings"]:
+        found.setdefault(each["check"], []).append((each["state"], each["found"], each["advice"]))
+    assert ran.err == ""
+    return found
+
+
+def sick(ran: Ran, check: str) -> str:
+    """Return what is not good about something, which is what makes the exit code; it comes with advice."""
+    wrong = [(state, told, advice) for state, told, advice in states(ran)[check] if state != "good"]
+    assert wrong, states(ran)[check]
+    assert all(advice for _, _, advice in wrong)
+    return "; ".join(f"{state}: {told}" for state, told, _ in wrong)
+
+
+def test_a_new_installation_is_well(kobza: Kobza, enterprise: str, ports: dict[str, int]) -> None:
+    ran = kobza("doctor", "--thorough", "--json")
+    found = states(ran)
+    assert ran.code == 0, found
+    assert {"settings", "Python", "libraries", "time zones", "locale", "clock", "open files", "disk"} <= found.keys()
+    for check in ("settings", "libraries", "store", "server", "ports", "secrets", "recordings", "calls"):
+        assert {state for state, *_ in found[check]} == {"good"}, check
+    assert found["server"] == [("good", "none runs", "")]
+    assert found["ports"] == [("good", "all are free", "")]
+    assert found["office"][0][:2] == ("look", "there is no number")
+    ran = kobza("doctor")
+    assert ran.code == 0
+    assert ran.out.splitlines()[0].strip() == "All is well"
+    assert "kobza number add NUMBER --enterprise ID" in ran.out
+
+
+def test_on_postgresql(
+    kobza: Kobza, data: Path, ports: dict[str, int], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.make_store()
+    monkeypatch.setenv("KOBZA_STORE", url.url)
+    assert kobza("init").code == 0
+    ran = kobza("doctor", "--json")
+    assert "fsync is off" in sick(ran, "store")  # the tests' server does not wait for the disk
+    assert ran.code == 1
+    assert states(ran)["office"][0][1] == "there is no enterprise"
+    monkeypatch.setenv("KOBZA_STORE", url.url + "&sslrootcert=/nowhere.pem&sslmode=disable")
+    assert "sslrootcert /nowhere.pem" in sick(kobza("doctor", "--json"), "certificates")
+    postgres.drop(url)
+    assert "does not exist" in sick(kobza("doctor", "--json"), "store")
+
+
+def test_wrong_settings_and_no_store(kobza: Kobza, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = kobza("doctor", "--json")
+    assert ran.code == 1
+    assert "there is no store at" in sick(ran, "store")
+    assert "there is no directory" in sick(ran, "data directory")
+    monkeypatch.setenv("KOBZA_HTTP", "here")
+    ran = kobza("doctor", "--json")
+    assert ran.code == 1
+    assert "expected address:port" in sick(ran, "settings")
+
+
+def test_a_store_that_is_old_or_damaged(kobza: Kobza, enterprise: str, data: Path, ports: dict[str, int]) -> None:
+    connection = driver.connect(data / STORE_FILE)
+    connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.close()
+    assert "is of another release (0000" in sick(kobza("doctor", "--json"), "store")
+    assert kobza("doctor").code == 1
+    content = (data / STORE_FILE).read_bytes()
+    (data / STORE_FILE).write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
+    assert sick(kobza("doctor", "--json"), "store").startswith("bad: ")
+    (data / STORE_FILE).write_bytes(b"something else, and long enough to be a header" * 100)
+    assert "is not a store" in sick(kobza("doctor", "--json"), "store")
+
+
+def test_ports_that_others_have(
+    kobza: Kobza, enterprise: str, ports: dict[str, int], listener: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOBZA_HTTP", f"127.0.0.1:{listener}")
+    monkeypatch.setattr(network, "PATIENCE", 0.2)
+    monkeypatch.setenv("KOBZA_SIP", f"udp:192.0.2.1:{ports['sip']}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+        media.bind(("127.0.0.1", ports["rtp"]))
+        ran = kobza("doctor", "--json")
+    told = sick(ran, "ports")
+    assert f"bad: another program has 127.0.0.1:{listener}" in told
+    assert f"bad: udp:192.0.2.1:{ports['sip']}: the address is not this machine's" in told
+    assert f"look: media ports are taken, such as {ports['rtp']}" in told
+    assert ran.code == 1
+
+
+def test_secrets_that_others_can_read(
+    kobza: Kobza, enterprise: str, data: Path, ports: dict[str, int], tmp_path: Path
+) -> None:
+    (data / STORE_FILE).chmod(0o644)
+    assert kobza("doctor", "--json").code == 0  # nobody else comes into the directory
+    data.chmod(0o755)
+    assert f"bad: others on this machine can read {data}" in sick(kobza("doctor", "--json"), "secrets")
+    data.chmod(0o700)
+    config = tmp_path / "kobza.toml"
+    config.write_text(f'nonce_secret = "{"s" * 40}"')
+    config.chmod(0o644)
+    assert f"can read {config}" in sick(kobza("doctor", "--config", str(config), "--json"), "secrets")
+    config.write_text("ring_timeout = 30")
+    assert kobza("doctor", "--config", str(config), "--json").code == 0
+
+
+def test_what_waits_in_the_store(kobza: Kobza, enterprise: str, data: Path, ports: dict[str, int]) -> None:
+    writer = JournalWriter(data / STORE_FILE)
+    of: dict[str, Any] = {"enterprise_id": enterprise}
+    writer.write(
+        [
+            CdrOpened(cdr("on", enterprise)),  # of 2025: older than what is kept once its end is known
+            recording("recording", call_id="on", **of),
+            recording("failed", record_id="rec-2", **of),
+            recording("ready", record_id="rec-3", **of),
+        ],
+        alive_at=time.time() + 3600,
+    )
+    writer.close()
+    store = Store.open(data / STORE_FILE)
+    with store.write() as conn:
+        erasures.begin(conn, enterprise, "+380671234567", "olena", "", 1)
+        conn.exec_driver_sql("UPDATE recordings SET status = 'erasing' WHERE record_id = 'rec-3'")
+    store.close()
+    ran = kobza("doctor", "--json")
+    assert "look: 1 have no end" in sick(ran, "calls")
+    told = sick(ran, "recordings")
+    for words in ("1 could not be made into an mp3", "the files of 1 could not be erased", "1 are not finished"):
+        assert words in told
+    assert "not finished: " in sick(ran, "erasures")
+    clocks = states(ran)["clock"]
+    assert any("in the future" in told for _, told, _ in clocks)
+
+
+def test_webhooks(
+    kobza: Kobza, enterprise: str, data: Path, ports: dict[str, int], listener: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def point(url: str) -> str:
+        store = Store.open(data / STORE_FILE)
+        with store.write() as conn:
+            endpoints.set(conn, enterprise, url, "t")
+        store.close()
+        (found,) = states(kobza("doctor", "--json"))["webhook of Bakery"]
+        return f"{found[0]}: {found[1]}"
+
+    assert (
+        point(f"http://127.0.0.1:{listener}/k") == f"good: 127.0.0.1:{listener} can be reached, 0 call states are owed"
+    )
+    assert "Connection refused" in point(f"http://127.0.0.1:{free_port()}/k")
+    assert "10.1.2.3 is a private address, which webhook_allow does not list" in point("https://10.1.2.3/k")
+    assert "no-such-host.invalid:443 cannot be reached" in point("https://no-such-host.invalid/k")
+    writer = JournalWriter(data / STORE_FILE)
+    writer.write([stored(1, enterprise_id=enterprise)])  # of 2025
+    writer.close()
+    ran = kobza("doctor", "--json")
+    assert "bad: 1 call states are owed, the oldest since" in sick(ran, "webhook of Bakery")
+    store = Store.open(data / STORE_FILE)
+    with store.write() as conn:
+        endpoints.deactivate(conn, enterprise, "410 Gone", 1)
+    store.close()
+    assert sick(kobza("doctor", "--json"), "webhook of Bakery") == (
+        "look: it is switched off: 410 Gone, 1 call states wait"
+    )
+
+
+def test_trunks(kobza: Kobza, enterprise: str, ports: dict[str, int]) -> None:
+    assert kobza("trunk", "add", "carrier", "--host", "127.0.0.1", "--port", "5090").code == 0
+    (found,) = states(kobza("doctor", "--json"))["trunk carrier"]
+    assert found == ("good", "127.0.0.1:5090, from our 127.0.0.1", "")
+    (lost,) = network.trunks([("far", "no-such-host.invalid", 5060)])
+    assert (lost.state, lost.check) == (State.BAD, "trunk far")
+    (none,) = network.trunks([])
+    assert none.state is State.LOOK
+
+
+@pytest.mark.parametrize(("days", "state"), [(400, State.GOOD), (20, State.LOOK), (-1, State.LOOK)])
+def test_certificates_that_end_soon(days: int, state: State) -> None:
+    ends = datetime.now(UTC) + timedelta(days=days)
+    (found,) = network._certificate("c", {"notAfter": f"{ends:%b %d %H:%M:%S %Y} GMT"}, "crm.example")
+    assert found.state is state
+    assert f"{ends:%Y-%m-%d}" in found.found
+    assert ssl.cert_time_to_seconds(f"{ends:%b %d %H:%M:%S %Y} GMT") == int(ends.timestamp())
+
+
+def test_a_full_disk_and_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type(shutil.disk_usage(tmp_path))
+
+    def free(count: int) -> State:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**11, 10**11 - count, count))
+        return next(iter(machine.disk(tmp_path))).state
+
+    assert [free(count) for count in (5 * 10**10, 10**9, 10**8)] == [State.GOOD, State.LOOK, State.BAD]
+    assert next(iter(machine.limits(10_000_000))).state is State.LOOK
+
+
+def test_a_check_that_fails_is_a_finding_and_keeps_no_other_from_being_made() -> None:
+    def broken() -> list[Any]:
+        raise PermissionError("no way\nsecond line")
+
+    findings = collect([("a", broken), ("b", lambda: [good("b", "fine")])])
+    assert findings == [
+        bad("a", "it cannot be looked at: no way", "mend what it says, and look again"),
+        good("b", "fine"),
+    ]
+    assert not healthy(findings)
+    assert healthy(findings[1:])

@@ -1,0 +1,24 @@
+"""`kobza doctor` beside a running server: the ports are ours, and the server works with this store."""
+
+import json
+from dataclasses import replace
+
+from tests.interop.conftest import SinkThread
+from tests.interop.server import Server
+
+
+def test_a_running_server_is_well(kobza_server: Server, sink: SinkThread) -> None:
+    site = kobza_server.site
+    settings = {
+        "KOBZA_HTTP": site.http,
+        "KOBZA_SIP": f"udp:127.0.0.1:{site.sip_port}",
+        "KOBZA_RTP_PORTS": f"{site.rtp.start}-{site.rtp.stop - 1}",
+    }
+    report = json.loads(replace(site, environment=site.environment | settings).kobza("doctor", "--json"))
+    found = {each["check"]: each for each in report["findings"] if each["state"] == "good"}
+    assert report["healthy"]
+    assert found["server"]["found"] == f"it runs and answers at {site.http}"
+    assert found["ports"]["found"] == "our server has them"
+    assert "can be reached" in found["webhook of Пекарня"]["found"]
+    assert found["trunk gateway"]["found"] == f"127.0.0.1:{site.trunk_port}, from our 127.0.0.1"
+    kobza_server.assert_no_errors()
