@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from kobza.api import connection
 from kobza.api.connection import Connection
 from kobza.api.streaming import Chunks, StreamedResponse
+from tests.support.waiting import PATIENCE
 
 BLOCK = bytes(64 * 1024)
 
@@ -78,7 +79,7 @@ async def test_a_client_that_takes_nothing_is_reset(monkeypatch: pytest.MonkeyPa
     app = Endless()
     async with served(app) as address:
         client = await asked(address)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await app.ended.wait()
         assert app.running == 0
         assert app.made < 200  # what the sockets of both ends hold, and no more
@@ -97,7 +98,7 @@ async def test_a_client_that_is_slow_is_left_alone(monkeypatch: pytest.MonkeyPat
             await asyncio.sleep(0.1)
         assert app.running == 1
         client.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await app.ended.wait()
 
 
@@ -108,6 +109,6 @@ async def test_a_client_that_goes_away_ends_its_answer() -> None:
         assert app.running == 20
         for client in clients:
             client.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while app.running:  # noqa: ASYNC110 - one event for twenty would be set by the first
                 await asyncio.sleep(0.01)

@@ -18,8 +18,9 @@ from websockets.uri import parse_uri
 from kobza.api import connection
 from kobza.store import tokens
 from kobza.store.tokens import Scope
-from tests.api.test_event_stream import PATIENCE, Office, serving, stored
+from tests.api.test_event_stream import Office, serving, stored
 from tests.api.world import World
+from tests.support.waiting import PATIENCE
 
 
 def address_of(office: Office, **query: str) -> str:

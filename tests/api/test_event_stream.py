@@ -27,10 +27,9 @@ from kobza.store import events, tokens
 from kobza.store.entries import StateStored
 from kobza.webhooks.payload import body
 from tests.api.world import ALICE, OUTSIDE, World
+from tests.support.waiting import PATIENCE
 
 NEVER = 3600.0
-PATIENCE = 30.0
-"""Seconds after which a test that waits has failed."""
 RESET = struct.pack("ii", 1, 0)
 
 

@@ -20,6 +20,7 @@ from kobza.store.export import Cursor
 from kobza.store.fill import fill
 from tests.api.test_callstat import DAY, PATHS, assert_problem
 from tests.api.world import World
+from tests.support.waiting import PATIENCE
 
 ALL = Shown(names=True, departments=True, ownership=True, direction=True)
 
@@ -38,7 +39,7 @@ async def whole(chunks: AsyncGenerator[bytes, None]) -> bytes:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.01)
 

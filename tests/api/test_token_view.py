@@ -13,6 +13,7 @@ from kobza.api.token_uses import TokenUses
 from kobza.api.token_view import CHECK_EVERY, CHECK_UNKNOWN_EVERY, GOOD_FOR, RETRY_AFTER, TokenView
 from kobza.store import Store, enterprises, tokens
 from kobza.store.tokens import Token
+from tests.support.waiting import PATIENCE
 
 
 @dataclass
@@ -149,7 +150,7 @@ async def test_uses_are_written_by_themselves_and_together(
     for at in range(50):
         uses.note(first.token_id, at, "192.0.2.1", "a")
         uses.note(second.token_id, at, "192.0.2.2", "b")
-    await asyncio.wait_for(done.wait(), 30)
+    await asyncio.wait_for(done.wait(), PATIENCE)
     await uses.stop()
     assert writes == [2]
     assert stored(store, enterprise_id, first.token_id).last_used_at == 49

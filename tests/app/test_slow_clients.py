@@ -62,7 +62,7 @@ def ask(site: Site, path: str) -> socket.socket:
 
 
 def whole(site: Site, path: str) -> bytes:
-    answer = httpx.get(f"http://{site.http}{path}", timeout=60)
+    answer = httpx.get(f"http://{site.http}{path}", timeout=120)
     assert answer.status_code == 200
     return answer.content
 
@@ -188,7 +188,7 @@ def test_an_export_process_that_is_killed_is_replaced(site: Site, tmp_path: Path
         assert not rest.endswith(b"0\r\n\r\n")  # the client sees that something is missing
         client.close()
         # For a moment exports are refused: the process may have died of its start.
-        until(lambda: httpx.get(f"http://{own.http}{target(own)}", timeout=60).status_code == 200, "no other starts")
+        until(lambda: httpx.get(f"http://{own.http}{target(own)}", timeout=120).status_code == 200, "no other starts")
         assert whole(own, target(own)).count(b"<call>") > CALLS * 0.9
         assert exporter(server) != first
         server.api.close()

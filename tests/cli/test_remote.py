@@ -122,7 +122,7 @@ def test_a_bar_on_a_terminal(url: str, world: World, tmp_path: Path) -> None:
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     command = [KOBZA, "record", "get", "r1", "--json"]
     ran = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=theirs, env=environment, cwd=tmp_path, timeout=60, check=False
+        command, stdout=subprocess.PIPE, stderr=theirs, env=environment, cwd=tmp_path, timeout=120, check=False
     )
     os.close(theirs)
     thread.join(10)

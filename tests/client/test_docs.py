@@ -115,7 +115,7 @@ def test_the_example_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             ]
             for name, value in (("URL", url), ("TOKEN", "ab" * 32), ("INTEGRATOR_ID", "I")):
                 monkeypatch.setenv(f"KOBZA_{name}", value)
-            ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+            ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
     finally:
         world.close()
     assert (ran.returncode, ran.stdout) == (1, "")

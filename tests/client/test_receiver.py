@@ -271,7 +271,7 @@ class Asked(NamedTuple):
 )
 def test_each_answer(kind: str, asked: Asked, status: int) -> None:
     got: list[CallState] = []
-    with receiver(kind, got.append) as base, httpx.Client(timeout=10) as client:
+    with receiver(kind, got.append) as base, httpx.Client(timeout=120) as client:
         answer = asked.send(client, base)
     assert answer.status_code == status, answer.text
     assert len(got) == (status == 204)
@@ -288,7 +288,7 @@ def test_a_long_body_without_a_length(kind: str) -> None:
         yield LONG[:40_000]
         yield LONG[40_000:]
 
-    with receiver(kind, got.append) as base, httpx.Client(timeout=10) as client:
+    with receiver(kind, got.append) as base, httpx.Client(timeout=120) as client:
         answer = client.post(base + "/callstate", headers=signed(LONG), content=pieces())
     assert answer.status_code == (401 if kind == "wsgi" else 413)
     assert got == []
@@ -305,7 +305,7 @@ def test_a_state_that_is_being_dealt_with_comes_later(kind: str) -> None:
         assert go_on.wait(10)
         got.append(state)
 
-    with receiver(kind, on_state) as base, httpx.Client(timeout=20) as client:
+    with receiver(kind, on_state) as base, httpx.Client(timeout=120) as client:
         answers: list[int] = []
         first = threading.Thread(
             target=lambda: answers.append(

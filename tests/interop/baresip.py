@@ -14,7 +14,7 @@ from tests.interop.sipp import Line
 from tests.interop.tools import require
 from tests.support.ports import free_port, free_range
 from tests.support.spectrum import Samples, read_audio
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -66,7 +66,7 @@ class Baresip:
         self._reading: asyncio.Task[None] | None = None
         self._tokens = 0
 
-    async def connect(self, port: int, within: float = 10.0) -> None:
+    async def connect(self, port: int, within: float = PATIENCE) -> None:
         """Connect to the control port as soon as it is there."""
         async with asyncio.timeout(within):
             while True:
@@ -78,7 +78,7 @@ class Baresip:
                     await asyncio.sleep(0.05)
         self._reading = asyncio.create_task(self._read(reader))
 
-    async def command(self, name: str, parameters: str = "", within: float = 5.0) -> dict[str, Any]:
+    async def command(self, name: str, parameters: str = "", within: float = PATIENCE) -> dict[str, Any]:
         """Send a command and return the answer; it must be ok."""
         assert self._writer is not None
         self._tokens += 1
@@ -91,7 +91,7 @@ class Baresip:
         assert result.get("ok", True), result
         return result
 
-    async def event(self, kind: str, within: float = 10.0) -> dict[str, Any]:
+    async def event(self, kind: str, within: float = PATIENCE) -> dict[str, Any]:
         """Wait for the next event of a kind and take it out; what else came is named when it does not."""
         try:
             async with asyncio.timeout(within):
@@ -183,7 +183,7 @@ async def baresip(
         await phone.close()
 
 
-async def _registered(phone: Baresip, within: float = 15.0) -> None:
+async def _registered(phone: Baresip, within: float = PATIENCE) -> None:
     """Its event may be older than our connection, so its own table is asked."""
     answer: dict[str, Any] = {}
     try:

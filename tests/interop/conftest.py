@@ -12,6 +12,7 @@ from tests.interop.server import Server, Site
 from tests.interop.sipp import Line, Sipp
 from tests.support.ports import free_port
 from tests.support.sink import WebhookSink
+from tests.support.waiting import PATIENCE
 
 NUMBERS = ("0671110001", "0671110002", "0671110003", "0671110004")
 RECORDED = NUMBERS[:2]
@@ -59,7 +60,7 @@ class SinkThread:
         """Return the states of one call so far, in the order of their arrival."""
         return [state for state in self.sink.states if state is not None and state["call_id"] == call_id]
 
-    async def finished(self, call_id: str, owners: int, within: float = 15.0) -> "list[dict[str, object]]":
+    async def finished(self, call_id: str, owners: int, within: float = PATIENCE) -> "list[dict[str, object]]":
         """Wait until each of the owners of a call had its `finished`; return all states of the call."""
 
         def ended() -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.interop.server import Server
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.interop.conftest import SinkThread
@@ -48,7 +49,7 @@ class Ledger:
         self._sink = sink
         self._known = {row["call_id"] for row in server.history()}
 
-    async def call(self, caller: str, called: str, owners: Sequence[str] = (), within: float = 15.0) -> Outcome:
+    async def call(self, caller: str, called: str, owners: Sequence[str] = (), within: float = PATIENCE) -> Outcome:
         """Wait for the end of a new call between two numbers, and until each owner has heard of it.
 
         Checks what holds of every call: nobody but the owners is told, and each owner the whole story in order.

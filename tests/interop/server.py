@@ -19,6 +19,7 @@ from tests.interop.sipp import Line
 from tests.phone.terminal import KOBZA
 from tests.support.command import kobza_here
 from tests.support.ports import free_port, free_range
+from tests.support.waiting import PATIENCE
 
 START_WITHIN = 120.0
 """Seconds until a server that does not get ready is a failure; a busy machine takes half a minute."""
@@ -92,7 +93,7 @@ class Site:
             [KOBZA, *arguments, "--data", str(self.folder)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             env={**os.environ, **self.environment},
             check=False,
         )
@@ -148,7 +149,7 @@ class Server:
             base_url=f"http://{site.http}/api/fmc",
             headers={"Authorization": f"Bearer {site.enterprise['fmc_token']}"},
             params={"integrator_id": site.enterprise["integrator_id"]},
-            timeout=20,
+            timeout=120,
         )
         if ready:
             self.wait_until_ready()
@@ -227,7 +228,7 @@ class Server:
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         return [int(word) for path in tasks for word in path.read_text().split()]
 
-    def recording(self, record_id: str, within: float = 20.0) -> bytes:
+    def recording(self, record_id: str, within: float = PATIENCE) -> bytes:
         """Fetch an mp3; waits while it is being encoded."""
         deadline = time.monotonic() + within
         while True:

@@ -45,7 +45,6 @@ def erase_while_it_runs(site: Site, server: Server, recorded: dict[str, str], be
 
 
 @needs_sox()
-@pytest.mark.timeout(240)  # two servers and three commands, one after the other
 async def test_a_backup_made_while_calls_run_brings_everything_back(
     site: Site, sink: SinkThread, tmp_path: Path
 ) -> None:

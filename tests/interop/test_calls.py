@@ -144,7 +144,7 @@ async def test_media_ports_return(sipp: Sipp, kobza_server: Server, ledger: Ledg
                 await caller.success()
             await phone.success()
         await ledger.call(C, D, owners=(C, D))
-    for _ in range(100):
+    for _ in range(600):
         if len(kobza_server.media_ports()) <= kept:
             return
         await asyncio.sleep(0.05)

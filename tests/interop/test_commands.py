@@ -13,6 +13,7 @@ from kobza.phone.sound import Sound
 from tests.interop.conftest import MEDIA_TIMEOUT, NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
+from tests.support.waiting import PATIENCE
 
 A, B, C, D = NUMBERS
 
@@ -58,7 +59,7 @@ async def phones(kobza_server: Server) -> AsyncIterator[Phones]:
         yield phones
 
 
-async def hears(call: PhoneCall, *tones: int | None, within: float = 6.0) -> None:
+async def hears(call: PhoneCall, *tones: int | None, within: float = PATIENCE) -> None:
     """Wait until a phone hears one of these tones (None: something that is no tone)."""
     heard: list[int | None] = []
     async with asyncio.timeout(within):
@@ -72,7 +73,7 @@ async def hears(call: PhoneCall, *tones: int | None, within: float = 6.0) -> Non
 async def leg_of(phones: Phones, ledger: Ledger, number: str, state: str = "established") -> str:
     """Return the leg of a number's running call, from the states that the integrator got."""
     sink = ledger._sink.sink
-    for _ in range(100):
+    for _ in range(600):
         mine = [each for each in sink.states if each["state_owner"] == number]
         if mine and mine[-1]["state_type"] == state:
             return str(mine[-1]["call_control_id"])

@@ -23,6 +23,7 @@ from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.test_commands import Phones, hears, leg_of, made
 from tests.support.spectrum import dominant_tone, duration, from_pcm16, loudness, needs_sox, read_audio, tones_over_time
+from tests.support.waiting import PATIENCE
 
 A, B, C, D = NUMBERS
 OUTSIDE = "0445550123"
@@ -300,7 +301,7 @@ async def test_mute_is_silence_at_the_far_end_through_hold(phones: Phones, ledge
     await other.ended()
 
 
-async def silent(call: PhoneCall, within: float = 6.0) -> None:
+async def silent(call: PhoneCall, within: float = PATIENCE) -> None:
     """Wait until a phone is sent packets in which there is nothing to hear."""
     async with asyncio.timeout(within):
         while True:
@@ -434,7 +435,7 @@ def reread(server: Server) -> None:
     server.put("/v1/dnd", {"number": D, "dnd": "off"})
 
 
-async def music(call: PhoneCall, within: float = 6.0) -> None:
+async def music(call: PhoneCall, within: float = PATIENCE) -> None:
     """Wait until a phone hears several notes of the melody one after the other; a phone's tone is but one."""
     notes: set[int] = set()
     async with asyncio.timeout(within):

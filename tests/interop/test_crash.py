@@ -16,6 +16,7 @@ from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger, Outcome
 from tests.interop.server import Server, Site
 from tests.support.spectrum import duration, needs_sox, read_audio, tones_over_time
+from tests.support.waiting import PATIENCE
 
 A, B, C, D = NUMBERS
 
@@ -35,7 +36,7 @@ def phone(site: Site, number: str, tone: int, **options: float) -> SoftPhone:
     )
 
 
-async def gone(pids: list[int], within: float = 10.0) -> None:
+async def gone(pids: list[int], within: float = PATIENCE) -> None:
     async with asyncio.timeout(within):
         while any(map(running, pids)):  # noqa: ASYNC110 - a process of another parent tells nobody of its end
             await asyncio.sleep(0.05)
@@ -50,7 +51,7 @@ def running(pid: int) -> bool:
 
 async def told(sink: SinkThread, owner: str, state: str) -> str:
     """Wait until the integrator has heard of a state of an owner's newest call; return the leg."""
-    for _ in range(200):
+    for _ in range(int(PATIENCE / 0.05)):
         mine = [each for each in sink.sink.states if each["state_owner"] == owner]
         if mine and mine[-1]["state_type"] == state:
             return str(mine[-1]["call_control_id"])
@@ -96,11 +97,11 @@ async def test_after_kill_9_every_call_is_closed_and_the_next_one_works(
             await gone(media)
             again = await asyncio.to_thread(site.start)
             ledger._server = again
-            talked = await ledger.call(A, B, owners=(A, B), within=30)
-            rang = await ledger.call(C, D, owners=(C, D), within=30)
+            talked = await ledger.call(A, B, owners=(A, B))
+            rang = await ledger.call(C, D, owners=(C, D))
             check_talked(again, talked, tmp_path)
             await check_record_ready(again, sink, talked)
-            on_demand = await ledger.call(D, C, owners=(C, D), within=30)
+            on_demand = await ledger.call(D, C, owners=(C, D))
             assert on_demand.row["record_id"] == started["record_id"]
             check_on_demand(again, started["record_id"], tmp_path)
             rang.has(cause=41, status=rang.row["sip_status"], released_by="network")
@@ -160,7 +161,7 @@ async def check_record_ready(server: Server, sink: SinkThread, talked: Outcome) 
         return {state["state_owner"]: state for state in states if state["state_type"] == "record_ready"}
 
     posted: dict[str, dict[str, Any]] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while posted.keys() != {A, B}:
             await asyncio.sleep(0.05)
             posted = ready(sink.of_call(call_id))

@@ -43,7 +43,7 @@ async def follow(server: Server, after: str, got: list[ServerSentEvent], cut_aft
     """Read the stream into a list for ever; with `cut_after` the connection is broken off every so many events."""
     headers = {"authorization": server.api.headers["authorization"], "accept": "text/event-stream"}
     query = {"integrator_id": server.site.enterprise["integrator_id"], "after": after}
-    async with httpx.AsyncClient(base_url=f"http://{server.site.http}", timeout=30) as client:
+    async with httpx.AsyncClient(base_url=f"http://{server.site.http}", timeout=120) as client:
         last: str | None = None
         while True:
             resumed = headers if last is None else headers | {"last-event-id": last}

@@ -15,6 +15,7 @@ import pytest
 
 from tests.interop.tools import require
 from tests.support.ports import free_port, free_range
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 GUIDES = {language: (ROOT / f"docs/guide.{language}.md").read_text("utf-8") for language in ("en", "uk")}
@@ -104,7 +105,7 @@ class Reader:
         self._others.append(shell)
         self.printed.append(path)
 
-    def waited_for_receiver(self, within: float = 60.0) -> None:
+    def waited_for_receiver(self, within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
         while True:
             try:
@@ -131,14 +132,14 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     made.close()
 
 
-def waited_for(path: Path, what: str, within: float = 90.0) -> None:
+def waited_for(path: Path, what: str, within: float = PATIENCE) -> None:
     deadline = time.monotonic() + within
     while what not in path.read_text():
         assert time.monotonic() < deadline, f"no {what!r} in {path.read_text()!r}"
         time.sleep(0.1)
 
 
-def printed_states(path: Path, expected: set[str], within: float = 30.0) -> None:
+def printed_states(path: Path, expected: set[str], within: float = PATIENCE) -> None:
     """Wait until the receiver has printed the states; of two owners either may be told first."""
     deadline = time.monotonic() + within
     while not expected <= set(path.read_text().splitlines()):
@@ -149,7 +150,6 @@ def printed_states(path: Path, expected: set[str], within: float = 30.0) -> None
 READY = {"kobza serve": "Kobza is ready", "kobza phone": "registered"}
 
 
-@pytest.mark.timeout(400)
 def test_the_guide_works_from_its_first_command_to_its_last(reader: Reader, tmp_path: Path) -> None:
     require("make", "curl", "bash", "python3")
     assert sys.prefix == str(ROOT / ".venv"), "the guide is run with what `make install` made"

@@ -26,8 +26,8 @@ from tests.interop.conftest import NUMBERS, RECORDED
 from tests.interop.server import Server
 from tests.interop.tools import require
 from tests.phone.terminal import KOBZA
+from tests.support.waiting import PATIENCE
 
-pytestmark = pytest.mark.timeout(300)
 """Making the server of the tests is in it: some fifteen processes, one after another."""
 
 ORIGINATOR, DESTINATION = NUMBERS[2:]
@@ -119,13 +119,13 @@ class Phone:
         """Stop it as Ctrl-C does, so that it unregisters: the server is the next tests' too."""
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.communicate(timeout=20)
+            self._process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
 
 
-def reached(condition: Callable[[], Any], what: str, within: float = 60.0) -> Any:
+def reached(condition: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
     deadline = time.monotonic() + within
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
@@ -178,7 +178,7 @@ def shown(kobza_server: Server) -> Iterator[Shown]:
 
     record = str(reached(record_id, "the recorded call"))
     server.recording(record)
-    page = httpx.get(f"http://{server.site.http}/manual/openapi.html", timeout=20)
+    page = httpx.get(f"http://{server.site.http}/manual/openapi.html", timeout=120)
     found = {
         each.get("data-sample"): "".join(map(str, each.itertext())) for each in html.fromstring(page.text).iter("pre")
     }

@@ -18,9 +18,9 @@ from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.sipp import Line, Sipp
+from tests.support.waiting import PATIENCE
 
 A, B = NUMBERS[:2]
-PATIENCE = 30.0
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -29,7 +29,7 @@ class Scrape:
     """The metrics of one moment."""
 
     def __init__(self, server: Server) -> None:
-        answer = httpx.get(f"http://{server.site.http}/metrics", timeout=20)
+        answer = httpx.get(f"http://{server.site.http}/metrics", timeout=120)
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         self.text = answer.text
@@ -133,7 +133,7 @@ def test_readiness_names_the_part_that_fails(new_site: Site, tmp_path: Path) -> 
 
 def readiness(server: Server) -> tuple[int, set[str]]:
     """Return the status and the parts that fail, each of which says why."""
-    answer = httpx.get(f"http://{server.site.http}/ready", timeout=20)
+    answer = httpx.get(f"http://{server.site.http}/ready", timeout=120)
     checks = answer.json()["checks"]
     failing = {name for name, check in checks.items() if check["state"] == "failing"}
     assert all(checks[name]["reason"] for name in failing)

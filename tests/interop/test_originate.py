@@ -21,7 +21,7 @@ from tests.interop.server import KYIV, Server, Site
 from tests.interop.sipp import Line, Sipp
 from tests.interop.test_commands import Phones, hears, made
 from tests.support.spectrum import needs_sox, tones_over_time
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 A, B, C, D = NUMBERS
 OUTSIDE = "0445550123"
@@ -155,7 +155,7 @@ async def test_the_destination(
     assert outcome.talk_seconds == 0
 
 
-async def one_call(phone: SoftPhone, within: float = 10.0) -> PhoneCall:
+async def one_call(phone: SoftPhone, within: float = PATIENCE) -> PhoneCall:
     """Wait for the first call of a phone, whatever it does with it."""
     async with asyncio.timeout(within):
         while not phone.calls:  # noqa: ASYNC110 - a phone that answers by itself tells nobody
@@ -481,7 +481,7 @@ async def test_another_enterprise_learns_what_is_shown_and_no_more(phones: Phone
         params={"integrator_id": added["integrator_id"]},
     )
     # The server sees what another process changed within a quarter of a second.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await their_api.get("/v1/phonestatus", params={"number": guest})).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     c = await phones.at(C, 440)

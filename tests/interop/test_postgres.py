@@ -57,13 +57,13 @@ async def test_calls_outlive_their_database_and_nothing_of_them_is_lost(
             assert len(sink.sink.states) == heard  # what is not stored nobody hears of
             await asyncio.to_thread(postgres.start)
 
-            talked = await ledger.call(A, B, owners=(A, B), within=30)
+            talked = await ledger.call(A, B, owners=(A, B))
             talked.has(cause=16, status=200, released_by="caller")
             assert talked.types(A) == talked.types(B) == ["alerting", "established", "finished"]
-            assert server.recording(talked.row["record_id"], within=30)
+            assert server.recording(talked.row["record_id"])
             await told(sink, D, "established")
             answering.hang_up()
-            answered = await ledger.call(C, D, owners=(C, D), within=30)
+            answered = await ledger.call(C, D, owners=(C, D))
             answered.has(cause=16, status=200, released_by="called")
             assert answered.types(C) == answered.types(D) == ["alerting", "established", "finished"]
             assert answered.talk_seconds >= AWAY  # it began when it did, not when that was stored

@@ -11,6 +11,7 @@ from kobza.rtp.g711 import Law, decode, encode
 from kobza.rtp.packet import RtpPacket, is_rtp
 from tests.support.ports import free_port
 from tests.support.spectrum import Samples, from_pcm16
+from tests.support.waiting import PATIENCE
 
 HOST = "127.0.0.1"
 PACKET = 160
@@ -132,13 +133,13 @@ class PhoneEnd:
             self._talking.cancel()
             self._talking = None
 
-    async def hear(self, count: int, seconds: float = 10.0) -> list[RtpPacket]:
+    async def hear(self, count: int, seconds: float = PATIENCE) -> list[RtpPacket]:
         """Wait for RTP packets beyond those that came already; return the new ones."""
         start = len(self.packets)
         await self.wait(lambda: len(self.packets) >= start + count, seconds)
         return self.packets[start : start + count]
 
-    async def wait(self, until: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def wait(self, until: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait until something holds, looking whenever something arrives."""
         async with asyncio.timeout(seconds):
             while not until():

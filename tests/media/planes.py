@@ -19,6 +19,7 @@ from kobza.media.plane import (
 )
 from tests.media.phone_end import HOST, PhoneEnd
 from tests.support.ports import free_range
+from tests.support.waiting import PATIENCE
 
 CALL = "call-1"
 Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed)
@@ -63,7 +64,7 @@ class RunningPlane:
         self.events.append(event)
         self._told.set()
 
-    async def event(self, kind: type[Event], seconds: float = 15.0) -> Event:
+    async def event(self, kind: type[Event], seconds: float = PATIENCE) -> Event:
         """Wait for the first event of a kind."""
         async with asyncio.timeout(seconds):
             while True:
@@ -97,7 +98,7 @@ class RunningPlane:
         """Record a call."""
         self.plane.record(call, record_id="record-1", spool=spool)
 
-    async def ports_are_back(self, seconds: float = 10.0) -> None:
+    async def ports_are_back(self, seconds: float = PATIENCE) -> None:
         """Wait until no call holds a port."""
         async with asyncio.timeout(seconds):
             # A call ends in its own time; there is nothing to wait for but the count.

@@ -13,6 +13,7 @@ from kobza.rtp.event import DIGITS, TelephoneEvent
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import PhoneEnd
 from tests.media.planes import CALL, RunningPlane, running_plane
+from tests.support.waiting import PATIENCE
 
 EVENTS = 101
 
@@ -21,7 +22,7 @@ async def send(running: RunningPlane, target: Side, digits: str, call: str = CAL
     """Have digits sent; return when they are out. Raises MediaError."""
     reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
     running.plane.digits(call, target=target, digits=digits, done=reply.set_result)
-    result = await asyncio.wait_for(reply, 20)
+    result = await asyncio.wait_for(reply, PATIENCE)
     if isinstance(result, MediaError):
         raise result
     assert result == b""

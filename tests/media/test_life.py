@@ -18,6 +18,7 @@ from kobza.media.spool import header_of
 from tests.media.phone_end import HOST, REPORT, PhoneEnd
 from tests.media.planes import CALL, running_plane
 from tests.support.ports import free_range
+from tests.support.waiting import PATIENCE
 
 SILENCE = 0.6
 
@@ -99,7 +100,7 @@ async def test_after_a_kill_calls_are_lost_and_later_ones_work(tmp_path: Path) -
             running.plane.release(CALL)
             with pytest.raises(MediaError):
                 await running.answer(Side.CALLEE, callee.sdp())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while running.plane.relay_pid in (None, killed):  # noqa: ASYNC110  nothing tells of a restart
                     await asyncio.sleep(0.02)
             await running.connect(caller, callee, "later")
@@ -143,10 +144,10 @@ async def test_a_relay_that_cannot_be_started_again_is_tried_until_it_can(monkey
             broken.setattr("kobza.media.relay_link.sys.executable", "/bin/false")
             os.kill(killed, signal.SIGKILL)
             assert await running.event(MediaPlaneLost) == MediaPlaneLost(())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while running.plane._failures < 3:  # noqa: ASYNC110 - only the log tells
                     await asyncio.sleep(0.02)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while running.plane.relay_pid is None:  # noqa: ASYNC110 - nothing tells of a restart
                 await asyncio.sleep(0.02)
         with PhoneEnd() as caller, PhoneEnd() as callee:
@@ -243,7 +244,7 @@ async def test_the_relay_ends_with_its_parent_and_completes_the_spool(tmp_path: 
     relay = int(await parent.stdout.readline())
     parent.kill()
     await parent.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while is_running(relay):  # noqa: ASYNC110  nothing tells of the end of a process that is not ours
             await asyncio.sleep(0.02)
     spool = (tmp_path / "spool").read_bytes()
@@ -275,7 +276,7 @@ async def test_a_thousand_calls_leave_no_port_and_no_file_open() -> None:
                         running.plane.release(call)
                     await asyncio.gather(*offers, return_exceptions=True)
                     await running.ports_are_back()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     # The relay closes in its own time; ports for calls to come may be on their way.
                     while abs(files_of(running.plane.relay_pid) - before) > 4 * STOCK:  # noqa: ASYNC110
                         await asyncio.sleep(0.02)

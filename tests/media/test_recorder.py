@@ -15,6 +15,7 @@ from kobza.media.recorder import MAX_PENDING, Spool, SpoolWriter
 from kobza.media.spool import END, RECORD, TICKS, header_of, read_header, read_records
 from tests.media.phone_end import tone
 from tests.media.spools import stream
+from tests.support.waiting import PATIENCE
 
 DATA = stream(Side.CALLER, tone(440, 1))[0][2].to_bytes()
 
@@ -32,7 +33,7 @@ class Writing:
         self.told.set()
 
     async def until_closed(self, count: int = 1) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(self.closed) < count:
                 self.told.clear()
                 await self.told.wait()
@@ -55,7 +56,7 @@ def packets_in(path: Path) -> int:
 
 
 async def packets_on_disk(path: Path, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not path.exists() or packets_in(path) < count:  # noqa: ASYNC110, ASYNC240 - a file tells nobody
             await asyncio.sleep(0.01)
 
@@ -147,7 +148,7 @@ async def test_a_full_disk_ends_the_recording_where_it_is(tmp_path: Path, monkey
         await packets_on_disk(tmp_path / "a", 1)
         full = True
         spool.packet(0, 8, DATA)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not spool.failure:  # noqa: ASYNC110 - the thread tells nobody but the spool
                 await asyncio.sleep(0.01)
         full = False
@@ -185,7 +186,7 @@ async def test_a_disk_that_is_too_slow_stops_the_recording_and_bounds_the_memory
     async with writing() as running:
         spool = running.writer.open(tmp_path / "a", "call-1", "record-1")
         handed = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not spool.failure:
                 for _ in range(200):
                     spool.packet(0, 8, bytes(2000))

@@ -15,6 +15,7 @@ from tests.media.phone_end import PhoneEnd
 from tests.media.planes import CALL, RunningPlane, running_plane
 from tests.media.spools import decode_mp3, needs_mp3
 from tests.support.spectrum import Samples, dominant_tone, tone_share
+from tests.support.waiting import PATIENCE
 
 
 async def talk(running: RunningPlane, caller: PhoneEnd, callee: PhoneEnd, packets: int) -> None:
@@ -83,7 +84,7 @@ async def test_it_grows_on_the_disk_while_the_call_is_on(tmp_path: Path) -> None
                 for _ in range(10):
                     caller.send()
                 await callee.hear(10)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     while packets() < before + 10:  # noqa: ASYNC110 - a file tells nobody
                         await asyncio.sleep(0.02)
             assert running.events == []
@@ -181,7 +182,7 @@ async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Pa
             await say(16)
             assert await running.event(RecordingClosed) == RecordingClosed(CALL, "two", tmp_path / "two")
             running.plane.release(CALL)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while len(running.events) < 2:  # noqa: ASYNC110 - the event before may be the second's
                     await asyncio.sleep(0.01)
     assert running.events[1] == RecordingClosed(CALL, "one", tmp_path / "one")

@@ -37,6 +37,7 @@ from kobza.media.spool import END, read_header, read_records
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import HOST, PhoneEnd
 from tests.support.ports import free_range
+from tests.support.waiting import PATIENCE
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 
@@ -55,7 +56,7 @@ class Told:
         loop = asyncio.get_running_loop()
         for command in (*commands, Ping(99)):
             await loop.sock_sendall(self.ours, encode(command))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while Pong(99) not in self.reports:
                 data = await loop.sock_recv(self.ours, 4096)
                 assert data
@@ -219,7 +220,7 @@ async def test_a_call_that_ends_while_it_hears_a_tone() -> None:
 async def test_a_pbx_that_reads_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_REPORTS", 1000)
     async with told() as end:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not end.relay.ended.done():
                 for number in range(2000):
                     end.relay._report(RecordingStopped("call", str(number), "x" * 100, ""))
@@ -235,7 +236,7 @@ async def test_a_pbx_that_goes_ends_it(how: str) -> None:
             end.ours.close()
         else:
             end.ours.shutdown(socket.SHUT_WR)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await end.relay.ended
         end.relay.end()  # again is nothing
         end.relay.connection_lost(None)

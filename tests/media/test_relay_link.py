@@ -11,6 +11,7 @@ from kobza.media import relay_link
 from kobza.media.messages import Frames, Logged, Ping, Pong, Release, decode_report, encode
 from kobza.media.plane import MediaError
 from kobza.media.relay_link import RelayLink
+from tests.support.waiting import PATIENCE
 
 FAKE = """#!{python}
 import socket, sys, time
@@ -29,7 +30,7 @@ class Watch:
         self.link = RelayLink(lambda _: None, self.lost.set)
 
     async def until_lost(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await self.lost.wait()
         await self.link.reap()
 
@@ -85,7 +86,7 @@ async def test_one_that_reads_nothing_begins_no_calls_and_is_ended(
     congested.append(watch.link.congested)
     assert congested == [True, False]
     seen_congested = False
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not watch.lost.is_set():
             for _ in range(100):
                 watch.link.send(Release("x" * 1000))
@@ -129,7 +130,7 @@ async def relay_told(*pieces: bytes) -> tuple[list[object], int]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "kobza.media.relay", str(path), "60", "1"), stderr=asyncio.subprocess.DEVNULL
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             code = await process.wait()
             await done.wait()
     finally:

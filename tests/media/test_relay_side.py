@@ -18,6 +18,7 @@ from kobza.rtp.g711 import Law
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import HOST, REPORT, PhoneEnd
 from tests.support.ports import free_range
+from tests.support.waiting import PATIENCE
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 
@@ -57,7 +58,7 @@ class Relayed:
         return sum(side.dropped for side in self.call.sides.values())
 
     async def until_dropped(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while self.dropped < count:  # noqa: ASYNC110 - nothing tells of what is dropped
                 await asyncio.sleep(0.005)
 
@@ -214,7 +215,7 @@ async def test_until_the_other_side_is_there_nothing_is_relayed(stack: ExitStack
         sent = relayed.caller.send()
         side.heard_rtcp = None
         relayed.caller.rtcp.sendto(REPORT, (HOST, relayed.ports[1]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while side.heard != sent or side.heard_rtcp is None:  # noqa: ASYNC110 - it goes nowhere
                 await asyncio.sleep(0.005)
 
@@ -319,6 +320,6 @@ async def test_phones_with_an_ipv6_address(stack: ExitStack) -> None:
     loop = asyncio.get_running_loop()
     for sender, receiver, to in ((0, 1, 0), (1, 0, 2)):
         phones[sender].sendto(packet, ("::1", relayed.ports[to]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert await loop.sock_recv(phones[receiver], 2048) == packet
     assert relayed.dropped == 0

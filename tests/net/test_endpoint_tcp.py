@@ -11,7 +11,7 @@ from kobza.net import tcp
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.ua import MalformedReceived
 from tests.net.conftest import Driven, options
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 class Peer:
@@ -23,12 +23,12 @@ class Peer:
         self.address: Address = writer.get_extra_info("sockname")[:2]
 
     async def read(self, count: int) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self.reader.readexactly(count)
 
     async def closed(self) -> bool:
         """Wait for the end of the stream; True when it ended without further bytes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             try:
                 return await self.reader.read() == b""
             except ConnectionError:
@@ -70,7 +70,7 @@ async def accepting() -> "AsyncIterator[tuple[Address, asyncio.Queue[Peer]]]":
 
 
 async def next_peer(peers: "asyncio.Queue[Peer]") -> Peer:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return await peers.get()
 
 

@@ -13,7 +13,7 @@ from kobza.net.addresses import local_host_for, resolve
 from kobza.net.endpoint import MAX_ROUNDS
 from kobza.sip.flow import Flow, Transport
 from tests.net.conftest import Driven, options
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_a_burst_is_read_in_bounded_pieces(driven: Driven, peer: socket.so
 
     for number in range(200):
         peer.sendto(b"%d" % number, local)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await watch()
     assert [data for data, _ in driven.agent.received] == [b"%d" % number for number in range(200)]
     steps = [after - before for before, after in zip(turns, [*turns[1:], 200], strict=True)]

@@ -8,6 +8,7 @@ from kobza.pbx.journal import Journal
 from kobza.sip.digest import DigestVerifier, authorize, ha1
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.message import SipRequest
+from tests.support.waiting import PATIENCE
 
 NOW = 1_790_000_000.0
 REALM = "kobza.example"
@@ -15,8 +16,6 @@ PASSWORD = "a good password"
 ANNA, BOHDAN, VERA, OUTSIDE = "+380671000001", "+380671000002", "+380671000003", "+380441234567"
 ANNA_USER, BOHDAN_USER, VERA_USER = "0671000001", "0671000002", "0671000003"
 PHONE = Flow(Transport.UDP, ("192.0.2.1", 5060), ("198.51.100.7", 40_000))
-PATIENCE = 20.0
-"""Seconds after which a test gives up waiting."""
 
 Headers = Iterable[tuple[str, str]]
 

@@ -10,7 +10,8 @@ from kobza.pbx import directory_view as module
 from kobza.pbx.directory_view import DirectoryView
 from kobza.sip.flow import Address, Transport
 from kobza.store import Store, directory, enterprises, numbers, trunks
-from tests.pbx.office import ANNA, BOHDAN, PATIENCE
+from tests.pbx.office import ANNA, BOHDAN
+from tests.support.waiting import PATIENCE
 
 HERE = ("192.0.2.50", 5060)
 

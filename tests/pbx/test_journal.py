@@ -19,9 +19,7 @@ from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
 from tests.store.builders import NOW, NOW_MS, binding, cdr, ended, stored
 from tests.support.postgres import PostgresServer
-
-PATIENCE = 20.0
-"""Seconds after which a test gives up waiting."""
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from kobza.store.entries import RecordingStatus, RecordingStored
 from kobza.store.ids import new_id
 from tests.pbx.office import BOHDAN, NOW, settled
 from tests.pbx.test_books import Office
+from tests.support.waiting import PATIENCE
 
 STATES = "SELECT call_control_id, sequence, state_type FROM events WHERE enterprise_id = '{}' ORDER BY cursor"
 
@@ -104,5 +105,5 @@ async def test_a_call_that_is_cut_off_leaves_no_books_behind(office: Office) -> 
     books.close()
     books.close()
     assert office.keeper.on == {}
-    await asyncio.wait_for(RecordBooks(office.store, office.journal, office.keeper).write([result(office)]), 20)
+    await asyncio.wait_for(RecordBooks(office.store, office.journal, office.keeper).write([result(office)]), PATIENCE)
     assert told(office) == [(leg, 3, "record_ready") for leg in ("leg-1", "leg-2")]

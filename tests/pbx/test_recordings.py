@@ -22,7 +22,8 @@ from kobza.store.ids import new_id
 from kobza.store.recordings import Recording
 from tests.media.phone_end import tone
 from tests.media.spools import stream, write_spool
-from tests.pbx.office import NOW, PATIENCE, settled
+from tests.pbx.office import NOW, settled
+from tests.support.waiting import PATIENCE
 
 DAY = f"{datetime.fromtimestamp(NOW, UTC):%Y/%m/%d}"
 

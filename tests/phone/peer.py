@@ -13,6 +13,7 @@ from kobza.sip.headers import NameAddr
 from kobza.sip.invite import InviteDialog
 from kobza.sip.ua import IncomingRequest, InviteReceived, RequestReceived, UaEvent, UserAgent
 from kobza.sip.uri import SipUri
+from tests.support.waiting import PATIENCE
 
 Event = TypeVar("Event")
 
@@ -37,7 +38,7 @@ class Peer:
     ) -> None:
         await self.endpoint.close()
 
-    async def event(self, kind: type[Event], within: float = 5.0) -> Event:
+    async def event(self, kind: type[Event], within: float = PATIENCE) -> Event:
         """Wait for the next event of a kind and take it out."""
         async with asyncio.timeout(within):
             while True:
@@ -114,7 +115,7 @@ class Registrar(Peer):
 
     async def registered(self, count: int) -> list[IncomingRequest]:
         """Wait for so many REGISTERs with valid credentials."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(self.registers) < count:
                 await self._changed.wait()
         return self.registers

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import PATIENCE
+
 KOBZA = str(Path(sys.executable).with_name("kobza"))
 """The command of this environment."""
 
@@ -21,7 +23,7 @@ class Terminal:
         self.printed = ""
         """What came without `--json`, once it has ended."""
 
-    async def event(self, what: str, within: float = 15.0) -> dict[str, Any]:
+    async def event(self, what: str, within: float = PATIENCE) -> dict[str, Any]:
         """Read on until something happens."""
         assert self.process.stdout is not None
         async with asyncio.timeout(within):
@@ -32,7 +34,7 @@ class Terminal:
         _, complaint = await self.end()
         raise AssertionError(f"no {what}: {self.events} {complaint}")
 
-    async def end(self, within: float = 15.0) -> tuple[int, str]:
+    async def end(self, within: float = PATIENCE) -> tuple[int, str]:
         """Wait for its end; return the exit status and what it complained of."""
         async with asyncio.timeout(within):
             out, err = await self.process.communicate()

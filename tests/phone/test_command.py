@@ -60,7 +60,7 @@ async def test_it_rejects() -> None:
 async def test_a_call_that_is_refused_is_a_failure_and_words_are_for_people() -> None:
     async with Registrar(NUMBER, PASSWORD) as registrar:
         running = asyncio.create_task(ended(registrar, "--dial", "0991112233", as_json=False))
-        await until(lambda: registrar.calls, "a call", within=15)
+        await until(lambda: registrar.calls, "a call")
         registrar.calls[0].reject(486, headers=[("Reason", "Q.850;cause=17")], now=time.time())
         registrar.act()
         status, complaint, terminal = await running
@@ -125,7 +125,7 @@ async def test_it_can_be_stopped_while_it_registers() -> None:
     async with Registrar(NUMBER, PASSWORD) as registrar:
         registrar.silent = True
         async with kobza_phone(registrar.address, NUMBER, PASSWORD) as terminal:
-            await until(lambda: registrar.endpoint.counters.received, "a REGISTER", within=15)
+            await until(lambda: registrar.endpoint.counters.received, "a REGISTER")
             terminal.process.send_signal(signal.SIGINT)
             assert await terminal.end() == (0, "")
 

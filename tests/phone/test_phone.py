@@ -31,7 +31,7 @@ from kobza.sip.ua import (
 )
 from tests.phone.peer import Peer
 from tests.support.spectrum import dominant_tone, needs_sox, read_audio
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 HERE: Address = ("127.0.0.1", 0)
 NOWHERE: Address = ("127.0.0.1", 9)
@@ -53,7 +53,7 @@ async def pair(called: dict[str, Any] | None = None, **options: Any) -> AsyncIte
         yield a, b
 
 
-async def hears(call: PhoneCall, tone: int | None, within: float = 5.0) -> None:
+async def hears(call: PhoneCall, tone: int | None, within: float = PATIENCE) -> None:
     await until(lambda: call.heard_tone() == tone, f"{tone} Hz", within)
 
 

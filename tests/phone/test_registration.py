@@ -12,7 +12,7 @@ from kobza.phone.phone import SoftPhone
 from kobza.phone.registration import RegistrationFailed
 from kobza.sip.flow import Transport
 from tests.phone.peer import Registrar
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 NUMBER, PASSWORD = "0671234567", "open sesame"
 
@@ -72,7 +72,7 @@ async def test_a_refusal_at_the_start_is_told(status: int) -> None:
 async def test_nobody_there_is_told_at_once() -> None:
     for transport in (Transport.UDP, Transport.TCP):
         nobody = SoftPhone(NUMBER, ("127.0.0.1", 9), password=PASSWORD, transport=transport)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(RegistrationFailed) as failure:
                 await nobody.__aenter__()
         assert failure.value.status == 503

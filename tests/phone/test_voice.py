@@ -12,6 +12,7 @@ from kobza.rtp.event import TelephoneEvent
 from kobza.rtp.g711 import Law, decode
 from kobza.rtp.packet import RtpPacket
 from tests.support.spectrum import dominant_tone, from_pcm16, needs_sox, read_audio
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ async def peer() -> AsyncIterator[socket.socket]:
 
 async def packets(peer: socket.socket, count: int) -> list[RtpPacket]:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return [RtpPacket.parse(await loop.sock_recv(peer, 2048)) for _ in range(count)]
 
 
@@ -113,7 +114,7 @@ async def test_hears_records_and_tells_digits_once(voice: Voice, peer: socket.so
     peer.sendto(RtpPacket(34, 113, 50000, 7, bytes(160)).to_bytes(), to)  # a codec nobody agreed on
     peer.sendto(b"nonsense that is no RTP", to)
     peer.sendto(bytes.fromhex("80c80006") + bytes(24), ("127.0.0.1", voice.port + 1))  # RTCP has its own port
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert [await digits.get(), await digits.get()] == ["5", "#"]
     assert voice.packets_heard == 50
     assert voice.ear.tone() == 660

@@ -25,7 +25,7 @@ class Running:
         self.process = process
         self.ready = ready
         self.numbers: list[str] = [one["number"] for one in ready["numbers"]]
-        self.http = httpx.Client(base_url=ready["http"], timeout=60)
+        self.http = httpx.Client(base_url=ready["http"], timeout=120)
 
     def begin(self, scenario: str | dict[str, Any]) -> dict[str, Any]:
         """Begin a scenario; it must be taken."""
@@ -72,7 +72,7 @@ def sandbox(*options: str, speed: float = SPEED, **environment: str) -> Iterator
                 yield running
         finally:
             process.terminate()
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert output == ""
     assert "Traceback" not in errors, errors

@@ -41,7 +41,7 @@ async def play(running: Running, scenario: str | dict[str, Any]) -> dict[str, An
 
 async def received(crm: WebhookSink, count: int) -> list[Received]:
     """Wait until the receiver has had so many requests."""
-    return await crm.wait_for(count, within=30)
+    return await crm.wait_for(count)
 
 
 def states_of(running: Running, run: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -185,7 +185,7 @@ def test_it_ends_by_itself_and_takes_its_store_along(tmp_path: Path) -> None:
     command = [KOBZA, "sandbox", "--duration", "0.5", "--http", f"127.0.0.1:{http}", "--sip", f"tcp:127.0.0.1:{sip}"]
     command += ["--rtp-ports", f"{rtp}-{rtp + 9}"]
     ran = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={"TMPDIR": str(tmp_path)}, check=False
+        command, capture_output=True, text=True, timeout=120, env={"TMPDIR": str(tmp_path)}, check=False
     )
     assert ran.returncode == 0, ran.stderr
     assert "The sandbox is running" in ran.stdout
@@ -241,7 +241,7 @@ def test_no_other_server_has_these_paths(tmp_path: Path) -> None:
         for path in ("/sandbox", "/sandbox/scenarios"):
             assert httpx.get(f"http://127.0.0.1:{http}{path}").status_code == 404
         demo.terminate()
-        demo.communicate(timeout=30)
+        demo.communicate(timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +254,6 @@ def test_no_other_server_has_these_paths(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_one_line(options: list[str], words: str) -> None:
-    ran = subprocess.run([KOBZA, "sandbox", *options], capture_output=True, check=False, timeout=60)
+    ran = subprocess.run([KOBZA, "sandbox", *options], capture_output=True, check=False, timeout=120)
     assert ran.returncode == 2
     assert words in ran.stderr.decode()

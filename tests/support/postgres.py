@@ -23,12 +23,12 @@ from psycopg import sql
 from kobza.store import Store
 from kobza.store.place import Place, PostgresUrl
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE
 
 USER = "kobza"
 PASSWORD = "за секретом"  # with a space and Cyrillic: both have to survive a URL
 ACCOUNT = "postgres"
 """Who runs the server when the tests run as root, as which it refuses to run; Debian's package makes the account."""
-PATIENCE = 30.0
 
 DATABASES = ("sqlite", "postgresql")
 """What a test that is to run on both takes as the parameters of the fixture `place`."""

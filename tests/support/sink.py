@@ -20,6 +20,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.support.waiting import PATIENCE
+
 
 @dataclass(frozen=True)
 class Received:
@@ -121,12 +123,12 @@ class WebhookSink:
         """Answer the next requests like this, one each."""
         self._answers.extend(answers)
 
-    async def wait_for(self, count: int, within: float = 10.0) -> list[Received]:
+    async def wait_for(self, count: int, within: float = PATIENCE) -> list[Received]:
         """Wait until so many requests have come; fails with what came instead."""
         return await self.wait_until(lambda requests: len(requests) >= count, within, f"{count} requests")
 
     async def wait_until(
-        self, condition: Callable[[list[Received]], bool], within: float = 10.0, what: str = "what was expected"
+        self, condition: Callable[[list[Received]], bool], within: float = PATIENCE, what: str = "what was expected"
     ) -> list[Received]:
         """Wait until the requests so far fulfil a condition; fails with what came instead."""
         try:

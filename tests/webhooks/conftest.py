@@ -19,6 +19,7 @@ from kobza.store.place import Place
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.payload import body
 from tests.support.sink import WebhookSink
+from tests.support.waiting import PATIENCE
 
 STATES = (StateType.ALERTING, StateType.ESTABLISHED, StateType.FINISHED)
 
@@ -138,7 +139,7 @@ async def store(journal: Journal, entries: Sequence[StateStored], tell: Dispatch
     await stored.wait()
 
 
-async def until(condition: Callable[[], bool], what: str, within: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
     """Wait until something is so."""
     end = time.monotonic() + within
     while not condition():
