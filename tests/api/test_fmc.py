@@ -14,6 +14,7 @@ from kobza.call.states import OwnerState, StateType
 from kobza.store import endpoints, tokens
 from kobza.store.entries import AttemptStored, StateStored
 from kobza.store.erasure import Request, erase
+from kobza.webhooks.exchange import Exchange, encode
 from kobza.webhooks.payload import body
 from tests.api.test_callstat import assert_problem
 from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, STRANGER, Leg, World, moment
@@ -36,8 +37,11 @@ FUNCTIONS = [
     ("DELETE", "/webhook"),
     ("POST", "/webhook/test"),
     ("GET", "/webhook/deliveries"),
+    ("GET", "/webhook/deliveries/1"),
     ("POST", "/webhook/deliveries/1/replay"),
+    ("POST", "/webhook/deliveries/replay"),
     ("POST", "/webhook/recover"),
+    ("POST", "/webhook/activate"),
     ("GET", "/events"),
 ]
 
@@ -101,6 +105,8 @@ BAD_BODIES: list[tuple[bytes, str, str | None]] = [
         ("PUT", "/dnd"),
         ("PUT", "/webhook"),
         ("POST", "/webhook/recover"),
+        ("POST", "/webhook/activate"),
+        ("POST", "/webhook/deliveries/replay"),
     ],
 )
 @pytest.mark.parametrize(("content", "code", "parameter"), BAD_BODIES)
@@ -507,6 +513,7 @@ async def test_webhook_is_set_shown_and_removed_and_its_secrets_are_never_shown(
         "active": True,
         "inactive_reason": None,
         "changed_at": "2026-04-20T09:00:00.000Z",
+        "failing_since": None,
     }
     assert (await client.put(f"{FMC}/webhook", json=document, **world.fmc())).json() == shown
     assert (await client.get(f"{FMC}/webhook", **world.fmc())).json() == shown
@@ -530,7 +537,7 @@ async def test_webhook_test_says_what_the_endpoint_answered(client: httpx.AsyncC
     assert httpx.Response(200, content=document).json()["state_type"] == "test"
 
 
-def store_state(world: World, sequence: int = 1, **changes: Any) -> OwnerState:
+def store_state(world: World, sequence: int = 1, *, owed: bool = True, **changes: Any) -> OwnerState:
     values: dict[str, Any] = {
         "event_id": f"e{sequence}",
         "call_id": "call1",
@@ -544,7 +551,7 @@ def store_state(world: World, sequence: int = 1, **changes: Any) -> OwnerState:
         "at": world.at,
     }
     state = OwnerState(**{**values, **changes})
-    world.journal.write([StateStored(state, owed_to_endpoint=True, payload=body(state))])
+    world.journal.write([StateStored(state, owed_to_endpoint=owed, payload=body(state))])
     return state
 
 
@@ -563,6 +570,9 @@ async def test_events_follow_a_cursor(client: httpx.AsyncClient, world: World) -
     assert_problem(await client.get(f"{FMC}/events", **world.fmc(after="x")), 400, "invalid_parameter", "after")
 
 
+SENT = [("Content-Type", "application/json"), ("Authorization", "Bearer ***")]
+
+
 async def test_deliveries_are_listed_replayed_and_recovered(client: httpx.AsyncClient, world: World) -> None:
     await client.put(f"{FMC}/webhook", json={"url": "https://crm.example.com/hooks", "token": "t"}, **world.fmc())
     for sequence in (1, 2):
@@ -578,12 +588,21 @@ async def test_deliveries_are_listed_replayed_and_recovered(client: httpx.AsyncC
         url="https://crm.example.com/hooks/callstate",
         status_code=500,
         error="HTTP 500",
+        exchange=encode(Exchange(SENT, [("Server", "x")], "2", 7, 40)),
     )
     world.journal.write([attempt])
     listed = (await client.get(f"{FMC}/webhook/deliveries", **world.fmc())).json()
     assert [each["event"]["event_id"] for each in listed["deliveries"]] == ["e2", "e1"]
     failed = listed["deliveries"][1]
     assert (failed["status"], failed["attempts"][0]["status_code"], failed["due_at"]) == ("failed", 500, None)
+    (shown,) = failed["attempts"]
+    assert shown["request_headers"] == [list(pair) for pair in SENT]
+    assert shown["response_headers"] == [["Server", "x"]]
+    assert (shown["http_version"], shown["connect_ms"], shown["first_byte_ms"]) == ("2", 7, 40)
+    for each in listed["deliveries"]:  # also of one that was not tried yet
+        assert each["curl"].startswith("curl --include --request POST https://crm.example.com/hooks/callstate ")
+        assert '--header "Authorization: Bearer $REMOTE_TOKEN"' in each["curl"]
+        assert (await client.get(f"{FMC}/webhook/deliveries/{each['id']}", **world.fmc())).json() == each
     only = (await client.get(f"{FMC}/webhook/deliveries", **world.fmc(status="failed"))).json()
     assert only["deliveries"] == [failed]
     page = (await client.get(f"{FMC}/webhook/deliveries", **world.fmc(limit=1))).json()
@@ -591,11 +610,23 @@ async def test_deliveries_are_listed_replayed_and_recovered(client: httpx.AsyncC
     assert page["deliveries"] + rest["deliveries"] == listed["deliveries"]
 
     recovered = await client.post(f"{FMC}/webhook/recover", json={"since": "2026-04-20T00:00:00"}, **world.fmc())
-    assert recovered.json() == {"recovered": 1}
+    assert recovered.json() == {"recovered": 1, "missed": 0}
     replayed = await client.post(f"{FMC}/webhook/deliveries/{failed['id']}/replay", **world.fmc())
     assert replayed.json()["status"] == "pending"
     assert world.webhooks.rechecked == [world.own.enterprise_id] * 2
+    chosen = {"ids": [failed["id"], "999"]}
+    for asked, count in (
+        (chosen, 1),
+        ({"since": "2026-04-20T00:00:00"}, 2),
+        ({"since": "2026-04-20T00:00:00", "until": "2026-04-20T00:00:01"}, 0),
+    ):
+        answer = await client.post(f"{FMC}/webhook/deliveries/replay", json=asked, **world.fmc())
+        assert answer.json() == {"replayed": count}
+    for wrong in ({}, {**chosen, "since": "2026-04-20T00:00:00"}, {**chosen, "until": "2026-04-20T00:00:00"}):
+        answer = await client.post(f"{FMC}/webhook/deliveries/replay", json=wrong, **world.fmc())
+        assert_problem(answer, 400, "invalid_body", "until" if "until" in wrong else "ids")
     for unknown in ("999", "x", "0" * 30):
+        assert_problem(await client.get(f"{FMC}/webhook/deliveries/{unknown}", **world.fmc()), 404, "not_found")
         answer = await client.post(f"{FMC}/webhook/deliveries/{unknown}/replay", **world.fmc())
         assert_problem(answer, 404, "not_found")
 
@@ -619,4 +650,30 @@ async def test_what_was_erased_is_gone_and_what_never_was_is_unknown(client: htt
     headers = {"authorization": f"Bearer {world.other.fmc_token}"}
     assert_problem(await client.post(replay, params=other, headers=headers), 404, "not_found")
     recovered = await client.post(f"{FMC}/webhook/recover", json={"since": "2026-04-20T00:00:00"}, **world.fmc())
-    assert recovered.json() == {"recovered": 0}
+    assert recovered.json() == {"recovered": 0, "missed": 0}
+
+
+async def test_the_webhook_is_switched_on_with_what_it_missed(client: httpx.AsyncClient, world: World) -> None:
+    async def activate(**body: bool) -> httpx.Response:
+        return await client.post(f"{FMC}/webhook/activate", json=body, **world.fmc())
+
+    for path in ("activate", "recover"):
+        answer = await client.post(f"{FMC}/webhook/{path}", json={"since": "2026-04-20T00:00:00"}, **world.fmc())
+        assert_problem(answer, 409, "webhook_not_set")
+    await client.put(f"{FMC}/webhook", json={"url": "https://crm.example.com/hooks", "token": "t"}, **world.fmc())
+    assert (await activate()).json() == {"activated": False, "recovered": 0, "missed": 0}
+    own, now_ms = world.own.enterprise_id, int(world.at * 1000)
+    for recover in (True, False):
+        with world.store.write() as conn:
+            endpoints.note_failing(conn, own, now_ms - 5000)
+            endpoints.deactivate(conn, own, "no call state was taken", now_ms - 1000)
+        shown = (await client.get(f"{FMC}/webhook", **world.fmc())).json()
+        assert (shown["active"], shown["inactive_reason"]) == (False, "no call state was taken")
+        assert shown["failing_since"] == "2026-04-20T08:59:55.000Z"
+        leg = f"leg of {recover}"
+        store_state(world, 1, event_id=leg, call_control_id=leg, owed=False)
+        answer = (await activate(recover=recover)).json()
+        assert answer == {"activated": True, "recovered": int(recover), "missed": int(recover)}
+        shown = (await client.get(f"{FMC}/webhook", **world.fmc())).json()
+        assert (shown["active"], shown["inactive_reason"], shown["failing_since"]) == (True, None, None)
+    assert world.webhooks.rechecked == [own] * 2

@@ -44,10 +44,11 @@ def of_others(world: World) -> list[tuple[str, str, dict[str, Any], dict[str, An
         known, unknown = ({"params": {"record_id": each}} for each in (record_id, "r2"))
         found.append((method, "/callrecord", known, unknown))
     found.append(("POST", "/webhook/deliveries/{}/replay", {"path": "1"}, {"path": "2"}))
+    found.append(("GET", "/webhook/deliveries/{}", {"path": "1"}, {"path": "2"}))
     return found
 
 
-@pytest.mark.parametrize("which", range(10))
+@pytest.mark.parametrize("which", range(11))
 async def test_what_is_of_another_enterprise_is_answered_as_the_unknown(
     client: httpx.AsyncClient, world: World, which: int
 ) -> None:

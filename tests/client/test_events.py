@@ -278,7 +278,14 @@ def test_deliveries_are_listed_replayed_and_recovered(kobza: Both, world: World)
     again = kobza.replay(found[0].id)
     assert (again.id, again.status) == (found[0].id, "pending")
     assert world.webhooks.rechecked == [own]
-    assert kobza.recover(datetime.fromtimestamp(world.at - 3600, UTC)) == 1
+    since = datetime.fromtimestamp(world.at - 3600, UTC)
+    assert kobza.recover(since) == 1
+    assert kobza.replay_all(since) == 3
+    assert kobza.replay_all(since, since) == 0
+    assert kobza.activate_webhook() is False
+    with world.store.write() as connection:
+        endpoints.deactivate(connection, own, "410", int(world.at * 1000))
+    assert kobza.activate_webhook(recover=False) is True
 
 
 def test_many_deliveries_are_paged(kobza: Both, world: World, recorder: Recorder) -> None:

@@ -37,6 +37,9 @@ BY_CHANCE = {
     "POST /api/onebox/v1/originate",
     "GET /api/fmc/v1/webhook",
     "DELETE /api/fmc/v1/webhook",
+    "GET /api/fmc/v1/webhook/deliveries/{delivery_id}",
+    "POST /api/fmc/v1/webhook/activate",
+    "POST /api/fmc/v1/webhook/recover",
     "POST /api/fmc/v1/webhook/test",
 }
 """Whether these succeed depends on what was called before: a call that is on, a free phone, a webhook that is set."""

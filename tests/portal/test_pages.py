@@ -8,7 +8,7 @@ import pytest
 from kobza.portal.pages import EXPIRIES
 from kobza.portal.rendering import duration_text, make_environment
 from kobza.portal.texts import TEXTS, say_in
-from kobza.store import endpoints, enterprises, numbers
+from kobza.store import deliveries, endpoints, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, StateStored
 from kobza.store.tokens import Scope
 from tests.api.test_fmc import store_state
@@ -166,6 +166,28 @@ async def test_the_webhook_is_set_changed_and_removed(olena: Visitor, world: Wor
     page_form = (await olena.page(page)).forms[-1].fields["csrf"]
     await olena.client.post("/crm-integration/webhook/remove", data={"csrf": page_form})
     assert await stored() is None
+
+
+async def test_a_webhook_that_is_off_is_told_and_switched_on(olena: Visitor, world: World) -> None:
+    own, now_ms = world.own.enterprise_id, int(world.at * 1000)
+    with world.store.write() as conn:
+        endpoints.set(conn, own, "https://crm.example.com/x", "t")
+        endpoints.note_failing(conn, own, now_ms)
+    assert "Nothing has been taken since" in text_of(await olena.page("/crm-integration"))
+    assert "switched off" not in text_of(await olena.page("/"))
+    with world.store.write() as conn:
+        endpoints.deactivate(conn, own, "the receiver wants no more", now_ms)
+    store_state(world, owed=False)
+    assert "the remote system is switched off. the receiver wants no more" in text_of(await olena.page("/"))
+    page = await olena.page("/crm-integration")
+    assert "Switched off:" in text_of(page)
+    await olena.client.post("/crm-integration/webhook/activate", data={"csrf": page.forms[-1].fields["csrf"]})
+    with world.store.read() as conn:
+        status = endpoints.status(conn, own)
+        assert status is not None
+        assert (status.active, status.failing_since) == (True, None)
+        assert deliveries.count_pending(conn, own) == 1
+    assert world.webhooks.rechecked == [own]
 
 
 async def test_the_integration_shows_ids_and_deliveries(olena: Visitor, world: World) -> None:

@@ -51,6 +51,7 @@ def fill_everything(store: Store) -> str:
         address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])
         trunks.add(conn, "carrier", "192.0.2.1", 5060, prefix="+38044", trusted=False, now_ms=NOW_MS)
         endpoints.set(conn, enterprise_id, "https://crm.example/k", "token", "whsec_c2VjcmV0", now_ms=NOW_MS)
+        endpoints.note_failing(conn, enterprise_id, NOW_MS)
         meta.set_number(conn, meta.HEARTBEAT, NOW_MS)
         terms.set_own(conn, enterprise_id, OwnTerms(history_days=60), NOW_MS)
         holds.place(conn, enterprise_id, "number", BOHDAN, reason=AWKWARD, placed_by="olena", now_ms=NOW_MS)
@@ -70,7 +71,7 @@ def fill_everything(store: Store) -> str:
     ]
     writer = JournalWriter(store.place)
     writer.write(entries, alive_at=NOW + 1)
-    writer.write([attempt(1, 1, response=AWKWARD), attempt(2, 1, outcome="retry", retry_at=NOW + 30)])
+    writer.write([attempt(1, 1, response=AWKWARD, exchange=AWKWARD), attempt(2, 1, outcome="retry", retry_at=NOW + 30)])
     writer.close()
     gone = Doomed("rec-0", "call-0", "0.mp3", "c" * 64, 7, False)
     with store.write() as conn:
@@ -88,11 +89,13 @@ def all_rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def rows_of(conn: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Return table -> its rows, sorted, of the tables that are there."""
+    """Return table -> its rows, sorted, of the tables and columns that are there."""
     there = set(inspect(conn).get_table_names())
     found = {}
     for name, table in metadata.tables.items():
         if name in there:
-            rows = [tuple(row) for row in conn.execute(select(table))]
+            known = {column["name"] for column in inspect(conn).get_columns(name)}
+            columns = [column for column in table.columns if column.name in known]
+            rows = [tuple(row) for row in conn.execute(select(*columns))]
             found[name] = sorted(rows, key=json.dumps)
     return found

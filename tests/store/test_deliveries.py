@@ -1,6 +1,6 @@
 from kobza.store import Store, deliveries, endpoints
 from kobza.store.deliveries import Delivery, Owed
-from tests.store.builders import LATER, NOW_MS, attempt, stored
+from tests.store.builders import NOW_MS, attempt, stored
 from tests.store.conftest import Write
 
 
@@ -62,27 +62,6 @@ def test_what_is_owed_is_added_up(store: Store, write: Write, owed: tuple[str, s
     write(attempt(1, 1), attempt(1, 1, call_control_id="leg-2"), attempt(1, 1, call_control_id="leg-3"))
     with store.read() as conn:
         assert deliveries.owed(conn) == (none, Owed(2, NOW_MS + 2000))
-
-
-def test_one_delivery_is_replayed(store: Store, write: Write, owed: tuple[str, str]) -> None:
-    first, second = owed
-    write(attempt(1, 1))
-    with store.write() as conn:
-        assert deliveries.replay(conn, second, 1, LATER) is None
-        assert deliveries.replay(conn, first, 99, LATER) is None
-        again = deliveries.replay(conn, first, 1, LATER)
-    assert again is not None
-    assert (again.cursor, again.status, again.attempts, again.due_at) == (1, "pending", 1, LATER)
-
-
-def test_what_failed_since_a_moment_is_owed_again(store: Store, write: Write, owed: tuple[str, str]) -> None:
-    first, second = owed
-    write(*(attempt(sequence, 1, outcome="failed") for sequence in (1, 2)), attempt(3, 1))
-    write(attempt(1, 1, call_control_id="leg-3", outcome="failed"))
-    with store.write() as conn:
-        assert deliveries.recover(conn, first, NOW_MS + 2000, LATER) == 1
-        assert [(d.cursor, d.due_at) for d in deliveries.pending(conn, first)] == [(2, LATER), (3, NOW_MS + 1000)]
-        assert deliveries.pending(conn, second) == []
 
 
 def test_a_delivery_of_another_does_not_exist(store: Store, owed: tuple[str, str]) -> None:

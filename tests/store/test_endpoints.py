@@ -12,10 +12,10 @@ def test_an_endpoint_is_switched_off_and_on_again(store: Store, enterprise_id: s
         endpoint = endpoints.get(conn, enterprise_id)
         assert endpoint is not None
         assert not endpoint.active
-        assert endpoints.status(conn, enterprise_id) == (False, "410 Gone", 2)
+        assert endpoints.status(conn, enterprise_id) == (False, "410 Gone", 2, None)
         assert endpoints.activate(conn, enterprise_id, 4)
         assert not endpoints.activate(conn, enterprise_id, 5)
-        assert endpoints.status(conn, enterprise_id) == (True, None, 4)
+        assert endpoints.status(conn, enterprise_id) == (True, None, 4, None)
 
 
 def test_setting_an_endpoint_again_replaces_it_and_switches_it_on(store: Store, enterprise_id: str) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -41,13 +42,24 @@ def engine(empty_place: Place) -> Iterator[Engine]:
 def objects(conn: Connection) -> dict[str, str]:
     """The tables, their columns and indexes, each with its definition."""
     if conn.dialect.name == "sqlite":
-        query = SQLITE_OBJECTS
-    else:
-        known = conn.exec_driver_sql("SELECT to_regclass('alembic_version') IS NOT NULL").scalar_one()
-        query = (
-            POSTGRES_OBJECTS if known else POSTGRES_OBJECTS.replace("AND conrelid <> 'alembic_version'::regclass", "")
-        )
+        return {name: in_any_order(sql) for name, sql in conn.exec_driver_sql(SQLITE_OBJECTS)}
+    known = conn.exec_driver_sql("SELECT to_regclass('alembic_version') IS NOT NULL").scalar_one()
+    query = POSTGRES_OBJECTS if known else POSTGRES_OBJECTS.replace("AND conrelid <> 'alembic_version'::regclass", "")
     return {name: " ".join(sql.split()) for name, sql in conn.exec_driver_sql(query)}
+
+
+def in_any_order(statement: str) -> str:
+    """Sort what a CREATE TABLE of SQLite lists: a column that is added later stands behind the constraints."""
+    head, opened, rest = " ".join(statement.split()).replace('"', "").partition("(")
+    parts, depth, start = [], 1, 0
+    for at, sign in enumerate(rest):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0 or (depth == 1 and sign == ","):
+            parts.append(rest[start:at].strip())
+            start = at + 1
+            if depth == 0:
+                return head + opened + ", ".join(sorted(parts)) + rest[at:]
+    return head
 
 
 def test_the_head_is_the_last_script() -> None:
@@ -87,6 +99,11 @@ def versions() -> list[str]:
     return [each.revision for each in script.walk_revisions()][::-1]
 
 
+def as_wide(rows: list[tuple[Any, ...]], older: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Cut rows to the columns that an older release has: new ones stand behind them."""
+    return [row[: len(older[0])] for row in rows] if older else rows
+
+
 @pytest.mark.parametrize("revision", versions())
 def test_down_and_up_again_with_data(store: Store, revision: str) -> None:
     """What a release had of its own is lost on the way back to the one before; all else outlives both ways."""
@@ -110,13 +127,13 @@ def test_down_and_up_again_with_data(store: Store, revision: str) -> None:
         newer = rows_of(conn)
         assert objects(conn) == told
     upgraded.close()
-    assert {name: newer[name] for name in older} == older
+    assert {name: as_wide(newer[name], rows) for name, rows in older.items()} == older
     lost = full.keys() - older.keys()
     assert lost == ({"retention", "holds", "erasures", "erased_files"} if revision < "0002" else set())
     assert all(newer[name] == [] for name in lost)
     for name, rows in older.items():
         same = name not in {"recordings", "deliveries"} or revision >= "0002"
-        assert (rows == full[name]) is same, name
+        assert (rows == as_wide(full[name], rows)) is same, name
     if revision < "0002":  # a release that knows no such words never finds them
         assert not {"erasing", "erased"} & {row[2] for row in older["deliveries"]}
         assert {row[3] for row in older["recordings"]} == {"erased", "recording"}

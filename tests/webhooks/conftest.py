@@ -14,8 +14,10 @@ from kobza.call.states import OwnerState, StateType
 from kobza.config.settings import LOOPBACK
 from kobza.pbx.journal import Journal
 from kobza.store import Store, endpoints, enterprises
+from kobza.store.endpoints import EndpointStatus
 from kobza.store.entries import StateStored
 from kobza.store.place import Place
+from kobza.webhooks import circuit
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.payload import body
 from tests.support.sink import WebhookSink
@@ -54,6 +56,12 @@ class Pbx:
         with self.store.read() as connection:
             endpoint = endpoints.get(connection, enterprise_id)
         return endpoint is not None and endpoint.active
+
+    def status(self, enterprise_id: str) -> EndpointStatus:
+        with self.store.read() as connection:
+            status = endpoints.status(connection, enterprise_id)
+        assert status is not None
+        return status
 
     def state(self, enterprise_id: str, leg: str, sequence: int, *, owed: bool = True) -> StateStored:
         """Return the state with a number of a leg."""
@@ -94,6 +102,13 @@ class Pbx:
                 "WHERE event_id = :event_id ORDER BY attempt"
             )
             return [tuple(row) for row in connection.execute(query, {"event_id": event_id})]
+
+
+@pytest.fixture(autouse=True)
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probe dead endpoints as much faster as the schedule is."""
+    monkeypatch.setattr(circuit, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(circuit, "LAST_PAUSE", 0.1)
 
 
 @pytest.fixture

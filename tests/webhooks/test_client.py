@@ -176,9 +176,10 @@ async def test_a_secret_that_cannot_sign_is_a_failure_like_another(client: Clien
     assert sink.requests == []
 
 
-def self_signed(directory: Path) -> ssl.SSLContext:
+def self_signed(directory: Path, name: str = "DNS:localhost") -> ssl.SSLContext:
     key, certificate = directory / "key.pem", directory / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=it"]
+    command += ["-addext", f"subjectAltName={name}"]
     try:
         subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     except FileNotFoundError:
@@ -199,3 +200,34 @@ async def test_a_certificate_of_nobody_is_refused(client: Client, tmp_path: Path
         port = server.sockets[0].getsockname()[1]
         outcome = await client.post(endpoint(f"https://127.0.0.1:{port}"), "event-1", BODY)
     assert "certificate" in (outcome.error or "")
+
+
+@pytest.mark.parametrize("name", ["IP:127.0.0.1", "DNS:crm.example.com"])
+async def test_a_certificate_of_a_trusted_issuer_must_name_the_receiver(tmp_path: Path, name: str) -> None:
+    context = self_signed(tmp_path, name)
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nServer: tls\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    client = Client(allowed=LOOPBACK, total_seconds=10, now=time.time, tls=trusting)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await client.post(endpoint(f"https://127.0.0.1:{port}"), "event-1", BODY)
+    await client.close()
+    assert outcome.exchange is not None
+    if name.startswith("IP"):
+        assert (outcome.taken, outcome.address) == (True, "127.0.0.1")
+        assert (outcome.exchange.response_headers, outcome.exchange.http) == ([("Server", "tls")], "1.1")
+        assert outcome.exchange.connect_ms is not None
+        assert outcome.exchange.first_byte_ms is not None
+    else:
+        assert outcome.error is not None
+        assert outcome.error.startswith("the receiver's certificate is not good: ")
+        assert (outcome.dead, outcome.exchange.http) == (True, None)
+    assert ("Authorization", "Bearer ***") in outcome.exchange.request_headers
+    assert "remote-token" not in str(outcome.exchange)

@@ -1,5 +1,7 @@
 import asyncio
 import random
+import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from kobza.pbx.journal import Journal
+from kobza.store import replays
 from kobza.store.entries import AttemptStored, Entry, StateStored
 from kobza.store.erasure import Request, erase
+from kobza.webhooks import circuit
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.payload import body
 from kobza.webhooks.schedule import wait_after
@@ -164,6 +168,90 @@ async def test_410_switches_the_endpoint_off_and_setting_it_brings_what_was_miss
     pbx.set_endpoint(enterprise, sink.url)
     await sink.wait_for(5)
     assert sequences(sink.requests) == {"leg": [1, 1, 2, 3], "other": [1]}
+
+
+async def test_a_dead_endpoint_is_probed_and_not_hammered(
+    pbx: Pbx, journal: Journal, sink: WebhookSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for pause in ("FIRST_PAUSE", "LAST_PAUSE"):
+        monkeypatch.setattr(circuit, pause, 1.0)
+    caplog.set_level("INFO")
+    dispatcher = pbx.dispatcher(journal, wait=lambda *_: 0.01)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    sink.otherwise = Status(503)
+    await store(journal, [pbx.state(enterprise, f"leg{number}", 1) for number in range(40)], dispatcher)
+    lane = dispatcher._lanes[enterprise]
+    await until(lambda: lane.health.probed_at is not None and lane.queue.in_flight == 0, "the circuit to open")
+    before = len(sink.requests)
+    assert before <= 5 + dispatcher._in_flight
+    await store(journal, [pbx.state(enterprise, "new", 1)], dispatcher)
+    await asyncio.sleep(0.2)
+    assert len(sink.requests) == before
+    await until(lambda: len(sink.requests) > before, "the probe")
+    assert len(sink.requests) == before + 1
+    sink.otherwise = Status()
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "everything to be delivered")
+    assert len(sink.requests) == before + 1 + 41
+    assert "is dead and only probed" in caplog.text
+    assert "works again" in caplog.text
+    await dispatcher.stop()
+
+
+async def test_long_failure_switches_off_and_switching_on_brings_what_was_missed_oldest_first(
+    pbx: Pbx, journal: Journal, sink: WebhookSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    passed = [0.0]
+    options: dict[str, Any] = {"now": lambda: time.time() + passed[0], "off_after": 3600.0, "wait": lambda *_: 0.0}
+    dispatcher = pbx.dispatcher(journal, **options)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    sink.answer(Status(500))
+    await store(journal, [pbx.state(enterprise, "a", sequence) for sequence in (1, 2)], dispatcher)
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "a failure that passes")
+    sink.otherwise = Status(404)
+    await store(journal, [pbx.state(enterprise, "b", 1)], dispatcher)
+    await until(lambda: pbx.status(enterprise).failing_since is not None, "what the store knows of it")
+    await dispatcher.stop()
+    passed[0] = 3601
+    dispatcher = pbx.dispatcher(journal, **options)  # the next life remembers
+    await dispatcher.start()
+    await until(lambda: not pbx.is_active(enterprise), "the endpoint to be switched off")
+    assert dispatcher.counts.switched_off == {"failing": 1}
+    status = pbx.status(enterprise)
+    assert status.inactive_reason is not None
+    words = r"no call state was taken since \S+ \S+ UTC; the last time the receiver answered HTTP 404"
+    assert re.fullmatch(words, status.inactive_reason)
+    assert status.inactive_reason in caplog.text
+    missed = [pbx.state(enterprise, f"c{number}", 1, owed=False) for number in range(30)]
+    happened = [replace(entry.state, at=time.time() + number) for number, entry in enumerate(missed)]
+    await store(journal, [StateStored(state, False, body(state)) for state in happened], dispatcher)
+    await until(lambda: dispatcher.held == 0, "the queue to be empty")
+    before = len(sink.requests)
+    sink.otherwise = Status()
+    with pbx.store.write() as conn:  # as the command does it, in another process
+        assert replays.switch_on(conn, enterprise, int((time.time() + 3601) * 1000), missed=True) == (0, 30)
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "recovery")
+    legs = [request.json["call_control_id"] for request in sink.requests[before:]]
+    assert sorted(legs) == sorted(["b", *(f"c{number}" for number in range(30))])
+    order = [0 if leg == "b" else 1 + int(leg[1:]) for leg in legs]
+    assert all(abs(place - at) <= dispatcher._in_flight for at, place in enumerate(order))  # so many go at once
+    assert pbx.status(enterprise).failing_since is None
+    await dispatcher.stop()
+
+
+async def test_a_replay_begins_the_schedule_anew_and_is_seen_without_a_word(
+    pbx: Pbx, journal: Journal, dispatcher: Dispatcher, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    sink.otherwise = Status(400)
+    await store(journal, [pbx.state(enterprise, "leg", 1)], dispatcher)
+    await until(lambda: pbx.rows() == [("leg-1", "failed", 9)], "nine failures")
+    sink.answer(Status(400), Status(400), Status())
+    with pbx.store.write() as conn:
+        assert replays.replay_since(conn, enterprise, 0, 2**50) == 1
+    await until(lambda: pbx.rows() == [("leg-1", "delivered", 12)], "the replay")
+    assert [attempt[1] for attempt in pbx.attempts("leg-1")] == [400] * 11 + [200]
 
 
 async def test_a_changed_url_counts_for_what_is_owed(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:

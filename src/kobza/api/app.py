@@ -26,7 +26,9 @@ from kobza.api.fmc import (
     events,
     originate,
     phonestatus,
+    replays,
     webhook,
+    webhook_test,
 )
 from kobza.api.fmc.event_socket import follow_events
 from kobza.api.gate import Gate
@@ -50,7 +52,9 @@ ROUTERS: Final = (
     dnd.router,
     phonestatus.router,
     webhook.router,
+    webhook_test.router,
     deliveries.router,
+    replays.router,
     events.router,
     originate.legacy_router,
 )

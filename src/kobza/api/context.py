@@ -69,6 +69,12 @@ class ApiContext:
 
         return await anyio.to_thread.run_sync(run)
 
+    def needed_webhooks(self) -> WebhookPort:
+        """Return the dispatcher. Raises ApiError 503 when this process has none."""
+        if self.webhooks is None:
+            raise ApiError("unavailable", "This process sends no call states.", headers={"retry-after": "60"})
+        return self.webhooks
+
     async def subscriber(self, enterprise_id: str, number: str) -> Subscriber:
         """Return a number of the enterprise. Raises ApiError 404 for nobody's and for another enterprise's alike."""
         found = await self.read(lambda conn: numbers.find(conn, enterprise_id, number))

@@ -169,6 +169,7 @@ class Server:
             in_flight=settings.webhook_in_flight,
             held=settings.webhook_held,
             timeout=settings.webhook_timeout,
+            off_after=settings.webhook_off_after * 3600 or None,
             speed=self._clock.speed,
             via=self._webhooks_via,
             watch=traces,

@@ -63,6 +63,14 @@ def end_of(text: str | None, now: datetime) -> datetime | None:
     return None if text is None else _time(text, now, "--to", time(23, 59, 59))
 
 
+def moment_ms(text: str, now: datetime, option: str, *, end: bool = False) -> int:
+    """Return a moment in milliseconds; of a date its beginning or its end. Raises typer.BadParameter."""
+    from kobza.client.wall import KYIV
+
+    at = _time(text, now, option, time(23, 59, 59) if end else time())
+    return int((at if at.tzinfo is not None else at.replace(tzinfo=KYIV)).timestamp() * 1000)
+
+
 def _time(text: str, now: datetime, option: str, of_day: time) -> datetime:
     """Return an aware moment, or a naive wall time of Kyiv."""
     from kobza.client.wall import KYIV

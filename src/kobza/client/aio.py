@@ -236,8 +236,16 @@ class AsyncKobza:
         """Have a delivery posted once more."""
         return await self._driver.run(webhooks.replay(self._account, delivery_id))
 
+    async def replay_all(self, since: datetime, until: datetime | None = None) -> int:
+        """Have everything posted once more that happened in an interval, taken or not; returns how many states."""
+        return await self._driver.run(webhooks.replay_all(self._account, since, until))
+
+    async def activate_webhook(self, *, recover: bool = True) -> bool:
+        """Switch the endpoint on again, and with `recover` have posted what it missed; False: it was on already."""
+        return await self._driver.run(webhooks.activate(self._account, recover=recover))
+
     async def recover(self, since: datetime) -> int:
-        """Have all deliveries posted once more that failed since a moment; returns how many."""
+        """Have all posted that failed or was missed since a moment; returns how many states."""
         return await self._driver.run(webhooks.recover(self._account, since))
 
     def events(

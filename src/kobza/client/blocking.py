@@ -234,8 +234,16 @@ class Kobza:
         """Have a delivery posted once more."""
         return self._driver.run(webhooks.replay(self._account, delivery_id))
 
+    def replay_all(self, since: datetime, until: datetime | None = None) -> int:
+        """Have everything posted once more that happened in an interval, taken or not; returns how many states."""
+        return self._driver.run(webhooks.replay_all(self._account, since, until))
+
+    def activate_webhook(self, *, recover: bool = True) -> bool:
+        """Switch the endpoint on again, and with `recover` have posted what it missed; False: it was on already."""
+        return self._driver.run(webhooks.activate(self._account, recover=recover))
+
     def recover(self, since: datetime) -> int:
-        """Have all deliveries posted once more that failed since a moment; returns how many."""
+        """Have all posted that failed or was missed since a moment; returns how many states."""
         return self._driver.run(webhooks.recover(self._account, since))
 
     def events(self, after: str | None = None, *, follow: bool = False, poll: float = 1.0) -> Iterator[Event]:

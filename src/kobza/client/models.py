@@ -268,9 +268,11 @@ class Webhook:
     signed: bool
     extended: bool
     active: bool
-    """False after the endpoint answered 410, until it is set again."""
+    """False after the endpoint answered 410 or took nothing for too long."""
     inactive_reason: str | None
     changed_at: datetime | None
+    failing_since: datetime | None = None
+    """The first failure since the last state that was taken."""
 
 
 def read_webhook(fields: Fields) -> Webhook:
@@ -282,6 +284,7 @@ def read_webhook(fields: Fields) -> Webhook:
         fields.flag("active"),
         fields.text_or_none("inactive_reason"),
         fields.moment_or_none("changed_at"),
+        fields.moment_or_none("failing_since"),
     )
 
 

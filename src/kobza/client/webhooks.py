@@ -87,8 +87,23 @@ def replay(account: Account, delivery_id: str) -> Operation[Delivery]:
     return read_delivery(decode_fields(answer.body, "the answer of replay"))
 
 
+def replay_all(account: Account, since: datetime, until: datetime | None) -> Operation[int]:
+    """Have everything posted once more that happened in an interval; returns how many."""
+    body = {"since": write_until(since), "until": UNSET if until is None else write_until(until)}
+    answer = yield from exchange(account, fmc_request(account, "POST", "/v1/webhook/deliveries/replay", body=body))
+    return decode_fields(answer.body, "the answer of replay").whole("replayed")
+
+
+def activate(account: Account, *, recover: bool) -> Operation[bool]:
+    """Switch the endpoint on again; False when it was on."""
+    answer = yield from exchange(
+        account, fmc_request(account, "POST", "/v1/webhook/activate", body={"recover": recover})
+    )
+    return decode_fields(answer.body, "the answer of activate").flag("activated")
+
+
 def recover(account: Account, since: datetime) -> Operation[int]:
-    """Have all deliveries posted once more that failed since a moment; returns how many."""
+    """Have all deliveries posted that failed or was missed since a moment; returns how many."""
     body = {"since": write_until(since)}
     answer = yield from exchange(account, fmc_request(account, "POST", "/v1/webhook/recover", body=body))
     return decode_fields(answer.body, "the answer of recover").whole("recovered")

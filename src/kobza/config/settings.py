@@ -161,6 +161,9 @@ class Settings(BaseSettings):
         20_000, description="Deliveries held in memory; what is beyond waits in the store."
     )
     webhook_timeout: Annotated[int, Field(ge=1, le=120)] = Field(15, description="Longest time of one webhook request.")
+    webhook_off_after: Annotated[int, Field(ge=0, le=8760)] = Field(
+        72, description="Hours without a call state taken after which an endpoint is switched off; 0: never."
+    )
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
         (), description="Reverse proxies that are believed about the address of a client."
     )

@@ -15,7 +15,7 @@ from kobza.api.query import number_of
 from kobza.portal.access import Form, Portal, Visitor, find_signed_in, from_here, read_form, safe_next
 from kobza.portal.pages import crm_page
 from kobza.portal.signin import COOKIE, VALID_FOR, SignedIn, password_is, password_mark
-from kobza.store import endpoints, users
+from kobza.store import endpoints, replays, users
 
 LANGUAGE_AGE: Final = 365 * 86_400
 
@@ -117,6 +117,16 @@ async def set_webhook(portal: Portal, request: Request, visitor: Visitor, form: 
         lambda conn: endpoints.set(conn, enterprise_id, url, token, secret, extended=extended, now_ms=now_ms)
     )
     await portal.context.commands.settings_changed()
+    return RedirectResponse("/crm-integration?saved=1", 303)
+
+
+async def activate_webhook(portal: Portal, _request: Request, visitor: Visitor, _form: Form) -> Response:
+    """Switch the endpoint on again, and send what it missed."""
+    context, enterprise_id, now_ms = portal.context, visitor.enterprise_id, portal.context.now_ms()
+    await context.write(lambda conn: replays.switch_on(conn, enterprise_id, now_ms, missed=True))
+    await context.commands.settings_changed()
+    if context.webhooks is not None:
+        context.webhooks.recheck(enterprise_id)
     return RedirectResponse("/crm-integration?saved=1", 303)
 
 

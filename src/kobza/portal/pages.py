@@ -8,6 +8,7 @@ from starlette.responses import Response
 from kobza.api.fmc.deliveries import with_attempts
 from kobza.api.fmc.webhook import load_endpoint
 from kobza.api.recordings import recording_response
+from kobza.api.times import wall_text
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.rendering import page_language
 from kobza.portal.views import LiveView, NumberView, call_view, delivery_view, live_views, number_views, token_row
@@ -56,8 +57,16 @@ async def overview(portal: Portal, request: Request, visitor: Visitor) -> Respon
         numbers=await _numbers(portal, visitor),
         live=_live(portal, visitor, names),
         calls=[call_view(row, names, language) for row in rows],
-        notice=None,
+        webhook_off=await _webhook_off(portal, visitor),
     )
+
+
+async def _webhook_off(portal: Portal, visitor: Visitor) -> str | None:
+    """Return why call states are not sent any more, which its administrator should know at once; None: they are."""
+    found = await load_endpoint(portal.context, visitor.enterprise_id)
+    if found is None or found[1].active:
+        return None
+    return found[1].inactive_reason or ""
 
 
 async def live(portal: Portal, request: Request, visitor: Visitor) -> Response:
@@ -107,7 +116,13 @@ async def crm_page(
     endpoint = None
     if found is not None:
         settings, state = found
-        endpoint = {"active": state.active, "reason": state.inactive_reason, "signed": settings.secret is not None}
+        endpoint = {
+            "active": state.active,
+            "reason": state.inactive_reason,
+            "since": wall_text(state.changed_at),
+            "failing_since": None if state.failing_since is None else wall_text(state.failing_since),
+            "signed": settings.secret is not None,
+        }
         form = form or {"url": settings.url, "extended": settings.extended}
     sent = await portal.context.read(lambda conn: with_attempts(conn, visitor.enterprise_id, limit=LAST_DELIVERIES))
     await portal.context.gate.uses.flush()

@@ -32,6 +32,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/live/hangup": actions.hang_up,
         "/provisioning/dnd": actions.switch_dnd,
         "/crm-integration/webhook": actions.set_webhook,
+        "/crm-integration/webhook/activate": actions.activate_webhook,
         "/crm-integration/webhook/remove": actions.remove_webhook,
         "/crm-integration/tokens/add": token_actions.add_token,
         "/crm-integration/tokens/rotate": token_actions.rotate_token,

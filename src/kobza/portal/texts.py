@@ -176,6 +176,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Необов'язково: whsec_…, тоді кожен стан підписується (Standard Webhooks).",
         ),
         "extended": ("Also send held, resumed and record_ready", "Надсилати також held, resumed і record_ready"),
+        "webhook_is_off": (
+            "Call states are not sent any more: the remote system is switched off.",
+            "Стани викликів більше не надсилаються: віддалену систему вимкнено.",
+        ),
+        "switched_off_at": ("Switched off:", "Вимкнено:"),
+        "failing_since": (
+            "Nothing has been taken since:",
+            "Жодного стану не прийнято з:",
+        ),
+        "activate": ("Switch on, send what was missed", "Увімкнути й надіслати пропущене"),
         "save": ("Save", "Зберегти"),
         "remove": ("Remove", "Видалити"),
         "saved": ("Saved.", "Збережено."),

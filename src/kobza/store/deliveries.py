@@ -5,7 +5,7 @@ The journal makes them (`StateStored`) and keeps their outcome (`AttemptStored`)
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select
 
 from kobza.call.durations import to_ms
 from kobza.store.entries import StateStored
@@ -34,6 +34,8 @@ class Delivery(NamedTuple):
     """Attempts made so far."""
     due_at: int
     """When to try, or to try again."""
+    attempts_before: int = 0
+    """Attempts that were made before the last replay."""
 
     @classmethod
     def of(cls, entry: StateStored) -> "Delivery":
@@ -66,6 +68,8 @@ class Attempt(NamedTuple):
     status_code: int | None
     error: str | None
     response: str | None
+    exchange: str | None
+    """JSON, see `kobza.webhooks.exchange.Exchange`; None of an attempt by an older release."""
 
 
 def pending(conn: Connection, enterprise_id: str | None = None, *, after: int = 0, limit: int = 1000) -> list[Delivery]:
@@ -159,26 +163,6 @@ def list_attempts(conn: Connection, enterprise_id: str, cursor: int) -> list[Att
     return [Attempt(*row) for row in conn.execute(found)]
 
 
-def replay(conn: Connection, enterprise_id: str, cursor: int, now_ms: int) -> Delivery | None:
-    """Owe a delivery of an enterprise once more, at once, and return it; None when there is none."""
-    again = update(deliveries).where(deliveries.c.cursor == cursor, deliveries.c.enterprise_id == enterprise_id)
-    conn.execute(again.values(status=PENDING, due_at=now_ms))
-    return find(conn, enterprise_id, cursor)
-
-
-def recover(conn: Connection, enterprise_id: str, since_ms: int, now_ms: int) -> int:
-    """Owe everything once more that failed and happened since a moment; return how many deliveries."""
-    recent = select(events.c.cursor).where(
-        events.c.enterprise_id == enterprise_id, events.c.occurred_at >= since_ms, events.c.state_owner != ""
-    )
-    again = update(deliveries).where(
-        deliveries.c.enterprise_id == enterprise_id,
-        deliveries.c.status == FAILED,
-        deliveries.c.cursor.in_(recent),
-    )
-    return conn.execute(again.values(status=PENDING, due_at=now_ms)).rowcount
-
-
 def _fetch(conn: Connection, query: Select[Any]) -> list[Delivery]:
     return [_delivery(row) for row in conn.execute(query)]
 
@@ -199,6 +183,7 @@ _deliveries = select(
     deliveries.c.status,
     deliveries.c.attempts,
     deliveries.c.due_at,
+    deliveries.c.attempts_before,
 ).join_from(deliveries, events, deliveries.c.cursor == events.c.cursor)
 
 _active = _deliveries.join(endpoints, endpoints.c.enterprise_id == deliveries.c.enterprise_id).where(

@@ -11,11 +11,14 @@ from kobza.store.upsert import upsert
 
 
 class EndpointStatus(NamedTuple):
-    """What an administrator sees beside an endpoint's settings. `changed_at` is in milliseconds."""
+    """What an administrator sees beside an endpoint's settings. Moments are milliseconds."""
 
     active: bool
     inactive_reason: str | None
     changed_at: int
+    """Of the settings, or of switching it on or off."""
+    failing_since: int | None
+    """The first failure since the last attempt that was taken; None while attempts are taken."""
 
 
 def set(  # noqa: A001 - read as endpoints.set
@@ -38,6 +41,7 @@ def set(  # noqa: A001 - read as endpoints.set
         "active": True,
         "inactive_reason": None,
         "changed_at": now_ms,
+        "failing_since": None,
     }
     upsert(conn, endpoints, ("enterprise_id",), [values])
     meta.bump_directory(conn)
@@ -52,7 +56,7 @@ def get(conn: Connection, enterprise_id: str) -> Endpoint | None:
 def status(conn: Connection, enterprise_id: str) -> EndpointStatus | None:
     """Return whether the endpoint is active, and if not, why; None without an endpoint."""
     columns = endpoints.c
-    found = select(columns.active, columns.inactive_reason, columns.changed_at)
+    found = select(columns.active, columns.inactive_reason, columns.changed_at, columns.failing_since)
     row = conn.execute(found.where(columns.enterprise_id == enterprise_id)).one_or_none()
     return None if row is None else EndpointStatus(*row)
 
@@ -75,16 +79,23 @@ def activate(conn: Connection, enterprise_id: str, now_ms: int) -> bool:
     return _switch(conn, enterprise_id, active=True, reason=None, now_ms=now_ms)
 
 
+def note_failing(conn: Connection, enterprise_id: str, since_ms: int | None) -> None:
+    """Note since when an endpoint fails, None: it does not. It is no change of the directory."""
+    conn.execute(update(endpoints).where(endpoints.c.enterprise_id == enterprise_id).values(failing_since=since_ms))
+
+
 def load(conn: Connection) -> list[Endpoint]:
     """Return all endpoints."""
     return [Endpoint(*row) for row in conn.execute(_endpoint)]
 
 
 def _switch(conn: Connection, enterprise_id: str, *, active: bool, reason: str | None, now_ms: int) -> bool:
+    # Kept when it is switched off: whoever switches it on wants to know what was missed.
+    failing_since = None if active else endpoints.c.failing_since
     switched = conn.execute(
         update(endpoints)
         .where(endpoints.c.enterprise_id == enterprise_id, endpoints.c.active.is_not(active))
-        .values(active=active, inactive_reason=reason, changed_at=now_ms)
+        .values(active=active, inactive_reason=reason, changed_at=now_ms, failing_since=failing_since)
     )
     if switched.rowcount == 0:
         return False

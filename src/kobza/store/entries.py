@@ -95,6 +95,8 @@ class AttemptStored:
     error: str | None = None
     """In words, when there was no answer or not a good one."""
     response: str | None = field(default=None, repr=False)
+    exchange: str | None = field(default=None, repr=False)
+    """What else is known of it: the JSON of `kobza.webhooks.exchange.Exchange`."""
 
     def __post_init__(self) -> None:
         if (self.retry_at is None) is (self.outcome == "retry"):

@@ -35,6 +35,7 @@ def due_heads(conn: Connection, enterprise_id: str, now_ms: int, *, limit: int) 
             deliveries.c.status,
             deliveries.c.attempts,
             deliveries.c.due_at,
+            deliveries.c.attempts_before,
         )
         .join_from(deliveries, events, deliveries.c.cursor == events.c.cursor)
         .where(

@@ -99,7 +99,7 @@ _EVENT = (
     "extended",
     "payload",
 )
-_ATTEMPT = ("attempt", "started_at", "duration_ms", "url", "address", "status_code", "error", "response")
+_ATTEMPT = ("attempt", "started_at", "duration_ms", "url", "address", "status_code", "error", "response", "exchange")
 _RECORDING = (
     "record_id",
     "enterprise_id",
@@ -202,7 +202,7 @@ _FIND_EVENT = "e.call_id = v->>{} AND e.call_control_id = v->>{} AND e.sequence 
 ADD_ATTEMPTS: Final = (
     f"INSERT INTO attempts (cursor, {', '.join(_ATTEMPT)}) "  # noqa: S608 - made of the constants here
     f"SELECT e.cursor, {_values(schema.attempts, _ATTEMPT)} FROM jsonb_array_elements(%s) AS r(v) "
-    f"JOIN events e ON {_FIND_EVENT.format(8, 9, 10)} ON CONFLICT DO NOTHING"
+    f"JOIN events e ON {_FIND_EVENT.format(9, 10, 11)} ON CONFLICT DO NOTHING"
 )
 SETTLE_DELIVERIES: Final = (
     "UPDATE deliveries d SET status = v->>0, attempts = greatest(d.attempts, (v->>1)::integer), "  # noqa: S608

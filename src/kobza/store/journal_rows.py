@@ -119,6 +119,7 @@ def attempt_row(entry: AttemptStored) -> Row:
         entry.status_code,
         entry.error,
         entry.response,
+        entry.exchange,
         entry.call_id,
         entry.call_control_id,
         entry.sequence,

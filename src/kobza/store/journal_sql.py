@@ -71,8 +71,8 @@ DELIVERY_RETRY = (
 )
 
 ADD_ATTEMPT = (
-    "INSERT INTO attempts (cursor, attempt, started_at, duration_ms, url, address, status_code, error, response) "
-    "SELECT cursor,?,?,?,?,?,?,?,? FROM events WHERE call_id = ? AND call_control_id = ? AND sequence = ? "
+    "INSERT INTO attempts (cursor, attempt, started_at, duration_ms, url, address, status_code, error, response, "
+    "exchange) SELECT cursor,?,?,?,?,?,?,?,?,? FROM events WHERE call_id = ? AND call_control_id = ? AND sequence = ? "
     "ON CONFLICT (cursor, attempt) DO NOTHING"
 )
 

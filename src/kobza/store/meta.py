@@ -12,6 +12,8 @@ TOKENS_VERSION = "tokens_version"
 """Grows with every change of an FMC token."""
 ERASURES = "erasures"
 """Grows with every erasure: what is held in memory of call states is read anew then."""
+REPLAYS = "replays"
+"""Grows with every replay: what is owed may be more than a dispatcher knows."""
 HEARTBEAT = "heartbeat"
 """When the journal last wrote, in milliseconds."""
 
@@ -74,3 +76,14 @@ def bump_erasures(conn: Connection) -> None:
     """Say that call states were erased, of which a server may hold some in memory."""
     set_number(conn, ERASURES, erasures(conn) + 1)
     bump_directory(conn)
+
+
+def replays(conn: Connection) -> int:
+    """Return how many replays there were."""
+    return get_number(conn, REPLAYS) or 0
+
+
+def bump_replays(conn: Connection) -> None:
+    """Say that more is owed than before."""
+    if conn.execute(update(meta).where(meta.c.key == REPLAYS).values(number=meta.c.number + 1)).rowcount == 0:
+        conn.execute(meta.insert().values(key=REPLAYS, number=1))

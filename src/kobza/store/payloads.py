@@ -54,7 +54,7 @@ def _strip(conn: Connection, rows: list[Any]) -> int:
         _bare,
         [{"the_cursor": row.cursor, "bare": _skeleton(row)} for row in rows],
     )
-    conn.execute(update(attempts).where(attempts.c.cursor.in_(cursors)).values(response=None))
+    conn.execute(update(attempts).where(attempts.c.cursor.in_(cursors)).values(response=None, exchange=None))
     owed = update(deliveries).where(deliveries.c.cursor.in_(cursors), deliveries.c.status == PENDING)
     conn.execute(owed.values(status=FAILED))
     return len(rows)

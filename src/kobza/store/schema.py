@@ -169,8 +169,10 @@ endpoints = Table(
     Column("active", Boolean(create_constraint=False), nullable=False),
     Column("inactive_reason", Text),
     Column("changed_at", Moment, nullable=False),
+    Column("failing_since", Moment),
 )
-"""Where call states are posted. The token must be sent, so it is the one token stored as it is."""
+"""Where call states are posted. The token must be sent, so it is the one token stored as it is. `failing_since`: the
+first failure since the last attempt that was taken."""
 
 bindings = Table(
     "bindings",
@@ -302,6 +304,7 @@ deliveries = Table(
     Column("status", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
+    Column("attempts_before", Integer, nullable=False, server_default="0"),
     Index(
         "ix_deliveries_pending",
         "enterprise_id",
@@ -318,7 +321,8 @@ deliveries = Table(
     ),
 )
 """An event owed to an endpoint: pending, delivered or failed; or erased: the tombstone of one whose event is gone, with
-the moment in `due_at`. Small, because each one is written twice or more."""
+the moment in `due_at`. Small, because each one is written twice or more. `attempts_before`: how many of the attempts
+were made before the last replay, which begins the schedule anew."""
 
 attempts = Table(
     "attempts",
@@ -332,10 +336,11 @@ attempts = Table(
     Column("status_code", Integer),
     Column("error", Text),
     Column("response", Text),
+    Column("exchange", Text),
     PrimaryKeyConstraint("cursor", "attempt"),
     sqlite_with_rowid=False,
 )
-"""One POST of a delivery and what came of it."""
+"""One POST of a delivery and what came of it. `exchange` is JSON: its headers, phases, and so on."""
 
 recordings = Table(
     "recordings",

@@ -22,6 +22,8 @@ class Page:
     """What the store had at one moment for an enterprise."""
 
     endpoint: Endpoint | None
+    failing_since: float | None
+    """Seconds since the Unix epoch: since when no attempt was taken; None: the last one was."""
     complete: bool
     """Whether these are all pending deliveries; else they are those that may go now, oldest first."""
     deliveries: list[Delivery]
@@ -74,13 +76,15 @@ class Backlog:
         def read() -> Page:
             with self._store.read() as connection:
                 endpoint = endpoints.get(connection, enterprise_id)
-                if endpoint is None or not endpoint.active:
-                    return Page(endpoint, complete=False, deliveries=[])
+                status = endpoints.status(connection, enterprise_id)
+                if endpoint is None or status is None or not endpoint.active:
+                    return Page(endpoint, None, complete=False, deliveries=[])
+                failing_since = None if status.failing_since is None else status.failing_since / 1000
                 rows = deliveries.pending(connection, enterprise_id, limit=room + 1)
                 complete = len(rows) <= room
                 if not complete:
                     rows = due_heads(connection, enterprise_id, now_ms, limit=room)
-                return Page(endpoint, complete, [_delivery(row) for row in rows])
+                return Page(endpoint, failing_since, complete, [_delivery(row) for row in rows])
 
         return await self._run(read)
 
@@ -96,6 +100,25 @@ class Backlog:
                 return Changes(current, found, meta.erasures(connection))
 
         return await self._run(read)
+
+    async def replays(self) -> int:
+        """Return how many replays there were ever, by whatever process."""
+
+        def read() -> int:
+            with self._store.read() as connection:
+                return meta.replays(connection)
+
+        return await self._run(read)
+
+    async def note_failing(self, since: Mapping[str, float | None]) -> None:
+        """Store since when endpoints fail, by enterprise, in seconds."""
+
+        def write() -> None:
+            with self._store.write() as connection:
+                for enterprise_id, at in since.items():
+                    endpoints.note_failing(connection, enterprise_id, None if at is None else int(at * 1000))
+
+        await self._run(write)
 
     async def switch_off(self, enterprise_id: str, reason: str, now_ms: int) -> None:
         """Switch an endpoint off in the store."""
@@ -119,6 +142,7 @@ def _delivery(row: deliveries.Delivery) -> Delivery:
         sequence=row.sequence,
         body=row.payload,
         attempts=row.attempts,
+        attempts_before=row.attempts_before,
         due_at=row.due_at / 1000,
         occurred_at=row.occurred_at / 1000,
     )

@@ -5,15 +5,20 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 
 from kobza.call.directory import Endpoint
 from kobza.webhooks.address import AddressRefused, Network, Resolver, SocketFactory
 from kobza.webhooks.endpoint import callstate_url
+from kobza.webhooks.exchange import Exchange, Headers, kept_headers, masked, sent_headers
 from kobza.webhooks.schedule import parse_retry_after
 from kobza.webhooks.signing import signature_headers
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
 
 CONNECT_SECONDS: Final = 5.0
 """Longest time for one address to take the connection, TLS included."""
@@ -24,7 +29,10 @@ KEPT_RESPONSE: Final = 4096
 IDLE_SECONDS: Final = 30.0
 """How long an unused connection is kept for the next state."""
 
+HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "Kobza"}
 GONE: Final = 410
+BUSY: Final = frozenset({408, 425, 429})
+"""Statuses of a receiver that cannot take anything now."""
 TARGET_HEADER: Final = "X-Kobza-Target"
 """Where a request is meant to go, when it goes by way of `via`."""
 
@@ -45,11 +53,17 @@ class Outcome:
     """The beginning of the answer's body."""
     retry_after: float | None = None
     """The seconds that the receiver asks to wait."""
+    exchange: Exchange | None = None
 
     @property
     def taken(self) -> bool:
         """Whether the receiver has taken the state (any 2xx)."""
         return self.error is None
+
+    @property
+    def dead(self) -> bool:
+        """Whether the failure says that the receiver does not work, not that it minds this one state."""
+        return not self.taken and (self.status_code is None or self.status_code >= 500 or self.status_code in BUSY)
 
     @property
     def gone(self) -> bool:
@@ -89,7 +103,9 @@ class Client:
             timeout=aiohttp.ClientTimeout(
                 total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS, ceil_threshold=3600
             ),
-            headers={"Content-Type": "application/json", "User-Agent": "Kobza"},
+            skip_auto_headers=("User-Agent",),
+            response_class=_Answer,
+            trace_configs=[_connect_trace()],
             auto_decompress=False,
             trust_env=False,
         )
@@ -104,20 +120,30 @@ class Client:
         """Send a state once, with `more` headers. Every failure is an outcome; nothing is raised."""
         started_at, started = self._now(), time.monotonic()
         url = str(callstate_url(endpoint.url))
-        headers = {"Authorization": f"Bearer {endpoint.token}", **(more or {})}
+        headers = {**HEADERS, "Authorization": f"Bearer {endpoint.token}", **(more or {})}
         address = status = response = retry_after = None
+        phases = Phases(started)
+        http: str | None = None
+        answered: Headers = []
         try:
             if endpoint.secret is not None:
                 headers |= signature_headers(endpoint.secret, event_id, body, self._signed_at())
             if self._via is not None:
                 headers[TARGET_HEADER] = url
             async with self._session.post(
-                self._via or callstate_url(endpoint.url), data=body, headers=headers, allow_redirects=False
+                self._via or callstate_url(endpoint.url),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                trace_request_ctx=phases,
             ) as answer:
+                phases.first_byte_ms = phases.passed()
+                http = _version(answer)
+                answered = kept_headers(answer.headers.items())
                 status = answer.status
-                address = _peer(answer)
+                address = answer.peer if isinstance(answer, _Answer) else None
                 retry_after = parse_retry_after(answer.headers.get("Retry-After"), self._now())
-                response = await _beginning(answer)
+                response = masked(await _beginning(answer), endpoint.token)
             error = _status_error(status)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as caught:
             # The status decides: an answer whose body breaks off has been given all the same.
@@ -131,7 +157,40 @@ class Client:
             error=error,
             response=response,
             retry_after=retry_after,
+            exchange=Exchange(sent_headers(headers), answered, http, phases.connect_ms, phases.first_byte_ms),
         )
+
+
+class Phases:
+    """How long what took in one attempt, in milliseconds."""
+
+    __slots__ = ("_started", "connect_ms", "first_byte_ms")
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self.connect_ms: int | None = None
+        self.first_byte_ms: int | None = None
+
+    def passed(self) -> int:
+        """Return the time since the beginning."""
+        return round((time.monotonic() - self._started) * 1000)
+
+
+def _connect_trace() -> aiohttp.TraceConfig:
+    """Return what notes when a new connection is there; of one that was kept nothing is told."""
+
+    async def connected(_session: object, context: SimpleNamespace, _what: object) -> None:
+        phases = context.trace_request_ctx
+        phases.connect_ms = phases.passed()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
+    return trace
+
+
+def _version(answer: aiohttp.ClientResponse) -> str | None:
+    version = answer.version
+    return None if version is None else f"{version.major}.{version.minor}"
 
 
 def _status_error(status: int) -> str | None:
@@ -144,13 +203,17 @@ def _status_error(status: int) -> str | None:
     return f"the receiver answered HTTP {status}"
 
 
-def _peer(answer: aiohttp.ClientResponse) -> str | None:
-    """Return the address of the receiver; None when the connection is already in the pool again."""
-    connection = answer.connection
-    if connection is None or connection.transport is None:
-        return None
-    peer = connection.transport.get_extra_info("peername")
-    return str(peer[0]) if peer else None
+class _Answer(aiohttp.ClientResponse):
+    """An answer that knows who gave it, also when its connection is in the pool again before anybody asks."""
+
+    peer: str | None = None
+
+    async def start(self, connection: "Connection") -> Self:
+        """Read the head."""
+        peer = None if connection.transport is None else connection.transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else None
+        await super().start(connection)
+        return self
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> str:

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from kobza.measures import Histogram
 from kobza.webhooks.client import Outcome
+from kobza.webhooks.health import SwitchOff
 
 Result = Literal["delivered", "retried", "given_up", "gone"]
 """Of one attempt: taken; to be tried again; tried often enough; the receiver wants no more (410)."""
@@ -32,6 +33,8 @@ class DeliveryCounts:
         """The second is the class of the answer's status (2xx), or NO_ANSWER."""
         for known in _KNOWN:
             self.attempts[known] = 0
+        self.switched_off: defaultdict[SwitchOff, int] = defaultdict(int)
+        """Endpoints that were switched off, by reason."""
         self.attempt_seconds = Histogram(ATTEMPT_BOUNDS)
         self.delay_seconds = Histogram(DELAY_BOUNDS)
         """Of the deliveries that were taken, whenever that was."""

@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -22,6 +23,8 @@ from kobza.webhooks.address import Network
 from kobza.webhooks.backlog import Backlog
 from kobza.webhooks.client import Client, Outcome
 from kobza.webhooks.counts import DeliveryCounts, Result
+from kobza.webhooks.exchange import encode
+from kobza.webhooks.health import OFF_AFTER, SwitchOff
 from kobza.webhooks.lane import Lane, Mode
 from kobza.webhooks.queue import Delivery
 from kobza.webhooks.schedule import wait_after
@@ -68,11 +71,14 @@ class Dispatcher:
         held: int = HELD,
         timeout: float = 15.0,
         wait: Callable[[int, float, float | None], float | None] = wait_after,
+        off_after: float | None = OFF_AFTER,
         speed: float = 1.0,
         via: str | None = None,
         watch: DeliveryWatch | None = None,
     ) -> None:
-        """`speed` is how many seconds of `now` pass in one of the wall; `via` is for `Client`."""
+        """`off_after` is how many seconds an endpoint may fail until it is switched off, None: as long as it likes;
+        `speed` is how many seconds of `now` pass in one of the wall; `via` is for `Client`.
+        """
         self._watch = watch
         self._backlog = Backlog(store)
         self._journal = journal
@@ -82,6 +88,7 @@ class Dispatcher:
         self._held = held
         self._timeout = timeout
         self._wait = wait
+        self._off_after = off_after
         self._speed = speed
         self._via = via
         self.counts = DeliveryCounts()
@@ -96,6 +103,7 @@ class Dispatcher:
         self._stopping = False
         self._version: int | None = None
         self._erasures = 0
+        self._replays = 0
 
     async def start(self) -> None:
         """Take up what is pending from before, and keep the endpoints up to date."""
@@ -107,6 +115,7 @@ class Dispatcher:
             signed_at=time.time if self._speed != 1 else None,
         )
         self._erasures = await self._backlog.erasures()
+        self._replays = await self._backlog.replays()
         for enterprise_id in await self._backlog.enterprises():
             self._scan(self._lane(enterprise_id))
         self._spawn(self._keep_up(), self._tasks)
@@ -169,7 +178,7 @@ class Dispatcher:
     @property
     def failing(self) -> int:
         """Endpoints whose last attempt failed."""
-        return sum(lane.failures > 0 for lane in self._lanes.values())
+        return sum(lane.health.failing_since is not None for lane in self._lanes.values())
 
     @property
     def behind(self) -> int:
@@ -199,7 +208,8 @@ class Dispatcher:
             self._scan(lane)
         if lane.mode is not Mode.OFF:
             now = self._now()
-            while lane.queue.in_flight < lane.allowed(self._in_flight) and len(self._unsaved) < UNSAVED:
+            allowed = lane.health.allowed(self._in_flight, now)
+            while lane.queue.in_flight < allowed and len(self._unsaved) < UNSAVED:
                 delivery = lane.queue.take(now)
                 if delivery is None:
                     break
@@ -210,9 +220,11 @@ class Dispatcher:
         timer = self._timers.pop(lane.enterprise_id, None)
         if timer is not None:
             timer.cancel()
-        due_at = lane.queue.next_due()
+        now, due_at, probed_at = self._now(), lane.queue.next_due(), lane.health.probed_at
+        if probed_at is not None and probed_at > now and len(lane.queue) > lane.queue.in_flight:
+            due_at = max(due_at or 0.0, probed_at)
         if due_at is not None:
-            delay = max(0.0, due_at - self._now()) / self._speed
+            delay = max(0.0, due_at - now) / self._speed
             self._timers[lane.enterprise_id] = asyncio.get_running_loop().call_later(delay, self._advance, lane)
 
     # One attempt
@@ -245,7 +257,8 @@ class Dispatcher:
             # It stays pending: when the endpoint is switched on again, it is among what was missed.
             result, retry_at = "retry", now
         else:
-            delay = self._wait(delivery.attempts, random.uniform(-1, 1), outcome.retry_after)  # noqa: S311 - spreading
+            attempts = delivery.attempts - delivery.attempts_before
+            delay = self._wait(attempts, random.uniform(-1, 1), outcome.retry_after)  # noqa: S311 - spreading
             result, retry_at = ("failed", None) if delay is None else ("retry", now + delay)
         kept = retry_at is not None and lane.mode is Mode.LIVE and not outcome.gone and not delivery.forgotten
         if delivery.forgotten and retry_at is not None and lane.mode is Mode.LIVE:
@@ -260,28 +273,39 @@ class Dispatcher:
         self.counts.count(outcome, counted, now - delivery.occurred_at)
         if self._watch is not None:
             self._watch.attempted(delivery, outcome, counted)
-        self._note(lane, delivery, outcome, result)
-        if outcome.gone and not lane.closing:
-            lane.closing = True
-            lane.switch_off()
-            self._spawn(self._switch_off_stored(lane, outcome.error or ""), self._tasks)
-
-    def _note(self, lane: Lane, delivery: Delivery, outcome: Outcome, result: DeliveryOutcome) -> None:
-        """Count for the probing, and log changes: a receiver that fails for a day is one line, not thousands."""
-        whose, about = lane.enterprise_id, delivery.about
-        if outcome.taken:
-            if lane.failures:
-                logger.info("webhook of enterprise %s works again after %d failures", whose, lane.failures, extra=about)
-            lane.failures = 0
-            return
-        lane.failures += 1
+        self._note(lane, delivery, outcome, result, now)
         if outcome.gone:
-            logger.error("webhook of enterprise %s is switched off: %s", whose, outcome.error, extra=about)
-        elif result == "failed":
+            self._switch_off(lane, "gone", outcome.error or "")
+        elif lane.health.beyond_hope(now, self._off_after):
+            since = datetime.fromtimestamp(lane.health.failing_since or now, UTC)
+            reason = f"no call state was taken since {since:%Y-%m-%d %H:%M} UTC; the last time {outcome.error}"
+            self._switch_off(lane, "failing", reason)
+
+    def _note(self, lane: Lane, delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, now: float) -> None:
+        """Count for the probing, and log changes: a receiver that fails for a day is one line, not thousands."""
+        whose, failures, about = lane.enterprise_id, lane.health.failures, delivery.about
+        change = lane.health.note(outcome, now, random.uniform(-1, 1))  # noqa: S311 - spreading
+        if result == "failed":
             given_up = (whose, delivery.event_id, outcome.error)
             logger.error("webhook of enterprise %s: gave up on %s: %s", *given_up, extra=about)
-        elif lane.failures == 1:
+        elif change == "works":
+            logger.info("webhook of enterprise %s works again after %d failures", whose, failures, extra=about)
+        elif change == "fails" and not outcome.gone:
             logger.warning("webhook of enterprise %s fails: %s", whose, outcome.error, extra=about)
+        elif change == "dead":
+            words = "webhook of enterprise %s is dead and only probed until it answers: %s"
+            logger.warning(words, whose, outcome.error, extra=about)
+
+    def _switch_off(self, lane: Lane, why: SwitchOff, reason: str) -> None:
+        """Send nothing more, and say so: in the log, in the counter, in the store, where the portal finds it."""
+        if lane.closing:
+            return
+        whose = lane.enterprise_id
+        logger.error("webhook of enterprise %s is switched off: %s", whose, reason, extra={"enterprise_id": whose})
+        self.counts.switched_off[why] += 1
+        lane.closing = True
+        lane.switch_off()
+        self._spawn(self._switch_off_stored(lane, reason), self._tasks)
 
     # Results into the store
 
@@ -360,7 +384,9 @@ class Dispatcher:
             await asyncio.sleep(TICK_SECONDS)
             try:
                 self._save_unsaved()
+                await self._save_health()
                 await self._take_changes()
+                await self._take_replays()
                 for lane in list(self._lanes.values()):
                     lane.poked = lane.poked or lane.mode is Mode.BEHIND
                     self._advance(lane)
@@ -382,9 +408,29 @@ class Dispatcher:
             if endpoint is None or not endpoint.active or lane.closing:
                 lane.switch_off()
             elif lane.mode is Mode.OFF or endpoint != lane.endpoint:
-                lane.endpoint = endpoint
-                lane.failures = 0
-                lane.fall_behind()
+                lane.begin_anew(endpoint)
+
+    async def _take_replays(self) -> None:
+        """See whether more is owed than before: another process, such as a command, may have replayed something."""
+        replays = await self._backlog.replays()
+        if replays != self._replays:
+            for lane in self._lanes.values():
+                if lane.mode is Mode.LIVE:
+                    lane.fall_behind()
+        self._replays = replays
+
+    async def _save_health(self) -> None:
+        """Store since when which endpoint fails, so that a restart forgets nothing."""
+        changed = {
+            lane.enterprise_id: lane.health
+            for lane in self._lanes.values()
+            if lane.health.failing_since != lane.health.stored
+        }
+        if changed:
+            since = {enterprise_id: health.failing_since for enterprise_id, health in changed.items()}
+            await self._backlog.note_failing(since)
+            for enterprise_id, health in changed.items():
+                health.stored = since[enterprise_id]
 
     def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -415,4 +461,5 @@ def _entry(delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, retry_
         status_code=outcome.status_code,
         error=outcome.error,
         response=outcome.response,
+        exchange=None if outcome.exchange is None else encode(outcome.exchange),
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from kobza.call.directory import Endpoint
 from kobza.webhooks.backlog import Page
+from kobza.webhooks.health import Health
 from kobza.webhooks.queue import Delivery, EndpointQueue
 
 MEANWHILE: Final = 1000
@@ -35,7 +36,7 @@ class Lane:
         "closing",
         "endpoint",
         "enterprise_id",
-        "failures",
+        "health",
         "mode",
         "poked",
         "queue",
@@ -47,8 +48,7 @@ class Lane:
         self.endpoint: Endpoint | None = None
         self.queue = EndpointQueue()
         self.mode = Mode.BEHIND
-        self.failures = 0
-        """Attempts that failed since the last one that did not."""
+        self.health = Health()
         self.poked = False
         """Whether the store has to be looked into (again)."""
         self.closing = False
@@ -61,9 +61,11 @@ class Lane:
         self._meanwhile: list[Delivery] = []
         self._settled: dict[str, bool] = {}
 
-    def allowed(self, limit: int) -> int:
-        """Return how many attempts may be under way: a receiver that fails is probed, not hammered."""
-        return limit if not self.failures else max(1, limit >> self.failures)
+    def begin_anew(self, endpoint: Endpoint) -> None:
+        """Take over an endpoint that was set, changed or switched on: nothing is known of how it does."""
+        self.endpoint = endpoint
+        self.health = Health()
+        self.fall_behind()
 
     def offer(self, delivery: Delivery, room: int) -> bool:
         """Take a delivery that has just been stored; return whether it may be there for the taking."""
@@ -94,8 +96,9 @@ class Lane:
         self.queue.forget()
 
     def switch_off(self) -> None:
-        """Send nothing more."""
+        """Send nothing more. When it is switched on again, nothing is held against it."""
         self.mode = Mode.OFF
+        self.health = Health()
         self.queue.clear()
 
     def settle(self, delivery: Delivery, *, evicted: bool) -> None:
@@ -124,6 +127,8 @@ class Lane:
         """Take over what the store had. It saw neither the attempts that ended nor the states that came meanwhile."""
         self._scanning = False
         meanwhile, self._meanwhile = self._meanwhile, []
+        if self.endpoint is None:  # the first look of this process
+            self.health = Health(page.failing_since)
         self.endpoint = page.endpoint
         if page.endpoint is None or not page.endpoint.active or self.closing:
             self.switch_off()

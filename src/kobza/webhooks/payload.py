@@ -40,6 +40,24 @@ def payload(state: OwnerState) -> dict[str, Any]:
     return fields
 
 
+def test_body(event_id: str, now_ms: int) -> bytes:
+    """Return the document of a try: a state of the type `test`, of no call."""
+    return _ENCODER.encode(
+        {
+            "call_id": event_id,
+            "call_control_id": event_id,
+            "state_type": "test",
+            "state_owner": "",
+            "phone_number": "",
+            "call_direction": "incoming",
+            "event_id": event_id,
+            "sequence": 1,
+            "occurred_at": rfc3339(now_ms),
+            "client_state": None,
+        }
+    )
+
+
 def body(state: OwnerState) -> bytes:
     """Return the JSON document that is stored, posted and signed, byte for byte the same in every attempt."""
     return _ENCODER.encode(payload(state))

@@ -26,6 +26,8 @@ class Delivery:
     attempts: int = 0
     """Failed attempts so far."""
     due_at: float = 0.0
+    attempts_before: int = 0
+    """Attempts before the last replay: the schedule begins behind them."""
     occurred_at: float = 0.0
     """When the call got into this state, in seconds since the Unix epoch."""
     forgotten: bool = False

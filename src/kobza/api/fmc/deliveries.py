@@ -1,4 +1,4 @@
-"""What was posted to the webhook and what came of it: list, replay, recover, test."""
+"""What was posted to the webhook and what came of it."""
 
 import re
 from typing import Annotated, Any, Final, Literal
@@ -9,17 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api import documenting as doc
-from kobza.api.auth import SettingsReader, SettingsWriter
+from kobza.api.auth import SettingsReader
 from kobza.api.callstates import EXAMPLES as CALL_STATES
 from kobza.api.callstates import CallState
-from kobza.api.context import ApiContext, Connection, context_of
-from kobza.api.ports import WebhookPort
+from kobza.api.context import Connection, context_of
 from kobza.api.problems import ApiError, not_found
-from kobza.api.query import Query, json_body
-from kobza.api.times import parse_moment, rfc3339
+from kobza.api.query import Query
 from kobza.store import deliveries, endpoints
 from kobza.store.deliveries import Attempt, Delivery
-from kobza.store.ids import new_id
+from kobza.webhooks.delivery_log import delivery_shown
 
 router = doc.router("/api/fmc", "Webhook")
 
@@ -27,6 +25,9 @@ DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
 STATUSES: Final = ("pending", "delivered", "failed")
 _ID: Final = re.compile(r"[0-9]{1,18}")
+
+
+_Headers = list[tuple[str, str]]
 
 
 class AttemptShown(BaseModel):
@@ -38,8 +39,13 @@ class AttemptShown(BaseModel):
     url: str | None
     address: Annotated[str | None, Field(description="The address that was connected to.")]
     status_code: int | None
-    error: str | None
-    response: Annotated[str | None, Field(description="The beginning of the answer's body.")]
+    error: Annotated[str | None, Field(description="In words: why it is a failure.")]
+    request_headers: Annotated[_Headers, Field(description="Name and value, as sent; secrets are masked.")]
+    response_headers: _Headers
+    response: Annotated[str | None, Field(description="The first 4 KiB of the answer's body.")]
+    http_version: str | None
+    connect_ms: Annotated[int | None, Field(description="To connect, TLS included; null: a connection was kept.")]
+    first_byte_ms: Annotated[int | None, Field(description="Until the answer began.")]
 
 
 class DeliveryShown(BaseModel):
@@ -48,8 +54,12 @@ class DeliveryShown(BaseModel):
     id: str
     status: Literal["pending", "delivered", "failed"]
     due_at: Annotated[doc.Moment | None, Field(description="While pending: when it is tried next.")]
-    event: CallState
+    event: Annotated[CallState, Field(description="The body of each attempt.")]
     attempts: list[AttemptShown]
+    curl: Annotated[
+        str,
+        Field(description="A command that sends it as the last attempt did; the token is that of $REMOTE_TOKEN."),
+    ]
 
 
 class DeliveriesAnswer(BaseModel):
@@ -59,30 +69,14 @@ class DeliveriesAnswer(BaseModel):
     next_cursor: str | None
 
 
-class RecoverRequest(BaseModel):
-    """From when on failed deliveries are owed once more."""
-
-    since: Annotated[doc.MomentText, Field(description="RFC 3339, or wall time of Kyiv.")]
-
-
-class RecoverAnswer(BaseModel):
-    """How many deliveries are owed once more."""
-
-    recovered: int
-
-
-class TestAnswer(BaseModel):
-    """What the endpoint answered."""
-
-    delivered: bool
-    status_code: int | None
-    duration_ms: int
-    url: str
-    address: str | None
-    error: str | None
-    response: str | None
-
-
+DELIVERY_ID: Final = {
+    "name": "delivery_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "example": "1715",
+    "description": "The `id` of a delivery.",
+}
 DELIVERY_EXAMPLE: Final = {
     "id": "1715",
     "status": "delivered",
@@ -97,33 +91,17 @@ DELIVERY_EXAMPLE: Final = {
             "address": "203.0.113.9",
             "status_code": 200,
             "error": None,
+            "request_headers": [["Content-Type", "application/json"], ["Authorization", "Bearer ***"]],
+            "response_headers": [["Content-Type", "text/plain"]],
             "response": "ok",
+            "http_version": "1.1",
+            "connect_ms": 12,
+            "first_byte_ms": 40,
         }
     ],
+    "curl": "curl --include --request POST https://crm.example.com/kobza/callstate --header 'Content-Type: "
+    "application/json' --header \"Authorization: Bearer $REMOTE_TOKEN\" --data-binary '{…}'",
 }
-TEST_EXAMPLE: Final = {
-    "delivered": True,
-    "status_code": 200,
-    "duration_ms": 41,
-    "url": "https://crm.example.com/kobza/callstate",
-    "address": "203.0.113.9",
-    "error": None,
-    "response": "ok",
-}
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {**attempt._asdict(), "started_at": rfc3339(attempt.started_at)}
-
-
-def _shown(delivery: Delivery, attempts: list[Attempt]) -> dict[str, Any]:
-    return {
-        "id": str(delivery.cursor),
-        "status": delivery.status,
-        "due_at": rfc3339(delivery.due_at) if delivery.status == "pending" else None,
-        "event": msgspec.Raw(delivery.payload),
-        "attempts": [_attempt(attempt) for attempt in attempts],
-    }
 
 
 def with_attempts(
@@ -134,10 +112,20 @@ def with_attempts(
     return [(each, deliveries.list_attempts(conn, enterprise_id, each.cursor)) for each in found]
 
 
-def _webhooks(context: ApiContext) -> WebhookPort:
-    if context.webhooks is None:
-        raise ApiError("unavailable", "This process sends no call states.", headers={"retry-after": "60"})
-    return context.webhooks
+def delivery_id_of(text: str) -> int:
+    """Read the id of a delivery. Raises ApiError: what is none is nobody's."""
+    if not _ID.fullmatch(text):
+        raise not_found()
+    return int(text)
+
+
+def shown_one(conn: Connection, enterprise_id: str, cursor: int) -> dict[str, Any] | None:
+    """Return a delivery of an enterprise as the API shows it, or None."""
+    found = deliveries.find(conn, enterprise_id, cursor)
+    if found is None:
+        return None
+    attempts = deliveries.list_attempts(conn, enterprise_id, cursor)
+    return delivery_shown(found, attempts, endpoints.get(conn, enterprise_id))
 
 
 @router.get(
@@ -170,116 +158,29 @@ async def list_deliveries(request: Request, caller: SettingsReader) -> Response:
         raise ApiError("invalid_parameter", "cursor must be a next_cursor of ours.", parameter="cursor")
     before = None if cursor is None else int(cursor)
     limit = query.integer("limit", 1, MAX_LIMIT) or DEFAULT_LIMIT
-    found = await context_of(request).read(
-        lambda conn: with_attempts(conn, caller.enterprise_id, status=status, before=before, limit=limit)
+    found, endpoint = await context_of(request).read(
+        lambda conn: (
+            with_attempts(conn, caller.enterprise_id, status=status, before=before, limit=limit),
+            endpoints.get(conn, caller.enterprise_id),
+        )
     )
     answer = {
-        "deliveries": [_shown(delivery, attempts) for delivery, attempts in found],
+        "deliveries": [delivery_shown(delivery, attempts, endpoint) for delivery, attempts in found],
         "next_cursor": str(found[-1][0].cursor) if len(found) == limit else None,
     }
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-@router.post(
-    "/v1/webhook/deliveries/{delivery_id}/replay",
-    summary="Send a delivery once more",
-    responses={
-        **doc.answer(DeliveryShown, {**DELIVERY_EXAMPLE, "status": "pending", "due_at": "2026-03-01T20:00:00.000Z"}),
-        **doc.errors(*doc.FMC_ERRORS, "not_found", "delivery_erased", "unavailable"),
-    },
-    openapi_extra={
-        "parameters": [
-            {
-                "name": "delivery_id",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string"},
-                "example": "1715",
-                "description": "The `id` of a delivery.",
-            }
-        ]
-    },
+@router.get(
+    "/v1/webhook/deliveries/{delivery_id}",
+    summary="Show a delivery",
+    responses={**doc.answer(DeliveryShown, DELIVERY_EXAMPLE), **doc.errors(*doc.FMC_ERRORS, "not_found")},
+    openapi_extra={"parameters": [DELIVERY_ID]},
 )
-async def replay_delivery(request: Request, caller: SettingsWriter) -> Response:
-    """Send a delivery once more."""
-    context = context_of(request)
-    webhooks = _webhooks(context)
-    delivery_id = request.path_params["delivery_id"]
-    if not _ID.fullmatch(delivery_id):
-        raise not_found()
-    now_ms = context.now_ms()
-
-    def replay(conn: Connection) -> tuple[Delivery, list[Attempt]] | None:
-        if deliveries.was_erased(conn, caller.enterprise_id, int(delivery_id)):
-            raise ApiError("delivery_erased", "Who was in this call state was erased, or it was kept long enough.")
-        owed = deliveries.replay(conn, caller.enterprise_id, int(delivery_id), now_ms)
-        return None if owed is None else (owed, deliveries.list_attempts(conn, caller.enterprise_id, owed.cursor))
-
-    found = await context.write(replay)
+async def show_delivery(request: Request, caller: SettingsReader) -> Response:
+    """Show a delivery."""
+    cursor = delivery_id_of(request.path_params["delivery_id"])
+    found = await context_of(request).read(lambda conn: shown_one(conn, caller.enterprise_id, cursor))
     if found is None:
         raise not_found()
-    webhooks.recheck(caller.enterprise_id)
-    return Response(msgspec.json.encode(_shown(*found)), media_type="application/json")
-
-
-@router.post(
-    "/v1/webhook/recover",
-    summary="Send all that failed once more",
-    responses={
-        **doc.answer(RecoverAnswer, {"recovered": 12}),
-        **doc.errors(*doc.FMC_ERRORS, "invalid_body", "unavailable"),
-    },
-    openapi_extra=doc.body(RecoverRequest, {"since": "2026-03-01T00:00:00"}),
-)
-async def recover_deliveries(request: Request, caller: SettingsWriter) -> Response:
-    """Send all that failed once more."""
-    context = context_of(request)
-    asked = await json_body(request, RecoverRequest)
-    since = parse_moment(asked.since, "since")
-    webhooks = _webhooks(context)
-    now_ms = context.now_ms()
-    recovered = await context.write(lambda conn: deliveries.recover(conn, caller.enterprise_id, since, now_ms))
-    webhooks.recheck(caller.enterprise_id)
-    return Response(msgspec.json.encode({"recovered": recovered}), media_type="application/json")
-
-
-@router.post(
-    "/v1/webhook/test",
-    summary="Try the webhook",
-    description="Posts one state of the type `test` now and tells what came of it.",
-    responses={
-        **doc.answer(TestAnswer, TEST_EXAMPLE),
-        **doc.errors(*doc.FMC_ERRORS, "webhook_not_set", "unavailable"),
-    },
-)
-async def test_webhook(request: Request, caller: SettingsWriter) -> Response:
-    """Try the webhook."""
-    context = context_of(request)
-    webhooks = _webhooks(context)
-    endpoint = await context.read(lambda conn: endpoints.get(conn, caller.enterprise_id))
-    if endpoint is None:
-        raise ApiError("webhook_not_set", "There is no webhook to try.")
-    event_id = new_id()
-    state = {
-        "call_id": event_id,
-        "call_control_id": event_id,
-        "state_type": "test",
-        "state_owner": "",
-        "phone_number": "",
-        "call_direction": "incoming",
-        "event_id": event_id,
-        "sequence": 1,
-        "occurred_at": rfc3339(context.now_ms()),
-        "client_state": None,
-    }
-    outcome = await webhooks.post(endpoint, event_id, msgspec.json.encode(state))
-    answer = {
-        "delivered": outcome.taken,
-        "status_code": outcome.status_code,
-        "duration_ms": outcome.duration_ms,
-        "url": outcome.url,
-        "address": outcome.address,
-        "error": outcome.error,
-        "response": outcome.response,
-    }
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(msgspec.json.encode(found), media_type="application/json")

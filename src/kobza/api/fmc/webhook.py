@@ -65,9 +65,18 @@ class WebhookAnswer(BaseModel):
     url: str
     signed: Annotated[bool, Field(description="Whether a secret is set.")]
     extended: bool
-    active: Annotated[bool, Field(description="False after the endpoint answered 410, until it is set again.")]
+    active: Annotated[
+        bool,
+        Field(
+            description="False after the endpoint answered 410 or took nothing for too long, until it is switched on "
+            "or set again."
+        ),
+    ]
     inactive_reason: str | None
     changed_at: doc.Moment
+    failing_since: Annotated[
+        doc.Moment | None, Field(description="The first failure since the last state that was taken.")
+    ]
 
 
 EXAMPLE: Final = {
@@ -77,6 +86,7 @@ EXAMPLE: Final = {
     "active": True,
     "inactive_reason": None,
     "changed_at": "2026-03-01T07:30:00.000Z",
+    "failing_since": None,
 }
 
 
@@ -115,6 +125,7 @@ async def _answer(context: ApiContext, enterprise_id: str) -> Response:
         "active": status.active,
         "inactive_reason": status.inactive_reason,
         "changed_at": rfc3339(status.changed_at),
+        "failing_since": None if status.failing_since is None else rfc3339(status.failing_since),
     }
     return Response(msgspec.json.encode(shown), media_type="application/json")
 

@@ -124,7 +124,7 @@ STORAGE: Final = (
     Metric(
         "kobza_webhook_endpoints",
         "gauge",
-        "Endpoints that are set, switched on or off (by an answer 410).",
+        "Endpoints that are set, switched on or off.",
         lambda of: by_label(
             {
                 "on": sum(one.active for one in of.view.snapshot.endpoints.values()),
@@ -132,6 +132,13 @@ STORAGE: Final = (
             }
         ),
         ("endpoint",),
+    ),
+    Metric(
+        "kobza_webhook_switched_off_total",
+        "counter",
+        "Endpoints that were switched off: `gone` (answered 410), `failing` (took nothing for too long).",
+        lambda of: by_label({name: of.dispatcher.counts.switched_off[name] for name in ("gone", "failing")}),
+        ("reason",),
     ),
     Metric(
         "kobza_webhook_endpoints_failing",
