@@ -97,7 +97,7 @@ async def set_up(plane: EmbeddedPlane, name: str, caller: bytes, callee: bytes) 
 
 async def relayed(calls: int, seconds: float, spools: Path | None) -> Result:
     plane = EmbeddedPlane(
-        host="127.0.0.1", ports=range(FIRST_PORT, FIRST_PORT + 4 * calls), timeout=600.0, on_event=lambda _: None
+        host="127.0.0.1", ports=range(FIRST_PORT, FIRST_PORT + 8 * calls), timeout=600.0, on_event=lambda _: None
     )
     await plane.start()
     assert plane.relay_pid is not None

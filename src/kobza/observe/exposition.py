@@ -21,7 +21,7 @@ METRICS: Final[tuple[Metric, ...]] = (*CALLS, *SIP, *MEDIA, *STORAGE, *SERVICE)
 """All metrics of our own."""
 MEDIA_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 AT_ONCE: Final = 5
-"""Metrics that are written in one go: less than a millisecond."""
+"""Metrics that are written in one go: a tenth of a millisecond of CPU to a whole one; all of them take five."""
 
 
 class _Some(Collector):
