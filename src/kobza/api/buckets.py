@@ -54,7 +54,7 @@ class Buckets:
 
     def take(self, key: str, now: float) -> Taken:
         """Take one unit if there is one; a request that is refused takes nothing. `now` is in seconds."""
-        now_ns = int(now * NANOSECONDS)
+        now_ns = round(now * NANOSECONDS)
         kept = self._full_at
         missing = max(kept.get(key, 0) - now_ns, 0) + self._interval
         if missing > self._capacity:
