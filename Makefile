@@ -20,7 +20,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format openapi schemathesis crash bench bench-peers bench-export lock clean
+.PHONY: help demo install dev test test-tools check format openapi schemathesis crash chaos bench bench-peers bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ schemathesis: $(VENV)/.dev ## look for requests that the interface answers wrong
 
 crash: $(VENV)/.dev test-tools ## kill the server 1,000 times and check its books (ARGS="--kills 50 --database postgresql --seed 7")
 	$(BIN)/python -m tests.crash $(ARGS)
+
+chaos: $(VENV)/.dev test-tools ## let the webhook's receiver fail in every way for an hour and check the books (ARGS="--minutes 2")
+	$(BIN)/python -m tests.crash.chaos $(ARGS)
 
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)

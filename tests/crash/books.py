@@ -89,10 +89,16 @@ class Found:
 
 def violations(found: Found) -> list[str]:
     """Return what is wrong, in words; nothing when the books are in order."""
-    return [*_calls(found), *_journal(found), *_deliveries(found), *_recordings(found), *_rest(found)]
+    return [*wrong_calls(found), *wrong_states(found)]
 
 
-def _calls(found: Found) -> Iterator[str]:
+def wrong_states(found: Found) -> list[str]:
+    """Return what is wrong with all but the calls themselves: for several rounds together, with calls alike."""
+    return [*_journal(found), *_deliveries(found), *_recordings(found), *_rest(found)]
+
+
+def wrong_calls(found: Found) -> Iterator[str]:
+    """Yield what is wrong with the calls of one round."""
     rows: defaultdict[Key, list[Mapping[str, Any]]] = defaultdict(list)
     for row in found.history:
         rows[key_of(row["calling_number"], row["called_number"])].append(row)

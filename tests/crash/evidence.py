@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -158,14 +158,15 @@ def history(server: Server, since: float) -> list[dict[str, Any]]:
     return [row for row in calls if datetime.fromisoformat(row["started_at"]) >= exact]
 
 
-def arrivals(requests: Sequence[Received]) -> list[Arrival]:
-    """Return the call states among what came to a sink."""
+def arrivals(requests: Sequence[Received], taken: Callable[[Received], bool] = lambda _: True) -> list[Arrival]:
+    """Return the call states among what came to a sink; `taken` says of each whether it was answered with a 2xx."""
     return [
         Arrival(
             request.json["event_id"],
             request.json["call_control_id"],
             request.json["sequence"],
             request.body.decode(),
+            taken(request),
         )
         for request in requests
         if request.path.endswith(STATES) and request.json is not None

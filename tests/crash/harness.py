@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -113,7 +113,7 @@ class Harness:
         unrest = self.evidence.come_to_rest(time.time() + REST)
         found = Found(
             planned={key_of(call.caller, call.called) for call in planned.calls},
-            seen=[seen for seen in self.phones.seen if seen.saw != "registered"],
+            seen=self.phones.seen,
             clicks=clicks,
             history=history(self.server, begun),
             events=self.evidence.events(cursor),
@@ -134,6 +134,33 @@ class Harness:
             recorded=sum(spool.measured.length for spool in found.spools),
             took=time.time() - begun,
         )
+
+    def talk(self, calls: Sequence[CallPlan]) -> Found:
+        """Make calls to their end, with nobody killed; return what was seen of them, and what the history has."""
+        begun = time.time()
+        self._open_phones()
+        clicks: list[Click] = []
+        self.phones.play(calls)
+        clicking = [self._click_later(call, clicks) for call in calls if call.way == "click"]
+        time.sleep(max(call.at + call.ring + call.talk for call in calls))
+        for thread in clicking:
+            thread.join()
+        self.phones.close(gone=False)
+        return Found(
+            planned={key_of(call.caller, call.called) for call in calls},
+            seen=self.phones.seen,
+            clicks=clicks,
+            history=self._ended(begun),
+        )
+
+    def _ended(self, since: float) -> list[dict[str, Any]]:
+        """Return the calls since a moment, once all of them have ended or had the time for it."""
+        deadline = time.time() + REST
+        while True:
+            calls = history(self.server, since)
+            if all(call["ended_at"] for call in calls) or time.time() > deadline:
+                return calls
+            time.sleep(0.1)
 
     def finish(self) -> list[str]:
         """Stop the server in order; return what is wrong at the very end."""

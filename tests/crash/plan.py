@@ -113,7 +113,7 @@ def draw(seed: int, number: int, numbers: Sequence[str], database: str) -> Round
         at = lasts + chance.uniform(0.0, 0.5)
     return Round(
         name,
-        _calls(chance, number, numbers),
+        draw_calls(chance, number, numbers),
         blows,
         moment,
         at,
@@ -123,7 +123,8 @@ def draw(seed: int, number: int, numbers: Sequence[str], database: str) -> Round
     )
 
 
-def _calls(chance: random.Random, number: int, numbers: Sequence[str]) -> list[CallPlan]:
+def draw_calls(chance: random.Random, number: int, numbers: Sequence[str]) -> list[CallPlan]:
+    """Draw the calls of a round; its number makes the outside numbers its own."""
     calls = []
     pairs = {frozenset((one, other)) for one in numbers for other in numbers if one != other}
     free = sorted(tuple(sorted(pair)) for pair in pairs)

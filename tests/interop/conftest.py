@@ -34,8 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class SinkThread:
     """A webhook sink with a loop of its own: it outlives the tests, and answers while one blocks."""
 
-    def __init__(self) -> None:
-        self.sink = WebhookSink(port=free_port())
+    def __init__(self, sink: WebhookSink | None = None) -> None:
+        self.sink = sink or WebhookSink(port=free_port())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="webhook-sink")
 

@@ -11,6 +11,7 @@ For a program in another process the same works: set the webhook's URL to `sink.
 
 import asyncio
 import json
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -85,7 +86,7 @@ def retry_after(value: str, status: int = 503) -> Status:
 class WebhookSink:
     """The receiver. Use it as an asynchronous context manager."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Received] = []
         self.otherwise: Answer = Status()
         self.choose: Callable[[Received], Answer | None] | None = None
@@ -96,13 +97,13 @@ class WebhookSink:
         self._answers: deque[Answer] = deque()
         self._arrived = asyncio.Condition()
         self._stopping = asyncio.Event()
-        self._host, self._port = host, port
+        self._host, self._port, self._tls = host, port, tls
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         """What to set as the webhook's URL; states come to `/hooks/callstate`."""
-        return f"http://{self._host}:{self._port}/hooks"
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self._port}/hooks"
 
     @property
     def port(self) -> int:
@@ -144,7 +145,7 @@ class WebhookSink:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls)
         await site.start()
         self._port = self._runner.addresses[0][1]
         return self
