@@ -15,6 +15,7 @@ from kobza.app.backups.files import copy, hash_of
 from kobza.app.backups.making import back_up
 from kobza.app.backups.manifest import FILES, MANIFEST, FileLine, Manifest, parse_manifest, read_lines
 from kobza.app.backups.restoring import restore, verify
+from kobza.app.data_lock import DataLock
 from kobza.pbx.recordings import spool_of
 from kobza.store import STORE_FILE, BackupUnfit, Store, StoreError
 from kobza.store.copies import Copied, EachFile
@@ -108,6 +109,11 @@ def test_what_is_there_is_replaced_only_on_request_and_kept_aside(office: Office
     with pytest.raises(StoreError, match=r"a server works with the store at .*: stop it first"):
         put(backup, office.data, overwrite=True)
     office.store.close()
+    lock = DataLock(office.data)  # of a server whose store is elsewhere, or that has just begun
+    lock.take()
+    with pytest.raises(StoreError, match="another Kobza works with"):
+        put(backup, office.data, overwrite=True)
+    lock.release()
     with pytest.raises(StoreError, match=r"there is a store at .*kobza.db: with --overwrite it is replaced"):
         put(backup, office.data)
     office.mp3.write_bytes(b"another")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kobza.app.housekeeping import Housekeeping
+from kobza.pbx.recordings import erase_files
 from kobza.store import STORE_FILE, Store, enterprises, tokens
 from kobza.store.days import Terms
 from kobza.store.fill import fill
@@ -40,6 +41,19 @@ async def test_ended_tokens_are_deleted_after_a_while(store: Store, tmp_path: Pa
     assert await housekeeping.clean() == Purged(tokens=1)
     with store.read() as conn:
         assert tokens.list_for(conn, enterprise_id) == []
+
+
+def test_a_recording_is_erased_with_what_is_left_of_its_spool(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    with pytest.raises(FileNotFoundError, match="no directory of recordings"):  # nothing here says that it is gone
+        erase_files(directory, "2026/a.mp3")
+    for name in ("2026/a.mp3", "spool/a.spool", "spool/b.spool"):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).touch()
+    for _ in range(2):
+        erase_files(directory, "2026/a.mp3")
+    erase_files(directory, "spool/c.spool")
+    assert [path.name for path in directory.rglob("*.*")] == ["b.spool"]
 
 
 async def test_stop_before_the_first_round_is_at_once(store: Store, tmp_path: Path) -> None:

@@ -231,9 +231,9 @@ def test_many_calls_are_erased_in_small_pieces(
     store: Store, write: Write, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No transaction changes more rows than a batch of calls has, so the journal never waits for long."""
-    monkeypatch.setattr(erasure, "BATCH", 50)
-    monkeypatch.setattr(erasure, "SCANNED", 400)
-    write(*many(1000, owner, every=0.001))
+    monkeypatch.setattr(erasure, "BATCH", 20)
+    monkeypatch.setattr(erasure, "SCANNED", 150)
+    write(*many(400, owner, every=0.001))
     changed: list[int] = []
     write_as_it_is = Store.write
 
@@ -250,9 +250,9 @@ def test_many_calls_are_erased_in_small_pieces(
             yield conn
 
     monkeypatch.setattr(Store, "write", watched)
-    assert counts(erase(store, owner)) == {"calls": 1000}
+    assert counts(erase(store, owner)) == {"calls": 400}
     assert max(changed) <= 2 * erasure.BATCH
-    assert len(changed) > 1000 / erasure.BATCH
+    assert len(changed) > 400 / erasure.BATCH
 
 
 def test_an_enterprise_that_is_none(store: Store) -> None:

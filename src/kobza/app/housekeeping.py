@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from kobza.pbx.recordings import erase_files
 from kobza.store import Store
 from kobza.store.days import Terms
 from kobza.store.retention import Purged, purge
@@ -65,7 +66,7 @@ class Housekeeping:
         return await outcome
 
     def _erase(self, path: str) -> None:
-        (self._recordings / path).unlink(missing_ok=True)
+        erase_files(self._recordings, path)
 
     async def _keep(self, first_after: float) -> None:
         await asyncio.sleep(first_after)

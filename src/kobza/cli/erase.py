@@ -1,6 +1,7 @@
 """`kobza erase` and `kobza erasure …`: all of a telephone number, and the certificates of it."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -67,6 +68,7 @@ def erase(
     """Erase everything about one telephone number, for good, and print the certificate. It cannot be undone."""
     from kobza.app.certificate import document
     from kobza.call.numbers import national, normalize
+    from kobza.pbx.recordings import erase_files
     from kobza.store.erasure import Request
     from kobza.store.erasure import erase as run
 
@@ -79,7 +81,7 @@ def erase(
     recordings = settings.data / "recordings"
     with opened_store(ctx, data) as store:
         request = Request(enterprise, e164, by or whoever(), reference.strip(), address_book)
-        done = run(store, request, now_ms, erase_file=lambda path: (recordings / path).unlink(missing_ok=True))
+        done = run(store, request, now_ms, erase_file=partial(erase_files, recordings))
         certificate = document(store, done.erasure_id)
     _show(certificate, out, language, as_json=as_json)
     if not certificate["complete"]:

@@ -60,6 +60,18 @@ class RecordingCounts:
         """Seconds of sound."""
 
 
+def erase_files(directory: Path, path: str) -> None:
+    """Remove the file of a recording, named relative to the directory of recordings, and what is left of its spool.
+
+    One that is not there is gone already. Raises OSError, also when there is no such directory: then the files are on
+    another machine.
+    """
+    if not directory.is_dir():
+        raise FileNotFoundError(f"there is no directory of recordings at {directory}")
+    (directory / path).unlink(missing_ok=True)
+    spool_of(directory, Path(path).stem).unlink(missing_ok=True)
+
+
 @dataclass(slots=True)
 class _Owners:
     """Whose a recording is."""

@@ -41,7 +41,8 @@ ANSWER[200]["content"][STREAM] = {
     "example": STREAM_EXAMPLE,
 }
 DESCRIPTION: Final = """\
-The same states as the webhook gets, kept 7 days. Ask again with `next_cursor` as `after`. Who starts fresh asks with
+The same states as the webhook gets, kept 7 days unless the server is configured otherwise.
+Ask again with `next_cursor` as `after`. Who starts fresh asks with
 `after=now`: the page is empty, and its `next_cursor` is where what happens from now on begins.
 
 With `Accept: text/event-stream` the answer is a live stream: first what followed the cursor, then each state as soon as

@@ -4,7 +4,8 @@ What is restored appears in an order in which nothing half done can be served: r
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from kobza.app.backups.manifest import (
     read_lines,
     read_manifest,
 )
+from kobza.app.data_lock import DataLock, DataTaken
 from kobza.config.loading import FILE_NAME, ConfigError, load
 from kobza.config.settings import store_place
 from kobza.store.backend import Backend, backend_of
@@ -83,30 +85,48 @@ def restore(
     _check_kind(manifest, place)
     _check_place(backend, data, place, overwrite=overwrite)
     moment = datetime.fromtimestamp(now(), UTC)
-    restored = Restored(manifest)
-    aside = data / f"replaced-{moment:%Y%m%dT%H%M%SZ}"
+    with _locked(data):
+        restored = Restored(manifest)
+        aside = data / f"replaced-{moment:%Y%m%dT%H%M%SZ}"
+        _restore_recordings(backup, data, aside)
+        _restore_settings(backup, data, place, aside, restored)
+        backend.copy_from(
+            backup / STORE,
+            manifest.store,
+            aside=aside,
+            then=lambda conn: set_right(
+                conn,
+                manifest.finished,
+                webhooks_off=WEBHOOKS_OFF if webhooks_off else None,
+                now_ms=int(moment.timestamp() * 1000),
+            ),
+        )
+    restored.aside = aside if aside.exists() else None
+    restored.notes += _notes(manifest, webhooks_off=webhooks_off)
+    return restored
+
+
+@contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """Keep servers from the data directory, which is made."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = DataLock(data)
+    try:
+        lock.take()
+        yield
+    except DataTaken as error:
+        raise StoreError(str(error)) from error
+    finally:
+        lock.release()
+
+
+def _restore_recordings(backup: Path, data: Path, aside: Path) -> None:
     _move(data / RECORDINGS, aside)
     for line in read_lines(backup):
         if line.path.startswith(f"{RECORDINGS}/") and copy(backup / line.path, data / line.path)[0] != line.sha256:
             raise BackupUnfit(f"{line.path} changed while it was restored")
     if (data / RECORDINGS).is_dir():
         sync_folders(data / RECORDINGS)
-    _restore_settings(backup, data, place, aside, restored)
-    backend.copy_from(
-        backup / STORE,
-        manifest.store,
-        aside=aside,
-        then=lambda conn: set_right(
-            conn,
-            manifest.finished,
-            webhooks_off=WEBHOOKS_OFF if webhooks_off else None,
-            now_ms=int(moment.timestamp() * 1000),
-        ),
-    )
-    restored.aside = aside if aside.exists() else None
-    restored.notes += _notes(manifest, webhooks_off=webhooks_off)
-    return restored
 
 
 def _wrong(backup: Path, line: FileLine) -> str | None:
