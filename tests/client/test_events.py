@@ -16,6 +16,7 @@ from kobza.client import AnswerNotUnderstood, AsyncKobza, Event, Kobza, Transpor
 from kobza.client.sse import MAX_EVENT, EventStream, ServerSentEvent
 from kobza.store import endpoints
 from kobza.store.entries import AttemptStored, StateStored
+from kobza.webhooks.exchange import Exchange, encode
 from kobza.webhooks.payload import body
 from tests.api.world import ALICE, BORYS, World
 from tests.client.conftest import QUICK, Both
@@ -268,6 +269,7 @@ def test_deliveries_are_listed_replayed_and_recovered(kobza: Both, world: World)
                 status_code=500,
                 error="the receiver answered HTTP 500",
                 response="oops",
+                exchange=encode(Exchange([], [], "1.1", 7, 40)),
             )
         ]
     )
@@ -275,6 +277,9 @@ def test_deliveries_are_listed_replayed_and_recovered(kobza: Both, world: World)
     (attempt,) = failed.attempts
     assert (attempt.attempt, attempt.duration_ms, attempt.status_code, attempt.response) == (1, 41, 500, "oops")
     assert attempt.started_at == datetime.fromtimestamp(started, UTC)
+    assert (attempt.http_version, attempt.connect_ms, attempt.first_byte_ms) == ("1.1", 7, 40)
+    assert failed.curl is not None
+    assert failed.curl.startswith("curl --include --request POST https://crm.example.com/hooks/callstate ")
     again = kobza.replay(found[0].id)
     assert (again.id, again.status) == (found[0].id, "pending")
     assert world.webhooks.rechecked == [own]

@@ -103,8 +103,10 @@ path. A state is stored before it is sent, and sent until your system answers 2x
 {", ".join(map(_in_words, STEPS))} (±10 %).
 
 Within a `call_control_id` the states come in order, each after the one before was taken. A repeat has the same
-`event_id`. A redirect is a failure. `Retry-After` is honoured up to twice the step. 410 switches the endpoint off until
-it is set again.
+`event_id`. A redirect is a failure. `Retry-After` is honoured up to twice the step. 410 switches the endpoint off
+until `POST /v1/webhook/activate` switches it on or it is set again; so does a long time (3 days, unless configured
+otherwise) in which no state is taken. An endpoint that does not answer at all is probed, at most a minute apart, until
+it answers; then the rest follows, the oldest first.
 
 With a secret each request is signed as the Standard Webhooks specification says: `webhook-signature` is `v1,` and the
 base64 of HMAC-SHA256, by the base64-decoded secret behind `whsec_`, over `webhook-id`, `webhook-timestamp` and the
@@ -171,7 +173,9 @@ def webhooks() -> Json:
                 },
                 "responses": {
                     "2XX": {"description": "Taken. The body is ignored."},
-                    "410": {"description": "The endpoint is gone: it is switched off until it is set again."},
+                    "410": {
+                        "description": "The endpoint is gone: it is switched off until it is switched on or set again."
+                    },
                     "default": {"description": "Anything else, a redirect too, is a failure: it is sent again later."},
                 },
             }

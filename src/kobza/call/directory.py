@@ -37,7 +37,7 @@ class Endpoint:
     extended: bool = False
     """Whether the endpoint also wants the states `held`, `resumed` and `record_ready`."""
     active: bool = True
-    """False after the endpoint answered 410 and until it is set again."""
+    """False after it answered 410 or took nothing for too long, until it is switched on or set again."""
 
 
 @dataclass(frozen=True, slots=True)

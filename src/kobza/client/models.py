@@ -326,6 +326,11 @@ class Attempt:
     status_code: int | None
     error: str | None
     response: str | None
+    http_version: str | None = None
+    connect_ms: int | None = None
+    """To connect, TLS included; None: a connection was kept, or none came about."""
+    first_byte_ms: int | None = None
+    """Until the answer began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +344,8 @@ class Delivery:
     """While pending: when it is tried next."""
     state: CallState
     attempts: tuple[Attempt, ...]
+    curl: str | None = None
+    """A command that sends it as the last attempt did; the token is that of $REMOTE_TOKEN."""
 
 
 def read_delivery(fields: Fields) -> Delivery:
@@ -349,6 +356,7 @@ def read_delivery(fields: Fields) -> Delivery:
         fields.moment_or_none("due_at"),
         read_call_state(fields.raw("event"), "the event of a delivery"),
         fields.each("attempts", _read_attempt),
+        fields.text_or_none("curl"),
     )
 
 
@@ -362,6 +370,9 @@ def _read_attempt(fields: Fields) -> Attempt:
         fields.whole_or_none("status_code"),
         fields.text_or_none("error"),
         fields.text_or_none("response"),
+        fields.text_or_none("http_version"),
+        fields.whole_or_none("connect_ms"),
+        fields.whole_or_none("first_byte_ms"),
     )
 
 

@@ -27,7 +27,8 @@ STATUSES: Final = ("pending", "delivered", "failed")
 _ID: Final = re.compile(r"[0-9]{1,18}")
 
 
-_Headers = list[tuple[str, str]]
+_Headers = list[list[str]]
+"""Pairs of name and value."""
 
 
 class AttemptShown(BaseModel):
