@@ -51,10 +51,17 @@ def free_range(count: int, host: str = "127.0.0.1") -> range:
     """Return a row of `count` ports that are free for UDP, starting with an even one."""
     for _ in range(LAST - FIRST):
         first = next(_candidates)
-        if first + count <= LAST and all(_is_free(host, port) for port in range(first, first + count)):
-            while next(_candidates) < first + count - 2:  # what was handed out in a row is not handed out again
+        row = range(first, first + count)
+        if row.stop > LAST:
+            continue
+        taken = next((port for port in reversed(row) if not _is_free(host, port)), None)
+        # What was handed out in a row is not handed out again; and no row has a port in it that is not free.
+        end = row.stop if taken is None else taken
+        if end > first + 2:
+            while next(_candidates) < end - 2:
                 pass
-            return range(first, first + count)
+        if taken is None:
+            return row
     raise RuntimeError("no row of free ports is left")
 
 
