@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from kobza.pbx.journal import Journal
-from kobza.store import replays
+from kobza.store import endpoints, replays
 from kobza.store.entries import AttemptStored, Entry, StateStored
 from kobza.store.erasure import Request, erase
 from kobza.webhooks import circuit
@@ -276,6 +276,23 @@ async def test_what_was_pending_goes_out_after_a_start(pbx: Pbx, journal: Journa
     await dispatcher.start()
     await sink.wait_for(6)
     assert sequences(sink.requests) == {"a": [1, 2, 3], "b": [1, 2, 3]}
+    await dispatcher.stop()
+
+
+async def test_an_endpoint_that_was_off_at_the_start_gets_what_is_owed_when_it_is_switched_on(
+    pbx: Pbx, journal: Journal, sink: WebhookSink
+) -> None:
+    enterprise = pbx.enterprise(sink.url)
+    await store(journal, [pbx.state(enterprise, "leg", 1)], None)
+    with pbx.store.write() as connection:
+        endpoints.deactivate(connection, enterprise, "an outage", 0)
+    dispatcher = pbx.dispatcher(journal)
+    await dispatcher.start()
+    await asyncio.sleep(0.1)
+    assert not sink.requests
+    with pbx.store.write() as connection:  # by another process: nobody tells the dispatcher
+        endpoints.activate(connection, enterprise, 0)
+    await sink.wait_for(1)
     await dispatcher.stop()
 
 

@@ -403,6 +403,8 @@ class Dispatcher:
             self._erasures = changes.erasures
             for lane in self._lanes.values():
                 lane.read_anew()
+        for enterprise_id in (one.enterprise_id for one in endpoints.values() if one.active):
+            self._lane(enterprise_id)  # it may be owed something since before this process
         for lane in self._lanes.values():
             endpoint = endpoints.get(lane.enterprise_id)
             if endpoint is None or not endpoint.active or lane.closing:
