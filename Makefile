@@ -20,7 +20,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format openapi schemathesis crash chaos bench bench-peers bench-export lock clean
+.PHONY: help demo install dev test test-tools check format openapi schemathesis crash chaos bench bench-peers bench-events bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,6 +66,9 @@ bench: $(VENV)/.dev test-tools ## measure and print the table that the README sh
 
 bench-peers: ## as root on Debian: install Asterisk, in build/asterisk, for the benches to measure against
 	@tools/install-asterisk build/asterisk
+
+bench-events: $(VENV)/.dev test-tools ## measure how soon, how fast and at what cost call states reach a webhook, also after an outage (ARGS="--rate 50 --trunk")
+	$(BIN)/python -m bench.events $(ARGS)
 
 bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls on both databases against their own clients (ARGS="--database sqlite" is one)
 	$(BIN)/python -m bench.export $(ARGS)

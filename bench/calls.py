@@ -20,42 +20,21 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from bench import asterisk_peer
-from bench.memory import HOST, PASSWORD, child_of, prepare, serving
-from bench.rows import Row, Unavailable, cpu_seconds
-from kobza.store import STORE_FILE, Store, endpoints, enterprises, trunks
+from bench.rows import Row, Unavailable, cpu_ms, cpu_seconds
+from bench.traffic import RATE, STATES_OF_AN_OWNER, Extent, Traffic, sipp, start_sipp, traffic, write_list
 from tests.support.ports import free_ports
 from tests.support.sink import WebhookSink
 
-SCENARIOS = Path(__file__).parent / "sipp"
-RATE = 50
 MARK_MS = 2.0
 MARK_SHARE = 0.5
 """Of the CPU that Asterisk takes for a call, in the same run."""
 SETTLE_SECONDS = 1.0
-STATES_OF_AN_OWNER = 3
-
-
-class Extent(NamedTuple):
-    """How much is measured."""
-
-    calls: int = 1500
-    rate: int = RATE
-    warm_up: int = 100
-    """Calls before the measured ones: caches fill, nothing is imported any more."""
-    pairs: int = 100
-    talk_ms: int = 1000
-
-    def talk(self, calls: int) -> Sequence[str]:
-        """Say to sipp: so many calls at this rate and length."""
-        return ("-m", str(calls), "-r", str(self.rate), "-d", str(self.talk_ms))
-
-
 QUICK = Extent(calls=5, warm_up=2, pairs=3, talk_ms=100)
 
 
@@ -93,44 +72,23 @@ async def processors_awake() -> AsyncIterator[None]:
 
 async def main(extent: Extent, *, trunk: bool = False, posted: bool = False) -> Result:
     """Measure Kobza. `trunk`: the callers are on the outside line instead of phones of the enterprise."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        data = Path(folder) / "data"
-        names = prepare(data, 2 * extent.pairs)
-        callers, called = names[0::2], names[1::2]
-        uas_port, uac_port, reg_port = free_ports(3)
-        if trunk:
-            callers = [f"050{index:07d}" for index in range(extent.pairs)]
-            add_trunk(data, uac_port)
-        phones = write_list(data / "phones.csv", ((name, auth(name)) for name in called))
-        pairs = write_list(
-            data / "pairs.csv", ((one, auth(one), other) for one, other in zip(callers, called, strict=True))
-        )
-        async with WebhookSink() as sink:
-            if posted:
-                set_webhook(data, sink.url)
-            # Four ports for a call; a call's ports rest for 5 s after its second of talk.
-            async with serving(data, 4 * extent.rate * 8) as (process, address):
-                server = f"{address[0]}:{address[1]}"
-                contact = ("-key", "cport", str(uas_port))
-                await sipp("register", server, reg_port, phones, *contact, "-m", str(extent.pairs), "-r", "50")
-                uas = await start_sipp("uas", server, uas_port)
-                media = child_of(process.pid)
-                scenario = "uac_trunk" if trunk else "uac"
-                states = STATES_OF_AN_OWNER * (1 if trunk else 2)
-                try:
-                    await sipp(scenario, server, uac_port, pairs, *extent.talk(extent.warm_up))
-                    before = cpu_ms(process.pid), cpu_ms(process.pid, process.pid), cpu_ms(media)
-                    await sipp(scenario, server, uac_port, pairs, *extent.talk(extent.calls))
-                    if posted:
-                        await sink.wait_for(states * (extent.calls + extent.warm_up), within=30.0)
-                    else:
-                        await asyncio.sleep(SETTLE_SECONDS)
-                    after = cpu_ms(process.pid), cpu_ms(process.pid, process.pid), cpu_ms(media)
-                finally:
-                    uas.terminate()
-                    await uas.wait()
+    states = STATES_OF_AN_OWNER * (1 if trunk else 2)
+    async with WebhookSink() as sink, traffic(extent, trunk=trunk, webhook=sink.url if posted else None) as calls:
+        await calls.call(extent.warm_up, extent)
+        before = cpu_of(calls)
+        await calls.call(extent.calls, extent)
+        if posted:
+            await sink.wait_for(states * (extent.calls + extent.warm_up), within=30.0)
+        else:
+            await asyncio.sleep(SETTLE_SECONDS)
+        after = cpu_of(calls)
     server_ms, loop_ms, media_ms = ((late - early) / extent.calls for early, late in zip(before, after, strict=True))
     return Result(loop_ms, server_ms - loop_ms, media_ms, extent.calls, len(sink.states))
+
+
+def cpu_of(calls: Traffic) -> tuple[float, float, float]:
+    """Return the milliseconds of CPU of the server, of its main thread and of the media process."""
+    return cpu_ms(calls.pid), cpu_ms(calls.pid, calls.pid), cpu_ms(calls.media)
 
 
 async def asterisk(extent: Extent) -> float:
@@ -151,54 +109,6 @@ async def asterisk(extent: Extent) -> float:
             finally:
                 uas.terminate()
                 await uas.wait()
-
-
-def cpu_ms(pid: int, thread: int | None = None) -> float:
-    """Return the CPU of a process or of one of its threads since its start, as the scheduler counts it: exactly."""
-    threads = Path(f"/proc/{pid}/task").iterdir() if thread is None else [Path(f"/proc/{pid}/task/{thread}")]
-    return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e6
-
-
-def auth(name: str) -> str:
-    return f"[authentication username={name} password={PASSWORD}]"
-
-
-def write_list(path: Path, rows: Iterable[Sequence[str]]) -> Path:
-    path.write_text("SEQUENTIAL\n" + "".join(";".join(row) + ";\n" for row in rows))
-    return path
-
-
-def add_trunk(data: Path, port: int) -> None:
-    store = Store.open(data / STORE_FILE)
-    with store.write() as conn:
-        trunks.add(conn, "outside", HOST, port)
-    store.close()
-
-
-def set_webhook(data: Path, url: str) -> None:
-    store = Store.open(data / STORE_FILE)
-    with store.write() as conn:
-        endpoints.set(conn, enterprises.list_all(conn)[0].enterprise_id, url, "token")
-    store.close()
-
-
-async def start_sipp(
-    scenario: str, server: str, port: int, listed: Path | None = None, *options: str
-) -> asyncio.subprocess.Process:
-    command = ["sipp", server, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port), "-nostdin"]
-    command += ["-nd"] if scenario == "uas" else []
-    command += ["-inf", str(listed)] if listed is not None else []
-    return await asyncio.create_subprocess_exec(
-        *command, *options, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-
-
-async def sipp(scenario: str, server: str, port: int, listed: Path, *options: str) -> None:
-    """Run a scenario to its end; raises SystemExit when a call of it failed."""
-    process = await start_sipp(scenario, server, port, listed, *options)
-    _, errors = await process.communicate()
-    if process.returncode != 0:
-        raise SystemExit(f"sipp {scenario} ended with {process.returncode}: {errors.decode()[-500:]}")
 
 
 async def all_of_them(quick: bool) -> tuple[float | None, Result, Result, Result, Result]:

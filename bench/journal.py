@@ -36,9 +36,9 @@ EVENTS_PER_CALL = 6
 TICK = 0.002
 
 
-def call_steps(index: int, started_at: float) -> Iterable[list[Entry]]:
+def call_steps(index: int, started_at: float, enterprise_id: str = "e" * 12) -> Iterable[list[Entry]]:
     """Make the four appends of one local call: start, ringing, answer, end."""
-    call_id, legs, enterprise_id = new_id(), (new_id(), new_id()), "e" * 12
+    call_id, legs = new_id(), (new_id(), new_id())
     a, b = f"+38067{index % 10_000_000:07d}", f"+38050{index * 7 % 10_000_000:07d}"
     cdr = Cdr(
         call_id=call_id,

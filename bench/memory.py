@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence, Set
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from bench.processors import kept_to
 from bench.rows import Row, memory_kib
 from kobza.call.directory import Package
 from kobza.net.clock import SteadyClock
@@ -178,13 +179,15 @@ class Phones:
 
 
 @asynccontextmanager
-async def serving(data: Path, rtp_ports: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, Address]]:
-    """Run `kobza serve`; give its process and where it speaks SIP."""
+async def serving(
+    data: Path, rtp_ports: int, processors: Set[int] | None = None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Address]]:
+    """Run `kobza serve`, kept to some processors or not; give its process and where it speaks SIP."""
     http, sip = free_ports(2)
     rtp = free_range(rtp_ports)
     command = (str(Path(sys.executable).with_name("kobza")), "serve", "--data", str(data), "--http", f"{HOST}:{http}")
     options = ("--sip", f"udp:{HOST}:{sip}", "--rtp-host", HOST, "--rtp-ports", f"{rtp.start}-{rtp.stop - 1}")
-    with (data / "serve.log").open("wb") as log:
+    with (data / "serve.log").open("wb") as log, kept_to(processors):
         process = await asyncio.create_subprocess_exec(*command, *options, stdout=log, stderr=log)
     try:
         for _ in range(600):

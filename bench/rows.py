@@ -56,6 +56,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def cpu_ms(pid: int, thread: int | None = None) -> float:
+    """Return the CPU of a process or of one of its threads since its start, as the scheduler counts it: exactly."""
+    threads = Path(f"/proc/{pid}/task").iterdir() if thread is None else [Path(f"/proc/{pid}/task/{thread}")]
+    return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e6
+
+
 def memory_kib(pid: int) -> int:
     """Return the resident memory of a process in KiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
