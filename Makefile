@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-WORKERS ?= 2
+# More than processors: most tests wait most of the time, for a phone to ring or for seconds to pass.
+WORKERS ?= 4
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -33,7 +34,7 @@ install: $(VENV)/.run ## install what Kobza needs to run into .venv
 dev: $(VENV)/.dev ## install what its development needs as well
 
 test: $(VENV)/.dev test-tools ## run every test (ARGS="tests/sip -k via" selects)
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-tools: ## as root on Debian: install the phones and tools the tests use; else say what will be skipped
 	@tools/install-test-tools tests/apt-packages.txt

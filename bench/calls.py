@@ -35,7 +35,7 @@ MARK_MS = 2.0
 MARK_SHARE = 0.5
 """Of the CPU that Asterisk takes for a call, in the same run."""
 SETTLE_SECONDS = 1.0
-QUICK = Extent(calls=5, warm_up=2, pairs=3, talk_ms=100)
+QUICK = Extent(calls=5, rate=20, warm_up=2, pairs=3, talk_ms=100)
 
 
 class Result(NamedTuple):
