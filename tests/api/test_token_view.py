@@ -13,6 +13,7 @@ from kobza.api.token_uses import TokenUses
 from kobza.api.token_view import CHECK_EVERY, CHECK_UNKNOWN_EVERY, GOOD_FOR, RETRY_AFTER, TokenView
 from kobza.store import Store, enterprises, tokens
 from kobza.store.tokens import Token
+from tests.support.stores import empty_store
 from tests.support.waiting import PATIENCE
 
 
@@ -26,7 +27,7 @@ class Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.create(tmp_path / "kobza.db")
+    opened = empty_store(tmp_path / "kobza.db")
     yield opened
     opened.close()
 

@@ -24,6 +24,7 @@ from kobza.store import Store, address_book, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
+from tests.support.stores import empty_store
 
 BOTH = (Package.CONVERGENT, Package.API_FMC)
 PASSWORD = "correct horse"
@@ -181,7 +182,7 @@ class World:
 
     def __init__(self, directory: Path, now: str = "2026-04-20T09:00:00", *, place: Place | None = None) -> None:
         self.at = moment(now)
-        self.store = Store.create(place or directory / "kobza.db")
+        self.store = empty_store(place or directory / "kobza.db")
         self.recordings = directory / "recordings"
         self.recordings.mkdir()
         self.journal = JournalWriter(self.store.place)

@@ -23,6 +23,7 @@ from kobza.store.entries import RecordingStored
 from kobza.store.journal import JournalWriter
 from tests.store.builders import NOW
 from tests.store.everything import all_rows, fill_everything
+from tests.support.stores import empty_store
 
 MP3 = b"an mp3" * 1000
 
@@ -32,7 +33,7 @@ class Office:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self.store = Store.create(data / STORE_FILE)
+        self.store = empty_store(data / STORE_FILE)
         self.enterprise_id = fill_everything(self.store)
         self.mp3 = data / "recordings/2025/10/09/rec-1.mp3"
         self.mp3.parent.mkdir(parents=True)

@@ -12,11 +12,12 @@ from kobza.store import STORE_FILE, Store, enterprises, tokens
 from kobza.store.days import Terms
 from kobza.store.fill import fill
 from kobza.store.retention import Purged
+from tests.support.stores import empty_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.create(tmp_path / STORE_FILE)
+    opened = empty_store(tmp_path / STORE_FILE)
     yield opened
     opened.close()
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kobza.cli.main import run_command
-from kobza.store import STORE_FILE, Store, enterprises
+from kobza.store import STORE_FILE, enterprises
+from tests.support.stores import empty_store
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def kobza(data: Path, capfd: pytest.CaptureFixture[str]) -> Kobza:
 @pytest.fixture
 def enterprise(data: Path) -> str:
     """The id of an enterprise in a new store, made without commands, which would hash a password."""
-    store = Store.create(data / STORE_FILE)
+    store = empty_store(data / STORE_FILE)
     with store.write() as conn:
         added = enterprises.add(conn, "Bakery", "olena", "hash", 1)
     store.close()

@@ -25,10 +25,10 @@ from kobza.client.inbox import SeenEvents
 from kobza.client.receiver import AsgiReceiver, SignatureInvalid, StateMalformed, WsgiReceiver, parse_state, verify
 from kobza.store import deliveries, endpoints, replays
 from kobza.store.ids import new_id
-from kobza.store.store import Store
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.signing import signature_headers
 from tests.client.serving import served
+from tests.support.stores import empty_store
 from tests.webhooks.conftest import Pbx, store, until
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
@@ -92,7 +92,7 @@ def receiver(kind: str, on_state: Callable[[CallState], object], **options: Any)
 
 @pytest.fixture
 async def pbx(tmp_path: Path) -> AsyncIterator[Pbx]:
-    opened = Store.create(tmp_path / "kobza.db")
+    opened = empty_store(tmp_path / "kobza.db")
     yield Pbx(opened)
     opened.close()
 

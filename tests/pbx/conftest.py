@@ -8,11 +8,12 @@ import pytest
 from kobza.pbx.journal import Journal, JournalFailure
 from kobza.store import Store
 from tests.pbx.office import NOW
+from tests.support.stores import empty_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.create(tmp_path / "kobza.db")
+    opened = empty_store(tmp_path / "kobza.db")
     yield opened
     opened.close()
 

@@ -16,6 +16,7 @@ from kobza.store import Store, deliveries, recovery
 from kobza.store.entries import StateStored
 from kobza.store.place import Place, PostgresUrl
 from tests.support.postgres import text_of
+from tests.support.stores import empty_store
 
 CALLS = """
 import asyncio, os, sys, time
@@ -106,7 +107,7 @@ def settled(store: Store) -> None:
 
 @pytest.mark.parametrize("lines", [1, 40, 400])
 def test_what_was_heard_of_before_a_kill_is_stored_and_told_to_its_end(place: Place, lines: int) -> None:
-    store = Store.create(place)
+    store = empty_store(place)
     said = killed(CALLS, store, lines=lines)
     assert len(said) >= lines
     assert not [line for line in said if "failed" in line]
@@ -146,7 +147,7 @@ def test_what_was_heard_of_before_a_kill_is_stored_and_told_to_its_end(place: Pl
 
 def test_a_recovery_that_is_killed_is_done_again_by_the_next(place: Place) -> None:
     chance = random.Random(7)
-    store = Store.create(place)
+    store = empty_store(place)
     assert killed(CALLS, store, lines=30)
     with store.read() as conn:
         opened = recovery.open_calls(conn)
@@ -166,7 +167,7 @@ def test_a_recovery_that_is_killed_is_done_again_by_the_next(place: Place) -> No
 
 
 def test_a_record_that_was_closed_stays_as_it_is(place: Place) -> None:
-    store = Store.create(place)
+    store = empty_store(place)
     killed(CALLS, store, lines=100)
     recover(store)
     with store.read() as conn:

@@ -19,12 +19,13 @@ from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
 from tests.store.builders import NOW, NOW_MS, binding, cdr, ended, stored
 from tests.support.postgres import PostgresServer
+from tests.support.stores import empty_store
 from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
-    opened = Store.create(place)
+    opened = empty_store(place)
     yield opened
     opened.close()
 

@@ -10,6 +10,7 @@ from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
 from tests.store.builders import NOW, stored
 from tests.support.postgres import PostgresServer
+from tests.support.stores import empty_store
 
 Write = Callable[..., None]
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -36,7 +37,7 @@ def path(place: Place) -> Path:
 
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
-    opened = Store.create(place)
+    opened = empty_store(place)
     yield opened
     opened.close()
 

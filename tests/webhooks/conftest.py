@@ -21,6 +21,7 @@ from kobza.webhooks import circuit
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.payload import body
 from tests.support.sink import WebhookSink
+from tests.support.stores import empty_store
 from tests.support.waiting import PATIENCE
 
 STATES = (StateType.ALERTING, StateType.ESTABLISHED, StateType.FINISHED)
@@ -113,7 +114,7 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def pbx(place: Place) -> AsyncIterator[Pbx]:
-    store = Store.create(place)
+    store = empty_store(place)
     yield Pbx(store)
     store.close()
 
