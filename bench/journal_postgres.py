@@ -45,7 +45,7 @@ def bare(url: PostgresUrl, steps: Sequence[list[Entry]], group: int, pause: floa
     cursor = 0
     calls = "COPY calls FROM STDIN (FORMAT BINARY)"
     events = f"COPY events (cursor, {', '.join(sql._EVENT)}) FROM STDIN (FORMAT BINARY)"  # noqa: SLF001
-    deliveries = "COPY deliveries FROM STDIN (FORMAT BINARY)"
+    deliveries = "COPY deliveries (cursor, enterprise_id, status, attempts, due_at) FROM STDIN (FORMAT BINARY)"
     event_types = ["bigint", *(sql._type(schema.events, name) for name in sql._EVENT)]  # noqa: SLF001
     for position in range(0, len(steps), group):
         entries = [entry for step in steps[position : position + group] for entry in step]

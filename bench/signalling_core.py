@@ -1,6 +1,6 @@
 """What the signalling of a call costs without sockets: `python -m bench.signalling_core [--calls 2000] [--json]`.
 
-Two user agents in memory, one calls the other: INVITE, 100, 180, 200, ACK, some seconds later BYE and 200. The calls
+Two user agents in memory, one calls the other: INVITE, 180, 200, ACK, some seconds later BYE and 200. The calls
 come at a steady rate in virtual time, so the tables hold the transactions of the last 32 s and their timers as a
 server's do. The figure is CPU for both ends of a call; a B2BUA has as many, one of each kind. Beside it, in the same
 run and with the same seven messages: the codec alone (read and written once each), and the standard library's
@@ -27,8 +27,8 @@ from kobza.sip.message import parse_message
 from kobza.sip.ua import InviteDialog, InviteEnded, InviteReceived, UserAgent
 from kobza.sip.uri import SipUri
 
-MESSAGES = 7
-"""A call has so many: INVITE, 100, 180, 200, ACK, BYE, 200."""
+MESSAGES = 6
+"""A call has so many: INVITE, 180, 200, ACK, BYE, 200."""
 TALK = 10.0
 """Seconds, virtual."""
 CALLER, CALLED = ("192.0.2.1", 5060), ("192.0.2.2", 5060)

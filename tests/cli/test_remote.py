@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import pty
@@ -206,10 +207,20 @@ def test_the_journal_of_states(kobza: Kobza, url: str, world: World) -> None:
     assert ids("--after", "now") == []
     assert ids("--number", "+38 067 222 22 22", "--state", "finished", "--state", "held") == ["b-3"]
     assert ids("--follow", "--after", "2", "--count", "2") == ["a-3", "b-1"]
-    timer = threading.Timer(0.5, lambda: happen(world, "c", 1))
-    timer.start()
-    assert ids("-f", "--count", "1") == ["c-1"]  # not what was before
-    timer.join()
+    followed = threading.Event()
+
+    def go_on_happening() -> None:
+        """However long the command takes to begin, something happens after that."""
+        legs = (f"c{number}" for number in itertools.count())
+        while not followed.wait(0.3):
+            happen(world, next(legs), 1)
+
+    happening = threading.Thread(target=go_on_happening)
+    happening.start()
+    (seen,) = ids("-f", "--count", "1")
+    followed.set()
+    happening.join()
+    assert seen.startswith("c")  # not what was before
     plain, coloured = kobza("events").out, kobza("events", "--color").out
     assert "\x1b[" not in plain
     assert "\x1b[32mestablished \x1b[0m 0671111111 <- 0501112233" in coloured

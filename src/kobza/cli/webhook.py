@@ -1,6 +1,5 @@
 """`kobza webhook …`."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -96,6 +95,8 @@ def try_endpoint(
     ctx: typer.Context, enterprise: EnterpriseOption, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """Post one state of the type `test` from this machine, and say what came of it."""
+    import asyncio
+
     from kobza.store.errors import NotInStore
 
     settings = load_settings(ctx, data=data).settings
