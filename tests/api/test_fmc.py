@@ -677,3 +677,12 @@ async def test_the_webhook_is_switched_on_with_what_it_missed(client: httpx.Asyn
         shown = (await client.get(f"{FMC}/webhook", **world.fmc())).json()
         assert (shown["active"], shown["inactive_reason"], shown["failing_since"]) == (True, None, None)
     assert world.webhooks.rechecked == [own] * 2
+
+
+async def test_a_path_that_is_no_id_allows_what_it_has_itself(client: httpx.AsyncClient, world: World) -> None:
+    """The page of one delivery is at the same place."""
+    answer = await client.put(f"{FMC}/webhook/deliveries/replay", **world.fmc())
+    assert answer.status_code == 405
+    assert answer.headers.get_list("allow") == ["POST"]
+    answer = await client.put(f"{FMC}/webhook/deliveries/17", **world.fmc())
+    assert answer.headers.get_list("allow") == ["GET"]

@@ -19,6 +19,7 @@ BY_RULE = re.compile(
     r"|(from|to|until|since) must be a time like .*"  # a day that the calendar has not, such as 30 February
     r"|until must be in the future\."
     r"|cursor must be a next_cursor of ours\."
+    r"|Either ids or since is needed\.|until goes with since\."  # two ways to choose deliveries in one document
     r"|There is no such number in any numbering plan\."
     r"|A number cannot call itself\."
     r"|(A number consists of digits|The number is too long).*"  # separators alone

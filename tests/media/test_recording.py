@@ -9,7 +9,7 @@ import pytest
 
 from kobza.media.encoder import encode
 from kobza.media.plane import MediaPlaneLost, RecordingClosed, Side
-from kobza.media.spool import read_header, read_records
+from kobza.media.spool import EmptySpool, read_header, read_records
 from kobza.rtp.g711 import Law
 from tests.media.phone_end import PhoneEnd
 from tests.media.planes import CALL, RunningPlane, running_plane
@@ -71,7 +71,10 @@ async def test_it_grows_on_the_disk_while_the_call_is_on(tmp_path: Path) -> None
         if not spool.exists():
             return 0
         with spool.open("rb") as file:
-            read_header(file)
+            try:
+                read_header(file)
+            except EmptySpool:  # it was only just made
+                return 0
             return len(list(read_records(file)))
 
     async with running_plane() as running:

@@ -172,19 +172,20 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     status = 400 if error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY else error.status_code
     code = _CODE_BY_STATUS.get(status, "internal_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "not_found")
-    headers = dict(error.headers or {})
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["allow"] = _allowed(request)
     return problem(status, code, KINDS[code].meaning, headers=headers)
 
 
 def _allowed(request: Request) -> str:
-    """Return the methods of all routes of the path; the framework names those of the first one only."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is Match.PARTIAL:
-            methods |= route.methods
-    return ", ".join(sorted(methods))
+    """Return the methods of all routes of the path; the framework names those of the first one only.
+
+    Those of a path as it stands, if there are such: `…/deliveries/replay` is no delivery.
+    """
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    as_it_stands = [route for route in routes if "{" not in route.path]
+    return ", ".join(sorted({method for route in as_it_stands or routes for method in route.methods}))
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:
