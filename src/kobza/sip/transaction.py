@@ -253,10 +253,10 @@ class ServerTransaction(Transaction):
 
     def _send_trying(self, _: object, _now: float) -> None:
         request, self._unanswered = self._unanswered, None
-        if request is not None:
-            self.data = trying_for(request)
-            self.layer.traffic.responses_sent["INVITE", 100] += 1
-            self.layer.transmit(self.flow, self.data)
+        assert request is not None  # noqa: S101 - the table sends it once, where nothing else was sent
+        self.data = trying_for(request)
+        self.layer.traffic.responses_sent["INVITE", 100] += 1
+        self.layer.transmit(self.flow, self.data)
 
     def _pass_ack(self, request: SipRequest, now: float) -> None:
         if self.user is not None:
