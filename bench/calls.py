@@ -32,8 +32,6 @@ from tests.support.ports import free_ports
 from tests.support.sink import WebhookSink
 
 MARK_MS = 2.0
-MARK_SHARE = 0.5
-"""Of the CPU that Asterisk takes for a call, in the same run."""
 SETTLE_SECONDS = 1.0
 QUICK = Extent(calls=5, rate=20, warm_up=2, pairs=3, talk_ms=100)
 

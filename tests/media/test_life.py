@@ -311,6 +311,17 @@ async def test_a_port_that_someone_else_has_is_passed_over() -> None:
                 await running.ports_are_back()
 
 
+async def test_a_row_that_another_program_has_is_passed_over_by_one_call() -> None:
+    taken = free_range(60)
+    with ExitStack() as stack:
+        for port in range(taken.start, taken.start + 48, 2):
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HOST, port))
+        async with running_plane(ports=taken) as running:
+            with PhoneEnd() as caller, PhoneEnd() as callee:
+                await running.connect(caller, callee)
+                assert min(caller.to, callee.to) >= taken.start + 48
+
+
 async def test_when_no_port_can_be_bound_the_call_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(port_broker, "BIND_ATTEMPTS", 2)
     taken = free_range(20)

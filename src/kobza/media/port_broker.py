@@ -14,8 +14,8 @@ from kobza.media.relay_link import RelayLink
 
 log = logging.getLogger(__name__)
 
-BIND_ATTEMPTS: Final = 10
-"""Port pairs tried for one side before a call is refused: others may use ports of the range."""
+BIND_ATTEMPTS: Final = 100
+"""Port pairs tried for one side before a call is refused: another program may have a whole row of the range."""
 
 Then = Callable[[MediaError | None], None]
 
