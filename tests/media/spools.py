@@ -8,7 +8,17 @@ import pytest
 
 from kobza.media.encoder import encode
 from kobza.media.plane import Side
-from kobza.media.spool import KINDS, RECORD, TICKS, SpoolHeader, end_record
+from kobza.media.spool import (
+    END,
+    KINDS,
+    RECORD,
+    TICKS,
+    EmptySpool,
+    SpoolHeader,
+    end_record,
+    read_header,
+    read_records,
+)
 from kobza.rtp.g711 import Law
 from kobza.rtp.packet import RtpPacket
 from tests.support.spectrum import Samples, read_audio
@@ -43,6 +53,16 @@ def stream(
         (side, start + 0.02 * (n + 1), RtpPacket(law, n % 65536, (timestamp + 160 * n) % 2**32, ssrc, payload))
         for n, payload in enumerate(payloads)
     ]
+
+
+def packets_so_far(spool: Path) -> int:
+    """How many packets a spool has on the disk, its end left out; 0 also before its header is there."""
+    try:
+        with spool.open("rb") as file:
+            read_header(file)
+            return sum(record.kind != END for record in read_records(file))
+    except (FileNotFoundError, EmptySpool):
+        return 0
 
 
 needs_mp3 = pytest.mark.skipif(shutil.which("sox") is None, reason="sox is not installed")

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from kobza.media.plane import MediaError, RecordingClosed, Side
+from kobza.media.spool import header_of
 from kobza.rtp.g711 import SILENCE, Law
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import PhoneEnd, heard
 from tests.media.planes import CALL, running_plane
-from tests.media.test_recording import packets_in
+from tests.media.spools import packets_so_far
 from tests.support.spectrum import dominant_tone, loudness
 
 
@@ -63,7 +64,8 @@ async def test_what_a_muted_phone_sends_besides_speech(tmp_path: Path) -> None:
             assert last.payload == bytes([SILENCE[Law.A]]) * 160
             running.plane.release(CALL)
             closed = await running.event(RecordingClosed)
-    assert packets_in(closed.spool) == 0
+    assert header_of(closed.spool).call_id == CALL
+    assert packets_so_far(closed.spool) == 0
 
 
 async def test_another_phone_in_the_place_of_one_that_left() -> None:

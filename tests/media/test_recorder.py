@@ -14,7 +14,7 @@ from kobza.media.plane import Side
 from kobza.media.recorder import MAX_PENDING, Spool, SpoolWriter
 from kobza.media.spool import END, RECORD, TICKS, header_of, read_header, read_records
 from tests.media.phone_end import tone
-from tests.media.spools import stream
+from tests.media.spools import packets_so_far, stream
 from tests.support.waiting import PATIENCE
 
 DATA = stream(Side.CALLER, tone(440, 1))[0][2].to_bytes()
@@ -48,16 +48,9 @@ async def writing() -> AsyncIterator[Writing]:
         await asyncio.to_thread(running.writer.stop, 20.0)
 
 
-def packets_in(path: Path) -> int:
-    """How many packets a spool has so far."""
-    with path.open("rb") as file:
-        read_header(file)
-        return sum(record.kind != END for record in read_records(file))
-
-
 async def packets_on_disk(path: Path, count: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not path.exists() or packets_in(path) < count:  # noqa: ASYNC110, ASYNC240 - a file tells nobody
+        while packets_so_far(path) < count:  # noqa: ASYNC110 - a file tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -128,7 +121,7 @@ async def test_a_disk_that_fails_harms_no_other_recording(tmp_path: Path, caplog
         await running.until_closed(2)
     assert "the disk failed" in bad.failure
     assert good.failure == ""
-    assert packets_in(tmp_path / "b") == 2
+    assert packets_so_far(tmp_path / "b") == 2
     assert [record.levelname for record in caplog.records if "bad" in record.getMessage()] == ["ERROR"]
 
 
@@ -156,7 +149,7 @@ async def test_a_full_disk_ends_the_recording_where_it_is(tmp_path: Path, monkey
         running.writer.close(spool)
         await running.until_closed()
     assert spool.failure == "the disk failed: No space left on device"
-    assert packets_in(tmp_path / "a") == 1
+    assert packets_so_far(tmp_path / "a") == 1
 
 
 async def test_a_write_may_be_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +161,7 @@ async def test_a_write_may_be_cut_short(tmp_path: Path, monkeypatch: pytest.Monk
             spool.packet(0, 8, DATA)
         running.writer.close(spool)
         await running.until_closed()
-    assert packets_in(tmp_path / "a") == 5
+    assert packets_so_far(tmp_path / "a") == 5
 
 
 async def test_a_disk_that_is_too_slow_stops_the_recording_and_bounds_the_memory(
@@ -208,7 +201,7 @@ async def test_stopping_completes_all_that_is_open(tmp_path: Path) -> None:
         spool.packet(0, 8, DATA)
     running.writer.stop(20.0)
     for number in range(10):
-        assert packets_in(tmp_path / str(number)) == 1
+        assert packets_so_far(tmp_path / str(number)) == 1
     await asyncio.sleep(0)
     assert running.closed == spools
 
@@ -222,7 +215,7 @@ def test_the_disk_gets_all_even_when_the_loop_is_gone(tmp_path: Path) -> None:
 
     writer = asyncio.run(begin())
     writer.stop(20.0)
-    assert packets_in(tmp_path / "a") == 1
+    assert packets_so_far(tmp_path / "a") == 1
 
 
 async def test_a_recording_is_as_long_as_its_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from kobza.media.encoder import encode
 from kobza.media.plane import MediaPlaneLost, RecordingClosed, Side
-from kobza.media.spool import EmptySpool, read_header, read_records
+from kobza.media.spool import read_header, read_records
 from kobza.rtp.g711 import Law
 from tests.media.phone_end import PhoneEnd
 from tests.media.planes import CALL, RunningPlane, running_plane
-from tests.media.spools import decode_mp3, needs_mp3
+from tests.media.spools import decode_mp3, needs_mp3, packets_so_far
 from tests.support.spectrum import Samples, dominant_tone, tone_share
 from tests.support.waiting import PATIENCE
 
@@ -67,28 +67,18 @@ async def test_both_parties_each_on_their_side_as_long_as_they_talked(tmp_path: 
 async def test_it_grows_on_the_disk_while_the_call_is_on(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
 
-    def packets() -> int:
-        if not spool.exists():
-            return 0
-        with spool.open("rb") as file:
-            try:
-                read_header(file)
-            except EmptySpool:  # it was only just made
-                return 0
-            return len(list(read_records(file)))
-
     async with running_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             await running.connect(caller, callee)
             running.record(spool)
             await running.settle()
             for _ in range(3):
-                before = packets()
+                before = packets_so_far(spool)
                 for _ in range(10):
                     caller.send()
                 await callee.hear(10)
                 async with asyncio.timeout(PATIENCE):
-                    while packets() < before + 10:  # noqa: ASYNC110 - a file tells nobody
+                    while packets_so_far(spool) < before + 10:  # noqa: ASYNC110 - a file tells nobody
                         await asyncio.sleep(0.02)
             assert running.events == []
 
@@ -152,13 +142,6 @@ async def test_a_codec_that_is_not_ours_is_a_silent_recording(tmp_path: Path) ->
         assert [record.kind for record in read_records(file)] == [2]
 
 
-def packets_in(spool: Path) -> int:
-    """The records of a spool without its end."""
-    with spool.open("rb") as file:
-        read_header(file)
-        return len(list(read_records(file))) - 1
-
-
 async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Path) -> None:
     async with running_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
@@ -189,7 +172,7 @@ async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Pa
                 while len(running.events) < 2:  # noqa: ASYNC110 - the event before may be the second's
                     await asyncio.sleep(0.01)
     assert running.events[1] == RecordingClosed(CALL, "one", tmp_path / "one")
-    assert (packets_in(tmp_path / "one"), packets_in(tmp_path / "two")) == (1 + 2 + 16, 2 + 4)
+    assert (packets_so_far(tmp_path / "one"), packets_so_far(tmp_path / "two")) == (1 + 2 + 16, 2 + 4)
 
 
 async def test_recording_an_unknown_call_is_told_at_once(tmp_path: Path) -> None:
