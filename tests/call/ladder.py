@@ -48,6 +48,8 @@ class Ladder:
     def __init__(self, *, media: Literal["auto", "manual"] = "auto") -> None:
         self.now = 1_700_000_000.0
         self.media = media
+        self.codecs_differ = False
+        """What the plane finds when it compares the two sides, until one has answered a new offer."""
         self.lines: list[str] = []
         self.facts: list[CallFact] = []
         self.states: list[OwnerState] = []
@@ -345,8 +347,14 @@ class Ladder:
             case do.MediaDirect(request_id, side, direction):
                 self.lines.append(f"media: {direction} to {side}")
                 self._ask(request_id)
-            case do.MediaReanswer(source):
+            case do.MediaReanswer(request_id, source):
                 self.lines.append(f"media: new answer from {source}")
+                self.codecs_differ = False
+                self._ask(request_id)
+            case do.MediaAlign(request_id, side):
+                if self.media == "manual" or self.codecs_differ:
+                    self.lines.append(f"media: codec of the other side to {side}")
+                self._ask(request_id, b"plane" if self.codecs_differ else b"")
             case do.MediaPlay(side, what):
                 self.lines.append(f"media: play {what} to {side}")
             case do.MediaMute(side, on):
@@ -379,8 +387,8 @@ class Ladder:
                 self.commands[token] = error.code
                 self.lines.append(f"command: {error.code}")
 
-    def _ask(self, request_id: str) -> None:
+    def _ask(self, request_id: str, reply: bytes = b"plane") -> None:
         if self.media == "auto":
-            self.call.media_replied(request_id, b"plane", self.now)
+            self.call.media_replied(request_id, reply, self.now)
         else:
             self.asked.append(request_id)

@@ -383,6 +383,30 @@ def _(ladder: Ladder) -> None:
     ladder.answer("mine", after=3)
 
 
+@scenario("click2dial, the originator's phone is asked for another codec")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("desk", after=1)
+    ladder.codecs_differ = True
+    ladder.answer("desk", after=4)
+    ladder.accept_offer("mine")
+    ladder.hang_up("mine", after=10)
+
+
+@scenario("click2dial, no codec in common")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.progress("desk", after=1)
+    ladder.codecs_differ = True
+    ladder.answer("desk", after=4)
+    ladder.refuse_offer("mine", 488)
+    ladder.refuse_offer("desk", 488)
+
+
 @scenario("click2dial, the destination does not answer")
 def _(ladder: Ladder) -> None:
     ladder.originate(["mine"], ["desk"])

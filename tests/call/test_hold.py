@@ -246,7 +246,11 @@ def test_a_command_waits_for_the_phones_own_offer() -> None:
     ladder.hold("caller")
     assert ladder.take() == ["media: new offer from caller", "timer command: 10 s"]
     ladder.media_replies()
-    assert ladder.take() == ["to caller: 200 to the re-INVITE", "media: inactive to caller"]
+    assert ladder.take() == [
+        "to caller: 200 to the re-INVITE",
+        "media: codec of the other side to callee",
+        "media: inactive to caller",
+    ]
 
 
 def test_a_command_that_never_got_out_is_dropped() -> None:

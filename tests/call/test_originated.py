@@ -45,6 +45,7 @@ def test_a_click2dial_call() -> None:
     ladder.answer("desk")
     assert ladder.take() == [
         "media: answer from callee",
+        "timer ring: 10 s",
         "timer ring: stop",
         "media: play none to caller",
         "media: record",
@@ -68,7 +69,7 @@ def test_early_media_of_the_destination_replaces_the_ringback() -> None:
     ladder.progress("desk", 183, b"early")
     assert ladder.take() == ["media: answer from callee", "media: play none to caller"]
     ladder.answer("desk")
-    assert ladder.take() == ["media: answer from callee", "timer ring: stop"]
+    assert ladder.take() == ["media: answer from callee", "timer ring: 10 s", "timer ring: stop"]
 
 
 def test_ringback_comes_back_when_the_early_media_ends() -> None:

@@ -59,6 +59,7 @@ def test_a_transfer() -> None:
     assert ladder.take() == [
         "to one: CANCEL, cause 26, answered elsewhere",
         "media: answer from callee",
+        "timer ring: 10 s",
         "timer ring: stop",
         "media: play none to caller",
     ]
@@ -113,7 +114,7 @@ def test_early_media_replaces_the_ringback_until_it_ends() -> None:
     ladder.reject("one", 486)
     assert ladder.take() == ["media: play ringback to caller"]
     ladder.answer("two", b"")
-    assert ladder.take()[:2] == ["media: answer from callee", "timer ring: stop"]
+    assert ladder.take()[:3] == ["media: answer from callee", "timer ring: 10 s", "timer ring: stop"]
 
 
 def test_early_media_that_is_unusable_is_done_without() -> None:
@@ -126,8 +127,9 @@ def test_early_media_that_is_unusable_is_done_without() -> None:
     ladder.progress("one", 183, b"early two")
     ladder.answer("one")
     ladder.media_replies()  # to the early answer, which nobody needs any more
-    phases = [ladder.call.phase]
     ladder.media_replies()
+    phases = [ladder.call.phase]
+    ladder.media_replies(b"")
     assert [*phases, ladder.call.phase] == [Phase.TRANSFERRING, Phase.TALKING]
 
 
@@ -152,7 +154,12 @@ def test_whoever_transferred_is_called_again(status: int, cause: int) -> None:
     assert ladder.take() == CALLED_AGAIN
     assert [state.cause for state in ladder.states if state.state_owner == PETRO.number] == [None, cause]
     ladder.answer("again")
-    assert ladder.take() == ["media: answer from callee", "timer ring: stop", "media: play none to caller"]
+    assert ladder.take() == [
+        "media: answer from callee",
+        "timer ring: 10 s",
+        "timer ring: stop",
+        "media: play none to caller",
+    ]
     (record,) = ladder.records
     assert record.answered_number == TARAS.number
     ladder.transfer("callee", "three")  # and may try somewhere else
@@ -392,7 +399,8 @@ def test_an_offer_of_ours_to_a_phone_that_has_left_is_dropped(*, written: bool) 
     ladder = talking()
     ladder.hold("caller")
     ladder.media = "manual"
-    ladder.accept_offer("caller", INACTIVE)  # the desk is to be told, but media is slow
+    ladder.accept_offer("caller", INACTIVE)
+    ladder.media_replies()  # the desk is to be told, but media is slow
     ladder.transfer("callee", "new")
     ladder.take()
     if written:

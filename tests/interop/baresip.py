@@ -156,7 +156,14 @@ class Baresip:
 
 @asynccontextmanager
 async def baresip(
-    folder: Path, line: Line, server: tuple[str, int], *, tone: int, transport: str = "udp", auto: bool = False
+    folder: Path,
+    line: Line,
+    server: tuple[str, int],
+    *,
+    tone: int,
+    transport: str = "udp",
+    auto: bool = False,
+    codecs: str = "PCMU PCMA",
 ) -> AsyncIterator[Baresip]:
     """Start a phone of `line` that plays a tone, wait until it is registered, stop it at the end."""
     require("baresip")
@@ -168,7 +175,8 @@ async def baresip(
     (folder / "config").write_text(CONFIG.format(rtp=f"{rtp.start}-{rtp.stop - 1}", **values))
     account = f"<sip:{line.number}@{server[0]}:{server[1]};transport={transport}>;auth_user={line.number}"
     account += f";auth_pass={line.password};regint=60;answermode={'auto' if auto else 'manual'}"
-    (folder / "accounts").write_text(f"{account};audio_codecs=PCMU/8000,PCMA/8000\n")
+    audio_codecs = ",".join(f"{name}/8000" for name in codecs.split())
+    (folder / "accounts").write_text(f"{account};audio_codecs={audio_codecs}\n")
     (folder / "contacts").write_text("")
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

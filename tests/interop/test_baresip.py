@@ -1,6 +1,7 @@
 """Two baresip phones talk through Kobza, each with a tone of its own: who hears what, live and in the recording."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,32 @@ async def test_a_real_phone_rejects(kobza_server: Server, ledger: Ledger, lines:
     outcome.has(cause=17, status=486, released_by="called")
 
 
-async def test_click2dial_rings_one_phone_and_then_the_other(
+async def test_click2dial_between_phones_without_a_codec_in_common(
     kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path
 ) -> None:
     server = kobza_server.site.sip
     async with (
-        baresip(tmp_path / "a", lines[0], server, tone=440) as a,
-        baresip(tmp_path / "b", lines[1], server, tone=660) as b,
+        baresip(tmp_path / "a", lines[0], server, tone=440, codecs="PCMU", auto=True) as a,
+        baresip(tmp_path / "b", lines[1], server, tone=660, codecs="PCMA", auto=True) as b,
+    ):
+        kobza_server.post("/v1/originate", {"originator": A, "destination": B})
+        await a.event("CALL_CLOSED")
+        await b.event("CALL_CLOSED")
+        assert "re-INVITE" in a.log  # each was asked for the codec of the other,
+        assert "re-INVITE" in b.log  # and accepts an offer of nothing it knows, without speech
+    outcome = await ledger.call(A, B, owners=(A, B))
+    outcome.has(cause=65, status=488, released_by="network")
+    assert outcome.types(A) == outcome.types(B) == ["alerting", "finished"]
+
+
+async def test_click2dial_rings_one_phone_and_then_the_other(
+    kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path
+) -> None:
+    """The originator's phone would talk A-law and follows the other one, which knows the other law alone."""
+    server = kobza_server.site.sip
+    async with (
+        baresip(tmp_path / "a", lines[0], server, tone=440, codecs="PCMA PCMU") as a,
+        baresip(tmp_path / "b", lines[1], server, tone=660, codecs="PCMU") as b,
     ):
         asked = {"originator": A, "destination": B, "client_state": "deal 42"}
         originated = kobza_server.post("/v1/originate", asked)
@@ -113,6 +133,8 @@ async def test_click2dial_rings_one_phone_and_then_the_other(
         assert [tone for tone in heard if tone is not None and abs(tone - 425) < 8], heard
         assert abs((heard[-4] or 0) - 660) < 8, heard
         assert loudness(await a.heard()) > 0.01
+        assert re.findall(r"audio encoder: (\w+)", a.log) == ["PCMA", "PCMU"]
+        assert "re-INVITE" not in b.log
     outcome = await ledger.call(A, B, owners=(A, B))
     outcome.has(cause=16, status=200, released_by="api")
     assert outcome.row["call_id"] == originated["call_id"]

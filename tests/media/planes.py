@@ -124,3 +124,13 @@ class RunningPlane:
         reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
         self.plane.direct(call, target=target, direction=direction, done=reply.set_result)
         return _result(await reply)
+
+    async def align(self, target: Side, call: str = CALL) -> bytes:
+        reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
+        self.plane.align(call, target=target, done=reply.set_result)
+        return _result(await reply)
+
+    async def reanswer(self, source: Side, sdp: bytes, call: str = CALL) -> None:
+        reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
+        self.plane.reanswer(call, source=source, sdp=sdp, done=reply.set_result)
+        assert _result(await reply) == b""

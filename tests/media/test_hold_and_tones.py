@@ -115,10 +115,10 @@ async def test_hold_through_the_api() -> None:
             assert b"a=inactive\r\n" in offer
             assert b" 2 IN IP4" in offer.splitlines()[1]
             assert dominant_tone(heard(await callee.hear(25))) == pytest.approx(1000, abs=10)
-            running.plane.reanswer(CALL, source=Side.CALLER, sdp=caller.sdp(direction="inactive"))
+            await running.reanswer(Side.CALLER, caller.sdp(direction="inactive"))
             running.plane.play(CALL, target=Side.CALLEE, what="music")
             await running.direct(Side.CALLEE, "sendonly")
-            running.plane.reanswer(CALL, source=Side.CALLEE, sdp=callee.sdp(direction="recvonly"))
+            await running.reanswer(Side.CALLEE, callee.sdp(direction="recvonly"))
             await running.settle()
             caller.datagrams.clear()
             callee.datagrams.clear()
@@ -127,10 +127,10 @@ async def test_hold_through_the_api() -> None:
             # A refresh by the phone while it is held does not take it off hold.
             assert b"a=inactive" in await running.reoffer(Side.CALLER, caller.sdp())
             await running.direct(Side.CALLER, "sendrecv")
-            running.plane.reanswer(CALL, source=Side.CALLER, sdp=caller.sdp())
+            await running.reanswer(Side.CALLER, caller.sdp())
             running.plane.play(CALL, target=Side.CALLEE, what="none")
             await running.direct(Side.CALLEE, "sendrecv")
-            running.plane.reanswer(CALL, source=Side.CALLEE, sdp=callee.sdp())
+            await running.reanswer(Side.CALLEE, callee.sdp())
             await running.settle()
             await callee.hear(2)
             assert dominant_tone(heard(await callee.hear(25))) == pytest.approx(1000, abs=10)
@@ -142,7 +142,8 @@ async def test_an_unusable_answer_to_a_direction_changes_nothing() -> None:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             await running.direct(Side.CALLER, "inactive")
-            running.plane.reanswer(CALL, source=Side.CALLER, sdp=b"nonsense")
+            with pytest.raises(MediaError, match="malformed"):
+                await running.reanswer(Side.CALLER, b"nonsense")
             await running.settle()
             assert dominant_tone(heard(await callee.hear(25))) == pytest.approx(1000, abs=10)
 
@@ -170,6 +171,29 @@ async def test_ringback_before_the_other_side_is_there(law: Law) -> None:
             assert [packet.marker for packet in caller.packets].count(True) == 2
 
 
+async def test_a_side_is_given_the_law_of_the_other_one() -> None:
+    """Click2dial: the originator has chosen A-law, the destination knows the other law alone. Tones follow."""
+    async with running_plane() as running:
+        with PhoneEnd(1000.0, Law.MU) as caller, PhoneEnd(1500.0, Law.MU, ssrc=2) as callee:
+            caller.learn(await running.offer(None, Side.CALLER, None))
+            await running.answer(Side.CALLER, caller.sdp("8 0 101"))
+            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, None))
+            await running.answer(Side.CALLEE, callee.sdp("0 101"))
+            offer = await running.align(Side.CALLER)
+            assert b" RTP/AVP 0 101\r\n" in offer
+            await running.reanswer(Side.CALLER, caller.sdp("0 101"))
+            assert await running.align(Side.CALLER) == await running.align(Side.CALLEE) == b""
+            running.plane.play(CALL, target=Side.CALLER, what="ringback")
+            assert {packet.payload_type for packet in await caller.hear(5)} == {int(Law.MU)}
+            running.plane.play(CALL, target=Side.CALLER, what="none")
+            await running.settle()
+            caller.talk()
+            callee.talk()
+            await caller.hear(2)
+            assert dominant_tone(heard(await caller.hear(25))) == pytest.approx(1500, abs=10)
+            assert dominant_tone(heard(await callee.hear(25))) == pytest.approx(1000, abs=10)
+
+
 async def test_no_tone_in_a_codec_that_is_not_ours() -> None:
     async with running_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
@@ -195,7 +219,7 @@ async def test_a_late_offer_in_a_call() -> None:
             assert b"RTP/AVP 8 101\r\n" in offer
             assert b"a=sendrecv" in offer
             with PhoneEnd(1200.0, ssrc=3) as moved:
-                running.plane.reanswer(CALL, source=Side.CALLEE, sdp=moved.sdp("8"))
+                await running.reanswer(Side.CALLEE, moved.sdp("8"))
                 await running.settle()
                 assert dominant_tone(heard(await moved.hear(25))) == pytest.approx(1000, abs=10)
 
@@ -219,4 +243,7 @@ async def test_nothing_can_be_changed_before_anything_is_agreed() -> None:
                 await running.direct(Side.CALLEE, "inactive")
             with pytest.raises(MediaError):
                 await running.answer(Side.CALLER, caller.sdp())
-            running.plane.reanswer(CALL, source=Side.CALLER, sdp=caller.sdp())
+            with pytest.raises(MediaError):
+                await running.align(Side.CALLEE)
+            with pytest.raises(MediaError):
+                await running.reanswer(Side.CALLER, caller.sdp())

@@ -77,7 +77,7 @@ async def test_a_side_told_to_be_silent_may_be() -> None:
             callee.talk()
             caller.send()
             await running.direct(Side.CALLER, "sendonly")
-            running.plane.reanswer(CALL, source=Side.CALLER, sdp=caller.sdp(direction="recvonly"))
+            await running.reanswer(Side.CALLER, caller.sdp(direction="recvonly"))
             await asyncio.sleep(3 * SILENCE)
             assert running.events == []
 

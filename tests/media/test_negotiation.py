@@ -2,13 +2,16 @@
 
 import random
 import re
+from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from kobza.media.messages import SideFlow
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import MediaError, Side
 from kobza.sdp.audio import Direction
+from kobza.sdp.codecs import PCMA
 from kobza.sdp.description import SessionDescription
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
@@ -132,9 +135,140 @@ def test_without_an_offer_it_is_ours() -> None:
     assert line(offer, "m=") == ["m=audio 20000 RTP/AVP 8 0 101"]
     assert media.answer(CALLER, sdp("0 8 101")) == b""
     onward = media.offer(CALLER, CALLEE, None)
-    assert line(onward, "m=") == ["m=audio 20002 RTP/AVP 0 101"]
+    assert line(onward, "m=") == ["m=audio 20002 RTP/AVP 0 8 101"]
     assert media.answer(CALLEE, sdp("0 101", port=5000)) == b""
     assert media.flow(CALLER).source == media.flow(CALLEE).source == "relay"
+
+
+def originated(answer: bytes, destination: bytes) -> CallMedia:
+    """Click2dial: the originator has answered our offer, and so has the destination."""
+    media = call()
+    media.offer(None, CALLER, None)
+    assert media.answer(CALLER, answer) == b""
+    media.offer(CALLER, CALLEE, None)
+    assert media.answer(CALLEE, destination) == b""
+    return media
+
+
+OPUS = "a=rtpmap:96 opus/48000/2"
+
+
+@pytest.mark.parametrize(
+    ("answer", "offered"),
+    [
+        ("8 0 101", "8 0 101"),
+        ("0 8 101", "0 8 101"),
+        ("0 101", "0 8 101"),  # it has named what it chose, and may know the other one
+        ("8 101", "8 0 101"),
+    ],
+)
+def test_a_destination_is_offered_what_the_originator_answered_and_g711(answer: str, offered: str) -> None:
+    media = call()
+    media.offer(None, CALLER, None)
+    media.answer(CALLER, sdp(answer))
+    assert line(media.offer(CALLER, CALLEE, None), "m=") == [f"m=audio 20002 RTP/AVP {offered}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "destination", "to_caller", "to_callee"),
+    [
+        ("8 0 101", "8 0 101", None, None),
+        ("8 0 101", "8 101", None, None),
+        ("8 0 101", "0 101", "0 101", "8 101"),
+        ("8 0 101", "0 8 101", "0 101", "8 101"),
+        ("0 101", "8 101", "8 101", "0 101"),
+        ("8 0 101", "0", "0", "8 101"),  # no digits where the other side takes none
+    ],
+)
+def test_one_side_is_given_the_codec_of_the_other(
+    answer: str, destination: str, to_caller: str | None, to_callee: str | None
+) -> None:
+    media = originated(sdp(answer), sdp(destination, host="192.0.2.2", port=5000))
+    for side, wanted in ((CALLER, to_caller), (CALLEE, to_callee)):
+        offer = media.align(side)
+        if wanted is None:
+            assert offer == b""
+        else:
+            assert line(offer, "m=") == [f"m=audio {media.sides[side].port} RTP/AVP {wanted}"]
+            assert "a=sendrecv" in line(offer, "a=")
+    if to_callee is not None:
+        media.reanswer(CALLEE, sdp(to_callee, host="192.0.2.2", port=5000))
+        assert media.align(CALLER) == media.align(CALLEE) == b""
+        assert media.flow(CALLEE).tone_type == int(to_callee[0])
+
+
+def test_a_phone_that_holds_when_it_is_aligned_holds() -> None:
+    media = originated(sdp("8 0 101"), sdp("0 101", port=5000))
+    media.align(CALLER)
+    media.reanswer(CALLER, sdp("0 101", "sendonly"))
+    assert media.flow(CALLEE).source == "music"
+    assert line(media.reoffer(CALLER, sdp("8 0 101")), "m=") == ["m=audio 20000 RTP/AVP 0 101"]
+    assert media.align(CALLER) == media.align(CALLEE) == b""
+    assert media.flow(CALLEE).source == "relay"
+
+
+def test_a_refused_alignment_changes_nothing() -> None:
+    media = originated(sdp("8 0 101"), sdp("0 101", port=5000))
+    media.align(CALLER)
+    with pytest.raises(MediaError, match="not acceptable"):
+        media.reanswer(CALLER, sdp("8 101"))
+    assert line(media.align(CALLEE), "m=") == ["m=audio 20002 RTP/AVP 8 101"]
+
+
+def test_another_device_answers_than_the_one_with_early_media() -> None:
+    media = originated(sdp("8 0 101"), sdp("0 101", port=5000))
+    assert media.align(CALLER)
+    media.answer(CALLEE, sdp("8 101", port=6000))
+    assert media.align(CALLER) == media.align(CALLEE) == b""
+    assert line(media.reoffer(CALLER, sdp("0 8 101")), "m=") == ["m=audio 20000 RTP/AVP 8 101"]
+
+
+def test_wide_codecs_and_their_payload_types_go_on_to_who_comes_later() -> None:
+    """After a transfer the side that stays is offered again what it has named, under its own numbers."""
+    wide = sdp("96 9 8 101", lines=(*EVENTS, OPUS))
+    media = connected(wide, sdp("111", lines=("a=rtpmap:111 opus/48000/2",)))
+    media.leave(CALLEE)
+    offer = media.offer(CALLER, CALLEE, None)
+    assert line(offer, "m=") == ["m=audio 20002 RTP/AVP 96 9 8 0 101"]
+    assert OPUS in line(offer, "a=")
+    media.answer(CALLEE, sdp("9 101", port=5000))
+    assert line(media.align(CALLER), "m=") == ["m=audio 20000 RTP/AVP 9 101"]
+    assert line(media.align(CALLEE), "m=") == ["m=audio 20002 RTP/AVP 96"]
+    assert media.flow(CALLER).renamed == {}
+
+
+def test_a_payload_type_keeps_its_meaning() -> None:
+    """Where 8 is no A-law A-law is not offered under 8, nor under another number."""
+    odd = sdp("8 101", lines=(*EVENTS, "a=rtpmap:8 speex/8000"))
+    media = connected(odd, odd)
+    media.leave(CALLEE)
+    assert line(media.offer(CALLER, CALLEE, None), "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
+    media.sides[CALLER].named = media.sides[CALLER].common
+    media.answer(CALLEE, sdp("0", port=5000))
+    media.sides[CALLER].named += (replace(PCMA, payload_type=0),)
+    with pytest.raises(MediaError, match="means another one"):
+        media.align(CALLER)
+
+
+def test_a_later_offer_is_answered_in_the_order_of_the_other_side() -> None:
+    """So its phone goes on with the codec that the other one hears."""
+    media = connected(sdp("8 0 101"), sdp("0 8 101"))
+    assert line(media.reoffer(CALLER, sdp("8 0 101")), "m=") == ["m=audio 20000 RTP/AVP 0 8 101"]
+    media = connected(sdp("8 0 101"), sdp("8 101"))
+    assert line(media.reoffer(CALLEE, sdp("0 8 101")), "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
+    assert media.align(CALLER) == b""
+    assert line(media.reoffer(CALLEE, sdp("0 101")), "m=") == ["m=audio 20002 RTP/AVP 0 101"]
+    assert line(media.align(CALLER), "m=") == ["m=audio 20000 RTP/AVP 0 101"]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_there_is_nothing_to_align_before_both_have_agreed(side: Side) -> None:
+    media = call()
+    with pytest.raises(MediaError):
+        media.align(side)
+    offered(media, sdp())
+    with pytest.raises(MediaError):
+        media.align(side)
 
 
 @pytest.mark.parametrize("source", [CALLER, None])
@@ -311,11 +445,12 @@ def test_what_is_unusable_changes_nothing(said: bytes, reason: str) -> None:
     media = connected()
     before = {side: media.flow(side) for side in Side}
     media.direct(CALLER, Direction.INACTIVE)
-    for attempt in (
+    attempts: list[Callable[[], bytes]] = [
         lambda: media.answer(CALLEE, said),
         lambda: media.reanswer(CALLER, said),
         lambda: media.reoffer(CALLER, said or b"v=1"),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(MediaError) as refused:
             attempt()
         assert refused.value.reason.startswith(reason)
@@ -334,7 +469,7 @@ def test_any_order_of_events_ends_in_descriptions_or_errors() -> None:
             side, said = chance.choice(list(Side)), chance.choice(says)
             result = b""
             try:
-                match chance.randrange(7):
+                match chance.randrange(8):
                     case 0:
                         result = offered(media, said, side)
                     case 1:
@@ -345,6 +480,8 @@ def test_any_order_of_events_ends_in_descriptions_or_errors() -> None:
                         result = media.reoffer(side, chance.choice([said, b""]))
                     case 5:
                         result = media.direct(side, chance.choice(list(Direction)))
+                    case 6:
+                        result = media.align(side)
                     case _:
                         media.reanswer(side, said)
             except MediaError:

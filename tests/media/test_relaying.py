@@ -70,7 +70,7 @@ async def test_a_phone_is_where_its_packets_come_from(named: str) -> None:
             if named == "0.0.0.0":
                 caller.learn(await running.reoffer(Side.CALLER, caller.sdp(host="phone.example")))
                 callee.learn(await running.direct(Side.CALLEE, "sendrecv"))
-                running.plane.reanswer("call-1", source=Side.CALLEE, sdp=callee.sdp(host="phone.example"))
+                await running.reanswer(Side.CALLEE, callee.sdp(host="phone.example"))
             await running.settle()
             caller.send()
             callee.send()
@@ -208,7 +208,7 @@ async def test_click_to_dial_offers_what_the_originator_took() -> None:
             assert b"RTP/AVP 8 0 101\r\n" in own
             assert await running.answer(Side.CALLER, caller.sdp("0 8 101")) == b""
             offer = callee.learn(await running.offer(Side.CALLER, Side.CALLEE, None))
-            assert b"RTP/AVP 0 101\r\n" in offer
+            assert b"RTP/AVP 0 8 101\r\n" in offer
             assert await running.answer(Side.CALLEE, callee.sdp("0")) == b""
             await running.settle()
             await exchange(caller, callee)
@@ -246,7 +246,10 @@ async def test_an_unknown_call_is_an_error_or_nothing() -> None:
                 await running.answer(Side.CALLEE, phone.sdp())
             with pytest.raises(MediaError):
                 await running.reoffer(Side.CALLEE, phone.sdp())
-            running.plane.reanswer("call-1", source=Side.CALLER, sdp=phone.sdp())
+            with pytest.raises(MediaError):
+                await running.align(Side.CALLER)
+            with pytest.raises(MediaError):
+                await running.reanswer(Side.CALLER, phone.sdp())
             running.plane.play("call-1", target=Side.CALLER, what="music")
             running.plane.release("call-1")
         assert running.plane.ports_used == 0

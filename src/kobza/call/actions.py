@@ -121,9 +121,17 @@ class MediaDirect(Struct, frozen=True):
     direction: MediaDirection
 
 
-class MediaReanswer(Struct, frozen=True):
-    """Tell the plane what `source` answered to a new offer; there is no reply."""
+class MediaAlign(Struct, frozen=True):
+    """Ask the plane for an offer to `target` of the codec that the other side sends; it replies b"" if that is one."""
 
+    request_id: str
+    target: SideName
+
+
+class MediaReanswer(Struct, frozen=True):
+    """Tell the plane what `source` answered to a new offer; the reply is b""."""
+
+    request_id: str
     source: SideName
     sdp: bytes
 
@@ -229,6 +237,7 @@ Action = (
     | MediaAnswer
     | MediaReoffer
     | MediaDirect
+    | MediaAlign
     | MediaReanswer
     | MediaPlay
     | MediaMute

@@ -37,12 +37,12 @@ class Call:
 
     __slots__ = ("_core", "_placing", "_renegotiation", "_setup")
 
-    def __init__(self, core: CallCore, setup: Setup) -> None:
+    def __init__(self, core: CallCore, renegotiation: Renegotiation, setup: Setup) -> None:
         self._core = core
         self._setup = setup
         self._placing: Setup | Transfer = setup
         """What the INVITEs under way belong to."""
-        self._renegotiation = Renegotiation(core)
+        self._renegotiation = renegotiation
 
     @classmethod
     def incoming(
@@ -68,9 +68,10 @@ class Call:
         """
         started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
         core = CallCore(started, Phase.PREPARING, new_id)
-        setup = Setup(core, lambda _: targets, ring_timeout)
+        renegotiation = Renegotiation(core)
+        setup = Setup(core, renegotiation, lambda _: targets, ring_timeout)
         setup.begin_incoming(branch_id, sdp, now)
-        return cls(core, setup)
+        return cls(core, renegotiation, setup)
 
     @classmethod
     def originated(
@@ -96,9 +97,10 @@ class Call:
         """
         started = CallStarted(call_id, now, caller, dialled, callee, "api", caller_leg_id, callee_leg_id, client_state)
         core = CallCore(started, Phase.ORIGINATOR_PREPARING, new_id)
-        setup = Setup(core, find_destination, timeout)
+        renegotiation = Renegotiation(core)
+        setup = Setup(core, renegotiation, find_destination, timeout)
         setup.begin_originated(originator_targets, now)
-        return cls(core, setup)
+        return cls(core, renegotiation, setup)
 
     # what the call says
 
@@ -205,17 +207,17 @@ class Call:
         else:
             self._renegotiation.offered(branch, sdp)
 
-    def offer_answered(self, branch_id: str, sdp: bytes, now: float) -> None:
+    def offer_answered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """A phone accepted a SendOffer."""
         branch = self._core.branches.get(branch_id)
         if branch is not None and branch.state is BranchState.ANSWERED:
-            self._renegotiation.answered(branch, sdp, now)
+            self._renegotiation.answered(branch, sdp)
 
-    def offer_rejected(self, branch_id: str, status: int, now: float) -> None:  # noqa: ARG002
+    def offer_rejected(self, branch_id: str, status: int, now: float) -> None:
         """A phone refused a SendOffer, or never answered it (408)."""
         branch = self._core.branches.get(branch_id)
         if branch is not None and branch.state is BranchState.ANSWERED:
-            self._renegotiation.refused(branch, status)
+            self._renegotiation.refused(branch, status, now)
 
     def _dialled(self, branch_id: str) -> Branch | None:
         """Return a branch that we dialled."""

@@ -4,6 +4,7 @@ The caller's leg of an ordinary call has one branch, which came in; every other 
 rings, and keeps the one that answered.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -14,6 +15,9 @@ from kobza.call.events import ReleasedBy
 from kobza.call.routing import Party
 
 RecordingState = Literal["on", "paused", "stopped"]
+
+Aligned = Callable[[bool, float], None]
+"""Takes whether a side sends now what the other one takes, and now."""
 
 
 class BranchState(StrEnum):
@@ -94,20 +98,23 @@ class Recording:
 class OwnOffer:
     """A new offer of ours on its way to a phone."""
 
-    __slots__ = ("command", "direction", "sent")
+    __slots__ = ("aligns", "command", "direction", "sent")
 
-    def __init__(self, direction: MediaDirection, command: Command | None) -> None:
+    def __init__(self, direction: MediaDirection, command: Command | None, aligns: Aligned | None = None) -> None:
         self.direction = direction
+        self.aligns = aligns
+        """For whom it changes the codec; None: it does not."""
         self.command = command
-        """The command that it carries out; None: it follows a command of the other side."""
+        """The command that it carries out; None: it follows the other side."""
         self.sent = False
-        """False: the media plane is still writing it."""
+        """Its answer may come. False: the media plane is still writing it, or reading its answer already."""
 
 
 class Leg:
     """One side of a call."""
 
     __slots__ = (
+        "aligning",
         "branches",
         "command",
         "connected",
@@ -151,8 +158,10 @@ class Leg:
         """Its voice does not reach the other side."""
         self.digits_waiting = 0
         """Digits that are being sent for it to the other side."""
-        self.told: MediaDirection = "sendrecv"
-        """The direction of our last offer to this side."""
+        self.told: MediaDirection | None = "sendrecv"
+        """The direction of our last offer to this side; None: what came of it is not known, it needs another one."""
+        self.aligning: Aligned | None = None
+        """Who waits for this side to send the codec of the other one."""
         self.own_offer: OwnOffer | None = None
         self.reoffering = False
         """The phone's new offer is with the media plane."""

@@ -1,9 +1,12 @@
-"""Offers after the first: re-INVITEs of the phones (hold, resume, refresh, late offer) and hold through the API.
+"""Offers after the first: re-INVITEs of the phones (hold, resume, refresh, late offer), hold through the API, codecs.
 
 The media plane stands between the sides, so a phone's new offer is answered at once and never travels to the other
 side. What a leg's phone is to be offered is not stored but derived: "inactive" while the API holds the leg, "sendonly"
 (it hears music) while the API holds the other one, else "sendrecv". Whenever that differs from what the phone was
 told last, and nothing else is on its way, a re-INVITE goes out; so commands that cross end in the right state.
+
+Nor is it stored which codec a phone should send: whoever has changed what one side talks has the other one aligned, and
+the media plane compares the two when nothing else is on its way.
 """
 
 from functools import partial
@@ -13,6 +16,7 @@ from kobza.call.actions import (
     AnswerOffer,
     CommandDone,
     CommandFailed,
+    MediaAlign,
     MediaDirect,
     MediaDirection,
     MediaPlay,
@@ -25,12 +29,13 @@ from kobza.call.actions import (
 )
 from kobza.call.core import COMMAND_TIMER, CallCore
 from kobza.call.errors import CommandRefusedError, KobzaError, MediaFailedError, NoAnswerFromPhoneError, WrongStateError
-from kobza.call.leg import Branch, Command, Leg, LegState, OwnOffer
+from kobza.call.leg import Aligned, Branch, Command, Leg, LegState, OwnOffer
+from kobza.call.phases import Phase
 from kobza.call.sdp_direction import audio_direction, says_hold
 
 COMMAND_TIMEOUT: Final = 10.0
-"""Seconds that a phone has to answer a hold or unhold: longer than the retry after a glare (RFC 3261, section 14.1),
-shorter than anybody waits for an HTTP answer."""
+"""Seconds that a phone has to answer an offer that somebody waits for: longer than the retry after a glare (RFC 3261,
+section 14.1), shorter than anybody waits for an HTTP answer, or for a voice."""
 
 
 class Renegotiation:
@@ -63,6 +68,7 @@ class Renegotiation:
         leg.late_reoffer = not offer
         if offer:
             self._heard(leg, audio_direction(offer), now)
+            self._let_follow(leg)
         self._pursue(leg)
 
     def _not_reoffered(self, branch: Branch, reason: str, _now: float) -> None:
@@ -78,8 +84,18 @@ class Renegotiation:
         if leg.late_reoffer:
             leg.late_reoffer = False
             if sdp:
-                self._outbox.actions.append(MediaReanswer(leg.side, sdp))
+                request_id = self._outbox.ask(partial(self._late_answered, leg), _not_answered)
+                self._outbox.actions.append(MediaReanswer(request_id, leg.side, sdp))
                 self._heard(leg, audio_direction(sdp), now)
+
+    def _late_answered(self, leg: Leg, _reply: bytes, _now: float) -> None:
+        self._let_follow(leg)
+
+    def _let_follow(self, leg: Leg) -> None:
+        """Let the other side send what a phone takes since its new offer, should it have dropped the codec before."""
+        other = self._core.other(leg)
+        if self._core.phase is Phase.TALKING and other.aligning is None:
+            self.align(other, _whatever)
 
     def _heard(self, leg: Leg, direction: MediaDirection, now: float) -> None:
         """Learn from a phone's direction whether it holds; while it is told "inactive", its echo says nothing."""
@@ -122,14 +138,20 @@ class Renegotiation:
                 if leg.own_offer is None or leg.own_offer.command is not command:
                     leg.command = None
 
-    def answered(self, branch: Branch, sdp: bytes, now: float) -> None:
+    def answered(self, branch: Branch, sdp: bytes) -> None:
         """Take a phone's answer to an offer of ours."""
         leg = branch.leg
         offer = leg.own_offer
         if offer is None or not offer.sent:
             return
+        offer.sent = False
+        request_id = self._outbox.ask(partial(self._agreed, leg, offer, sdp), partial(self._not_agreed, leg, offer))
+        self._outbox.actions.append(MediaReanswer(request_id, leg.side, sdp))
+
+    def _agreed(self, leg: Leg, offer: OwnOffer, sdp: bytes, _reply: bytes, now: float) -> None:
+        if leg.own_offer is not offer:  # its phone has left
+            return
         leg.own_offer = None
-        self._outbox.actions.append(MediaReanswer(leg.side, sdp))
         leg.told = offer.direction
         command = offer.command
         if command is not None:
@@ -140,18 +162,59 @@ class Renegotiation:
             self._finish(leg, command)
         self._pursue(leg)
 
-    def refused(self, branch: Branch, status: int) -> None:
+    def _not_agreed(self, leg: Leg, offer: OwnOffer, reason: str, now: float) -> None:
+        """Take an answer that is none as a refusal.
+
+        A phone that does not know the codec and accepts all the same has given up its stream (RFC 3264, section 6), so
+        it is offered again what it had.
+        """
+        if leg.own_offer is not offer:
+            return
+        if offer.aligns is None:
+            error = CommandRefusedError(f"The phone's answer cannot be used: {reason}.", sip_status=200)
+            self._give_up(leg, offer, error, now)
+        else:
+            leg.own_offer = leg.told = None
+            self._aligned(leg, offer, False, now)
+
+    def refused(self, branch: Branch, status: int, now: float) -> None:
         """Take a phone's refusal of an offer of ours; the session goes on as it was (RFC 3261, section 14.1)."""
         leg = branch.leg
         offer = leg.own_offer
         if offer is None or not offer.sent:
             return
         if status == 408:
-            self._give_up(leg, offer, NoAnswerFromPhoneError("The phone did not answer."))
+            self._give_up(leg, offer, NoAnswerFromPhoneError("The phone did not answer."), now)
         else:
-            self._give_up(leg, offer, CommandRefusedError(f"The phone refused with {status}.", sip_status=status))
+            self._give_up(leg, offer, CommandRefusedError(f"The phone refused with {status}.", sip_status=status), now)
 
-    # what both have in common
+    # one codec
+
+    def align(self, leg: Leg, done: Aligned) -> None:
+        """Have a connected leg's phone send the codec of the other side; `done` is called when it does, or refused.
+
+        A later `done` takes the place of one that was not called yet: what counts is how things stand in the end.
+        """
+        leg.aligning = done
+        self._pursue(leg)
+
+    def _compared(self, branch: Branch, offer: OwnOffer, sdp: bytes, now: float) -> None:
+        if sdp:
+            self._written(branch, offer, sdp, now)
+        elif branch.leg.own_offer is offer:
+            branch.leg.own_offer = None
+            self._aligned(branch.leg, offer, True, now)
+
+    def _aligned(self, leg: Leg, offer: OwnOffer, ok: bool, now: float) -> None:
+        """Go on after an offer; tell whoever it was for, unless another one waits by now."""
+        done: Aligned | None = None
+        if leg.aligning is offer.aligns:
+            done, leg.aligning = leg.aligning, None
+        self._pursue(leg)
+        if done is not None:
+            done(ok, now)
+
+    # what all have have in common
 
     def _pursue(self, leg: Leg) -> None:
         """Send a leg's phone the offer that it should have, unless it has it or another one is on its way."""
@@ -163,6 +226,12 @@ class Renegotiation:
             offer = leg.own_offer = OwnOffer(direction, leg.command)
             request_id = self._outbox.ask(partial(self._written, branch, offer), partial(self._not_written, leg, offer))
             self._outbox.actions.append(MediaDirect(request_id, leg.side, direction))
+        elif leg.aligning is not None:
+            offer = leg.own_offer = OwnOffer(direction, None, leg.aligning)
+            request_id = self._outbox.ask(
+                partial(self._compared, branch, offer), partial(self._not_written, leg, offer)
+            )
+            self._outbox.actions.append(MediaAlign(request_id, leg.side))
 
     def _direction_for(self, leg: Leg) -> MediaDirection:
         if leg.held_by_api if leg.command is None else leg.command.hold:
@@ -175,11 +244,11 @@ class Renegotiation:
         offer.sent = True
         self._outbox.actions.append(SendOffer(branch.branch_id, sdp))
 
-    def _not_written(self, leg: Leg, offer: OwnOffer, reason: str, _now: float) -> None:
+    def _not_written(self, leg: Leg, offer: OwnOffer, reason: str, now: float) -> None:
         if leg.own_offer is offer:
-            self._give_up(leg, offer, MediaFailedError(f"The media plane failed: {reason}"))
+            self._give_up(leg, offer, MediaFailedError(f"The media plane failed: {reason}"), now)
 
-    def _give_up(self, leg: Leg, offer: OwnOffer, error: KobzaError) -> None:
+    def _give_up(self, leg: Leg, offer: OwnOffer, error: KobzaError, now: float) -> None:
         """End an offer of ours that came to nothing.
 
         The offer that follows a command of the other side is not tried again: it was courtesy, the phone hears the
@@ -194,7 +263,7 @@ class Renegotiation:
             if not command.failed:
                 self._outbox.actions.append(StopTimer(COMMAND_TIMER + command.token))
                 self._outbox.actions.append(CommandFailed(command.token, error))
-        self._pursue(leg)
+        self._aligned(leg, offer, False, now)
 
     def _finish(self, leg: Leg, command: Command) -> None:
         """Let the other side follow a command that its phone confirmed: music or voice, and its re-INVITE."""
@@ -212,6 +281,7 @@ class Renegotiation:
             leg.reoffering = False
             self._outbox.actions.append(RejectOffer(leg.talking.branch_id, 487))
         leg.own_offer = None
+        leg.aligning = None
 
     def follow(self, leg: Leg) -> None:
         """Let a side have what follows from the other one: music or voice, and the offer that says so."""
@@ -223,3 +293,11 @@ class Renegotiation:
         if music is not leg.playing_music:
             leg.playing_music = music
             self._outbox.actions.append(MediaPlay(leg.side, "music" if music else "none"))
+
+
+def _whatever(_ok: bool, _now: float) -> None:
+    """Go on either way: a phone that stays with its codec is heard as far as the other one can."""
+
+
+def _not_answered(_reason: str, _now: float) -> None:
+    """Leave the session as it was: the phone's answer was none."""

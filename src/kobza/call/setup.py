@@ -28,6 +28,7 @@ from kobza.call.core import RING_TIMER, CallCore
 from kobza.call.events import CallAnswered, CallRinging, OriginatorRang
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
+from kobza.call.renegotiation import COMMAND_TIMEOUT, Renegotiation
 from kobza.call.routing import Refused
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Setup:
         "_find_targets",
         "_late_offer",
         "_progressed",
+        "_renegotiation",
         "_ring_timeout",
         "_ringback",
         "_targets",
@@ -55,10 +57,12 @@ class Setup:
     def __init__(
         self,
         core: CallCore,
+        renegotiation: Renegotiation,
         find_targets: FindTargets,
         ring_timeout: float,
     ) -> None:
         self._core = core
+        self._renegotiation = renegotiation
         self._find_targets = find_targets
         self._targets: Sequence[Target] = ()  # of the called side, once found
         self._ring_timeout = ring_timeout
@@ -145,9 +149,14 @@ class Setup:
         if branch.state is not BranchState.PENDING:
             return
         if self._core.originated:
-            self._play_ringback(on=False)
+            self._renegotiation.align(self._core.caller, partial(self._early_aligned, branch))
         else:
             self._core.outbox.actions.append(Progress(self._core.caller.branches[0].branch_id, 183, sdp))
+
+    def _early_aligned(self, branch: Branch, ok: bool, _now: float) -> None:
+        """Let the originator hear early media that its phone understands; else the ringback stays."""
+        if ok and branch.state is BranchState.PENDING:
+            self._play_ringback(on=False)
 
     def _early_failed(self, branch: Branch, _reason: str, _now: float) -> None:
         """Go on without early media."""
@@ -206,10 +215,27 @@ class Setup:
         self._offer_to_callee("caller", None, now)
 
     def _callee_connected(self, sdp: bytes, now: float) -> None:
-        if self._late_offer:
+        if self._core.originated:
+            self._core.outbox.actions.append(StartTimer(RING_TIMER, COMMAND_TIMEOUT))
+            self._renegotiation.align(self._core.caller, self._caller_aligned)
+        elif self._late_offer:
             self._ask_for_offer(self._talk, "callee", "caller", None)
         else:
             self._talk(sdp, now)
+
+    def _caller_aligned(self, ok: bool, now: float) -> None:
+        """Join the two sides when they send one codec; if the originator's phone will not, ask the other one."""
+        if ok:
+            self._talk(b"", now)
+        else:
+            self._core.callee.connected = True
+            self._renegotiation.align(self._core.callee, self._callee_aligned)
+
+    def _callee_aligned(self, ok: bool, now: float) -> None:
+        if ok:
+            self._talk(b"", now)
+        else:
+            self._core.end(BEARER_NOT_IMPLEMENTED, 488, "network", now)
 
     def _talk(self, sdp: bytes, now: float) -> None:
         """Join the two sides."""
@@ -232,7 +258,8 @@ class Setup:
         if caller.party.record or callee.party.record:
             core.record_party(caller.party, now)
             core.record_party(callee.party, now)
-        core.tell_hold(caller, now)  # an originator may have held while the destination rang
+        core.tell_hold(caller, now)  # an originator may have held while the destination rang,
+        core.tell_hold(callee, now)  # and a destination while its phone was asked for another codec
 
     def confirmed(self, sdp: bytes, now: float) -> bool:
         """Take the caller's ACK; return False if it has nothing to do with the first offer and answer.

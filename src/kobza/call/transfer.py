@@ -24,6 +24,7 @@ from kobza.call.actions import (
 )
 from kobza.call.causes import (
     ANSWERED_ELSEWHERE,
+    BEARER_NOT_IMPLEMENTED,
     CALL_REJECTED,
     NO_ANSWER,
     NORMAL_CLEARING,
@@ -35,7 +36,7 @@ from kobza.call.errors import MediaFailedError, WrongStateError
 from kobza.call.events import CallRinging, CallTransferred, ReleasedBy, TransferAnswered
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
-from kobza.call.renegotiation import Renegotiation
+from kobza.call.renegotiation import COMMAND_TIMEOUT, Renegotiation
 from kobza.call.routing import Party
 from kobza.call.setup import why
 
@@ -163,6 +164,11 @@ class Transfer:
 
     def _early_answered(self, branch: Branch, _sdp: bytes, _now: float) -> None:
         if branch.state is BranchState.PENDING:
+            self._renegotiation.align(self._kept, partial(self._early_aligned, branch))
+
+    def _early_aligned(self, branch: Branch, ok: bool, _now: float) -> None:
+        """Let the side that stayed hear early media that its phone understands; else the ringback stays."""
+        if ok and branch.state is BranchState.PENDING:
             self._play_ringback(on=False)
 
     def _early_failed(self, branch: Branch, _reason: str, _now: float) -> None:
@@ -181,14 +187,32 @@ class Transfer:
         request_id = core.outbox.ask(partial(self._connected, leg), partial(self._not_connected, leg))
         core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
 
-    def _connected(self, leg: Leg, _sdp: bytes, now: float) -> None:
-        core = self._core
+    def _connected(self, leg: Leg, _sdp: bytes, _now: float) -> None:
+        if leg is self._leg:
+            self._core.outbox.actions.append(StartTimer(RING_TIMER, COMMAND_TIMEOUT))
+            self._renegotiation.align(self._kept, partial(self._kept_aligned, leg))
+
+    def _kept_aligned(self, leg: Leg, ok: bool, now: float) -> None:
+        """Join the two sides when they send one codec; if the phone that stayed will not, ask the new one."""
         if leg is not self._leg:
             return
+        leg.connected = True
+        if ok:
+            self._join(leg, now)
+        else:
+            self._renegotiation.align(leg, partial(self._new_aligned, leg))
+
+    def _new_aligned(self, leg: Leg, ok: bool, now: float) -> None:
+        if ok:
+            self._join(leg, now)
+        else:
+            self._fail(Rejection(sip_from_cause(BEARER_NOT_IMPLEMENTED), BEARER_NOT_IMPLEMENTED), now, "network")
+
+    def _join(self, leg: Leg, now: float) -> None:
+        core = self._core
         core.enter(Phase.TALKING)
         core.outbox.actions.append(StopTimer(RING_TIMER))
         self._play_ringback(on=False)
-        leg.connected = True
         leg.change(LegState.ESTABLISHED, now)
         if self._next is not None:  # it is no recall
             core.answered_number = leg.party.number
@@ -231,6 +255,7 @@ class Transfer:
                 core.cancel(branch, rejection.cause)
             elif branch.state is BranchState.ANSWERED:  # its media was not joined yet
                 branch.state = BranchState.CLOSED
+                self._renegotiation.leave(leg)
                 core.outbox.actions.append(Bye(branch.branch_id, rejection.cause))
         if self._failure is None:
             self._failure = (rejection, by)

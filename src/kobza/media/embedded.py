@@ -183,16 +183,20 @@ class EmbeddedPlane(MediaPlane):
         """See MediaPlane."""
         self._do(call_id, done, lambda media: media.direct(target, Direction(direction)))
 
-    def reanswer(self, call_id: str, *, source: Side, sdp: bytes) -> None:
+    def align(self, call_id: str, *, target: Side, done: Done) -> None:
         """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            try:
-                call.media.reanswer(source, sdp)
-            except MediaError as error:
+        self._do(call_id, done, lambda media: media.align(target))
+
+    def reanswer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """See MediaPlane."""
+
+        def said(reply: bytes | MediaError) -> None:
+            if isinstance(reply, MediaError):
                 about = {"call_id": call_id}
-                log.warning("the answer of the %s is unusable: %s", source, error.reason, extra=about)
-            self._configure(call_id, call)
+                log.warning("the answer of the %s is unusable: %s", source, reply.reason, extra=about)
+            done(reply)
+
+        self._do(call_id, said, lambda media: media.reanswer(source, sdp))
 
     def play(self, call_id: str, *, target: Side, what: ToneName) -> None:
         """See MediaPlane."""

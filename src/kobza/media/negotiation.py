@@ -2,7 +2,8 @@
 
 Each side is an offer/answer exchange of its own with the plane (RFC 3264): what one phone offers is offered to the
 other in the plane's words, later offers are answered by the plane alone. Payload types may differ between the sides;
-codecs may not, as nothing is transcoded.
+codecs may not, as nothing is transcoded: where the answers of two sides to offers of the plane's own do not meet in one
+codec, one side is offered that of the other (`align`).
 """
 
 from collections.abc import Iterator
@@ -19,18 +20,24 @@ from kobza.rtp.g711 import Law
 from kobza.sdp.audio import Audio, Direction, audio_of
 from kobza.sdp.codecs import (
     OWN_CODECS,
+    PCMA,
+    PCMU,
     TELEPHONE_EVENT,
     Codec,
     codecs_with_types_of,
     common_codecs,
+    first_speech,
     first_speech_with_events,
     has_speech,
+    in_order_of,
+    with_more,
 )
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
+_G711: Final = (PCMA, PCMU)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,13 @@ class SideMedia:
         "_layout",
         "_layout_index",
         "_origin",
+        "_phone_offered",
         "_said",
         "directed",
         "holds",
         "local",
         "muted",
+        "named",
         "offer",
         "offered",
         "plays",
@@ -78,6 +87,9 @@ class SideMedia:
         """Our offer to the phone; stays after its answer, since other branches of a fork may answer too."""
         self.remote: Audio | None = None
         self.local: LocalAudio | None = None
+        self._phone_offered = False
+        self.named: tuple[Codec, ...] = ()
+        """Every codec that the phone named in what holds and held, the latest first: it may be offered those again."""
         self.directed = Direction.SENDRECV
         """The direction that `direct` gave it and the phone agreed to."""
         self.holds = False
@@ -99,6 +111,7 @@ class SideMedia:
     def write_answer(self, offer: _Offer, local: LocalAudio) -> bytes:
         """Return our answer to the phone's offer; from now on it holds."""
         self.local = local
+        self._phone_offered = True
         self._layout, self._layout_index = offer.description.media, offer.audio.index
         self._count(local)
         return write_answer(self._origin, local, offer.description, offer.audio).to_bytes()
@@ -107,7 +120,18 @@ class SideMedia:
         """Take the phone's answer to our offer; `audio` is what is common."""
         self.remote = audio
         self.local = offered
+        self._phone_offered = False
+        self.name(audio.codecs)
         self._layout, self._layout_index = description.media, audio.index
+
+    def name(self, codecs: tuple[Codec, ...]) -> None:
+        """Learn codecs that the phone has named."""
+        self.named = with_more(codecs, self.named)
+
+    def take_first_answer(self, description: SessionDescription, audio: Audio, offered: LocalAudio) -> None:
+        """Take the answer to a first offer: of another branch of a fork, maybe, than the one before."""
+        self.named = ()
+        self.take_answer(description, audio, offered)
 
     def local_audio(
         self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
@@ -123,10 +147,17 @@ class SideMedia:
 
     @property
     def common(self) -> tuple[Codec, ...]:
-        """What the phone named and was told too, in its order and with its payload types."""
+        """What the phone named and was told too, with its payload types, in the answer's order: it sends the first.
+
+        Both follow the order of the answer, whoever gave it (RFC 3264, sections 6.1 and 7).
+        """
         if self.remote is None:
             return ()
-        return self.remote.codecs if self.local is None else common_codecs(self.remote.codecs, self.local.codecs)
+        if self.local is None:
+            return self.remote.codecs
+        if self._phone_offered:
+            return in_order_of(self.local.codecs, self.remote.codecs)
+        return common_codecs(self.remote.codecs, self.local.codecs)
 
     @property
     def sends(self) -> bool:
@@ -165,6 +196,7 @@ class CallMedia:
             side = self.sides[source]
             side.offer = _Offer(description, audio)
             side.remote = audio
+            side.name(audio.codecs)
 
     def offer(self, source: Side | None, target: Side, sdp: bytes | None) -> bytes:
         """Return the offer to `target`; its port, and that of a `source` whose `sdp` was checked, are open."""
@@ -180,7 +212,8 @@ class CallMedia:
         if source is not None:
             side = self.sides[source]
             if side.local is not None and side.remote is not None:
-                codecs = first_speech_with_events(side.common) or OWN_CODECS
+                # G.711 of either law is for phones that name in an answer what they chose, not what they can.
+                codecs = with_more(with_more(side.common, side.named), _G711)
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
@@ -191,13 +224,13 @@ class CallMedia:
             raise MediaError("no offer was made to this side")
         description, audio = _parse_answer(sdp, side.offered)
         if other.offer is None:
-            side.take_answer(description, audio, side.offered)
+            side.take_first_answer(description, audio, side.offered)
             return b""
         wanted = other.offer.audio
         codecs = codecs_with_types_of(audio.codecs, wanted.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no codec in common with the other side")
-        side.take_answer(description, audio, side.offered)
+        side.take_first_answer(description, audio, side.offered)
         local = other.local_audio(
             codecs,
             wanted.direction.reversed.narrowed(audio.direction),
@@ -214,11 +247,14 @@ class CallMedia:
         if not sdp:
             return side.write_offer(replace(side.local, direction=side.directed))
         description, audio = _parse(sdp)
-        usable = other.remote.codecs if other.remote is not None and other.agreed else side.local.codecs
-        codecs = common_codecs(audio.codecs, usable)
+        if other.agreed:  # what the other phone sends comes first, so that nothing changes for it
+            codecs = in_order_of(with_more(other.common, other.named), audio.codecs)
+        else:
+            codecs = common_codecs(audio.codecs, side.local.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
         side.remote = replace(audio, codecs=codecs)
+        side.name(audio.codecs)
         side.offer = None
         self._hear_hold(side, audio.direction)
         local = side.local_audio(
@@ -233,7 +269,21 @@ class CallMedia:
             raise MediaError("this side has agreed on nothing yet")
         return side.write_offer(replace(side.local, direction=direction))
 
-    def reanswer(self, source: Side, sdp: bytes) -> None:
+    def align(self, target: Side) -> bytes:
+        """Return our offer to a side of the one codec that the other one sends, b"" when it sends the same."""
+        side, other = self.sides[target], self.sides[target.other]
+        sent, wanted = first_speech(side.common), first_speech(other.common)
+        if side.local is None or not other.agreed or sent is None or wanted is None:
+            raise MediaError("the sides have not both agreed on something yet")
+        if sent.key == wanted.key:
+            return b""
+        codecs = tuple(codec for codec in other.common if codec is wanted or not codec.is_speech)
+        codecs = codecs_with_types_of(codecs, with_more(side.named, codecs))
+        if not has_speech(codecs):
+            raise MediaError("not acceptable: the payload type of the other side's codec means another one here")
+        return side.write_offer(replace(side.local, codecs=codecs, direction=side.directed))
+
+    def reanswer(self, source: Side, sdp: bytes) -> bytes:
         """Take a side's answer to our later offer."""
         side = self.sides[source]
         if side.offered is None:
@@ -243,6 +293,7 @@ class CallMedia:
         side.offer = None
         side.directed = side.offered.direction
         self._hear_hold(side, audio.direction)
+        return b""
 
     def leave(self, which: Side) -> None:
         """Forget the phone of a side; what the other one had offered it is settled."""

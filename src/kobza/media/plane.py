@@ -84,7 +84,8 @@ class MediaPlane(Protocol):
         """Turn the offer of one side into the offer to the other.
 
         `sdp` None or empty: there is none, the plane offers by itself: G.711 with DTMF events or, when `source` has
-        answered an offer before, the first codec of that answer.
+        agreed on codecs before, those first, then what else it has named, then G.711. So the other one may answer with
+        a codec that `source` does not send: see `align`.
         """
         ...
 
@@ -110,8 +111,18 @@ class MediaPlane(Protocol):
         """
         ...
 
-    def reanswer(self, call_id: str, *, source: Side, sdp: bytes) -> None:
-        """Take the answer of a side to an offer that `reoffer` or `direct` gave. An unusable one changes nothing."""
+    def align(self, call_id: str, *, target: Side, done: Done) -> None:
+        """Give an offer for a side that sends another codec than the other side: of the other's codec alone.
+
+        Gives b"" when both send the same. Its answer comes through `reanswer`; until then nothing changes.
+        """
+        ...
+
+    def reanswer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """Take the answer of a side to an offer that `reoffer`, `direct` or `align` gave; give b"".
+
+        One that is unusable makes a MediaError and changes nothing.
+        """
         ...
 
     def play(self, call_id: str, *, target: Side, what: ToneName) -> None:

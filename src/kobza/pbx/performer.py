@@ -60,6 +60,7 @@ class Performer:
             act.MediaAnswer: self._media_answer,
             act.MediaReoffer: self._media_reoffer,
             act.MediaDirect: self._media_direct,
+            act.MediaAlign: self._media_align,
             act.MediaReanswer: self._media_reanswer,
             act.MediaPlay: self._media_play,
             act.MediaMute: self._media_mute,
@@ -160,8 +161,13 @@ class Performer:
         done = self._replied(live, action.request_id)
         self._plane.direct(live.call_id, target=SIDES[action.target], direction=action.direction, done=done)
 
+    def _media_align(self, live: LiveCall, action: act.MediaAlign) -> None:
+        done = self._replied(live, action.request_id)
+        self._plane.align(live.call_id, target=SIDES[action.target], done=done)
+
     def _media_reanswer(self, live: LiveCall, action: act.MediaReanswer) -> None:
-        self._plane.reanswer(live.call_id, source=SIDES[action.source], sdp=action.sdp)
+        done = self._replied(live, action.request_id)
+        self._plane.reanswer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
 
     def _media_play(self, live: LiveCall, action: act.MediaPlay) -> None:
         self._plane.play(live.call_id, target=SIDES[action.target], what=action.what)

@@ -1,6 +1,6 @@
 """Codecs of an audio stream: static payload types (RFC 3551), `rtpmap` and `fmtp` (RFC 8866, section 6.6)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -92,6 +92,31 @@ def common_codecs(ours: Iterable[Codec], theirs: Iterable[Codec]) -> tuple[Codec
     return tuple(codec for codec in ours if codec.key in keys)
 
 
+def in_order_of(order: Iterable[Codec], codecs: Iterable[Codec]) -> tuple[Codec, ...]:
+    """Return those of `codecs`, with their payload types and parameters, that `order` names too, in its order."""
+    by_key: dict[tuple[str, int, int], Codec] = {}
+    for codec in codecs:
+        by_key.setdefault(codec.key, codec)
+    return tuple(by_key[codec.key] for codec in order if codec.key in by_key)
+
+
+def with_more(codecs: Iterable[Codec], more: Iterable[Codec]) -> tuple[Codec, ...]:
+    """Return `codecs` and behind them those of `more` that are not among them and whose payload types are free.
+
+    Speech comes first, what only accompanies it last, as phones themselves have it. A payload type keeps its meaning
+    while a session lasts (RFC 3264, section 8.3.2), so whoever comes first has it.
+    """
+    known: list[Codec] = []
+    keys: set[tuple[str, int, int]] = set()
+    numbers: set[int] = set()
+    for codec in (*codecs, *more):
+        if codec.key not in keys and codec.payload_type not in numbers:
+            keys.add(codec.key)
+            numbers.add(codec.payload_type)
+            known.append(codec)
+    return tuple(sorted(known, key=lambda codec: not codec.is_speech))
+
+
 def codecs_with_types_of(codecs: Iterable[Codec], numbering: Iterable[Codec]) -> tuple[Codec, ...]:
     """Return those of `codecs` that are also in `numbering`, in their order, with its payload types.
 
@@ -111,18 +136,18 @@ def has_speech(codecs: Iterable[Codec]) -> bool:
     return any(codec.is_speech for codec in codecs)
 
 
-def first_speech_with_events(codecs: Iterable[Codec]) -> tuple[Codec, ...]:
+def first_speech(codecs: Iterable[Codec]) -> Codec | None:
+    """Return the first codec that carries speech: the one that is sent."""
+    return next((codec for codec in codecs if codec.is_speech), None)
+
+
+def first_speech_with_events(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
     """Return the first codec that carries speech, and the telephone-event that goes with its clock."""
-    speech: Codec | None = None
-    events: list[Codec] = []
-    for codec in codecs:
-        if codec.is_speech:
-            speech = speech or codec
-        elif codec.name.lower() == TELEPHONE_EVENT:
-            events.append(codec)
+    speech = first_speech(codecs)
     if speech is None:
         return ()
-    return (speech, *[event for event in events if event.rate == speech.rate][:1])
+    events = [codec for codec in codecs if codec.name.lower() == TELEPHONE_EVENT and codec.rate == speech.rate]
+    return (speech, *events[:1])
 
 
 def _codec(payload_type: int, rtpmap: str | None, parameters: str) -> Codec | None:
