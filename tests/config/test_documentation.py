@@ -23,7 +23,7 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_the_documented_default_is_the_default(name: str) -> None:
     value = load(environment={}).shown()[name]["value"]
-    items = value if isinstance(value, list) else [value]
+    items = [str(value).lower()] if isinstance(value, bool) else value if isinstance(value, list) else [value]
     written = ", ".join(f"`{item}`" for item in items if item is not None) or "none"
     assert ROWS[name]["default"] == written
 

@@ -19,7 +19,7 @@ from kobza.observe.spans import Spans
 from kobza.observe.trace_ids import is_traced, span_id, trace_id, traceparent
 from kobza.observe.traces import Traces
 from kobza.store.ids import IdMaker
-from kobza.webhooks.client import Outcome
+from kobza.webhooks.outcome import Outcome
 from kobza.webhooks.queue import Delivery
 
 NOW = 1_790_000_000.0

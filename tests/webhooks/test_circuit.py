@@ -3,8 +3,8 @@
 import pytest
 
 from kobza.webhooks.circuit import Circuit
-from kobza.webhooks.client import Outcome
 from kobza.webhooks.health import Health
+from kobza.webhooks.outcome import Outcome
 
 NOW = 1_000_000.0
 

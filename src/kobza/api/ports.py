@@ -171,7 +171,7 @@ class Commands(Protocol):
 
 
 class WebhookOutcome(Protocol):
-    """What came of one POST: `kobza.webhooks.client.Outcome` fulfils it."""
+    """What came of one POST: `kobza.webhooks.outcome.Outcome` fulfils it."""
 
     @property
     def taken(self) -> bool:

@@ -24,7 +24,7 @@ from kobza.api.request_counts import RequestCounts
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.tracing import TracesMissing, open_traces
-from kobza.config.settings import Settings, retention_terms, store_place, webhook_networks
+from kobza.config.settings import Settings, retention_terms, store_place, webhook_limits, webhook_networks
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
@@ -168,7 +168,8 @@ class Server:
             now=self._now,
             in_flight=settings.webhook_in_flight,
             held=settings.webhook_held,
-            timeout=settings.webhook_timeout,
+            limits=webhook_limits(settings),
+            http2=settings.webhook_http2,
             off_after=settings.webhook_off_after * 3600 or None,
             speed=self._clock.speed,
             via=self._webhooks_via,

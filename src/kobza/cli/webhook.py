@@ -14,7 +14,7 @@ from kobza.cli.output import emit, print_error
 if TYPE_CHECKING:
     from kobza.call.directory import Endpoint
     from kobza.config.settings import Settings
-    from kobza.webhooks.client import Outcome
+    from kobza.webhooks.outcome import Outcome
 
 app = typer.Typer(name="webhook", no_args_is_help=True, rich_markup_mode=None, help="Where call states are posted.")
 
@@ -120,12 +120,17 @@ def try_endpoint(
 
 
 async def _post_test(endpoint: "Endpoint", settings: "Settings") -> "Outcome":
-    from kobza.config.settings import webhook_networks
+    from kobza.config.settings import webhook_limits, webhook_networks
     from kobza.store.ids import new_id
     from kobza.webhooks.client import Client
     from kobza.webhooks.payload import test_body
 
-    client = Client(allowed=webhook_networks(settings), total_seconds=settings.webhook_timeout, now=time.time)
+    client = Client(
+        allowed=webhook_networks(settings),
+        limits=webhook_limits(settings),
+        http2=settings.webhook_http2,
+        now=time.time,
+    )
     try:
         event_id = new_id()
         return await client.post(endpoint, event_id, test_body(event_id, now_ms()))

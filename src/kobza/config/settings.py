@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from kobza.config.values import ListenAddress, PortRange, Rate, SipListen, parse_host
 from kobza.store.days import LEAST, MOST, Terms
 from kobza.store.place import STORE_FILE, Place, PostgresUrl
+from kobza.webhooks.limits import Limits
 
 Network = IPv4Network | IPv6Network
 
@@ -161,6 +162,13 @@ class Settings(BaseSettings):
         20_000, description="Deliveries held in memory; what is beyond waits in the store."
     )
     webhook_timeout: Annotated[int, Field(ge=1, le=120)] = Field(15, description="Longest time of one webhook request.")
+    webhook_connect_timeout: Annotated[int, Field(ge=1, le=120)] = Field(
+        5, description="Longest time of each step until a webhook's receiver is connected to."
+    )
+    webhook_answer_timeout: Annotated[int, Field(ge=1, le=120)] = Field(
+        10, description="Longest wait of a webhook request that was sent for the beginning of its answer."
+    )
+    webhook_http2: bool = Field(False, description="Offer HTTP/2 to webhooks' receivers that are reached over TLS.")
     webhook_off_after: Annotated[int, Field(ge=0, le=8760)] = Field(
         72, description="Hours without a call state taken after which an endpoint is switched off; 0: never."
     )
@@ -233,6 +241,14 @@ def store_place(settings: Settings) -> Place:
 def retention_terms(settings: Settings) -> Terms:
     """Return how long things are kept for enterprises that say nothing else."""
     return Terms(settings.history_days, settings.recording_days, settings.event_days, settings.payload_days)
+
+
+def webhook_limits(settings: Settings) -> Limits:
+    """Return how long each phase of a webhook request may take."""
+    step = settings.webhook_connect_timeout
+    return Limits(
+        lookup=step, connect=step, tls=step, answer=settings.webhook_answer_timeout, total=settings.webhook_timeout
+    )
 
 
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))

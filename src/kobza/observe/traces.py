@@ -26,8 +26,8 @@ from kobza.observe.spans import Attributes, Spans
 from kobza.observe.trace_ids import is_traced, span_id, trace_id, traceparent
 from kobza.pbx.call_meter import outcome_of
 from kobza.pbx.journal import Then
-from kobza.webhooks.client import Outcome
 from kobza.webhooks.counts import Result
+from kobza.webhooks.outcome import Outcome
 from kobza.webhooks.queue import Delivery
 
 MAX_CALLS: Final = 20_000

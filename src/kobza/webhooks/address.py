@@ -1,17 +1,11 @@
 """Which addresses a webhook may connect to: public ones, and those of the networks that the configuration allows.
 
-The check is made for every connection on the very address that is about to be connected to (`SocketFactory`), so that
-a name that resolves to something else a moment later (DNS rebinding) gains nothing.
+`kobza.webhooks.connecting` makes the check for every connection, on the very address that it is about to connect to.
 """
 
-import asyncio
-import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any, Final
-
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import Final
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -57,10 +51,6 @@ _SPECIAL_V6: Final = tuple(
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
-MAX_LOOKUPS: Final = 16
-"""Threads that look names up. A name server that does not answer holds one for some seconds; it must not be one of the
-threads that the rest of the program uses."""
-
 
 class AddressRefused(OSError):
     """A connection to an address that webhooks may not go to."""
@@ -97,48 +87,3 @@ def check_address(text: str, allowed: Sequence[Network]) -> None:
     kind = special_kind(address)
     if kind is not None and not any(address in network for network in allowed):
         raise AddressRefused(str(address), kind)
-
-
-class SocketFactory:
-    """Makes the sockets of the HTTP client, after a look at where each is to be connected."""
-
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = tuple(allowed)
-
-    def __call__(self, info: tuple[Any, ...]) -> socket.socket:
-        """Return a socket for an item of getaddrinfo; raises AddressRefused."""
-        family, kind, protocol, _, address = info
-        check_address(str(address[0]), self._allowed)
-        return socket.socket(family=family, type=kind, proto=protocol)
-
-
-class Resolver(AbstractResolver):
-    """Looks names up through the system in threads of its own."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, "webhook-dns")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses of a name; raises OSError when there are none."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads,
-            lambda: socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG),
-        )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=int(address[1]),
-                family=found_family,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for found_family, _, protocol, _, address in found
-        ]
-
-    async def close(self) -> None:
-        """Let go of the threads; a lookup under way ends by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -4,8 +4,8 @@ from collections import defaultdict
 from typing import Final, Literal
 
 from kobza.measures import Histogram
-from kobza.webhooks.client import Outcome
 from kobza.webhooks.health import SwitchOff
+from kobza.webhooks.outcome import Outcome
 
 Result = Literal["delivered", "retried", "given_up", "gone"]
 """Of one attempt: taken; to be tried again; tried often enough; the receiver wants no more (410)."""

@@ -21,11 +21,13 @@ from kobza.store.entries import AttemptStored, DeliveryOutcome, Entry, StateStor
 from kobza.store.store import Store
 from kobza.webhooks.address import Network
 from kobza.webhooks.backlog import Backlog
-from kobza.webhooks.client import Client, Outcome
+from kobza.webhooks.client import Client
 from kobza.webhooks.counts import DeliveryCounts, Result
 from kobza.webhooks.exchange import encode
 from kobza.webhooks.health import OFF_AFTER, SwitchOff
 from kobza.webhooks.lane import Lane, Mode
+from kobza.webhooks.limits import Limits
+from kobza.webhooks.outcome import Outcome
 from kobza.webhooks.queue import Delivery
 from kobza.webhooks.schedule import wait_after
 from kobza.webhooks.watch import DeliveryWatch
@@ -69,7 +71,8 @@ class Dispatcher:
         now: Callable[[], float],
         in_flight: int = IN_FLIGHT,
         held: int = HELD,
-        timeout: float = 15.0,
+        limits: Limits | None = None,
+        http2: bool = False,
         wait: Callable[[int, float, float | None], float | None] = wait_after,
         off_after: float | None = OFF_AFTER,
         speed: float = 1.0,
@@ -77,7 +80,7 @@ class Dispatcher:
         watch: DeliveryWatch | None = None,
     ) -> None:
         """`off_after` is how many seconds an endpoint may fail until it is switched off, None: as long as it likes;
-        `speed` is how many seconds of `now` pass in one of the wall; `via` is for `Client`.
+        `speed` is how many seconds of `now` pass in one of the wall; `via`, `limits` and `http2` are for `Client`.
         """
         self._watch = watch
         self._backlog = Backlog(store)
@@ -86,7 +89,8 @@ class Dispatcher:
         self._now = now
         self._in_flight = in_flight
         self._held = held
-        self._timeout = timeout
+        self._limits = limits
+        self._http2 = http2
         self._wait = wait
         self._off_after = off_after
         self._speed = speed
@@ -109,7 +113,8 @@ class Dispatcher:
         """Take up what is pending from before, and keep the endpoints up to date."""
         self._client = Client(
             allowed=self._allowed,
-            total_seconds=self._timeout,
+            limits=self._limits,
+            http2=self._http2,
             now=self._now,
             via=self._via,
             signed_at=time.time if self._speed != 1 else None,

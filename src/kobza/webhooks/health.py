@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from kobza.webhooks.circuit import Circuit
-from kobza.webhooks.client import Outcome
+from kobza.webhooks.outcome import Outcome
 
 OFF_AFTER: Final = 72 * 3600.0
 """Seconds without a single attempt that was taken, after which an endpoint is switched off, unless configured."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from kobza.webhooks.client import Outcome
 from kobza.webhooks.counts import Result
+from kobza.webhooks.outcome import Outcome
 from kobza.webhooks.queue import Delivery
 
 
