@@ -176,21 +176,19 @@ async def test_many_at_once_open_one_connection(client: Client) -> None:
 
 
 async def test_no_more_at_a_time_than_the_receiver_takes(client: Client) -> None:
-    most: list[int] = []
+    held: list[tuple[Script, int]] = []
 
-    def later(script: Script, stream_id: int) -> None:
-        most.append(script.h2.open_inbound_streams)
-        asyncio.get_running_loop().call_later(0.01, finish, script, stream_id)
+    def answer_when_all_are_there(script: Script, stream_id: int) -> None:
+        held.append((script, stream_id))
+        if len(held) == 6:
+            for one, each in held:
+                one.head(each, "200", end=True)
+                one.flush()
 
-    def finish(script: Script, stream_id: int) -> None:
-        script.head(stream_id, "200", end=True)
-        script.flush()
-
-    async with receiver(later, MAX_CONCURRENT_STREAMS=2) as one:
+    async with receiver(answer_when_all_are_there, MAX_CONCURRENT_STREAMS=2) as one:
         outcomes = await asyncio.gather(*(post(client, one.url) for _ in range(6)))
         assert all(outcome.taken for outcome in outcomes)
-        assert max(most) <= 2
-        assert len(one.connections) == 3
+        assert [len(script.requests()) for script in one.connections] == [2, 2, 2]
 
 
 async def test_one_that_refuses_is_refused_for_all_that_wait(client: Client) -> None:
