@@ -41,6 +41,8 @@ from kobza.store.journal import JournalWriter
 from kobza.webhooks.dispatcher import TICK_SECONDS
 
 MEDIAN_MARK_MS, P99_MARK_MS = 8.0, 25.0
+DELAY_MARK_MS = 50.0
+"""By how much an outage may delay the states of calls that go on."""
 BATCH_CALLS = 300
 NOTICE_SECONDS = 2 * TICK_SECONDS
 """In which the server has certainly seen that an endpoint was switched off."""
@@ -301,6 +303,8 @@ def rows_of(plan: Plan) -> Sequence[Row]:
             for to, drain in (("another endpoint", result.other), ("the same endpoint", result.same))
             for row in (
                 Row(f"{meanwhile} {to}, 99 of 100", drain.live.p99, "ms", "before", before.p99),
+                Row("so it is later by", drain.live.p99 - before.p99, "ms", "the mark", DELAY_MARK_MS),
+                Row("sent by calls while they went", float(drain.live.states), "states"),
                 Row("the owed ones took", drain.seconds, "s"),
             )
         ),

@@ -65,7 +65,14 @@ class Hang:
     """Never answers; the connection stays open until the sink stops."""
 
 
-Answer = Status | Slow | Reset | Hang
+@dataclass(frozen=True)
+class Until:
+    """Answers 200 once something has happened."""
+
+    happened: asyncio.Event
+
+
+Answer = Status | Slow | Reset | Hang | Until
 
 
 def redirect(to: str) -> Status:
@@ -189,6 +196,9 @@ class WebhookSink:
                 if request.transport is not None:
                     request.transport.abort()
                 return web.Response(status=500)
+            case Until(happened):
+                await happened.wait()
+                return web.Response()
             case Hang():
                 await self._stopping.wait()
                 return web.Response(status=500)

@@ -17,7 +17,19 @@ from kobza.webhooks import circuit
 from kobza.webhooks.dispatcher import Dispatcher
 from kobza.webhooks.payload import body
 from kobza.webhooks.schedule import wait_after
-from tests.support.sink import Answer, Hang, Received, Reset, Slow, Status, WebhookSink, gone, redirect, retry_after
+from tests.support.sink import (
+    Answer,
+    Hang,
+    Received,
+    Reset,
+    Slow,
+    Status,
+    Until,
+    WebhookSink,
+    gone,
+    redirect,
+    retry_after,
+)
 from tests.webhooks.conftest import Pbx, store, until
 
 
@@ -181,7 +193,7 @@ async def test_a_dead_endpoint_is_probed_and_not_hammered(
     enterprise = pbx.enterprise(sink.url)
     sink.otherwise = Status(503)
     await store(journal, [pbx.state(enterprise, f"leg{number}", 1) for number in range(40)], dispatcher)
-    lane = dispatcher._lanes[enterprise]
+    lane = dispatcher._lanes.of(enterprise)
     await until(lambda: lane.health.probed_at is not None and lane.queue.in_flight == 0, "the circuit to open")
     before = len(sink.requests)
     assert before <= 5 + dispatcher._in_flight
@@ -337,6 +349,45 @@ async def test_memory_is_bounded_and_the_rest_comes_from_the_store(
     for number in range(60):
         assert list(dict.fromkeys(found[f"leg{number}"])) == [1, 2, 3, 4, 5]
         assert found[f"leg{number}"] == sorted(found[f"leg{number}"])
+    await dispatcher.stop()
+
+
+async def test_what_calls_owe_does_not_wait_for_a_backlog(pbx: Pbx, journal: Journal, sink: WebhookSink) -> None:
+    """A leg that began before and of which all is taken goes ahead as well; one that is in the backlog waits for it."""
+    dispatcher = pbx.dispatcher(journal, held=400, in_flight=4)
+    await dispatcher.start()
+    enterprise = pbx.enterprise(sink.url)
+    await store(journal, [pbx.state(enterprise, "on", 1)], dispatcher)
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "a call that is on")
+    missed = [pbx.state(enterprise, f"old{number}", 1, owed=False) for number in range(300)]
+    await store(journal, missed, dispatcher)
+    works = asyncio.Event()
+    sink.choose = lambda request: Until(works) if request.json["call_control_id"].startswith("old") else None
+    with pbx.store.write() as conn:
+        assert replays.recover(conn, enterprise, 0, extended=False) == (0, 300)
+    dispatcher.recheck(enterprise)
+    await sink.wait_for(4)
+
+    async def come(leg: str, *after: int) -> None:
+        for sequence in after:
+            await store(journal, [pbx.state(enterprise, leg, sequence)], dispatcher)
+        taken = {(f"{leg}-{sequence}", "delivered", 1) for sequence in range(1, after[-1] + 1)}
+        await until(lambda: taken <= set(pbx.rows()), "the call's states")
+        assert len(sequences(sink.requests).keys() - {"on", "new", "newer"}) == 3  # one attempt is kept for calls
+
+    await store(journal, [pbx.state(enterprise, "old299", 2)], dispatcher)
+    await come("on", 2)
+    await come("new", 1, 2)
+    with pbx.store.write() as conn:  # the lane is read anew; what is on goes ahead all the same
+        assert replays.replay_chosen(conn, enterprise, [2]) == 1
+    dispatcher.recheck(enterprise)
+    await come("new", 3)
+    await come("newer", 1, 2, 3)
+    works.set()
+    await until(lambda: {row[1] for row in pbx.rows()} == {"delivered"}, "all of it")
+    found = sequences(sink.requests)
+    assert (found["on"], found["new"], found["newer"], found["old299"]) == ([1, 2], [1, 2, 3], [1, 2, 3], [1, 2])
+    assert len(found) == 303
     await dispatcher.stop()
 
 

@@ -1,9 +1,28 @@
 """What may be sent next: the first pending deliveries of legs, for a dispatcher that cannot hold all that is owed."""
 
-from sqlalchemy import Connection, exists, select
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, exists, select
 
 from kobza.store.deliveries import PENDING, Delivery
 from kobza.store.schema import deliveries, events
+
+
+def owes_more_than(conn: Connection, enterprise_id: str, count: int) -> bool:
+    """Tell whether more deliveries of an enterprise are pending than that; it reads so many entries of an index."""
+    one_more = (
+        select(deliveries.c.cursor)
+        .where(deliveries.c.enterprise_id == enterprise_id, deliveries.c.status == PENDING)
+        .order_by(deliveries.c.cursor)
+        .limit(1)
+        .offset(count)
+    )
+    return conn.execute(one_more).first() is not None
+
+
+def first_pending(conn: Connection, call_id: str, call_control_id: str) -> int | None:
+    """Return the sequence of the first delivery of a leg that is pending; None when none is."""
+    return conn.execute(_FIRST_PENDING, {"of_call": call_id, "of_leg": call_control_id}).scalar()
 
 
 def due_heads(conn: Connection, enterprise_id: str, now_ms: int, *, limit: int) -> list[Delivery]:
@@ -48,3 +67,16 @@ def due_heads(conn: Connection, enterprise_id: str, now_ms: int, *, limit: int) 
         .limit(limit)
     )
     return [Delivery(*row)._replace(payload=row.payload.encode()) for row in conn.execute(found)]
+
+
+_FIRST_PENDING: Final = (
+    select(events.c.sequence)
+    .join_from(events, deliveries, deliveries.c.cursor == events.c.cursor)
+    .where(
+        events.c.call_id == bindparam("of_call"),
+        events.c.call_control_id == bindparam("of_leg"),
+        deliveries.c.status == PENDING,
+    )
+    .order_by(events.c.sequence)
+    .limit(1)
+)

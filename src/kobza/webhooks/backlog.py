@@ -1,14 +1,14 @@
 """What the dispatcher reads from the store, in threads of its own, so that the loop never waits for the disk."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from kobza.call.directory import Endpoint
 from kobza.store import deliveries, endpoints, meta
-from kobza.store.heads import due_heads
+from kobza.store.heads import due_heads, first_pending, owes_more_than
 from kobza.store.store import Store
 from kobza.webhooks.queue import Delivery
 
@@ -47,10 +47,12 @@ class Backlog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(THREADS, "webhook-store")
+        self._asking = ThreadPoolExecutor(1, "webhook-legs")  # a question of a moment waits for no page
 
     def close(self) -> None:
         """Let go of the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._asking.shutdown(wait=True, cancel_futures=True)
 
     async def enterprises(self) -> list[str]:
         """Return the enterprises that have an active endpoint."""
@@ -70,6 +72,16 @@ class Backlog:
 
         return await self._run(read)
 
+    async def heads(self, questions: Sequence[Delivery]) -> list[int | None]:
+        """Return for the leg of each of some deliveries which sequence is its first one that is pending."""
+        legs = [(question.call_id, question.call_control_id) for question in questions]
+
+        def read() -> list[int | None]:
+            with self._store.read() as connection:
+                return [first_pending(connection, *leg) for leg in legs]
+
+        return await asyncio.get_running_loop().run_in_executor(self._asking, read)
+
     async def page(self, enterprise_id: str, now_ms: int, room: int) -> Page:
         """Return all that is pending if that is not more than `room`, else up to `room` deliveries that may go now."""
 
@@ -80,9 +92,10 @@ class Backlog:
                 if endpoint is None or status is None or not endpoint.active:
                     return Page(endpoint, None, complete=False, deliveries=[])
                 failing_since = None if status.failing_since is None else status.failing_since / 1000
-                rows = deliveries.pending(connection, enterprise_id, limit=room + 1)
-                complete = len(rows) <= room
-                if not complete:
+                complete = not owes_more_than(connection, enterprise_id, room)
+                if complete:
+                    rows = deliveries.pending(connection, enterprise_id, limit=room)
+                else:
                     rows = due_heads(connection, enterprise_id, now_ms, limit=room)
                 return Page(endpoint, failing_since, complete, [_delivery(row) for row in rows])
 

@@ -2,61 +2,49 @@
 
 What is owed is in the store before it is offered here, so memory is only a window on it. An endpoint whose pending
 deliveries fit into memory is LIVE: a state goes out as soon as it is committed. One that owes more than that is BEHIND:
-the store is asked again and again for what may go next. A receiver that is slow, dead or full of errors therefore costs
-a bounded amount of memory and delays nobody else.
+the store is asked again and again for what may go next, and what calls that go on owe goes out beside it, first. A
+receiver that is slow, dead or full of errors therefore costs a bounded amount of memory and delays nobody else.
 """
 
 import asyncio
 import logging
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final
 
 from kobza.call.directory import Endpoint
-from kobza.store.entries import AttemptStored, DeliveryOutcome, Entry, StateStored
+from kobza.store.entries import DeliveryOutcome, StateStored
 from kobza.store.store import Store
 from kobza.webhooks.address import Network
 from kobza.webhooks.backlog import Backlog
 from kobza.webhooks.client import Client
 from kobza.webhooks.counts import DeliveryCounts, Result
-from kobza.webhooks.exchange import encode
 from kobza.webhooks.health import OFF_AFTER, SwitchOff
 from kobza.webhooks.lane import Lane, Mode
+from kobza.webhooks.lanes import Lanes
 from kobza.webhooks.limits import Limits
 from kobza.webhooks.outcome import Outcome
 from kobza.webhooks.queue import Delivery
+from kobza.webhooks.refill import Refill
+from kobza.webhooks.results import Journal, Results, entry_of
 from kobza.webhooks.schedule import wait_after
+from kobza.webhooks.tasks import Tasks
+from kobza.webhooks.upkeep import Upkeep
 from kobza.webhooks.watch import DeliveryWatch
 
 IN_FLIGHT: Final = 16
 """Attempts under way to one endpoint, unless the configuration says otherwise."""
 HELD: Final = 20_000
 """Deliveries in memory, unless the configuration says otherwise: about 20 MB."""
-SHARE: Final = 4
-"""One endpoint may fill at most this part of the memory (a quarter); a few in flight are always let in."""
 TICK_SECONDS: Final = 1.0
 """How often changes of the endpoints and due deliveries in the store are looked for."""
-SCAN_PAUSE_SECONDS: Final = 0.02
-"""Least time between two looks into the store for one endpoint."""
-SCANS_AT_ONCE: Final = 2
-UNSAVED: Final = 10_000
-"""Results that wait for the journal. With more, no new attempt is started: a crash would repeat them all."""
 STOP_SECONDS: Final = 3.0
 """How long attempts under way may take when the dispatcher stops; then they are left to the next start."""
 
 logger = logging.getLogger(__name__)
-
-
-class Journal(Protocol):
-    """What the dispatcher needs of `kobza.pbx.journal.Journal`."""
-
-    def append(self, entries: Sequence[Entry], then: Callable[[], None] | None = None) -> None:
-        """Store entries in one commit; `then` is called in the loop's thread afterwards. Raises when it is full."""
-        ...
 
 
 class Dispatcher:
@@ -84,11 +72,9 @@ class Dispatcher:
         """
         self._watch = watch
         self._backlog = Backlog(store)
-        self._journal = journal
         self._allowed = tuple(allow_private)
         self._now = now
         self._in_flight = in_flight
-        self._held = held
         self._limits = limits
         self._http2 = http2
         self._wait = wait
@@ -96,18 +82,17 @@ class Dispatcher:
         self._speed = speed
         self._via = via
         self.counts = DeliveryCounts()
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes(in_flight, held)
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._unsaved: deque[tuple[Lane, str, AttemptStored]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._attempts: set[asyncio.Task[None]] = set()
-        self._scans: set[str] = set()
-        self._scan_slots = asyncio.Semaphore(SCANS_AT_ONCE)
+        self._results = Results(journal)
+        self._tasks = Tasks()
+        self._attempts = Tasks()
+        self._refill = Refill(
+            self._backlog, self._lanes, self._tasks, in_flight=in_flight, now=now, advance=self._advance
+        )
+        self._upkeep = Upkeep(self._backlog, self._lanes)
         self._client: Client | None = None
         self._stopping = False
-        self._version: int | None = None
-        self._erasures = 0
-        self._replays = 0
 
     async def start(self) -> None:
         """Take up what is pending from before, and keep the endpoints up to date."""
@@ -119,25 +104,18 @@ class Dispatcher:
             via=self._via,
             signed_at=time.time if self._speed != 1 else None,
         )
-        self._erasures = await self._backlog.erasures()
-        self._replays = await self._backlog.replays()
-        for enterprise_id in await self._backlog.enterprises():
-            self._scan(self._lane(enterprise_id))
-        self._spawn(self._keep_up(), self._tasks)
+        await self._upkeep.start()
+        self._advance_all()
+        self._tasks.spawn(self._keep_up())
 
     async def stop(self) -> None:
         """Stop: attempts under way get a little time; what is not done is taken up by the next start."""
         self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        if self._attempts:
-            await asyncio.wait(self._attempts, timeout=STOP_SECONDS)
-        for task in self._attempts:
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._attempts, return_exceptions=True)
-        self._save_unsaved()
+        await self._attempts.stop(STOP_SECONDS)
+        await self._tasks.stop()  # the last: an attempt may have switched an endpoint off
+        self._results.flush()
         if self._client is not None:
             await self._client.close()
         self._backlog.close()
@@ -147,16 +125,16 @@ class Dispatcher:
         touched: dict[str, Lane] = {}
         for entry in entries:
             if entry.owed_to_endpoint:
-                lane = self._lane(entry.state.enterprise_id)
-                lane.offer(Delivery.of(entry), self._room(lane))
+                lane = self._lanes.of(entry.state.enterprise_id)
+                lane.offer(Delivery.of(entry), self._lanes.room(lane))
                 touched[lane.enterprise_id] = lane
         for lane in touched.values():
             self._advance(lane)
 
     def recheck(self, enterprise_id: str) -> None:
         """Look into the store for what is owed to an enterprise: after a replay, or when its endpoint was changed."""
-        lane = self._lane(enterprise_id)
-        lane.fall_behind()
+        lane = self._lanes.of(enterprise_id)
+        lane.recheck()
         self._advance(lane)
 
     async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> Outcome:
@@ -168,7 +146,7 @@ class Dispatcher:
     @property
     def held(self) -> int:
         """Deliveries in memory."""
-        return sum(len(lane.queue) for lane in self._lanes.values())
+        return self._lanes.held
 
     @property
     def in_flight(self) -> int:
@@ -178,48 +156,38 @@ class Dispatcher:
     @property
     def unsaved(self) -> int:
         """Results of attempts that the journal has not taken yet."""
-        return len(self._unsaved)
+        return len(self._results)
 
     @property
     def failing(self) -> int:
         """Endpoints whose last attempt failed."""
-        return sum(lane.health.failing_since is not None for lane in self._lanes.values())
+        return sum(lane.health.failing_since is not None for lane in self._lanes)
 
     @property
     def behind(self) -> int:
         """Endpoints that owe more than memory may hold."""
-        return sum(lane.mode is Mode.BEHIND for lane in self._lanes.values())
+        return sum(lane.mode is Mode.BEHIND for lane in self._lanes)
 
     # What goes next
-
-    def _lane(self, enterprise_id: str) -> Lane:
-        lane = self._lanes.get(enterprise_id)
-        if lane is None:
-            lane = self._lanes[enterprise_id] = Lane(enterprise_id)
-        return lane
-
-    def _room(self, lane: Lane) -> int:
-        """Return how many deliveries more the lane may hold: as many as can be under way, always."""
-        own = len(lane.queue)
-        if own >= self._held // SHARE:
-            return 0
-        return max(self._in_flight - own, min(self._held // SHARE - own, self._held - self.held))
 
     def _advance(self, lane: Lane) -> None:
         """Start what may go, look into the store if need be, and set the clock for what may go later."""
         if self._stopping:
             return
-        if self._wants_scan(lane):
-            self._scan(lane)
+        self._refill.see_to(lane)
         if lane.mode is not Mode.OFF:
             now = self._now()
             allowed = lane.health.allowed(self._in_flight, now)
-            while lane.queue.in_flight < allowed and len(self._unsaved) < UNSAVED:
-                delivery = lane.queue.take(now)
+            while not self._results.too_many:
+                delivery = lane.queue.take(now, allowed)
                 if delivery is None:
                     break
-                self._spawn(self._attempt(lane, delivery), self._attempts)
+                self._attempts.spawn(self._attempt(lane, delivery))
         self._set_timer(lane)
+
+    def _advance_all(self) -> None:
+        for lane in self._lanes:
+            self._advance(lane)
 
     def _set_timer(self, lane: Lane) -> None:
         timer = self._timers.pop(lane.enterprise_id, None)
@@ -269,7 +237,7 @@ class Dispatcher:
         if delivery.forgotten and retry_at is not None and lane.mode is Mode.LIVE:
             lane.fall_behind()  # else what follows in its leg would overtake it
         lane.settle(delivery, evicted=retry_at is not None and not kept)
-        self._save(lane, delivery.event_id, _entry(delivery, outcome, result, retry_at))
+        self._results.save(entry_of(delivery, outcome, result, retry_at), partial(self._saved, lane, delivery))
         if retry_at is not None and kept:
             lane.queue.retry(delivery, retry_at)
         else:
@@ -298,6 +266,7 @@ class Dispatcher:
         elif change == "fails" and not outcome.gone:
             logger.warning("webhook of enterprise %s fails: %s", whose, outcome.error, extra=about)
         elif change == "dead":
+            lane.die()
             words = "webhook of enterprise %s is dead and only probed until it answers: %s"
             logger.warning(words, whose, outcome.error, extra=about)
 
@@ -310,30 +279,11 @@ class Dispatcher:
         self.counts.switched_off[why] += 1
         lane.closing = True
         lane.switch_off()
-        self._spawn(self._switch_off_stored(lane, reason), self._tasks)
+        self._tasks.spawn(self._switch_off_stored(lane, reason))
 
-    # Results into the store
-
-    def _save(self, lane: Lane, event_id: str, entry: AttemptStored) -> None:
-        self._unsaved.append((lane, event_id, entry))
-        if len(self._unsaved) == 1:  # else the journal is in trouble, and the next tick tries again
-            self._save_unsaved()
-
-    def _save_unsaved(self) -> None:
-        """Hand results to the journal in their order; stop at the first one that it does not take."""
-        while self._unsaved:
-            lane, event_id, entry = self._unsaved[0]
-            try:
-                self._journal.append([entry], partial(self._saved, lane, event_id))
-            except Exception as error:  # noqa: BLE001 - full or stopped: the results are kept, the rest goes on
-                logger.warning("%d results of webhooks wait for the journal: %s", len(self._unsaved), error)
-                return
-            self._unsaved.popleft()
-
-    def _saved(self, lane: Lane, event_id: str) -> None:
-        lane.settling.pop(event_id, None)
-        if lane.mode is Mode.BEHIND:
-            lane.poked = True  # the next delivery of the leg may go, and only the store knows it
+    def _saved(self, lane: Lane, delivery: Delivery) -> None:
+        lane.settled(delivery)
+        if lane.poked:
             self._advance(lane)
 
     async def _switch_off_stored(self, lane: Lane, reason: str) -> None:
@@ -348,125 +298,16 @@ class Dispatcher:
                 lane.closing = False
                 return
 
-    # What the store has
-
-    def _wants_scan(self, lane: Lane) -> bool:
-        """Tell whether the store may have what memory should hold, and memory has use for it now."""
-        return lane.poked and (lane.mode is not Mode.BEHIND or len(lane.queue) < self._in_flight)
-
-    def _scan(self, lane: Lane) -> None:
-        if lane.enterprise_id not in self._scans and not self._stopping:
-            self._scans.add(lane.enterprise_id)
-            self._spawn(self._scan_until_quiet(lane), self._tasks)
-
-    async def _scan_until_quiet(self, lane: Lane) -> None:
-        try:
-            while True:
-                async with self._scan_slots:
-                    await self._scan_once(lane)
-                self._advance(lane)
-                await asyncio.sleep(SCAN_PAUSE_SECONDS)
-                if not self._wants_scan(lane):
-                    return
-        finally:
-            self._scans.discard(lane.enterprise_id)
-
-    async def _scan_once(self, lane: Lane) -> None:
-        lane.start_scan()
-        try:
-            page = await self._backlog.page(lane.enterprise_id, int(self._now() * 1000), self._room(lane))
-        except Exception:
-            lane.abandon_scan()
-            about = {"enterprise_id": lane.enterprise_id}
-            logger.exception("webhook of enterprise %s: what is owed cannot be read", lane.enterprise_id, extra=about)
-            await asyncio.sleep(TICK_SECONDS)
-        else:
-            lane.finish_scan(page)
-
     async def _keep_up(self) -> None:
         """Every second: results to save, changes of the endpoints, deliveries in the store that have become due."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
-                self._save_unsaved()
-                await self._save_health()
-                await self._take_changes()
-                await self._take_replays()
-                for lane in list(self._lanes.values()):
-                    lane.poked = lane.poked or lane.mode is Mode.BEHIND
-                    self._advance(lane)
+                self._results.flush()
+                await self._upkeep.tick()
+                self._advance_all()
             except Exception:
                 logger.exception("the upkeep of the webhooks failed")
 
-    async def _take_changes(self) -> None:
-        """See which endpoints were set, changed, switched on or removed since the last look, and what was erased."""
-        changes = await self._backlog.changes_since(self._version)
-        if changes.endpoints is None:
-            return
-        self._version, endpoints = changes.version, changes.endpoints
-        if changes.erasures > self._erasures:
-            self._erasures = changes.erasures
-            for lane in self._lanes.values():
-                lane.read_anew()
-        for enterprise_id in (one.enterprise_id for one in endpoints.values() if one.active):
-            self._lane(enterprise_id)  # it may be owed something since before this process
-        for lane in self._lanes.values():
-            endpoint = endpoints.get(lane.enterprise_id)
-            if endpoint is None or not endpoint.active or lane.closing:
-                lane.switch_off()
-            elif lane.mode is Mode.OFF or endpoint != lane.endpoint:
-                lane.begin_anew(endpoint)
-
-    async def _take_replays(self) -> None:
-        """See whether more is owed than before: another process, such as a command, may have replayed something."""
-        replays = await self._backlog.replays()
-        if replays != self._replays:
-            for lane in self._lanes.values():
-                if lane.mode is Mode.LIVE:
-                    lane.fall_behind()
-        self._replays = replays
-
-    async def _save_health(self) -> None:
-        """Store since when which endpoint fails, so that a restart forgets nothing."""
-        changed = {
-            lane.enterprise_id: lane.health
-            for lane in self._lanes.values()
-            if lane.health.failing_since != lane.health.stored
-        }
-        if changed:
-            since = {enterprise_id: health.failing_since for enterprise_id, health in changed.items()}
-            await self._backlog.note_failing(since)
-            for enterprise_id, health in changed.items():
-                health.stored = since[enterprise_id]
-
-    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        among.add(task)
-        task.add_done_callback(partial(self._ended, among))
-
-    def _ended(self, among: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-        among.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a task of the webhooks failed", exc_info=error)
-
 
 _COUNTED: Final[dict[DeliveryOutcome, Result]] = {"delivered": "delivered", "retry": "retried", "failed": "given_up"}
-
-
-def _entry(delivery: Delivery, outcome: Outcome, result: DeliveryOutcome, retry_at: float | None) -> AttemptStored:
-    return AttemptStored(
-        call_id=delivery.call_id,
-        call_control_id=delivery.call_control_id,
-        sequence=delivery.sequence,
-        attempt=delivery.attempts,
-        started_at=outcome.started_at,
-        duration_ms=outcome.duration_ms,
-        outcome=result,
-        retry_at=retry_at,
-        url=outcome.url,
-        address=outcome.address,
-        status_code=outcome.status_code,
-        error=outcome.error,
-        response=outcome.response,
-        exchange=None if outcome.exchange is None else encode(outcome.exchange),
-    )

@@ -1,6 +1,9 @@
 """What is held in memory for one endpoint: who is next, who waits, who is under way. Pure: no clock, no I/O.
 
 Deliveries of one leg (`call_control_id`) go one after another in the order of their `sequence`; legs are independent.
+So of two kinds those may go first that matter most: *live* deliveries, which come straight from a call and were never
+tried. The others are the *backlog*: owed since an outage, or to be tried again. Each kind leaves some of the attempts
+under way to the other, so both go on whatever the other has.
 """
 
 import heapq
@@ -8,9 +11,13 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from kobza.store.entries import StateStored
+
+KEPT: Final = 4
+"""One kind may have all but this part (a quarter) of the attempts under way: the rest is kept for the other kind, by
+the backlog at all times, because a call may get into its next state at any moment."""
 
 
 @dataclass(slots=True)
@@ -61,18 +68,23 @@ class Delivery:
 class EndpointQueue:
     """The deliveries of one endpoint that are in memory."""
 
-    __slots__ = ("_due", "_held", "_in_flight", "_legs", "_ready")
+    __slots__ = ("_due", "_held", "_in_flight", "_legs", "_live", "_ready", "_ready_live", "_took_live")
 
     def __init__(self) -> None:
         self._legs: dict[str, list[Delivery]] = {}
         """Leg -> its deliveries by sequence, without the one under way."""
         self._in_flight: dict[str, Delivery] = {}
         """Leg -> the delivery that is under way."""
+        self._ready_live: deque[str] = deque()
+        """Legs whose first delivery is live and may go, in order of arrival; one may be stale, which take() sees."""
         self._ready: deque[str] = deque()
-        """Legs whose first delivery may go, in order of arrival; one may be stale, which take() sees."""
+        """The same of the backlog."""
         self._due: list[tuple[float, str]] = []
-        """Heap of when the first delivery of a leg may go again; one may be stale, too."""
+        """Heap of when the first delivery of a leg may go (again); one may be stale, too."""
         self._held: set[str] = set()
+        self._live: set[str] = set()
+        """Those of `_held` that are live."""
+        self._took_live = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -85,40 +97,69 @@ class EndpointQueue:
         """How many are under way."""
         return len(self._in_flight)
 
-    def add(self, delivery: Delivery) -> None:
+    @property
+    def live(self) -> int:
+        """How many are live."""
+        return len(self._live)
+
+    @property
+    def backlog(self) -> int:
+        """How many are not."""
+        return len(self._held) - len(self._live)
+
+    def has_leg(self, leg: str) -> bool:
+        """Tell whether anything of a leg is held."""
+        return leg in self._in_flight or leg in self._legs
+
+    def add(self, delivery: Delivery, *, live: bool = False) -> None:
         """Take a delivery in; one that is held already is not taken twice."""
         if delivery.event_id in self._held:
             return
         self._held.add(delivery.event_id)
+        if live:
+            self._live.add(delivery.event_id)
         self._insert(delivery)
 
-    def take(self, now: float) -> Delivery | None:
-        """Return the next delivery that may go and count it as under way; None when there is none at this moment."""
+    def take(self, now: float, allowed: int) -> Delivery | None:
+        """Return the next delivery that may go and count it as under way; None when there is none at this moment.
+
+        `allowed` is how many may be under way. Of so few that none can be kept, the kinds have one in turn.
+        """
+        under_way = len(self._in_flight)
+        if under_way >= allowed:
+            return None
         while self._due and self._due[0][0] <= now:
             self._ready.append(heapq.heappop(self._due)[1])
-        while self._ready:
-            leg = self._ready.popleft()
-            waiting = self._legs.get(leg)
-            if not waiting or leg in self._in_flight or waiting[0].due_at > now:
-                continue
-            delivery = waiting.pop(0)
-            if not waiting:
-                del self._legs[leg]
-            self._in_flight[leg] = delivery
-            return delivery
+        kept = allowed // KEPT or min(1, allowed - 1)
+        live = sum(delivery.event_id in self._live for delivery in self._in_flight.values())
+        waiting = self._first_of(self._ready, now)
+        if self._first_of(self._ready_live, now) and (
+            not waiting or (live < allowed - kept and not (allowed == 1 and self._took_live))
+        ):
+            return self._start(self._ready_live.popleft())
+        if waiting and under_way - live < allowed - kept:
+            return self._start(self._ready.popleft())
         return None
 
     def done(self, delivery: Delivery) -> None:
         """Forget a delivery that was under way; the next one of its leg may go."""
         self._land(delivery)
         self._held.discard(delivery.event_id)
+        self._live.discard(delivery.event_id)
         self._offer(delivery.call_control_id)
 
     def retry(self, delivery: Delivery, due_at: float) -> None:
-        """Keep a delivery that was under way for another attempt; its leg waits for it."""
+        """Keep a delivery that was under way for another attempt; its leg waits for it. It is not live any more."""
         self._land(delivery)
+        self._live.discard(delivery.event_id)
         delivery.due_at = due_at
         self._insert(delivery)
+
+    def age(self) -> None:
+        """Count all that is live as the backlog from now on: the receiver does not work, so it waits like all else."""
+        self._live.clear()
+        self._ready += self._ready_live
+        self._ready_live.clear()
 
     def next_due(self) -> float | None:
         """Return when the next of those that wait may go; None when nobody waits."""
@@ -130,12 +171,20 @@ class EndpointQueue:
             heapq.heappop(self._due)
         return None
 
+    def drop(self, leg: str) -> None:
+        """Forget what is held of a leg but for what is under way."""
+        for delivery in self._legs.pop(leg, ()):
+            self._held.discard(delivery.event_id)
+            self._live.discard(delivery.event_id)
+
     def clear(self) -> None:
         """Forget all but those that are under way."""
         self._legs.clear()
+        self._ready_live.clear()
         self._ready.clear()
         self._due.clear()
         self._held = {delivery.event_id for delivery in self._in_flight.values()}
+        self._live &= self._held
 
     def forget(self) -> None:
         """Forget all; those that are under way are not kept when they fail."""
@@ -147,6 +196,24 @@ class EndpointQueue:
         """Go through those that are not under way."""
         for waiting in self._legs.values():
             yield from waiting
+
+    def _first_of(self, legs: deque[str], now: float) -> bool:
+        """Tell whether the first delivery of any of the legs may go; it is then that of the first leg."""
+        while legs:
+            waiting = self._legs.get(legs[0])
+            if waiting and legs[0] not in self._in_flight and waiting[0].due_at <= now:
+                return True
+            legs.popleft()
+        return False
+
+    def _start(self, leg: str) -> Delivery:
+        waiting = self._legs[leg]
+        delivery = waiting.pop(0)
+        if not waiting:
+            del self._legs[leg]
+        self._in_flight[leg] = delivery
+        self._took_live = delivery.event_id in self._live
+        return delivery
 
     def _land(self, delivery: Delivery) -> None:
         if self._in_flight.get(delivery.call_control_id) is delivery:
@@ -163,6 +230,8 @@ class EndpointQueue:
             return
         if waiting[0].due_at > 0:
             heapq.heappush(self._due, (waiting[0].due_at, leg))
+        elif waiting[0].event_id in self._live:
+            self._ready_live.append(leg)
         else:
             self._ready.append(leg)
 
