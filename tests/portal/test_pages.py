@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from kobza.portal.pages import EXPIRIES
-from kobza.portal.rendering import duration_text, make_environment
-from kobza.portal.texts import TEXTS, say_in
 from kobza.store import deliveries, endpoints, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, StateStored
-from kobza.store.tokens import Scope
 from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, BORYS, OUTSIDE, Leg, Phone, World
 from tests.portal.visitor import Visitor, text_of
@@ -210,7 +206,17 @@ async def test_the_language_is_chosen_in_the_header_and_remembered(olena: Visito
     assert "set-cookie" not in (await olena.client.get("/language/de")).headers
 
 
-@pytest.mark.parametrize("path", ["/", "/provisioning", "/crm-integration", "/signin", "/recordings/none"])
+async def test_light_or_dark_is_chosen_in_the_header_and_remembered(olena: Visitor) -> None:
+    assert (await olena.page("/")).get("data-theme") is None
+    answer = await olena.client.get("/theme/dark?next=/history%3Fq%3D067")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/history?q=067")
+    assert (await olena.page("/")).get("data-theme") == "dark"
+    await olena.client.get("/theme/auto")
+    assert (await olena.page("/")).get("data-theme") is None
+    assert "set-cookie" not in (await olena.client.get("/theme/pink")).headers
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/provisioning", "/crm-integration", "/signin", "/recordings/none"])
 async def test_pages_keep_to_themselves(olena: Visitor, path: str) -> None:
     if path == "/signin":
         olena.client.cookies.clear()
@@ -236,7 +242,7 @@ async def test_names_are_escaped(olena: Visitor, world: World) -> None:
     assert "&lt;script&gt;alert(1)" in answer.text
 
 
-@pytest.mark.parametrize("name", ["kobza.css", "kobza.js", "kobza.svg"])
+@pytest.mark.parametrize("name", ["kobza.css", "kobza.js", "htmx.min.js", "kobza.svg"])
 async def test_the_files_of_the_pages(visitor: Visitor, name: str) -> None:
     answer = await visitor.client.get(f"/static/{name}")
     assert answer.status_code == 200
@@ -248,34 +254,3 @@ async def test_the_files_of_the_pages(visitor: Visitor, name: str) -> None:
 @pytest.mark.parametrize("name", ["nothing.css", "../routes.py", "..%2froutes.py"])
 async def test_no_other_file_is_served(visitor: Visitor, name: str) -> None:
     assert (await visitor.client.get(f"/static/{name}")).status_code == 404
-
-
-def test_every_text_exists_in_both_languages_and_is_used() -> None:
-    environment = make_environment()
-    assert environment.loader is not None
-    source = "".join(
-        environment.loader.get_source(environment, name)[0] for name in environment.loader.list_templates()
-    )
-    used = set(re.findall(r'say\(["\'](\w+)["\']\)', source))
-    used |= {"overview", "crm", "provisioning", "manual"}  # the tabs
-    used |= {"active", "inactive"}
-    used |= {"available", "busy", "unavailable", "alerting", "established", "held", "finished"}
-    used |= {"incoming", "outgoing", "local", "convergent", "api_fmc", "call_recording"}
-    used |= {"pending", "delivered", "failed", "seconds", "minutes", "hours"}
-    used |= {f"token_{state}" for state in ("active", "ending", "replaced", "expired", "revoked")}
-    used |= {f"scope_{scope}{suffix}" for scope in Scope for suffix in ("", "_hint")}
-    used |= {f"expires_{value or 'never'}" for value in EXPIRIES} | {"token_addresses_wrong"}
-    used |= {f"token_refused_{reason}" for reason in ("name", "scope", "many", "ended")}
-    used |= {"wrong_password", "too_many_guesses", "error_stale", "no_enterprise"}
-    assert used == set(TEXTS)
-    for english, ukrainian in TEXTS.values():
-        assert english.strip()
-        assert ukrainian.strip()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-1, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (3600, "1 h 0 min")],
-)
-def test_durations_for_people(seconds: int, text: str) -> None:
-    assert duration_text(seconds, say_in("en")) == text

@@ -18,7 +18,7 @@ from kobza.store import users
 from tests.api.world import PASSWORD_HASH, World
 from tests.portal.visitor import Visitor, text_of
 
-PAGES = ["/", "/provisioning", "/crm-integration", "/recordings/r1"]
+PAGES = ["/", "/history", "/history.csv", "/provisioning", "/crm-integration", "/recordings/r1"]
 FORMS = [
     "/signout",
     "/live/hangup",

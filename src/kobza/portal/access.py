@@ -13,7 +13,7 @@ from kobza.api.context import ApiContext
 from kobza.api.query import limited_body
 from kobza.call.directory import Enterprise
 from kobza.call.errors import KobzaError
-from kobza.portal.rendering import Pages, page_language
+from kobza.portal.rendering import Pages, here, page_language
 from kobza.portal.signin import COOKIE, CookieSigner, GuessLimit, SignedIn, password_mark
 from kobza.portal.texts import say_in
 from kobza.store import enterprises, users
@@ -95,7 +95,10 @@ async def _visitor(portal: Portal, request: Request) -> Visitor | Response:
         if request.url.path == "/live":
             return Response(status_code=403)
         shown = request.method in ("GET", "HEAD")
-        return RedirectResponse(f"/signin?next={quote(request.url.path)}" if shown else "/signin", 303)
+        target = f"/signin?next={quote(here(request), safe='/')}" if shown else "/signin"
+        if "hx-request" in request.headers:  # a part of a page: the whole page has to go
+            return Response(status_code=401, headers={"hx-redirect": target, "cache-control": "no-store"})
+        return RedirectResponse(target, 303)
     signed_in, user = found
     enterprise_id = user.enterprise_id
     enterprise = None

@@ -14,10 +14,12 @@ from kobza.api.problems import ApiError
 from kobza.api.query import number_of
 from kobza.portal.access import Form, Portal, Visitor, find_signed_in, from_here, read_form, safe_next
 from kobza.portal.pages import crm_page
+from kobza.portal.rendering import THEME_COOKIE
 from kobza.portal.signin import COOKIE, VALID_FOR, SignedIn, password_is, password_mark
 from kobza.store import endpoints, replays, users
 
-LANGUAGE_AGE: Final = 365 * 86_400
+CHOICE_AGE: Final = 365 * 86_400
+"""Seconds for which the language and the theme are remembered."""
 
 
 class SignIn:
@@ -82,7 +84,18 @@ async def choose_language(request: Request) -> Response:
     language = request.path_params["language"]
     answer = RedirectResponse(safe_next(request.query_params.get("next")), 303)
     if language in ("uk", "en"):
-        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=LANGUAGE_AGE, path="/", httponly=True, samesite="lax")
+        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=CHOICE_AGE, path="/", httponly=True, samesite="lax")
+    return answer
+
+
+async def choose_theme(request: Request) -> Response:
+    """Remember whether pages are light or dark; `auto` goes by the browser again."""
+    theme = request.path_params["theme"]
+    answer = RedirectResponse(safe_next(request.query_params.get("next")), 303)
+    if theme in ("light", "dark"):
+        answer.set_cookie(THEME_COOKIE, theme, max_age=CHOICE_AGE, path="/", httponly=True, samesite="lax")
+    elif theme == "auto":
+        answer.delete_cookie(THEME_COOKIE, path="/", httponly=True, samesite="lax")
     return answer
 
 

@@ -13,7 +13,8 @@ from starlette.responses import Response
 from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
 from kobza.api.problems import not_found
 from kobza.api.ranges import matches_etag
-from kobza.portal.texts import Say, say_in
+from kobza.portal.formats import duration_text
+from kobza.portal.texts import say_in
 
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -24,9 +25,15 @@ HEADERS: Final = {
     "cache-control": "no-store",
 }
 
+THEME_COOKIE: Final = "kobza_theme"
+"""What a reader chose: light or dark."""
+
+ARROWS: Final = {"incoming": "↙", "outgoing": "↗", "local": "↔"}
+
 STATIC: Final[Mapping[str, str]] = {
     "kobza.css": "text/css; charset=utf-8",
     "kobza.js": "text/javascript; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
     "kobza.svg": "image/svg+xml",
 }
 
@@ -47,15 +54,16 @@ def page_language(request: Request) -> Language:
     return chosen_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
 
 
-def duration_text(seconds: int, say: Say) -> str:
-    """Write a duration for people: `45 s`, `3 min 20 s`, `1 h 5 min`."""
-    minutes, rest = divmod(max(0, seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} {say('hours')} {minutes} {say('minutes')}"
-    if minutes:
-        return f"{minutes} {say('minutes')} {rest} {say('seconds')}"
-    return f"{rest} {say('seconds')}"
+def page_theme(request: Request) -> str:
+    """Return the theme chosen in the header of the page; empty: as the browser's."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in ("light", "dark") else ""
+
+
+def here(request: Request) -> str:
+    """Return the path of a page with its query."""
+    url = request.url
+    return f"{url.path}?{url.query}" if url.query else url.path
 
 
 class Pages:
@@ -72,6 +80,9 @@ class Pages:
             say=say,
             language=language,
             path=request.url.path,
+            here=here(request),
+            theme=page_theme(request),
+            arrows=ARROWS,
             duration=lambda seconds: duration_text(seconds, say),
             **values,
         )

@@ -4,7 +4,7 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from kobza.api.context import ApiContext
-from kobza.portal import actions, pages, token_actions
+from kobza.portal import actions, history, pages, token_actions
 from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.signin import CookieSigner, GuessLimit
@@ -23,6 +23,8 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
     shown = {
         "/": pages.overview,
         "/live": pages.live,
+        "/history": history.history,
+        "/history.{kind}": history.history_file,
         "/provisioning": pages.provisioning,
         "/crm-integration": pages.crm_integration,
         "/recordings/{record_id}": pages.recording,
@@ -43,6 +45,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         Route("/signin", sign_in.form, methods=["GET"]),
         Route("/signin", sign_in.sign_in, methods=["POST"]),
         Route("/language/{language}", actions.choose_language, methods=["GET"]),
+        Route("/theme/{theme}", actions.choose_theme, methods=["GET"]),
         *(Route(path, page(portal, show), methods=["GET"]) for path, show in shown.items()),
         *(Route(path, action(portal, act), methods=["POST"]) for path, act in forms.items()),
     ]

@@ -1,226 +1,66 @@
-"""What the portal says, in English and Ukrainian. A test sees to it that templates use these and no others."""
+"""What the portal says: a gettext catalogue for each language, read as it stands, so nothing has to be compiled.
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final
+A text is known by its key. A test sees to it that each catalogue has the texts that are used and no others.
+"""
+
+from functools import cache
+from gettext import NullTranslations
+from importlib.resources import files
+from io import BytesIO
+from typing import Any, Final, NoReturn
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
 
 from kobza.api.languages import Language
 
-TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "overview": ("Overview", "Огляд"),
-        "crm": ("CRM integration", "Інтеграція з CRM"),
-        "provisioning": ("Extended services", "Розширені послуги"),
-        "manual": ("API manual", "Опис API"),
-        "sign_in": ("Sign in", "Увійти"),
-        "sign_in_lead": ("Virtual Mobile PBX", "Віртуальна мобільна АТС"),
-        "sign_out": ("Sign out", "Вийти"),
-        "login": ("Login", "Логін"),
-        "password": ("Password", "Пароль"),
-        "wrong_password": ("The login or the password is wrong.", "Неправильний логін або пароль."),
-        "too_many_guesses": (
-            "Too many attempts. Try again in a few minutes.",
-            "Забагато спроб. Спробуйте за кілька хвилин.",
-        ),
-        "language": ("Language", "Мова"),
-        "numbers": ("Numbers", "Номери"),
-        "no_numbers": (
-            "There are no numbers yet. Add one with kobza number add.",
-            "Номерів ще немає. Додайте номер командою kobza number add.",
-        ),
-        "number": ("Number", "Номер"),
-        "department": ("Department", "Відділ"),
-        "packages": ("Packages", "Пакети"),
-        "devices": ("Devices", "Пристрої"),
-        "status": ("Status", "Стан"),
-        "available": ("available", "доступний"),
-        "busy": ("in a call", "розмовляє"),
-        "unavailable": ("offline", "не в мережі"),
-        "dnd": ("Do Not Disturb", "Не турбувати"),
-        "dnd_on": ("on", "увімкнено"),
-        "dnd_off": ("off", "вимкнено"),
-        "switch_on": ("Switch on", "Увімкнути"),
-        "switch_off": ("Switch off", "Вимкнути"),
-        "until": ("until", "до"),
-        "convergent": ("Convergent", "Конвергент"),
-        "api_fmc": ("API FMC", "API FMC"),
-        "call_recording": ("Recording", "Запис розмов"),
-        "live": ("Live calls", "Поточні виклики"),
-        "no_live": ("Nobody is talking right now.", "Зараз ніхто не розмовляє."),
-        "hang_up": ("Hang up", "Завершити"),
-        "alerting": ("ringing", "дзвонить"),
-        "established": ("talking", "розмова"),
-        "held": ("on hold", "утримання"),
-        "finished": ("finished", "завершено"),
-        "last_calls": ("Last calls", "Останні виклики"),
-        "no_calls": ("No calls in the last 7 days.", "За останні 7 днів викликів не було."),
-        "from": ("From", "Хто"),
-        "to": ("To", "Кому"),
-        "begun": ("Begun", "Початок"),
-        "talk": ("Talk", "Розмова"),
-        "rang": ("Ringing", "Дзвінок"),
-        "outcome": ("Outcome", "Результат"),
-        "recording": ("Recording", "Запис"),
-        "incoming": ("incoming", "вхідний"),
-        "outgoing": ("outgoing", "вихідний"),
-        "local": ("internal", "внутрішній"),
-        "not_answered": ("not answered", "без відповіді"),
-        "seconds": ("s", "с"),
-        "minutes": ("min", "хв"),
-        "hours": ("h", "год"),
-        "times_are_kyiv": ("Times are those of Kyiv.", "Час київський."),
-        "credentials": ("Access for your CRM", "Доступ для вашої CRM"),
-        "credentials_lead": (
-            "Your CRM sends this id and a token with each request to this address.",
-            "Ваша CRM надсилає цей ідентифікатор і токен з кожним запитом на цю адресу.",
-        ),
-        "api_address": ("API address", "Адреса API"),
-        "integrator_id": ("Integrator id", "Ідентифікатор інтегратора"),
-        "old_token_ends": ("The old token ends", "Старий токен діє"),
-        "ends_now": ("at once", "завершується одразу"),
-        "ends_hour": ("in an hour", "ще годину"),
-        "ends_day": ("in a day", "ще добу"),
-        "ends_week": ("in a week", "ще тиждень"),
-        "ends_after": ("in", "ще"),
-        "tokens": ("FMC tokens", "Токени FMC"),
-        "tokens_lead": (
-            "One for each program. A token is stored as a fingerprint only, so it cannot be shown again.",
-            "Окремий для кожної програми. Зберігається лише відбиток токена, тому показати його ще раз не можна.",
-        ),
-        "no_tokens": (
-            "There is no valid token: no program can use the API.",
-            "Чинних токенів немає: жодна програма не може користуватися API.",
-        ),
-        "tokens_ended": ("Ended tokens", "Завершені токени"),
-        "token_name": ("Name", "Назва"),
-        "token_name_example": ("for example, CRM", "наприклад, CRM"),
-        "token_unnamed": ("without a name", "без назви"),
-        "token_may": ("May", "Дозволено"),
-        "token_from": ("From", "Звідки"),
-        "token_everywhere": ("everywhere", "звідусіль"),
-        "token_used": ("Last use", "Останнє використання"),
-        "token_never": ("never", "ще ні"),
-        "token_active": ("valid", "чинний"),
-        "token_ending": ("being replaced", "замінюється"),
-        "token_replaced": ("replaced", "замінено"),
-        "token_expired": ("expired", "строк минув"),
-        "token_revoked": ("revoked", "відкликано"),
-        "token_new": ("New token", "Новий токен"),
-        "token_add": ("Make the token", "Створити токен"),
-        "token_expires": ("Valid", "Діє"),
-        "expires_never": ("until it is revoked", "доки його не відкличуть"),
-        "expires_30": ("for 30 days", "30 днів"),
-        "expires_90": ("for 90 days", "90 днів"),
-        "expires_365": ("for a year", "рік"),
-        "scope_history": ("History", "Історія"),
-        "scope_history_hint": (
-            "read calls, recordings, events and the status of phones",
-            "читати виклики, записи, події та стан телефонів",
-        ),
-        "scope_control": ("Calls", "Виклики"),
-        "scope_control_hint": ("make calls and act on them", "телефонувати й керувати викликами"),
-        "scope_settings": ("Settings", "Налаштування"),
-        "scope_settings_hint": (
-            "read and change CLIP, Do Not Disturb and the remote system",
-            "читати й змінювати CLIP, «Не турбувати» та віддалену систему",
-        ),
-        "token_addresses": ("Only from these addresses", "Лише з цих адрес"),
-        "token_addresses_hint": (
-            "Addresses or networks, IPv4 or IPv6, one a line. Empty: from everywhere.",
-            "Адреси або мережі IPv4 чи IPv6, по одній у рядку. Порожньо: звідусіль.",
-        ),
-        "token_addresses_wrong": (
-            "One of the addresses is neither an address nor a network.",
-            "Одна з адрес не є ні адресою, ні мережею.",
-        ),
-        "token_rotate": ("Replace", "Замінити"),
-        "token_rotate_lead": (
-            "Makes a new token with the same name, rights and addresses. Both work until the old one ends.",
-            "Створює новий токен із тією самою назвою, правами й адресами. Обидва діють, доки не завершиться старий.",
-        ),
-        "token_rotate_now": ("Make the new token", "Створити новий токен"),
-        "token_revoke": ("Revoke", "Відкликати"),
-        "token_revoke_lead": (
-            "Programs that use it are refused at once. This cannot be undone.",
-            "Програмам, що ним користуються, буде відмовлено одразу. Скасувати це не можна.",
-        ),
-        "token_revoke_now": ("Revoke for good", "Відкликати остаточно"),
-        "token_refused_name": ("The name is too long.", "Назва задовга."),
-        "token_refused_scope": ("Choose what the token may do.", "Оберіть, що токену дозволено."),
-        "token_refused_many": (
-            "There are 100 valid tokens already. Revoke those that nobody uses.",
-            "Уже є 100 чинних токенів. Відкличте ті, якими не користуються.",
-        ),
-        "token_refused_ended": (
-            "This token has ended or was replaced already. Reload the page.",
-            "Цей токен уже завершився або його вже замінено. Оновіть сторінку.",
-        ),
-        "token_made": (
-            "This is your new token. Copy it now: it is shown only once.",
-            "Це ваш новий токен. Скопіюйте його зараз: його показано лише один раз.",
-        ),
-        "copy": ("Copy", "Копіювати"),
-        "copied": ("Copied", "Скопійовано"),
-        "remote_system": ("Remote system", "Віддалена система"),
-        "remote_lead": (
-            "Where Kobza posts the state of each call: this URL followed by /callstate.",
-            "Куди Kobza надсилає стан кожного виклику: на цей URL із /callstate у кінці.",
-        ),
-        "url": ("URL", "URL"),
-        "remote_token": ("Token", "Токен"),
-        "remote_token_hint": ("Sent as Authorization: Bearer.", "Надсилається як Authorization: Bearer."),
-        "keep_hint": ("Leave empty to keep the one in force.", "Залиште порожнім, щоб не змінювати."),
-        "secret": ("Signing secret", "Секрет підпису"),
-        "secret_hint": (
-            "Optional: whsec_…, then each state is signed (Standard Webhooks).",
-            "Необов'язково: whsec_…, тоді кожен стан підписується (Standard Webhooks).",
-        ),
-        "extended": ("Also send held, resumed and record_ready", "Надсилати також held, resumed і record_ready"),
-        "webhook_is_off": (
-            "Call states are not sent any more: the remote system is switched off.",
-            "Стани викликів більше не надсилаються: віддалену систему вимкнено.",
-        ),
-        "switched_off_at": ("Switched off:", "Вимкнено:"),
-        "failing_since": (
-            "Nothing has been taken since:",
-            "Жодного стану не прийнято з:",
-        ),
-        "activate": ("Switch on, send what was missed", "Увімкнути й надіслати пропущене"),
-        "save": ("Save", "Зберегти"),
-        "remove": ("Remove", "Видалити"),
-        "saved": ("Saved.", "Збережено."),
-        "active": ("active", "активний"),
-        "inactive": ("switched off", "вимкнений"),
-        "not_set": ("not set", "не налаштовано"),
-        "deliveries": ("Deliveries", "Доставлення"),
-        "no_deliveries": ("Nothing has been sent yet.", "Ще нічого не надсилали."),
-        "event": ("Event", "Подія"),
-        "attempts": ("Attempts", "Спроби"),
-        "answer": ("Answer", "Відповідь"),
-        "pending": ("pending", "очікує"),
-        "delivered": ("delivered", "доставлено"),
-        "failed": ("failed", "не вдалося"),
-        "provisioning_lead": (
-            "Your numbers with their packages. Packages are changed by the administrator of the installation.",
-            "Ваші номери та їхні пакети. Пакети змінює адміністратор системи.",
-        ),
-        "error_title": ("That did not work", "Не вийшло"),
-        "error_back": ("Back to the overview", "До огляду"),
-        "error_stale": (
-            "The form is out of date. Go back, reload the page and try again.",
-            "Форма застаріла. Поверніться, оновіть сторінку та спробуйте ще раз.",
-        ),
-        "no_enterprise": (
-            "This login belongs to no enterprise, and the portal is for enterprises so far.",
-            "Цей логін не належить жодному підприємству, а портал поки лише для них.",
-        ),
-    }
-)
-
-Say = Callable[[str], str]
+_LOCALES: Final[dict[Language, str]] = {"uk": "uk", "en": "en_GB"}
+LANGUAGES: Final[tuple[Language, ...]] = ("uk", "en")
 
 
+class _Missing(NullTranslations):
+    """What a catalogue falls back to: a key that it lacks is a mistake of ours, never shown to people."""
+
+    def gettext(self, message: str) -> NoReturn:
+        raise KeyError(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> NoReturn:  # noqa: ARG002 - gettext's signature
+        raise KeyError(msgid1)
+
+
+class Say:
+    """The texts of one language: what templates call."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self.locale = _LOCALES[language]
+        """By which Babel writes dates."""
+        compiled = BytesIO()
+        write_mo(compiled, catalogue(language))
+        compiled.seek(0)
+        self._texts = Translations(compiled)
+        self._texts.add_fallback(_Missing())
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """Return a text with its `{places}` filled. Raises KeyError for one that does not exist."""
+        text: str = self._texts.gettext(key)
+        return text.format(**values) if values else text
+
+    def count(self, key: str, count: int, **values: Any) -> str:
+        """Return a text in the form that a number of things needs; `{count}` is the number."""
+        text: str = self._texts.ngettext(key, key, count)
+        return text.format(count=count, **values)
+
+
+def catalogue(language: Language) -> Catalog:
+    """Read the catalogue of a language. Raises PoFileError for one that is broken."""
+    with (files("kobza.portal") / "locale" / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+@cache
 def say_in(language: Language) -> Say:
-    """Return the function that templates call for a text. Raises KeyError for one that does not exist."""
-    place = 1 if language == "uk" else 0
-    return lambda key: TEXTS[key][place]
+    """Return the texts of a language."""
+    return Say(language)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
@@ -16,8 +15,6 @@ from kobza.call.numbers import national
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.tokens import Network, Scope, Token
-
-ARROWS: Final = {"incoming": "↙", "outgoing": "↗", "local": "↔"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,6 @@ class LiveView:
     other: str
     other_name: str
     direction: str
-    arrow: str
     state: str
     seconds: int
 
@@ -59,7 +55,6 @@ class CallView:
     called: str
     called_name: str
     direction: str
-    arrow: str
     talk: int
     rang: int
     outcome: str
@@ -153,7 +148,6 @@ def live_views(legs: Sequence[LiveCall], names: Mapping[str, str], now: float) -
             other=national(leg.phone_number),
             other_name=names.get(leg.phone_number, ""),
             direction=leg.direction,
-            arrow=ARROWS[leg.direction],
             state=str(leg.state),
             seconds=int(now - leg.since),
         )
@@ -170,7 +164,6 @@ def call_view(row: HistoryRow, names: Mapping[str, str], language: Language) -> 
         called=national(row.called_number),
         called_name=names.get(row.called_number, ""),
         direction=row.direction,
-        arrow=ARROWS[row.direction],
         talk=talk_seconds(row.answered_at, row.ended_at),
         rang=ringing_seconds(row.ringing_at, row.answered_at, row.ended_at),
         outcome="" if row.cause is None else cause_text(row.cause, language),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from kobza.store import driver
 from kobza.store.place import Place
+from kobza.store.search import CallSearcher
 
 PAGE = 500
 """Rows read at once: half a millisecond, and at most some 300 KB when they are written with all fields."""
@@ -87,6 +88,7 @@ class CallReader:
 
     pages_at_once = 1
     """How many times PAGE calls of the basic call information are read at once."""
+    postgres = False
 
     def __init__(self, connection: Any, mark: str = "?") -> None:
         self._connection = connection
@@ -177,6 +179,10 @@ class CallReader:
                 at = bound
             else:
                 return
+
+    def searcher(self) -> CallSearcher:
+        """Return what searches over this connection."""
+        return CallSearcher(self._fetch, postgres=self.postgres)
 
     def person(self, enterprise_id: str, number: str) -> tuple[str, str]:
         """Return the name and the department that the address book has for a number; empty ones for none."""

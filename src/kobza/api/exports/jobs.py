@@ -3,11 +3,15 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, Literal
 
 from kobza.api.callstat_formats import Extension, Shown, callstat_pieces
 from kobza.api.history_format import history_pieces
+from kobza.api.languages import Language
 from kobza.store.export import CallReader, Cursor
+from kobza.store.search import CallSearch
+
+FileKind = Literal["csv", "xlsx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,25 @@ class HistoryJob:
         return history_pieces(pages, self.limit, self.language)
 
 
-Job = CallstatJob | HistoryJob
+@dataclass(frozen=True, slots=True)
+class SearchJob:
+    """What the portal's history finds, as a file for a spreadsheet."""
 
-_NAMES: Final = {CallstatJob: "callstat", HistoryJob: "history"}
+    enterprise_id: str
+    search: CallSearch
+    kind: FileKind
+    language: Language
+
+    def pieces(self, reader: CallReader) -> Iterator[str | bytes]:
+        """Return the file, piece by piece; an empty one when a read found nothing to write."""
+        from kobza.portal.history_file import file_pieces  # its libraries (15 MB) are for those who need them
+
+        return file_pieces(reader, self.search, self.kind, self.language)
+
+
+Job = CallstatJob | HistoryJob | SearchJob
+
+_NAMES: Final = {CallstatJob: "callstat", HistoryJob: "history", SearchJob: "search"}
 
 
 def to_wire(job: Job) -> bytes:
@@ -71,5 +91,7 @@ def from_wire(message: bytes) -> Job:
     name, values = json.loads(message)
     if name == "callstat":
         return CallstatJob(**{**values, "shown": Shown(**values["shown"])})
+    if name == "search":
+        return SearchJob(**{**values, "search": CallSearch(**values["search"])})
     after = values["after"]
     return HistoryJob(**{**values, "after": None if after is None else Cursor(*after)})

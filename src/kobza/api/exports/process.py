@@ -41,7 +41,7 @@ class _Answer:
 
     __slots__ = ("last", "pieces", "socket", "waiting")
 
-    def __init__(self, answering: socket.socket, pieces: Iterator[str]) -> None:
+    def __init__(self, answering: socket.socket, pieces: Iterator[str] | Iterator[str | bytes]) -> None:
         self.socket = answering
         self.pieces = pieces
         self.waiting = memoryview(b"")
@@ -100,7 +100,7 @@ class Exporter:
                 if piece is None:
                     answer.last = DONE
                 else:
-                    answer.waiting = memoryview(piece.encode())
+                    answer.waiting = memoryview(piece.encode() if isinstance(piece, str) else piece)
         try:
             while answer.waiting:
                 answer.socket.sendmsg((DATA, answer.waiting[:MESSAGE]))

@@ -1,4 +1,4 @@
-// The portal's only script: keeps the live calls fresh and copies values. Every page works without it.
+// The portal's own script, beside htmx: keeps the live calls fresh, copies values. Every page works without either.
 "use strict";
 
 const PERIOD = 2000;
@@ -34,4 +34,13 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
   button.textContent = button.dataset.copied;
+});
+
+// The language and the theme change on the page as it is now: filters change its address after it came.
+document.addEventListener("click", (event) => {
+  const choice = event.target.closest(".choice a");
+  if (!choice) return;
+  const target = new URL(choice.href);
+  target.searchParams.set("next", location.pathname + location.search);
+  choice.href = target;
 });

@@ -1,0 +1,76 @@
+"""The catalogues of the portal: each text in both languages, used, and with the places and forms that it needs."""
+
+import re
+from importlib.resources import files
+from string import Formatter
+
+import pytest
+
+from kobza.portal.pages import EXPIRIES
+from kobza.portal.rendering import make_environment
+from kobza.portal.search_form import ORDERS, TALKS
+from kobza.portal.texts import LANGUAGES, catalogue, say_in
+from kobza.store.tokens import Scope
+
+USED = re.compile(r'\bsay(?:\.count)?\(\s*["\'](\w+)["\']\s*[),]')
+MADE_UP = {
+    *("active", "inactive", "alerting", "established", "held", "finished"),
+    *("available", "busy", "unavailable"),
+    *("incoming", "outgoing", "local", "convergent", "api_fmc", "call_recording"),
+    *("pending", "delivered", "failed"),
+    *(f"token_{state}" for state in ("active", "ending", "replaced", "expired", "revoked")),
+    *(f"scope_{scope}{suffix}" for scope in Scope for suffix in ("", "_hint")),
+    *(f"expires_{value or 'never'}" for value in EXPIRIES),
+    *(f"token_refused_{reason}" for reason in ("name", "scope", "many", "ended")),
+    *("wrong_password", "too_many_guesses", "error_stale", "no_enterprise"),
+    *(f"theme_{theme}" for theme in ("light", "auto", "dark")),
+    *("overview", "history", "crm", "provisioning", "manual"),
+    *("calls_answered", "calls_unanswered", "recorded_yes", "recorded_no", "yes", "no"),
+    *(f"talk_{talk}" for talk in TALKS),
+    *(f"sort_{order}" for order in ORDERS),
+    *("show_more", "look_on", "wrong_choice", "wrong_day", "wrong_interval", "too_many_to_sort"),
+    *("begun", "direction", "from", "caller_name", "caller_department", "to", "called_name", "called_department"),
+    *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
+}
+"""Keys that are put together from values, or stand in tables."""
+
+
+def used_keys() -> set[str]:
+    environment = make_environment()
+    assert environment.loader is not None
+    sources = [environment.loader.get_source(environment, name)[0] for name in environment.loader.list_templates()]
+    sources += [entry.read_text() for entry in files("kobza.portal").iterdir() if entry.name.endswith(".py")]
+    return {key for source in sources for key in USED.findall(source)} | MADE_UP
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_that_is_used_exists_and_every_one_that_exists_is_used(language: str) -> None:
+    texts = catalogue(language)  # type: ignore[arg-type]
+    assert {message.id if isinstance(message.id, str) else message.id[0] for message in texts if message.id} == (
+        used_keys()
+    )
+    for message in texts:
+        forms = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
+        assert all(str(form or "").strip() for form in forms), message.id
+        assert not message.fuzzy or not message.id, message.id
+        assert len(forms) == (texts.num_plurals if isinstance(message.id, tuple) else 1)
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_a_text_has_the_same_places_in_both_languages() -> None:
+    english, ukrainian = catalogue("en"), catalogue("uk")
+    for message in (each for each in english if each.id):
+        other = ukrainian.get(message.id if isinstance(message.id, str) else message.id[0])
+        assert other is not None
+        assert places(str(message.string)) == places(str(other.string)), message.id
+
+
+def test_a_key_that_no_catalogue_has_is_a_mistake() -> None:
+    for language in LANGUAGES:
+        with pytest.raises(KeyError):
+            say_in(language)("no such text")
+        with pytest.raises(KeyError):
+            say_in(language).count("no such text", 2)
