@@ -38,6 +38,7 @@ test: $(VENV)/.dev test-tools ## run every test (ARGS="tests/sip -k via" selects
 
 test-tools: ## as root on Debian: install the phones and tools the tests use; else say what will be skipped
 	@tools/install-test-tools tests/apt-packages.txt
+	@tools/install-promtool build/promtool
 
 check: $(VENV)/.dev ## style, types, the contracts between packages, and the documents against the code
 	$(BIN)/ruff check .

@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from kobza.app.doctor import machine, network
+from kobza.app.doctor import machine, network, trunks
 from kobza.app.doctor.findings import State, bad, collect, good, healthy
+from kobza.call.directory import Trunk
 from kobza.store import STORE_FILE, Store, driver, endpoints, erasures
 from kobza.store.entries import CdrOpened
 from kobza.store.journal import JournalWriter
 from tests.cli.conftest import Kobza, Ran
 from tests.store.builders import cdr, recording, stored
+from tests.support.lines import outside_line
 from tests.support.ports import free_port, free_range
 from tests.support.postgres import PostgresServer
 
@@ -204,13 +206,47 @@ def test_webhooks(
     )
 
 
-def test_trunks(kobza: Kobza, enterprise: str, ports: dict[str, int]) -> None:
-    assert kobza("trunk", "add", "carrier", "--host", "127.0.0.1", "--port", "5090").code == 0
-    (found,) = states(kobza("doctor", "--json"))["trunk carrier"]
-    assert found == ("good", "127.0.0.1:5090, from our 127.0.0.1", "")
-    (lost,) = network.trunks([("far", "no-such-host.invalid", 5060)])
-    assert (lost.state, lost.check) == (State.BAD, "trunk far")
-    (none,) = network.trunks([])
+def asked(port: int, transport: Literal["UDP", "TCP"] = "UDP", host: str = "127.0.0.1") -> tuple[State, str]:
+    (found,) = trunks.trunks([Trunk("id", "carrier", host, port, transport=transport)])
+    assert found.check == "trunk carrier"
+    assert bool(found.advice) is (found.state is not State.GOOD)
+    return found.state, found.found
+
+
+def test_a_trunk_is_asked(kobza: Kobza, enterprise: str, ports: dict[str, int]) -> None:
+    with outside_line("UDP", 200) as port:
+        assert kobza("trunk", "add", "carrier", "--host", "127.0.0.1", "--port", str(port)).code == 0
+        (found,) = states(kobza("doctor", "--json"))["trunk carrier"]
+    assert found == ("good", f"127.0.0.1:{port} (UDP) answers 200 OK, to our 127.0.0.1", "")
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [((200,), State.GOOD), ((100, 401), State.GOOD), ((405,), State.GOOD), ((501,), State.GOOD), ((503,), State.LOOK)],
+)
+def test_what_a_trunk_answers(transport: Literal["UDP", "TCP"], statuses: tuple[int, ...], state: State) -> None:
+    if transport == "TCP" and len(statuses) > 1:
+        statuses = statuses[1:]  # one question, one answer
+    with outside_line(transport, *statuses) as port:
+        found, told = asked(port, transport)
+    assert found is state
+    assert f"answers {statuses[-1]} " in told
+
+
+def test_trunks_that_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunks, "SENDINGS", (0.05, 0.05))
+    monkeypatch.setattr(trunks, "PATIENCE", 0.1)
+    for transport in ("UDP", "TCP"):
+        with outside_line(transport) as port:
+            assert asked(port, transport) == (
+                State.LOOK,
+                f"no answer to OPTIONS from 127.0.0.1:{port} ({transport}) within 0.1 s",
+            )
+        assert asked(port, transport) == (State.BAD, f"nobody listens at 127.0.0.1:{port} ({transport})")
+    state, told = asked(5060, host="no-such-host.invalid")
+    assert (state, "leads nowhere" in told) == (State.BAD, True)
+    (none,) = trunks.trunks([])
     assert none.state is State.LOOK
 
 

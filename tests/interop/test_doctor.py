@@ -2,9 +2,14 @@
 
 import json
 from dataclasses import replace
+from typing import Literal
 
+from kobza.app.doctor import trunks
+from kobza.app.doctor.findings import State
+from kobza.call.directory import Trunk
 from tests.interop.conftest import SinkThread
 from tests.interop.server import Server
+from tests.support.lines import outside_line
 
 
 def test_a_running_server_is_well(kobza_server: Server, sink: SinkThread) -> None:
@@ -14,11 +19,16 @@ def test_a_running_server_is_well(kobza_server: Server, sink: SinkThread) -> Non
         "KOBZA_SIP": f"udp:127.0.0.1:{site.sip_port}",
         "KOBZA_RTP_PORTS": f"{site.rtp.start}-{site.rtp.stop - 1}",
     }
-    report = json.loads(replace(site, environment=site.environment | settings).kobza("doctor", "--json"))
+    with outside_line("UDP", 200, port=site.trunk_port):
+        report = json.loads(replace(site, environment=site.environment | settings).kobza("doctor", "--json"))
     found = {each["check"]: each for each in report["findings"] if each["state"] == "good"}
     assert report["healthy"]
     assert found["server"]["found"] == f"it runs and answers at {site.http}"
     assert found["ports"]["found"] == "our server has them"
     assert "can be reached" in found["webhook of Пекарня"]["found"]
-    assert found["trunk gateway"]["found"] == f"127.0.0.1:{site.trunk_port}, from our 127.0.0.1"
+    assert "answers 200 OK" in found["trunk gateway"]["found"]
+    transports: tuple[Literal["UDP", "TCP"], ...] = ("UDP", "TCP")
+    for transport in transports:  # a PBX as a line: the server itself
+        (told,) = trunks.trunks([Trunk("id", "pbx", "127.0.0.1", site.sip_port, transport=transport)])
+        assert (told.state, " answers " in told.found) == (State.GOOD, True)
     kobza_server.assert_no_errors()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
-from kobza.call.directory import Endpoint
+from kobza.call.directory import Endpoint, Trunk
 from kobza.store import endpoints, enterprises, erasures, meta, trunks
 from kobza.store.deliveries import PENDING
 from kobza.store.recordings import ENCODING, ERASING, FAILED, RECORDING
@@ -31,8 +31,7 @@ class Facts(NamedTuple):
 
     enterprises: int
     numbers: int
-    trunks: list[tuple[str, str, int]]
-    """Name, host, port."""
+    trunks: list[Trunk]
     calls: int
     oldest_call: int | None
     calls_on: int
@@ -50,7 +49,7 @@ def facts(conn: Connection) -> Facts:
     return Facts(
         enterprises=len(names),
         numbers=_one(conn, select(func.count()).select_from(numbers)),
-        trunks=[(each.name, each.host, each.port) for each in trunks.list_all(conn)],
+        trunks=trunks.list_all(conn),
         calls=_one(conn, select(func.count()).select_from(calls)),
         oldest_call=min((at for each in names if (at := _oldest_call(conn, each)) is not None), default=None),
         calls_on=_one(conn, select(func.count()).select_from(calls).where(calls.c.ended_at.is_(None))),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from kobza.app.doctor import machine, network
+from kobza.app.doctor import machine, network, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
 from kobza.config.settings import retention_terms, store_place
@@ -58,7 +58,7 @@ class Examination:
                 ("recordings", lambda: self._recordings(facts)),
                 ("erasures", lambda: self._erasures(facts)),
                 ("office", lambda: self._office(facts)),
-                ("trunks", lambda: network.trunks(facts.trunks)),
+                ("trunks", lambda: trunks.trunks(facts.trunks)),
                 *((f"webhook of {each.enterprise}", self._webhook(each)) for each in facts.endpoints),
             ]
         return found + collect(second)

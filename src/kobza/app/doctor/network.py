@@ -1,11 +1,11 @@
-"""The network: whether the ports are free or ours, where trunks are, what webhooks answer with."""
+"""The network: whether the ports are free or ours, what webhooks answer with."""
 
 import errno
 import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -118,26 +118,6 @@ def _bound(transport: str, host: str, port: int) -> int | None:
         except OSError as error:
             return error.errno
     return None
-
-
-def trunks(found: Sequence[tuple[str, str, int]]) -> Iterable[Finding]:
-    """Look whether the names of trunks lead to an address, and whether there is a way to it."""
-    if not found:
-        yield look("trunks", "there is none: no call goes out", "kobza trunk add NAME --host ADDRESS --port 5060")
-    for name, host, port in found:
-        check = f"trunk {name}"
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        except OSError as error:
-            yield bad(check, f"{host} leads nowhere: {error.strerror}", "correct its host, or look at the name server")
-            continue
-        with socket.socket(family, kind, protocol) as probe:
-            try:
-                probe.connect(address)  # of UDP: nothing is sent
-            except OSError as error:
-                yield bad(check, f"there is no way to {address[0]}: {error.strerror}", "look at `ip route`")
-                continue
-            yield good(check, f"{address[0]}:{port}, from our {probe.getsockname()[0]}")
 
 
 def webhook(endpoint: EndpointHealth, settings: Settings, now_ms: int) -> Iterable[Finding]:

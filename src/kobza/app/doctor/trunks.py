@@ -1,0 +1,133 @@
+"""The lines to the outside: each is asked by OPTIONS whether it is there (RFC 3261, 11).
+
+The question comes from a port of its own, so a server that runs meanwhile neither sees it nor its answer.
+"""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from kobza.app.doctor.findings import Finding, bad, good, look
+from kobza.call.directory import Trunk
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.message import SipRequest, SipResponse, parse_message
+from kobza.sip.stream import StreamParser
+
+SENDINGS: Final = (0.5, 1.0, 2.0)
+"""Seconds after which a question over UDP is sent once more (RFC 3261, 17.1.2.2), the last time given up."""
+PATIENCE: Final = sum(SENDINGS)
+"""Seconds for an answer."""
+AT_ONCE: Final = 8
+"""Trunks that are asked at the same time."""
+DATAGRAM: Final = 65_535
+
+
+def trunks(found: Sequence[Trunk]) -> Iterable[Finding]:
+    """Ask every trunk; blocks until each has answered or had its time."""
+    if not found:
+        yield look("trunks", "there is none: no call goes out", "kobza trunk add NAME --host ADDRESS --port 5060")
+        return
+    with ThreadPoolExecutor(AT_ONCE, "doctor-trunks") as threads:
+        yield from threads.map(_trunk, found)
+
+
+def _trunk(trunk: Trunk) -> Finding:
+    check = f"trunk {trunk.name}"
+    kind = socket.SOCK_STREAM if trunk.transport == "TCP" else socket.SOCK_DGRAM
+    try:
+        family, _, protocol, _, address = socket.getaddrinfo(trunk.host, trunk.port, type=kind)[0]
+    except OSError as error:
+        return bad(
+            check, f"{trunk.host} leads nowhere: {error.strerror}", "correct its host, or look at the name server"
+        )
+    where = f"{address[0]}:{trunk.port} ({trunk.transport})"
+    with socket.socket(family, kind, protocol) as line:
+        line.settimeout(PATIENCE)
+        try:
+            line.connect(address)
+            ours = line.getsockname()
+            answer = _ask(line, trunk, str(ours[0]), int(ours[1]))
+        except ConnectionRefusedError:
+            advice = "correct its host, port or transport (kobza trunk list), or start it"
+            return bad(check, f"nobody listens at {where}", advice)
+        except TimeoutError:
+            return look(
+                check,
+                f"no answer to OPTIONS from {where} within {PATIENCE:g} s",
+                "let SIP through the firewall, and ask its operator whether it knows our address; some lines answer no "
+                "such question: then try a call",
+            )
+        except OSError as error:
+            return bad(check, f"there is no way to {where}: {os.strerror(error.errno or 0)}", "look at `ip route`")
+    said = f"{where} answers {answer.status} {answer.reason}, to our {ours[0]}"
+    if answer.status >= 500 and answer.status not in (501, 505):
+        return look(check, said, "it takes no calls now: ask its operator")
+    return good(check, said)  # whatever it answers, it is there: many refuse OPTIONS of those who have not signed in
+
+
+def _ask(line: socket.socket, trunk: Trunk, host: str, port: int) -> SipResponse:
+    """Return the final answer to a question; raises OSError, which TimeoutError is one of."""
+    question = _question(trunk, host, port)
+    answers = _over_tcp(line, question) if trunk.transport == "TCP" else _over_udp(line, question)
+    for answer in answers:
+        if answer.status >= 200 and answer.get("call-id") == question.get("call-id"):
+            return answer
+    raise TimeoutError
+
+
+def _question(trunk: Trunk, host: str, port: int) -> SipRequest:
+    ours = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    theirs = f"[{trunk.host}]:{trunk.port}" if ":" in trunk.host else f"{trunk.host}:{trunk.port}"
+    return SipRequest.create(
+        "OPTIONS",
+        f"sip:{theirs}",
+        [
+            ("Via", f"SIP/2.0/{trunk.transport} {ours};rport;branch=z9hG4bK{secrets.token_hex(8)}"),
+            ("Max-Forwards", "70"),
+            ("From", f"<sip:doctor@{ours}>;tag={secrets.token_hex(4)}"),
+            ("To", f"<sip:{theirs}>"),
+            ("Call-ID", secrets.token_hex(12)),
+            ("CSeq", "1 OPTIONS"),
+            ("Contact", f"<sip:doctor@{ours}>"),
+            ("Accept", "application/sdp"),
+            ("User-Agent", "Kobza doctor"),
+            ("Content-Length", "0"),
+        ],
+    )
+
+
+def _over_udp(line: socket.socket, question: SipRequest) -> Iterator[SipResponse]:
+    """Ask, again when nothing comes; give what is answered."""
+    for wait in SENDINGS:
+        line.send(question.to_bytes())
+        end = time.monotonic() + wait
+        while (left := end - time.monotonic()) > 0:
+            line.settimeout(left)
+            try:
+                message = parse_message(line.recv(DATAGRAM))
+            except TimeoutError:
+                break
+            except MalformedMessage:
+                continue
+            if isinstance(message, SipResponse):
+                yield message
+
+
+def _over_tcp(line: socket.socket, question: SipRequest) -> Iterator[SipResponse]:
+    """Ask once; give what is answered until the connection or the time ends."""
+    line.sendall(question.to_bytes())
+    parser = StreamParser()
+    end = time.monotonic() + PATIENCE
+    while (left := end - time.monotonic()) > 0:
+        line.settimeout(left)
+        data = line.recv(DATAGRAM)
+        if not data:
+            raise ConnectionResetError(104, "closed without an answer")
+        try:
+            yield from (item for item in parser.feed(data) if isinstance(item, SipResponse))
+        except MalformedMessage:
+            raise ConnectionResetError(104, "no SIP") from None
