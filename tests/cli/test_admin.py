@@ -106,6 +106,90 @@ def test_a_number_with_everything(kobza: Kobza, enterprise: str, data: Path) -> 
     assert subscriber.ha1_sha256 == ha1("0671234567", "kobza", "pw", "SHA-256")
 
 
+def test_a_password_is_asked_only_where_somebody_can_answer(kobza: Kobza, data: Path) -> None:
+    kobza("init")
+    ran = kobza("enterprise", "add", "Bakery", "--admin", "olena")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--password is needed" in ran.err.replace("Invalid value for --password: ", "--password ")
+
+
+def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Kobza, data: Path) -> None:
+    kobza("init")
+    assert "none yet: see kobza enterprise add" in kobza("enterprise", "list").out
+    assert kobza("trunk", "list", "--json").json == {"trunks": []}
+    added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
+    own = ("--enterprise", added["enterprise_id"])
+    assert "none yet: see kobza number add" in kobza("number", "list", *own).out
+    kobza("number", "add", "0671234567", *own, "--name", "Olena", "--department", "Sales")
+    kobza("number", "add", "0671234568", *own)
+    (listed,) = kobza("enterprise", "list", "--json").json["enterprises"]
+    assert listed == {
+        "enterprise_id": added["enterprise_id"],
+        "name": "Bakery",
+        "integrator_id": added["integrator_id"],
+        "numbers": 2,
+    }
+    assert added["integrator_id"] in kobza("enterprise", "list").out
+
+    changed = kobza("number", "set", "0671234567", *own, "--package", "call_recording", "--json").json
+    assert changed == {
+        "number": "0671234567",
+        "enterprise_id": added["enterprise_id"],
+        "packages": ["call_recording"],
+    }
+    made = kobza("number", "set", "0671234567", *own, "--new-sip-password", "--json").json
+    chosen = kobza("number", "set", "0671234568", *own, "--sip-password", "pw", "--json").json
+    assert (chosen["packages"], chosen["sip_password"]) == (["api_fmc", "convergent"], "pw")
+    store = Store.open(data / STORE_FILE)
+    with store.read() as connection:
+        subscribers = directory.load(connection).subscribers
+    store.close()
+    for document in (made, chosen):
+        subscriber = subscribers[f"+38{document['number']}"]
+        username, password = document["sip_username"], document["sip_password"]
+        assert subscriber.ha1_md5 == ha1(username, "kobza", password, "MD5")
+        assert subscriber.ha1_sha256 == ha1(username, "kobza", password, "SHA-256")
+
+    assert kobza("number", "remove", "0671234568", *own).code == 0
+    assert kobza("number", "list", *own, "--json").json == {
+        "enterprise_id": added["enterprise_id"],
+        "numbers": [
+            {"number": "0671234567", "name": "Olena", "department": "Sales", "packages": ["call_recording"]},
+        ],
+    }
+    kobza("trunk", "add", "kyiv", "--host", "192.0.2.10", "--port", "5060", "--prefix", "044")
+    (trunk,) = kobza("trunk", "list", "--json").json["trunks"]
+    assert (trunk["name"], trunk["host"], trunk["prefix"], trunk["trusted"]) == ("kyiv", "192.0.2.10", "044", True)
+    assert kobza("trunk", "remove", "kyiv", "--json").json == {"name": "kyiv"}
+    assert kobza("trunk", "list", "--json").json == {"trunks": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("number", "list", "--enterprise", "nobody"), 1, "there is no enterprise nobody"),
+        (("number", "set", "0671234567", "--enterprise", "nobody", "--sip-password", "x"), 1, "has no number"),
+        (("number", "set", "0671234567", "--enterprise", "nobody", "--package", "api_fmc"), 1, "has no number"),
+        (("number", "set", "0671234567", "--enterprise", "nobody"), 2, "nothing to change"),
+        (("number", "set", "0671234567", "--enterprise", "nobody", "--sip-password", ""), 2, "must not be empty"),
+        (
+            ("number", "set", "0671234567", "--enterprise", "nobody", "--sip-password", "x", "--new-sip-password"),
+            2,
+            "is one way",
+        ),
+        (("number", "remove", "0671234567", "--enterprise", "nobody"), 1, "has no number"),
+        (("number", "remove", "06712345678", "--enterprise", "nobody"), 1, "'06712345678' is in no numbering plan"),
+        (("trunk", "remove", "lviv"), 1, "there is no trunk lviv"),
+    ],
+)
+def test_what_is_not_there_cannot_be_changed(
+    kobza: Kobza, enterprise: str, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    ran = kobza(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+
+
 def test_a_number_with_nothing_gets_a_password_and_the_usual_packages(kobza: Kobza, enterprise: str) -> None:
     first = kobza("number", "add", "0671234567", "--enterprise", enterprise, "--json").json
     second = kobza("number", "add", "0671234568", "--enterprise", enterprise, "--json").json
@@ -119,7 +203,7 @@ def test_a_number_with_nothing_gets_a_password_and_the_usual_packages(kobza: Kob
     [
         (("0671234567", "--enterprise", "nobody"), 1, "there is no enterprise nobody"),
         (("067", "--enterprise", "ENTERPRISE", "--package", "gold"), 2, "'gold' is not one of"),
-        (("06712345678901234567", "--enterprise", "ENTERPRISE"), 1, "no such number"),
+        (("06712345678901234567", "--enterprise", "ENTERPRISE"), 1, "is in no numbering plan"),
         (("no number", "--enterprise", "ENTERPRISE"), 1, "consists of digits"),
         (("0671234567", "--enterprise", "ENTERPRISE", "--sip-password", ""), 2, "--sip-password"),
         (("0671234567",), 2, "--enterprise"),

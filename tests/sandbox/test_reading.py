@@ -100,7 +100,7 @@ def test_a_ready_made_one_is_changed_by_what_is_given() -> None:
         (BASE + "ring-for: 3", "line 3: ring-for: there is no such field; did you mean ring_for?"),
         (BASE + "colour: red", "line 3: colour: there is no such field; the fields are scenario, title"),
         ("caller: 067\ncalled: 0671230002", None),
-        ("caller: 06712300011\ncalled: 0671230002", "line 1: caller: there is no such number"),
+        ("caller: 06712300011\ncalled: 0671230002", "line 1: caller: '06712300011' is in no numbering plan"),
         (BASE + "then: explode", "line 3: then: expected answer, busy, reject, no_answer, cancel, clear"),
         (BASE + "ring_for: soon", "line 3: ring_for: expected seconds from 0 to 300"),
         (BASE + "ring_for: -1", "line 3: ring_for: expected seconds"),

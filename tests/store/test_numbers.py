@@ -77,6 +77,7 @@ def test_numbers_are_listed_by_enterprise(store: Store, enterprise_id: str, anna
         assert [subscriber.packages for subscriber in numbers.list_for(conn, other)] == [{Package.CALL_RECORDING}]
         assert numbers.find(conn, other, ANNA) is None
         assert [subscriber.number for subscriber in numbers.load(conn)] == [OUTSIDE, ANNA, BOHDAN]
+        assert numbers.count_by_enterprise(conn) == {enterprise_id: 2, other: 1}
 
 
 def test_dnd_with_and_without_an_end(store: Store, enterprise_id: str, anna: str) -> None:

@@ -14,9 +14,10 @@ from kobza.api.gate import Gate
 from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.phone_rows import PhoneRows
 from kobza.api.ports import Commands, WebhookPort
-from kobza.api.problems import ApiError, not_found
+from kobza.api.problems import ApiError, no_such_number
 from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import ServiceNotEnabledError
+from kobza.call.numbers import national
 from kobza.store import Store, numbers
 
 Result = TypeVar("Result")
@@ -79,7 +80,7 @@ class ApiContext:
         """Return a number of the enterprise. Raises ApiError 404 for nobody's and for another enterprise's alike."""
         found = await self.read(lambda conn: numbers.find(conn, enterprise_id, number))
         if found is None:
-            raise not_found()
+            raise no_such_number()
         return found
 
     async def served(self, enterprise_id: str, number: str) -> Subscriber:
@@ -92,11 +93,11 @@ class ApiContext:
         found = []
         for number in wanted:
             if (subscriber := known.get(number)) is None:
-                raise not_found()
+                raise no_such_number()
             missing = [package for package in NEEDED if package not in subscriber.packages]
             if missing:
                 names = " and ".join(PACKAGE_NAMES[name] for name in missing)
-                raise ServiceNotEnabledError(f"The number lacks {names}.")
+                raise ServiceNotEnabledError(f"The number {national(number)} lacks {names}.")
             found.append(subscriber)
         return found
 

@@ -118,6 +118,11 @@ def not_found() -> ApiError:
     return ApiError("not_found", "There is no such thing.")
 
 
+def no_such_number() -> ApiError:
+    """Return the one answer for a number that is nobody's and for one of another enterprise."""
+    return ApiError("not_found", "The enterprise has no such number.")
+
+
 def problem(
     status: int,
     code: str,
@@ -131,7 +136,7 @@ def problem(
     """Write one problem. `detail` is one sentence for people and must hold no secret."""
     kind = KINDS.get(code)
     body: dict[str, Any] = {
-        "type": MANUAL + code,
+        "type": "about:blank" if kind is None else MANUAL + code,  # a sandbox's own kinds are not in the manual
         "title": kind.title if kind is not None else HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,

@@ -58,6 +58,7 @@ def configure(level: str, form: Literal["console", "json"]) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for library in ("uvicorn", "httpx", "httpcore"):  # whole URLs in their lines would have tokens in them
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # a line for each part of itself
 
 
 def _without_secrets(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -14,6 +14,8 @@ SHORT_CODE_DIGITS: Final = range(2, 7)
 MAX_NUMBER_LENGTH: Final = 40
 """Longest spelling looked at: 15 digits, and as many separators as anybody writes, with room to spare."""
 
+_AS_IN: Final = ", as in 0671234567 or +380671234567"
+
 _CACHED_NUMBERS: Final = 65_536
 """A number costs some 30 us and the same numbers come again and again; the bound is about 10 MB."""
 
@@ -35,14 +37,14 @@ def normalize(text: str, region: str = "UA") -> str:
     bare = digits.removeprefix("+")
     international = digits.startswith("+")
     if not bare.isdigit() or not bare.isascii():
-        raise NumberError("A number consists of digits with an optional leading plus sign.")
+        raise NumberError(f"{text!r} is no number: it consists of digits with an optional leading plus sign{_AS_IN}.")
     if not international and len(digits) in SHORT_CODE_DIGITS:
         return digits
     number = _possible(digits, region)
     if number is None and not international and digits[0] != "0":
         number = _possible("+" + digits, region)
     if number is None:
-        raise NumberError("There is no such number in any numbering plan.")
+        raise NumberError(f"{text!r} is in no numbering plan: check how many digits it has{_AS_IN}.")
     return number
 
 

@@ -1,18 +1,23 @@
 """`kobza enterprise …`."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
-from kobza.cli.output import emit
+from kobza.cli.output import emit, emit_rows
 
 app = typer.Typer(name="enterprise", no_args_is_help=True, rich_markup_mode=None, help="Enterprises: the tenants.")
 
-EXAMPLES = """\b
+ADD_EXAMPLES: Final = """\b
 Examples:
   kobza enterprise add "Bakery" --admin olena --password … --json
+"""
+LIST_EXAMPLES: Final = """\b
+Examples:
+  kobza enterprise list
 """
 
 
@@ -21,17 +26,14 @@ def enterprise() -> None:
     """Enterprises: the tenants."""
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=ADD_EXAMPLES)
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the enterprise.")],
     admin: Annotated[str, typer.Option("--admin", metavar="LOGIN", help="Login of its administrator in the portal.")],
     password: Annotated[
-        str,
-        typer.Option(
-            "--password", metavar="PW", prompt=True, hide_input=True, confirmation_prompt=True, help="Their password."
-        ),
-    ],
+        str | None, typer.Option("--password", metavar="PW", help="Their password; without it you are asked.")
+    ] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,6 +43,8 @@ def add(
     from kobza.store import enterprises
 
     name, admin = name.strip(), admin.strip()
+    if password is None:
+        password = _asked_password()
     for value, option in ((name, "NAME"), (admin, "--admin"), (password, "--password")):
         if not value:
             raise typer.BadParameter("must not be empty", param_hint=option)
@@ -52,3 +56,32 @@ def add(
         "integrator_id": added.integrator_id,
     }
     emit(document, as_json=as_json, title=f"Enterprise {name} added (keep the token: it is not stored)")
+
+
+def _asked_password() -> str:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("is needed: there is no terminal to ask it at", param_hint="--password")
+    asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return asked
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_enterprises(ctx: typer.Context, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the enterprises with the ids that other commands and programs need."""
+    from kobza.store import enterprises, numbers
+
+    with opened_store(ctx, data) as store, store.read() as connection:
+        found = enterprises.list_all(connection)
+        counts = numbers.count_by_enterprise(connection)
+    rows = [
+        {
+            "enterprise_id": item.enterprise_id,
+            "name": item.name,
+            "integrator_id": item.integrator_id,
+            "numbers": counts.get(item.enterprise_id, 0),
+        }
+        for item in found
+    ]
+    emit_rows(
+        "enterprises", rows, as_json=as_json, title="Enterprises", none="none yet: see kobza enterprise add --help"
+    )

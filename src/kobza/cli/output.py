@@ -17,6 +17,19 @@ def emit(document: Mapping[str, Any], *, as_json: bool, title: str) -> None:
     print_table(title, None, [(name.replace("_", " "), _text(value)) for name, value in document.items()])
 
 
+def emit_rows(
+    name: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, none: str, **more: Any
+) -> None:
+    """Print a listing: one line of JSON with the rows under `name` behind `more`, or a table. `none` says: no rows."""
+    if as_json:
+        sys.stdout.write(json.dumps({**more, name: list(rows)}, ensure_ascii=False) + "\n")
+    elif not rows:
+        sys.stdout.write(f"{title}: {none}\n")
+    else:
+        header = [column.replace("_", " ") for column in rows[0]]
+        print_table(title, header, [[_text(value) for value in row.values()] for row in rows])
+
+
 def print_table(title: str, header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
     """Print rows of texts as a table."""
     from rich import box
@@ -24,7 +37,7 @@ def print_table(title: str, header: Sequence[str] | None, rows: Sequence[Sequenc
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", show_header=header is not None, box=box.SIMPLE)
+    table = Table(show_header=header is not None, box=box.SIMPLE)
     for column in header or [""] * len(rows[0]):
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -33,6 +46,8 @@ def print_table(title: str, header: Sequence[str] | None, rows: Sequence[Sequenc
     # A row is a line, whose ids and secrets can be copied, also where the terminal has to wrap it.
     unbounded = console.options.update(max_width=MAX_WIDTH)
     console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    # The title stands above the table, not inside: there it would be wrapped to the width of the columns.
+    console.print(Text(title, style="table.title"), soft_wrap=True)
     console.print(table)
 
 

@@ -1,20 +1,30 @@
 """`kobza trunk …`."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
-from kobza.cli.output import emit
+from kobza.cli.output import emit, emit_rows
 
 app = typer.Typer(name="trunk", no_args_is_help=True, rich_markup_mode=None, help="Trunks: lines to the outside.")
 
-EXAMPLES = """\b
+ADD_EXAMPLES: Final = """\b
 Examples:
   kobza trunk add operator --host 127.0.0.1 --port 5090
   kobza trunk add kyiv --host 192.0.2.10 --port 5060 --prefix 044 --json
 """
+LIST_EXAMPLES: Final = """\b
+Examples:
+  kobza trunk list
+"""
+REMOVE_EXAMPLES: Final = """\b
+Examples:
+  kobza trunk remove kyiv
+"""
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the trunk.")]
 
 
 @app.callback()
@@ -22,10 +32,10 @@ def trunk() -> None:
     """Trunks: lines to the outside."""
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=ADD_EXAMPLES)
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the trunk.")],
+    name: NameArgument,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="IP address of the other end.")],
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Its SIP port.")],
     prefix: Annotated[
@@ -65,3 +75,35 @@ def add(
         "trusted": not untrusted,
     }
     emit(document, as_json=as_json, title=f"Trunk {name.strip()} added")
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_trunks(ctx: typer.Context, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the trunks."""
+    from kobza.store import trunks
+
+    with opened_store(ctx, data) as store, store.read() as connection:
+        found = trunks.list_all(connection)
+    rows = [
+        {
+            "trunk_id": item.trunk_id,
+            "name": item.name,
+            "host": item.host,
+            "port": item.port,
+            "prefix": item.prefix,
+            "trusted": item.trusted,
+        }
+        for item in found
+    ]
+    emit_rows("trunks", rows, as_json=as_json, title="Trunks", none="none yet: see kobza trunk add --help")
+
+
+@app.command(epilog=REMOVE_EXAMPLES)
+def remove(ctx: typer.Context, name: NameArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Take a trunk away: calls go neither out nor in there any more. Those that are on stay."""
+    from kobza.store import NotInStore, trunks
+
+    with opened_store(ctx, data) as store, store.write() as connection:
+        if not trunks.remove(connection, name.strip()):
+            raise NotInStore(f"there is no trunk {name.strip()}: see kobza trunk list")
+    emit({"name": name.strip()}, as_json=as_json, title=f"Trunk {name.strip()} removed")

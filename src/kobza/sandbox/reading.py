@@ -61,8 +61,10 @@ def read_scenario(
         below = ready(name)
         if below is None:
             fields.wrong("scenario", f"there is none of that name; the ready-made ones are {', '.join(names)}")
-        else:
-            fields = fields.over(below)
+            raise InvalidScenario(
+                fields.problems
+            )  # what else is missing would be noise: it is in the one that is meant
+        fields = fields.over(below)
     return name, scenario_of(fields, own)
 
 

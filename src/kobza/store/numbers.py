@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from kobza.call.directory import Package, Subscriber
 from kobza.store import address_book, enterprises, meta, presentation
@@ -89,6 +89,12 @@ def find_all(conn: Connection, enterprise_id: str, wanted: Sequence[str]) -> dic
         some = wanted[at : at + AT_ONCE]
         found |= {subscriber.number: subscriber for subscriber in load(conn, enterprise_id, some)}
     return found
+
+
+def count_by_enterprise(conn: Connection) -> dict[str, int]:
+    """Return how many numbers each enterprise has that has any."""
+    counted = select(numbers.c.enterprise_id, func.count()).group_by(numbers.c.enterprise_id)
+    return {row[0]: row[1] for row in conn.execute(counted)}
 
 
 def list_for(conn: Connection, enterprise_id: str) -> list[Subscriber]:
