@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed, Side
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.directory_view import DirectoryView
@@ -134,6 +137,34 @@ async def test_a_stop_finishes_what_waits(tmp_path: Path, store: Store, journal:
             speak(spool)
             recordings.closed(RecordingClosed("call-1", f"rec-{number}", spool))
     assert [found(store, f"rec-{number}").status for number in range(3)] == ["ready"] * 3
+
+
+async def test_a_stop_waits_only_so_long(
+    tmp_path: Path, store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being encoded then is given up at once, and whole at the next start."""
+    begun = threading.Event()
+
+    def encode_long(spool: Path, mp3: Path, wanted: Callable[[], bool]) -> Encoded:
+        begun.set()
+        while wanted():
+            time.sleep(0.005)
+        return encode(spool, mp3, wanted)
+
+    monkeypatch.setattr("kobza.pbx.recordings.encode", encode_long)
+    monkeypatch.setattr("kobza.pbx.recordings.STOP_SECONDS", 0.01)
+    async with running(tmp_path, store, journal) as recordings:
+        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        await promise(journal)
+        speak(spool)
+        recordings.closed(RecordingClosed("call-1", "rec-1", spool))
+        await until(begun.is_set)
+    assert found(store).status == "recording"
+    assert files(tmp_path) == {"rec-1.spool"}
+    monkeypatch.undo()
+    async with running(tmp_path, store, journal):
+        await until(lambda: found(store).status == "ready")
+    assert files(tmp_path) == {"rec-1.mp3"}
 
 
 async def test_without_the_journal_the_spool_stays_for_the_next_start(tmp_path: Path, store: Store) -> None:

@@ -60,7 +60,7 @@ def add(
 
 def _asked_password() -> str:
     if not sys.stdin.isatty():
-        raise typer.BadParameter("is needed: there is no terminal to ask it at", param_hint="--password")
+        raise typer.BadParameter("needed, as there is no terminal to ask for it", param_hint="--password")
     asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return asked
 

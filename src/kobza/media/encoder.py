@@ -8,7 +8,7 @@ length of the call.
 import hashlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -83,10 +83,15 @@ class Track:
         return low.ljust(count, b"\0"), high.ljust(count, b"\0")
 
 
-def encode(spool: Path, mp3: Path) -> Encoded:
+class NotWantedNow(Exception):
+    """Whoever wanted a recording encoded wants it no more: the spool is as it was, and there is no mp3."""
+
+
+def encode(spool: Path, mp3: Path, wanted: Callable[[], bool] = lambda: True) -> Encoded:
     """Make the mp3 of a spool, also of one that was not ended; blocks. The result appears under its name when whole.
 
-    Raises MalformedSpool when the file is none, OSError from the disk.
+    `wanted` is asked for every second of sound; once it says no, NotWantedNow is raised. Raises MalformedSpool when the
+    file is none, OSError from the disk.
     """
     partial = spool.with_name(spool.name + ".partial")  # what a crash leaves there is overwritten by the next attempt
     mp3.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +99,7 @@ def encode(spool: Path, mp3: Path) -> Encoded:
         with spool.open("rb") as source, partial.open("w+b") as target:
             spools.read_header(source)
             tracks = (Track(), Track())
-            samples = _write(target, _chunks(source, tracks))
+            samples = _write(target, _while_wanted(_chunks(source, tracks), wanted))
             target.flush()
             os.fsync(target.fileno())
             size = target.tell()
@@ -128,6 +133,13 @@ def _chunks(source: BinaryIO, tracks: tuple[Track, Track]) -> Iterator[bytes]:
         count = min(CHUNK, now - done)
         yield _stereo(tracks, count)
         done += count
+
+
+def _while_wanted(chunks: Iterator[bytes], wanted: Callable[[], bool]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if not wanted():
+            raise NotWantedNow
+        yield chunk
 
 
 def _payload(packet: bytes) -> bytes:

@@ -6,6 +6,7 @@ taken up at the next start.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_WAITING: Final = 10_000
 """Recordings that wait for the encoder: two hours of its work. What is beyond waits on the disk for the next start."""
 STOP_SECONDS: Final = 10.0
-"""How long a stop waits for the recording that is being encoded; the others are left to the next start."""
+"""How long a stop waits for the recordings that are being encoded; what is left then is for the next start."""
 
 
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
@@ -96,6 +97,7 @@ class Recordings:
         self._later: dict[str, asyncio.TimerHandle] = {}
         """Those that are encoded again later."""
         self.counts = RecordingCounts()
+        self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
 
@@ -131,7 +133,8 @@ class Recordings:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._waiting.join()
         except TimeoutError:
-            log.warning("%d recordings are left to the next start", self.waiting)
+            log.warning("what is not encoded yet is left to the next start, recordings: %d", self.waiting)
+        self._stopping.set()  # a thread cannot be cancelled, and an hour of sound takes it seconds
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
@@ -193,7 +196,7 @@ class Recordings:
         began = time.monotonic()
         try:
             encoded = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._make_mp3, spool, self.directory / name
+                self._threads, encode, spool, self.directory / name, lambda: not self._stopping.is_set()
             )
         except FileNotFoundError:
             about = self._about(record_id)
@@ -230,11 +233,6 @@ class Recordings:
             extra=self._about(record_id),
         )
         self._later[record_id] = asyncio.get_running_loop().call_later(wait, self._wait_for_encoder, record_id)
-
-    @staticmethod
-    def _make_mp3(spool: Path, mp3: Path) -> Encoded:
-        mp3.parent.mkdir(parents=True, exist_ok=True)
-        return encode(spool, mp3)
 
     async def _store_result(self, record_id: str, name: str, encoded: Encoded | None) -> None:
         """Store what became of a recording, and return once it is stored: only then may the spool go."""
