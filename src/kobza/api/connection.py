@@ -98,18 +98,10 @@ class StallWatch:
             self.reset()
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's, which waits for ever for a client that stalls, and even then when the answer was broken off.
-
-    When it is given up the connection is reset, and the answer is told that its client went away.
-    """
+class _Watched(asyncio.Protocol):
+    """What both kinds of connection have in common: their client is watched while more waits than it takes."""
 
     _watch: StallWatch
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection."""
-        super().connection_made(transport)
-        self._watch = StallWatch(transport, self._give_up)
 
     def pause_writing(self) -> None:
         """Begin to look: more waits than the client takes."""
@@ -120,43 +112,43 @@ class Connection(HttpToolsProtocol):
         """Look no longer."""
         super().resume_writing()
         self._watch.end()
-
-    def shutdown(self) -> None:
-        """Let the answer under way end, but not wait for a client that takes nothing: the server stops."""
-        super().shutdown()
-        self._watch.reset_after(STOPPING_AFTER)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Look no longer."""
         self._watch.close()
         super().connection_lost(exc)
 
+
+class Connection(_Watched, HttpToolsProtocol):
+    """uvicorn's, which waits for ever for a client that stalls, and even then when the answer was broken off.
+
+    When it is given up the connection is reset, and the answer is told that its client went away.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection."""
+        super().connection_made(transport)
+        self._watch = StallWatch(transport, self._give_up)
+
+    def shutdown(self) -> None:
+        """Let the answer under way end, but not wait for a client that takes nothing: the server stops."""
+        super().shutdown()
+        self._watch.reset_after(STOPPING_AFTER)
+
     def _give_up(self) -> None:
         self._watch.reset()
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
+class WebSocketConnection(_Watched, WebSocketsSansIOProtocol):
     """uvicorn's, which waits for ever for a client that stalls and answers no ping.
 
     One that is given up is told why behind all that waits; when it has not read on then, the connection is reset.
     """
 
-    _watch: StallWatch
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection whose client asked for a WebSocket."""
         super().connection_made(transport)
         self._watch = StallWatch(self.transport, self._give_up)
-
-    def pause_writing(self) -> None:
-        """Begin to look: more waits than the client takes."""
-        super().pause_writing()
-        self._watch.begin()
-
-    def resume_writing(self) -> None:
-        """Look no longer."""
-        super().resume_writing()
-        self._watch.end()
 
     def keepalive_timeout(self) -> None:
         """Close as uvicorn does, which alone would wait for ever until all is taken."""
@@ -167,11 +159,6 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Close, but do not wait for a client that takes nothing: the server stops."""
         super().shutdown()
         self._watch.reset_after(STOPPING_AFTER)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Look no longer."""
-        self._watch.close()
-        super().connection_lost(exc)
 
     def _give_up(self) -> None:
         reason = f"nothing was taken for {STALLED_AFTER:g} s"
