@@ -21,18 +21,19 @@ from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.busy import BusyNumbers
 from kobza.pbx.dialling import Target
+from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.opening import CallOpening
+from kobza.pbx.outside_calls import OutsideCalls
 from kobza.pbx.performer import Performer, reason_of
 from kobza.pbx.presence import Presence
-from kobza.pbx.reading import call_of, reasons_of, sdp_of
+from kobza.pbx.reading import call_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import Registrar
 from kobza.pbx.watch import CallWatch, tell_admission
 from kobza.sip import ua as sip
-from kobza.sip.headers import Reason
 from kobza.sip.traffic import SipTraffic
 from kobza.store.entries import Entry
 
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER: Final = (("Retry-After", "10"),)
 """Told to who calls while the journal takes no new calls."""
-NO_ACK: Final = (Reason("Q.850", 102, ""),)
-"""Why a call ends whose 200 was never acknowledged: recovery on timer expiry."""
 SWEEP_INTERVAL: Final = 5.0
 """Seconds between two looks for registrations that ran out."""
 STORE_TIMER: Final = "store"
@@ -80,7 +79,6 @@ class Switch:
         self._watch = watch
         self._ua = ua
         self._plane = plane
-        self._view = view
         self._admission = admission
         self._registrar = registrar
         self._busy = BusyNumbers(presence)
@@ -110,17 +108,8 @@ class Switch:
         )
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
-            sip.InviteProgressed: self._invite_progressed,
-            sip.InviteAnswered: self._invite_answered,
-            sip.InviteRejected: self._invite_rejected,
-            sip.InviteCancelled: self._invite_cancelled,
-            sip.InviteConfirmed: self._invite_confirmed,
-            sip.InviteEnded: self._invite_ended,
-            sip.OfferReceived: self._offer_received,
-            sip.OfferAnswered: self._offer_answered,
-            sip.OfferRejected: self._offer_rejected,
-            sip.RequestReceived: self._request_received,
-            sip.MalformedReceived: self._malformed_received,
+            **DialogEvents(self._feed, now).by_type,
+            **OutsideCalls(ua, registrar, view, now=now, pump=self.endpoint.pump).by_type,
         }
 
     # life
@@ -394,85 +383,7 @@ class Switch:
         live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
         self._begin(live, facts)
 
-    # what happens to dialogs
-
-    def _invite_progressed(self, event: sip.InviteProgressed) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            sdp = sdp_of(event.response)
-            self._feed(live, lambda: live.call.branch_progressed(branch_id, event.status, sdp, self._now()))
-
-    def _invite_answered(self, event: sip.InviteAnswered) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            sdp = sdp_of(event.response)
-            self._feed(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
-
-    def _invite_rejected(self, event: sip.InviteRejected) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            reasons = reasons_of(event.response)
-            self._feed(live, lambda: live.call.branch_rejected(branch_id, event.status, reasons, self._now()))
-
-    def _invite_cancelled(self, event: sip.InviteCancelled) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            reasons = reasons_of(event.request)
-            self._feed(live, lambda: live.call.branch_cancelled(branch_id, reasons, self._now()))
-
-    def _invite_confirmed(self, event: sip.InviteConfirmed) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            sdp = sdp_of(event.request)
-            self._feed(live, lambda: live.call.branch_confirmed(branch_id, sdp, self._now()))
-
-    def _invite_ended(self, event: sip.InviteEnded) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            reasons = NO_ACK if event.reason == "ack timeout" else reasons_of(event.request)
-            self._feed(live, lambda: live.call.branch_ended(branch_id, reasons, self._now()))
-
-    def _offer_received(self, event: sip.OfferReceived) -> None:
-        found = call_of(event.dialog)
-        if found is None:
-            event.dialog.reject_offer(481, now=self._now())
-            return
-        live, branch_id = found
-        sdp = sdp_of(event.request)
-        self._feed(live, lambda: live.call.branch_offered(branch_id, sdp, self._now()))
-
-    def _offer_answered(self, event: sip.OfferAnswered) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            sdp = sdp_of(event.response)
-            self._feed(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
-
-    def _offer_rejected(self, event: sip.OfferRejected) -> None:
-        if (found := call_of(event.dialog)) is not None:
-            live, branch_id = found
-            self._feed(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))
-
-    # what comes outside calls
-
-    def _request_received(self, event: sip.RequestReceived) -> None:
-        incoming = event.incoming
-        request = incoming.request
-        now = self._now()
-        if request.method == "REGISTER":
-
-            def reply(status: int, headers: Sequence[tuple[str, str]]) -> None:
-                self._ua.respond(incoming, status, headers=headers, now=self._now())
-                self.endpoint.pump()
-
-            self._registrar.register(request, incoming.flow, self._view.snapshot, now, reply)
-        elif request.method in ("OPTIONS", "INFO"):  # asked whether we live; DTMF beside the media, for nobody here
-            self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"),), now=now)
-        else:
-            self._ua.respond(incoming, 405, now=now)
-
-    def _malformed_received(self, event: sip.MalformedReceived) -> None:
-        error = event.error
-        log.warning("malformed message from %s:%s: %s: %s", *event.flow.remote, error.where, error.what)
+    # what the media plane says
 
     def _media_event(self, event: MediaEvent) -> None:
         match event:

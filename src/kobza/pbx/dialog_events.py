@@ -1,0 +1,94 @@
+"""Dialogs of calls: what the user agent says of one becomes an input of its call."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from kobza.pbx.live_call import LiveCall
+from kobza.pbx.reading import call_of, reasons_of, sdp_of
+from kobza.sip import ua as sip
+from kobza.sip.headers import Reason
+
+NO_ACK: Final = (Reason("Q.850", 102, ""),)
+"""Why a call ends whose 200 was never acknowledged: recovery on timer expiry."""
+
+Enter = Callable[[LiveCall, Callable[[], None]], None]
+"""Gives a call an input and does what follows from it."""
+
+
+class DialogEvents:
+    """One method for each kind of event. Of a dialog that belongs to no call nothing is to be said."""
+
+    def __init__(self, enter: Enter, now: Callable[[], float]) -> None:
+        self._enter = enter
+        self._now = now
+
+    @property
+    def by_type(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        """Who takes which event."""
+        return {
+            sip.InviteProgressed: self._invite_progressed,
+            sip.InviteAnswered: self._invite_answered,
+            sip.InviteRejected: self._invite_rejected,
+            sip.InviteCancelled: self._invite_cancelled,
+            sip.InviteConfirmed: self._invite_confirmed,
+            sip.InviteEnded: self._invite_ended,
+            sip.OfferReceived: self._offer_received,
+            sip.OfferAnswered: self._offer_answered,
+            sip.OfferRejected: self._offer_rejected,
+        }
+
+    def _invite_progressed(self, event: sip.InviteProgressed) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = sdp_of(event.response)
+            self._enter(live, lambda: live.call.branch_progressed(branch_id, event.status, sdp, self._now()))
+
+    def _invite_answered(self, event: sip.InviteAnswered) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = sdp_of(event.response)
+            self._enter(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
+
+    def _invite_rejected(self, event: sip.InviteRejected) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            reasons = reasons_of(event.response)
+            self._enter(live, lambda: live.call.branch_rejected(branch_id, event.status, reasons, self._now()))
+
+    def _invite_cancelled(self, event: sip.InviteCancelled) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            reasons = reasons_of(event.request)
+            self._enter(live, lambda: live.call.branch_cancelled(branch_id, reasons, self._now()))
+
+    def _invite_confirmed(self, event: sip.InviteConfirmed) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = sdp_of(event.request)
+            self._enter(live, lambda: live.call.branch_confirmed(branch_id, sdp, self._now()))
+
+    def _invite_ended(self, event: sip.InviteEnded) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            reasons = NO_ACK if event.reason == "ack timeout" else reasons_of(event.request)
+            self._enter(live, lambda: live.call.branch_ended(branch_id, reasons, self._now()))
+
+    def _offer_received(self, event: sip.OfferReceived) -> None:
+        found = call_of(event.dialog)
+        if found is None:
+            event.dialog.reject_offer(481, now=self._now())
+            return
+        live, branch_id = found
+        sdp = sdp_of(event.request)
+        self._enter(live, lambda: live.call.branch_offered(branch_id, sdp, self._now()))
+
+    def _offer_answered(self, event: sip.OfferAnswered) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = sdp_of(event.response)
+            self._enter(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
+
+    def _offer_rejected(self, event: sip.OfferRejected) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            self._enter(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))

@@ -1,0 +1,55 @@
+"""Requests outside calls: registrations, questions whether we live, and what is none of ours."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.registrar import Registrar
+from kobza.sip import ua as sip
+
+log = logging.getLogger(__name__)
+
+
+class OutsideCalls:
+    """Answers every request that belongs to no call. `pump` sends what is answered later than at once."""
+
+    def __init__(
+        self,
+        ua: sip.UserAgent,
+        registrar: Registrar,
+        view: DirectoryView,
+        *,
+        now: Callable[[], float],
+        pump: Callable[[], None],
+    ) -> None:
+        self._ua = ua
+        self._registrar = registrar
+        self._view = view
+        self._now = now
+        self._pump = pump
+
+    @property
+    def by_type(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        """Who takes which event."""
+        return {sip.RequestReceived: self._request_received, sip.MalformedReceived: self._malformed_received}
+
+    def _request_received(self, event: sip.RequestReceived) -> None:
+        incoming = event.incoming
+        request = incoming.request
+        now = self._now()
+        if request.method == "REGISTER":
+
+            def reply(status: int, headers: Sequence[tuple[str, str]]) -> None:
+                self._ua.respond(incoming, status, headers=headers, now=self._now())
+                self._pump()
+
+            self._registrar.register(request, incoming.flow, self._view.snapshot, now, reply)
+        elif request.method in ("OPTIONS", "INFO"):  # asked whether we live; DTMF beside the media, for nobody here
+            self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"),), now=now)
+        else:
+            self._ua.respond(incoming, 405, now=now)
+
+    def _malformed_received(self, event: sip.MalformedReceived) -> None:
+        error = event.error
+        log.warning("malformed message from %s:%s: %s: %s", *event.flow.remote, error.where, error.what)
