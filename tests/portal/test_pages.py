@@ -11,7 +11,7 @@ from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, BORYS, OUTSIDE, Leg, Phone, World
 from tests.portal.visitor import Visitor, text_of
 
-WRONG_STATE = "x"
+SHOWN = ("/", "/history", "/provisioning", "/crm-integration")
 
 
 async def test_the_overview_shows_numbers_with_their_status(olena: Visitor, world: World) -> None:
@@ -216,7 +216,7 @@ async def test_light_or_dark_is_chosen_in_the_header_and_remembered(olena: Visit
     assert "set-cookie" not in (await olena.client.get("/theme/pink")).headers
 
 
-@pytest.mark.parametrize("path", ["/", "/history", "/provisioning", "/crm-integration", "/signin", "/recordings/none"])
+@pytest.mark.parametrize("path", [*SHOWN, "/signin", "/history/none", "/recordings/none"])
 async def test_pages_keep_to_themselves(olena: Visitor, path: str) -> None:
     if path == "/signin":
         olena.client.cookies.clear()
@@ -242,7 +242,7 @@ async def test_names_are_escaped(olena: Visitor, world: World) -> None:
     assert "&lt;script&gt;alert(1)" in answer.text
 
 
-@pytest.mark.parametrize("name", ["kobza.css", "kobza.js", "htmx.min.js", "kobza.svg"])
+@pytest.mark.parametrize("name", ["kobza.css", "kobza.js", "htmx.min.js", "player.js", "kobza.svg"])
 async def test_the_files_of_the_pages(visitor: Visitor, name: str) -> None:
     answer = await visitor.client.get(f"/static/{name}")
     assert answer.status_code == 200

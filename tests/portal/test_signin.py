@@ -18,7 +18,10 @@ from kobza.store import users
 from tests.api.world import PASSWORD_HASH, World
 from tests.portal.visitor import Visitor, text_of
 
-PAGES = ["/", "/history", "/history.csv", "/provisioning", "/crm-integration", "/recordings/r1"]
+PAGES = [
+    *("/", "/history", "/history/c1", "/history.csv", "/provisioning", "/crm-integration"),
+    *("/recordings/r1", "/recordings/r1/waveform"),
+]
 FORMS = [
     "/signout",
     "/live/hangup",

@@ -3,9 +3,13 @@
 import re
 from importlib.resources import files
 from string import Formatter
+from typing import get_args
 
 import pytest
 
+from kobza.call.events import ReleasedBy
+from kobza.call.states import StateType
+from kobza.portal.access import SAID
 from kobza.portal.pages import EXPIRIES
 from kobza.portal.rendering import make_environment
 from kobza.portal.search_form import ORDERS, TALKS
@@ -28,6 +32,11 @@ MADE_UP = {
     *("calls_answered", "calls_unanswered", "recorded_yes", "recorded_no", "yes", "no"),
     *(f"talk_{talk}" for talk in TALKS),
     *(f"sort_{order}" for order in ORDERS),
+    *(f"ladder_{state}" for state in ("dialling", "alerting", "established", "held")),
+    *(f"state_{state}" for state in StateType),
+    *(f"ended_by_{who}" for who in get_args(ReleasedBy)),
+    *("call_unknown", "call_erased"),
+    *(f"error_{code}" for code in SAID),
     *("show_more", "look_on", "wrong_choice", "wrong_day", "wrong_interval", "too_many_to_sort"),
     *("begun", "direction", "from", "caller_name", "caller_department", "to", "called_name", "called_department"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),

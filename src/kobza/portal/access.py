@@ -13,6 +13,7 @@ from kobza.api.context import ApiContext
 from kobza.api.query import limited_body
 from kobza.call.directory import Enterprise
 from kobza.call.errors import KobzaError
+from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.rendering import Pages, here, page_language
 from kobza.portal.signin import COOKIE, CookieSigner, GuessLimit, SignedIn, password_mark
 from kobza.portal.texts import say_in
@@ -21,6 +22,9 @@ from kobza.store.users import User
 
 HASHING_AT_ONCE: Final = 2
 """Passwords checked at a time: each takes 64 MiB."""
+
+SAID: Final = frozenset({"not_found", "recording_erased", "recording_not_ready"})
+"""Codes of errors that the catalogues have in words."""
 
 Form = dict[str, str]
 
@@ -34,6 +38,7 @@ class Portal:
     pages: Pages
     guesses: GuessLimit
     hashing: anyio.Semaphore
+    peaks: KnownPeaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,11 @@ def error_page(portal: Portal, request: Request, status: int, detail: str) -> Re
     return portal.pages.page(request, "error.html", status=status, detail=detail)
 
 
+def _in_words(request: Request, error: KobzaError) -> str:
+    """Say what went wrong in the reader's language, where it is something that people meet."""
+    return say_in(page_language(request))(f"error_{error.code}") if error.code in SAID else error.detail
+
+
 def page(portal: Portal, show: Page) -> Endpoint:
     """Return the endpoint of a page for those who are signed in."""
 
@@ -124,7 +134,7 @@ def page(portal: Portal, show: Page) -> Endpoint:
         try:
             return await show(portal, request, visitor)
         except KobzaError as error:
-            return error_page(portal, request, error.http_status, error.detail)
+            return error_page(portal, request, error.http_status, _in_words(request, error))
 
     return endpoint
 
@@ -142,7 +152,7 @@ def action(portal: Portal, act: Action) -> Endpoint:
                 return error_page(portal, request, 403, say_in(page_language(request))("error_stale"))
             return await act(portal, request, visitor, form)
         except KobzaError as error:
-            return error_page(portal, request, error.http_status, error.detail)
+            return error_page(portal, request, error.http_status, _in_words(request, error))
 
     return endpoint
 

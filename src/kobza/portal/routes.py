@@ -4,8 +4,9 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from kobza.api.context import ApiContext
-from kobza.portal import actions, history, pages, token_actions
+from kobza.portal import actions, call_page, history, pages, token_actions, waveform
 from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
+from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.signin import CookieSigner, GuessLimit
 
@@ -18,6 +19,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         pages=Pages(),
         guesses=GuessLimit(),
         hashing=anyio.Semaphore(HASHING_AT_ONCE),
+        peaks=KnownPeaks(),
     )
     sign_in = actions.SignIn(portal)
     shown = {
@@ -25,9 +27,11 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/live": pages.live,
         "/history": history.history,
         "/history.{kind}": history.history_file,
+        "/history/{call_id}": call_page.call_page,
         "/provisioning": pages.provisioning,
         "/crm-integration": pages.crm_integration,
         "/recordings/{record_id}": pages.recording,
+        "/recordings/{record_id}/waveform": waveform.waveform,
     }
     forms = {
         "/signout": actions.sign_out,

@@ -172,17 +172,21 @@ def call_view(row: HistoryRow, names: Mapping[str, str], language: Language) -> 
     )
 
 
+def answer_text(attempts: Sequence[Attempt]) -> str:
+    """Say what the last attempt brought; empty before the first."""
+    if not attempts:
+        return ""
+    last = attempts[-1]
+    return last.error or f"HTTP {last.status_code}, {last.duration_ms} ms"
+
+
 def delivery_view(delivery: Delivery, attempts: Sequence[Attempt]) -> DeliveryView:
     """Return one delivery with what its last attempt brought."""
     state = msgspec.json.decode(delivery.payload)
-    last = attempts[-1] if attempts else None
-    answer = ""
-    if last is not None:
-        answer = last.error or f"HTTP {last.status_code}, {last.duration_ms} ms"
     return DeliveryView(
         at=wall_text(delivery.occurred_at),
         event=f"{state['state_type']} · {state['state_owner']} · {state['phone_number']}",
         status=delivery.status,
         attempts=delivery.attempts,
-        answer=answer,
+        answer=answer_text(attempts),
     )

@@ -135,6 +135,12 @@ def list_for(
     return _fetch(conn, found.order_by(events.c.cursor.desc()).limit(limit))
 
 
+def of_call(conn: Connection, enterprise_id: str, call_id: str) -> list[Delivery]:
+    """Return the deliveries of a call's states to an enterprise, in order."""
+    found = _deliveries.where(events.c.call_id == call_id, events.c.enterprise_id == enterprise_id)
+    return _fetch(conn, found.order_by(events.c.cursor))
+
+
 def find(conn: Connection, enterprise_id: str, cursor: int) -> Delivery | None:
     """Return a delivery of an enterprise, or None."""
     found = _deliveries.where(deliveries.c.cursor == cursor, deliveries.c.enterprise_id == enterprise_id)

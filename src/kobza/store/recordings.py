@@ -45,6 +45,13 @@ def find(conn: Connection, enterprise_id: str, record_id: str) -> Recording | No
     return None if row is None else Recording(*row)
 
 
+def of_call(conn: Connection, enterprise_id: str, call_id: str) -> list[Recording]:
+    """Return the recordings of a call of an enterprise, also the tombstones of erased ones, the oldest first."""
+    columns = recordings.c
+    found = _recording.where(columns.call_id == call_id, columns.enterprise_id == enterprise_id)
+    return [Recording(*row) for row in conn.execute(found.order_by(columns.changed_at, columns.record_id))]
+
+
 def list_unfinished(conn: Connection) -> list[Recording]:
     """Return the recordings that are not encoded yet, oldest first: after a crash, to be finished from their spools."""
     unfinished = recordings.c.status.in_((RECORDING, ENCODING))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from kobza.api.callstat_formats import Extension, Shown, callstat_pieces
@@ -76,9 +77,24 @@ class SearchJob:
         return file_pieces(reader, self.search, self.kind, self.language)
 
 
-Job = CallstatJob | HistoryJob | SearchJob
+@dataclass(frozen=True, slots=True)
+class PeaksJob:
+    """How loud a recording is along its length, for its waveform."""
 
-_NAMES: Final = {CallstatJob: "callstat", HistoryJob: "history", SearchJob: "search"}
+    enterprise_id: str
+    path: str
+    """Of the mp3."""
+
+    def pieces(self, _reader: CallReader) -> Iterator[str]:
+        """Return the peaks as JSON, after an empty piece for each part that was decoded."""
+        from kobza.portal.peaks import peaks_pieces  # numpy is for those who need it
+
+        return peaks_pieces(Path(self.path))
+
+
+Job = CallstatJob | HistoryJob | SearchJob | PeaksJob
+
+_NAMES: Final = {CallstatJob: "callstat", HistoryJob: "history", SearchJob: "search", PeaksJob: "peaks"}
 
 
 def to_wire(job: Job) -> bytes:
@@ -93,5 +109,7 @@ def from_wire(message: bytes) -> Job:
         return CallstatJob(**{**values, "shown": Shown(**values["shown"])})
     if name == "search":
         return SearchJob(**{**values, "search": CallSearch(**values["search"])})
+    if name == "peaks":
+        return PeaksJob(**values)
     after = values["after"]
     return HistoryJob(**{**values, "after": None if after is None else Cursor(*after)})

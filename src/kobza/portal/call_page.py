@@ -1,0 +1,137 @@
+"""The page of one call: how it went, what was told of it, and its recording."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api.context import Connection
+from kobza.api.problems import ApiError
+from kobza.call.causes import cause_text
+from kobza.call.durations import ringing_seconds, talk_seconds
+from kobza.portal.access import Portal, Visitor, error_page
+from kobza.portal.call_rows import PartyView, outcome_text, party_view
+from kobza.portal.formats import clock_text, moment_text
+from kobza.portal.ladder import WIDTH, ladder
+from kobza.portal.pages import common
+from kobza.portal.rendering import page_language
+from kobza.portal.texts import Say, say_in
+from kobza.portal.views import answer_text
+from kobza.store import calls, deliveries, events, recordings
+from kobza.store.calls import HistoryRow
+from kobza.store.deliveries import Attempt, Delivery
+from kobza.store.events import Event
+from kobza.store.recordings import ERASED, ERASING, Recording
+from kobza.store.search import Person, searcher
+
+SPEEDS: Final = ("0.75", "1", "1.25", "1.5", "2")
+"""Of the player."""
+MAX_ID: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store has of a call."""
+
+    call: HistoryRow | None
+    events: list[Event]
+    sent: dict[int, tuple[Delivery, list[Attempt]]]
+    """Deliveries by the cursors of their events."""
+    recordings: list[Recording]
+    people: dict[str, Person]
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """Something that was told of a call."""
+
+    at: str
+    after: int
+    """Seconds since the beginning of the call."""
+    owner: PartyView
+    state: str
+    delivery: str
+    """pending, delivered or failed; empty: nobody is owed it."""
+    attempts: int
+    answer: str
+
+
+async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """One finished call. What never was or is another enterprise's is 404, what was erased is 410."""
+    say = say_in(page_language(request))
+    call_id = request.path_params["call_id"]
+    known = await portal.context.read(lambda conn: _look(conn, visitor.enterprise_id, call_id))
+    call = known.call
+    if call is None:
+        erased = any(each.status in (ERASED, ERASING) for each in known.recordings)
+        return error_page(portal, request, 410 if erased else 404, say("call_erased" if erased else "call_unknown"))
+    if not call.ended_at:  # it is on: `find` returns such ones as well
+        raise ApiError("wrong_state", say("call_is_on"))
+    by_other = call.answered_number not in (None, call.called_number)
+    return portal.pages.page(
+        request,
+        "call.html",
+        **common(visitor),
+        call=call,
+        moment=moment_text(call.started_at, say),
+        began=clock_text(call.started_at, seconds=True),
+        ended=clock_text(call.ended_at, seconds=True),
+        caller=party_view(call.calling_number, known.people, say),
+        called=party_view(call.called_number, known.people, say),
+        answered_by=party_view(call.answered_number or "", known.people, say) if by_other else None,
+        answered=call.answered_at is not None,
+        outcome=outcome_text(call.cause, call.released_by, say),
+        cause=cause_text(call.cause, say.language),
+        talk=talk_seconds(call.answered_at, call.ended_at),
+        rang=ringing_seconds(call.ringing_at, call.answered_at, call.ended_at),
+        rungs=[
+            (party_view(rung.owner, known.people, say) if rung.owner else None, rung)
+            for rung in ladder(call, known.events)
+        ],
+        width=WIDTH,
+        steps=[_step(event, call, known, say) for event in sorted(known.events, key=_when)],
+        recording=_shown_recording(call, known.recordings),
+        speeds=SPEEDS,
+    )
+
+
+def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
+    if not 0 < len(call_id) <= MAX_ID:
+        return Known(None, [], {}, [], {})
+    call = calls.find(conn, enterprise_id, call_id)
+    made = recordings.of_call(conn, enterprise_id, call_id)
+    if call is None:
+        return Known(None, [], {}, made, {})
+    told = events.of_call(conn, enterprise_id, call_id)
+    sent = {
+        each.cursor: (each, deliveries.list_attempts(conn, enterprise_id, each.cursor))
+        for each in deliveries.of_call(conn, enterprise_id, call_id)
+    }
+    numbers = {call.calling_number, call.called_number, call.answered_number or ""}
+    people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
+    return Known(call, told, sent, made, people)
+
+
+def _step(event: Event, call: HistoryRow, known: Known, say: Say) -> StepView:
+    delivery, attempts = known.sent.get(event.cursor, (None, []))
+    nobody = PartyView(say("erased"), "", "")
+    return StepView(
+        at=clock_text(event.occurred_at, seconds=True),
+        after=max(0, round((event.occurred_at - call.started_at) / 1000)),
+        owner=party_view(event.state_owner, known.people, say) if event.state_owner else nobody,
+        state=event.state_type,
+        delivery="" if delivery is None else delivery.status,
+        attempts=0 if delivery is None else delivery.attempts,
+        answer=answer_text(attempts),
+    )
+
+
+def _when(event: Event) -> tuple[int, int]:
+    return event.occurred_at, event.cursor
+
+
+def _shown_recording(call: HistoryRow, made: list[Recording]) -> Recording | None:
+    """Return the recording of a call: the one that its history names, else the last."""
+    named = [each for each in made if each.record_id == call.record_id]
+    return (named or made)[-1] if made else None

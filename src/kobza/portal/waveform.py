@@ -1,0 +1,42 @@
+"""The waveform of a recording as a part of a page: the caller above, the called below."""
+
+import json
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kobza.api.exports.jobs import PeaksJob
+from kobza.api.exports.link import ExportFailed
+from kobza.api.problems import not_found
+from kobza.portal.access import Portal, Visitor
+from kobza.store import recordings
+from kobza.store.recordings import READY
+
+
+def path_of(peaks: list[int], middle: int) -> str:
+    """Return bars around a middle line as the path of an SVG: one a unit wide for each peak, silence a dot."""
+    heights = (max(2, peak) / 2 for peak in peaks)
+    return "".join(f"M{at}.5 {middle - height / 2:g}v{height:g}" for at, height in enumerate(heights))
+
+
+async def waveform(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """The waveform of a recording, which a page asks for when it is there itself. Raises ApiError 404 without one."""
+    record_id = request.path_params["record_id"]
+    found = await portal.context.read(lambda conn: recordings.find(conn, visitor.enterprise_id, record_id))
+    if found is None or found.status != READY or found.path is None:
+        raise not_found()
+    known_as = found.sha256 or record_id
+    peaks = portal.peaks.find(known_as)
+    if peaks is None:
+        job = PeaksJob(visitor.enterprise_id, str(portal.context.recordings / found.path))
+        try:
+            async with aclosing(portal.context.exports.stream(job)) as chunks:
+                peaks = json.loads(b"".join([chunk async for chunk in chunks]))
+        except ExportFailed:  # no file, or no sound in it: the player says so when it is asked to play
+            raise not_found() from None
+        portal.peaks.keep(known_as, peaks)
+    left, right = peaks
+    return portal.pages.page(
+        request, "waveform.html", width=max(1, len(left)), left=path_of(left, 25), right=path_of(right, 75)
+    )

@@ -1,0 +1,200 @@
+"""The history and a call in a real Chromium: what a script does, what every width and theme shows, what axe finds."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, Response, async_playwright, expect
+
+from kobza.store.fill import fill
+from tests.api.world import PASSWORD, World
+from tests.portal.recorded import CALL, add_recorded_call
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE
+
+CHROMIUM = shutil.which("chromium")
+expect.set_options(timeout=PATIENCE * 1000)
+
+PAGE_LIMIT = 150_000
+"""Bytes of a page with all that it is made of."""
+CALLS = 300
+FINE_BY_AXE = {"rules": {"region": {"enabled": False}}}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+
+
+@asynccontextmanager
+async def served(world: World) -> AsyncIterator[str]:
+    """Serve the portal on a port of its own; give its address."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(world.app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(PATIENCE):
+        while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
+            await asyncio.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Watched:
+    """A page of which all is noted that a visitor must never meet."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self._address = address
+        self.faults: list[str] = []
+        self.bytes = 0
+        page.on("console", lambda message: self._say(message.type in ("error", "warning"), message.text))
+        page.on("pageerror", lambda error: self._say(True, str(error)))
+        page.on("request", lambda request: self._say(not request.url.startswith(address), request.url))
+        page.on("response", self._weigh)
+
+    def _say(self, wrong: bool, what: str) -> None:
+        if wrong:
+            self.faults.append(what)
+
+    def _weigh(self, response: Response) -> None:
+        if "/recordings/" not in response.url:
+            self.bytes += int(response.headers.get("content-length", 0))
+
+    async def open(self, path: str) -> None:
+        """Open a page with an empty cache and weigh it."""
+        self.bytes = 0
+        await self.page.goto(self._address + path)
+        assert 0 < self.bytes < PAGE_LIMIT, f"{path} weighs {self.bytes} bytes"
+
+    async def sound(self) -> None:
+        """Fail for what was noted, for what is wider than the window, and for what axe finds."""
+        assert self.faults == []
+        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = await Axe().run(self.page, options=FINE_BY_AXE)
+        assert found.violations_count == 0, found.generate_report()
+
+
+async def sign_in(watched: Watched) -> None:
+    await watched.open("/signin")
+    await watched.page.fill("#login", "olena")
+    await watched.page.fill("#password", PASSWORD)
+    await watched.page.press("#password", "Enter")
+    await watched.page.wait_for_selector(".tabs")
+
+
+async def test_a_visit_with_a_script(world: World) -> None:
+    add_recorded_call(world)
+    fill(world.store, world.own.enterprise_id, CALLS, 30, now_ms=int(world.at * 1000))
+    async with served(world) as address, chromium() as browser:
+        context = await browser.new_context(locale="en-GB", viewport={"width": 1440, "height": 900})
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        watched = Watched(page, address)
+        await sign_in(watched)
+        await find_calls(watched)
+        await hear_a_call(watched)
+        await choose(watched)
+        await context.close()
+
+
+async def comes_true(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript. Playwright's own way evaluates a text in the page: the policy forbids it."""
+    async with asyncio.timeout(PATIENCE):
+        while not await page.evaluate(condition):  # noqa: ASYNC110 - the page sets no event
+            await asyncio.sleep(0.05)
+
+
+async def find_calls(watched: Watched) -> None:
+    """Narrow, lead on and go back without a reload."""
+    page, calls = watched.page, watched.page.locator(".history .outcome")
+    await watched.open("/history")
+    await watched.sound()
+    await page.evaluate("document.body.dataset.same = 'yes'")
+    await expect(calls).to_have_count(50)
+    await page.focus("#more")
+    await page.keyboard.press("Enter")
+    await expect(calls).to_have_count(100)
+    assert await page.evaluate("document.activeElement.closest('.history td') !== null"), "the keyboard goes on there"
+    await page.select_option("#outcome", "17")
+    await page.wait_for_url("**/history?outcome=17")
+    await expect(page.locator(".mark.answered")).to_have_count(0)
+    await page.fill("#q", "nobody at all")
+    await expect(page.locator(".nothing h2")).to_have_text("No call is like that")
+    await page.fill("#q", "збут")
+    await page.wait_for_url("**/history?q=%D0*")
+    assert await page.evaluate("document.body.dataset.same") == "yes", "the page was never left"
+    await page.go_back()
+    await expect(page.locator("#q")).to_have_value("nobody at all")
+
+
+async def hear_a_call(watched: Watched) -> None:
+    """The recording is drawn, and goes by keys and clicks."""
+    page = watched.page
+    await watched.open(f"/history/{CALL}")
+    await expect(page.locator(".waveform path")).to_have_count(2)
+    await watched.sound()
+    now = "document.querySelector('audio').currentTime"
+    await comes_true(page, "document.querySelector('audio').readyState > 0")
+    await page.keyboard.press("ArrowRight")
+    await comes_true(page, f"{now} === 10")
+    await page.click("[data-skip='10']")
+    await comes_true(page, f"{now} === 20")
+    await page.keyboard.press("ArrowLeft")
+    await comes_true(page, f"{now} === 10")
+    await comes_true(page, "Number(document.querySelector('.played').getAttribute('x1')) > 50")
+    box = await page.locator("[data-seek]").bounding_box()
+    assert box is not None
+    await page.mouse.click(box["x"] + box["width"] * 3 / 4, box["y"] + 20)
+    await comes_true(page, f"Math.abs({now} - 30) < 1")
+    await page.select_option("[data-speed]", "1.5")
+    assert await page.evaluate("document.querySelector('audio').playbackRate") == 1.5
+
+
+async def choose(watched: Watched) -> None:
+    """Language and theme, from a filtered page; then the narrow window."""
+    page = watched.page
+    await watched.open("/history")
+    await page.select_option("#direction", "local")
+    await page.wait_for_url("**/history?direction=local")
+    await page.click(".languages a[lang=uk]")
+    await page.wait_for_url("**/history?direction=local")
+    await expect(page.locator("h1")).to_have_text("Історія")
+    await page.click(".themes a[href*=dark]")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/history", f"/history/{CALL}", "/", "/provisioning", "/crm-integration"):
+        await watched.open(path)
+        await watched.sound()
+
+
+async def test_a_visit_without_any_script(world: World) -> None:
+    fill(world.store, world.own.enterprise_id, 60, 30, now_ms=int(world.at * 1000))
+    async with served(world) as address, chromium() as browser:
+        context = await browser.new_context(locale="en-GB", java_script_enabled=False)
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        await page.goto(f"{address}/signin?next=/history")
+        await page.fill("#login", "olena")
+        await page.fill("#password", PASSWORD)
+        await page.press("#password", "Enter")
+        await page.click("#more")
+        await expect(page.locator(".history .outcome")).to_have_count(10)
+        await page.select_option("#direction", "local")
+        await page.click("text=Find")
+        await page.wait_for_url("**/history?*direction=local*")
+        await expect(page.locator(".arrow.incoming")).to_have_count(0)
+        await context.close()
