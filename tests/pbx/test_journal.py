@@ -169,6 +169,27 @@ async def test_what_comes_together_is_one_commit(
     assert len(legs(store)) == 80
 
 
+async def test_what_has_patience_is_written_with_what_has_none(store: Store, batches: list[int]) -> None:
+    async with running(store) as journal:
+        journal.append([leg(1)], patience=PATIENCE)
+        journal.append([leg(2)], patience=2 * PATIENCE)
+        await journal.stored(leg(3))
+        assert batches == [3]
+    assert legs(store) == names(1, 2, 3)
+
+
+async def test_patience_has_an_end(store: Store, batches: list[int]) -> None:
+    async with running(store) as journal:
+        done = asyncio.Event()
+        journal.append([leg(1)], patience=PATIENCE)
+        journal.append([leg(2)], done.set, patience=0.05)
+        async with asyncio.timeout(PATIENCE / 2):
+            await done.wait()
+        assert batches == [2]
+        journal.append([leg(3)], patience=PATIENCE)
+    assert legs(store) == names(1, 2, 3)  # stopping waits for nobody
+
+
 async def test_a_large_backlog_is_cut_between_groups(
     store: Store, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

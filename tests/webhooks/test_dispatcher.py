@@ -399,10 +399,12 @@ async def test_results_wait_while_the_journal_takes_nothing(
 
         full = True
 
-        def append(self, entries: Sequence[Entry], then: Callable[[], None] | None = None) -> None:
+        def append(
+            self, entries: Sequence[Entry], then: Callable[[], None] | None = None, *, patience: float = 0.0
+        ) -> None:
             if self.full and any(isinstance(entry, AttemptStored) for entry in entries):
                 raise RuntimeError("200000 entries wait to be written")
-            journal.append(entries, then)
+            journal.append(entries, then, patience=patience)
 
     stubborn = Stubborn()
     dispatcher = pbx.dispatcher(stubborn)

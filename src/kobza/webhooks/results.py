@@ -13,14 +13,23 @@ from kobza.webhooks.queue import Delivery
 UNSAVED: Final = 10_000
 """Results that wait for the journal. With more, no new attempt is started: a crash would repeat them all."""
 
+PATIENCE: Final = 0.025
+"""Seconds that a result may wait to be written with what else comes: nobody hears of it, and half of all commits would
+be for results alone. A crash meanwhile repeats the attempt."""
+
 logger = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
     """What the dispatcher needs of `kobza.pbx.journal.Journal`."""
 
-    def append(self, entries: Sequence[Entry], then: Callable[[], None] | None = None) -> None:
-        """Store entries in one commit; `then` is called in the loop's thread afterwards. Raises when it is full."""
+    def append(
+        self, entries: Sequence[Entry], then: Callable[[], None] | None = None, *, patience: float = 0.0
+    ) -> None:
+        """Store entries in one commit, after so many seconds at most; `then` is called in the loop's thread afterwards.
+
+        Raises when it is full.
+        """
         ...
 
 
@@ -50,7 +59,7 @@ class Results:
         while self._unsaved:
             entry, then = self._unsaved[0]
             try:
-                self._journal.append([entry], then)
+                self._journal.append([entry], then, patience=PATIENCE)
             except Exception as error:  # noqa: BLE001 - full or stopped: the results are kept, the rest goes on
                 logger.warning("%d results of webhooks wait for the journal: %s", len(self._unsaved), error)
                 return

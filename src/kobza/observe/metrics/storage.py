@@ -37,7 +37,7 @@ STORAGE: Final = (
     Metric(
         "kobza_journal_commit_seconds",
         "histogram",
-        "Time that a commit of the journal took, in seconds; each holds what came within 5 ms.",
+        "Time that a commit of the journal took, in seconds; there is one in 5 ms at most.",
         lambda of: one(of.journal.counts.commit_seconds),
     ),
     Metric(
