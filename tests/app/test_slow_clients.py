@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from kobza.api.times import wall_of
-from kobza.store import STORE_FILE, Store, driver
+from kobza.store import Store, driver
 from kobza.store.fill import fill
 from tests.interop.server import Server, Site
 
@@ -25,13 +25,19 @@ SMALL = 4096
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def unserved(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site to copy: PostgreSQL copies only what nobody uses."""
     made = Site(tmp_path_factory.mktemp("slow") / "kobza")
     made.create([])
-    store = Store.open(made.folder / STORE_FILE)
+    store = Store.open(made.place)
     fill(store, made.enterprise["enterprise_id"], CALLS, 6)
     store.close()
     return made
+
+
+@pytest.fixture(scope="module")
+def site(unserved: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return unserved.copy(tmp_path_factory.mktemp("served") / "kobza")
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +136,15 @@ def test_fifty_that_stall_cost_little_and_hold_up_nobody(site: Site, server: Ser
     assert whole(site, path) == expected
     assert server.get("/v1/phonestatus") == {"phones": []}
     assert options(site).startswith(b"SIP/2.0 200")
-    connection = driver.connect(site.folder / STORE_FILE)
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    connection.close()
-    assert busy == 0
+    if isinstance(site.place, Path):
+        connection = driver.connect(site.place)
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.close()
+        assert busy == 0
     grown = memory_kib(*both) - memory_before
-    assert grown < MANY * 1024, f"{grown} KiB for {MANY} clients"  # each answer has 7 MB
+    # Each answer has 7 MB. With PostgreSQL a client that stalls was seen to take 1.9 MB.
+    room = 1024 if isinstance(site.place, Path) else 3 * 1024
+    assert grown < MANY * room, f"{grown} KiB for {MANY} clients"
     # One of them was only slow: its answer comes whole.
     slow = clients.pop()
     rest = b""
@@ -175,8 +184,8 @@ def test_fifty_at_once_get_each_the_whole(site: Site, server: Server) -> None:
     assert all(answer == expected for answer in answers)
 
 
-def test_an_export_process_that_is_killed_is_replaced(site: Site, tmp_path: Path) -> None:
-    own = site.copy(tmp_path / "kobza")
+def test_an_export_process_that_is_killed_is_replaced(unserved: Site, tmp_path: Path) -> None:
+    own = unserved.copy(tmp_path / "kobza")
     server = own.start()
     try:
         client = ask(own, target(own))
@@ -197,8 +206,8 @@ def test_an_export_process_that_is_killed_is_replaced(site: Site, tmp_path: Path
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_no_process_outlives_the_server(site: Site, tmp_path: Path, how: signal.Signals) -> None:
-    own = site.copy(tmp_path / "kobza")
+def test_no_process_outlives_the_server(unserved: Site, tmp_path: Path, how: signal.Signals) -> None:
+    own = unserved.copy(tmp_path / "kobza")
     server = own.start()
     clients = [ask(own, target(own)) for _ in range(10)]
     children = server.children()

@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from kobza.store.place import STORE_FILE
 from tests.crash.books import Click, Found, Key, wrong_calls, wrong_states
 from tests.crash.evidence import arrivals
 from tests.crash.harness import Harness
@@ -149,7 +148,7 @@ def play(minutes: float, seed: int, folder: Path) -> list[str]:
     sink.start()
     try:
         site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
-        with Harness(site, sink, site.folder / STORE_FILE) as harness:
+        with Harness(site, sink, site.place) as harness:
             return _play(minutes, seed, harness, moods)
     finally:
         sink.stop()

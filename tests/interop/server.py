@@ -10,15 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 import httpx
 
+from kobza.store.place import STORE_FILE, Place, PostgresUrl
 from tests.interop.sipp import Line
 from tests.phone.terminal import KOBZA
 from tests.support.command import kobza_here
 from tests.support.ports import free_port, free_range
+from tests.support.postgres import PostgresServer, place_of
 from tests.support.waiting import PATIENCE
 
 START_WITHIN = 120.0
@@ -68,6 +70,9 @@ def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) ->
 class Site:
     """A store with one enterprise, and what is needed to serve it again and again."""
 
+    databases: ClassVar[PostgresServer | None] = None
+    """Where the stores of all sites are, but for those that name another place; None: each is a file in its folder."""
+
     folder: Path
     http: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     sip_port: int = field(default_factory=free_port)
@@ -82,6 +87,11 @@ class Site:
     def sip(self) -> tuple[str, int]:
         """Where phones and the outside line send to."""
         return "127.0.0.1", self.sip_port
+
+    @property
+    def place(self) -> Place:
+        """Where the store is."""
+        return place_of(self.environment.get("KOBZA_STORE", str(self.folder / STORE_FILE)))
 
     def prepare(self, *arguments: str) -> str:
         """Run a command in this process, for what has to be there; return what it printed."""
@@ -103,6 +113,8 @@ class Site:
     def create(self, numbers: Sequence[str], *, webhook: str | None = None, recorded: Sequence[str] = ()) -> None:
         """Make the store: an enterprise, its numbers (all with the API), the outside line, the webhook."""
         self.environment.setdefault("KOBZA_WEBHOOK_ALLOW", "127.0.0.0/8")
+        if self.databases is not None:
+            self.environment.setdefault("KOBZA_STORE", self.databases.make_database().url)
         self.prepare("init")
         added = self.prepare("enterprise", "add", "Пекарня", "--admin", "olena", "--password", "open sesame", "--json")
         self.enterprise = json.loads(added)
@@ -120,6 +132,8 @@ class Site:
     def copy(self, folder: Path, **environment: str) -> "Site":
         """Return a site like this one, with ports and settings of its own; before anybody has served it."""
         shutil.copytree(self.folder, folder)
+        if self.databases is not None and isinstance(self.place, PostgresUrl):
+            environment = {"KOBZA_STORE": self.databases.copy(self.place).url} | environment
         return Site(
             folder,
             trunk_port=self.trunk_port,
@@ -127,6 +141,14 @@ class Site:
             enterprise=self.enterprise,
             environment=self.environment | environment,
         )
+
+    def elsewhere(self, folder: Path, postgres: PostgresServer | None = None) -> "Site":
+        """Return a site for the same people with nothing in it, for a backup to be restored into."""
+        environment = dict(self.environment)
+        if isinstance(self.place, PostgresUrl):
+            assert postgres is not None
+            environment["KOBZA_STORE"] = postgres.make_database().url
+        return Site(folder, lines=self.lines, enterprise=self.enterprise, environment=environment)
 
     def start(self, *, ready: bool = True) -> "Server":
         """Serve it; returns when it answers, or at once."""

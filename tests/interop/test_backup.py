@@ -6,20 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.test_crash import phone, told
+from tests.support.postgres import PostgresServer
 from tests.support.spectrum import duration, needs_sox, read_audio
 
 A, B, C, D = NUMBERS
-
-
-@pytest.fixture
-def site(tmp_path: Path, new_site: Site) -> Site:
-    return new_site.copy(tmp_path / "kobza")
 
 
 def hashes(server: Server, rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -46,9 +40,10 @@ def erase_while_it_runs(site: Site, server: Server, recorded: dict[str, str], be
 
 @needs_sox()
 async def test_a_backup_made_while_calls_run_brings_everything_back(
-    site: Site, sink: SinkThread, tmp_path: Path
+    each_site: Site, sink: SinkThread, tmp_path: Path, maybe_postgres: PostgresServer | None
 ) -> None:
-    backup, copy = tmp_path / "backup", Site(tmp_path / "restored", lines=site.lines, enterprise=site.enterprise)
+    site = each_site
+    backup, copy = tmp_path / "backup", site.elsewhere(tmp_path / "restored", maybe_postgres)
     server = await asyncio.to_thread(site.start)
     again: Server | None = None
     try:
@@ -76,7 +71,6 @@ async def test_a_backup_made_while_calls_run_brings_everything_back(
         await asyncio.to_thread(server.stop)
 
         copy.kobza("restore", str(backup), "--webhooks-off", "--json")
-        copy.environment = site.environment
         heard = len(sink.sink.requests)
         again = await asyncio.to_thread(copy.start)
         after = {row["call_id"]: row for row in again.history()}

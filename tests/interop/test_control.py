@@ -16,7 +16,7 @@ from kobza.phone.call import CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
 from kobza.sdp.codecs import PCMA
-from kobza.store import STORE_FILE, Store, numbers, trunks
+from kobza.store import Store, numbers, trunks
 from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS, RING_TIMEOUT, SinkThread
 from tests.interop.outcome import Ledger
@@ -539,7 +539,7 @@ async def dnd(phones: Phones, number: str, dnd: str) -> None:
 @asynccontextmanager
 async def without_trunk(server: Server) -> AsyncIterator[None]:
     """Take the outside line away for a while."""
-    store = Store.open(server.site.folder / STORE_FILE)
+    store = Store.open(server.site.place)
     try:
         with store.write() as conn:
             assert trunks.remove(conn, "gateway")
@@ -557,7 +557,7 @@ async def set_packages(phones: Phones, number: str, packages: set[Package]) -> N
     site = phones.server.site
 
     def change() -> None:
-        store = Store.open(site.folder / STORE_FILE)
+        store = Store.open(site.place)
         try:
             with store.write() as conn:
                 numbers.set_packages(conn, site.enterprise["enterprise_id"], f"+38{number}", packages)

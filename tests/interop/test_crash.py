@@ -61,8 +61,9 @@ async def told(sink: SinkThread, owner: str, state: str) -> str:
 
 @needs_sox()
 async def test_after_kill_9_every_call_is_closed_and_the_next_one_works(
-    site: Site, sink: SinkThread, tmp_path: Path
+    each_site: Site, sink: SinkThread, tmp_path: Path
 ) -> None:
+    site = each_site
     server = await asyncio.to_thread(site.start)
     again: Server | None = None
     try:
@@ -194,6 +195,7 @@ async def test_stopping_ends_calls_and_says_so(site: Site, sink: SinkThread) -> 
             again.kill()
 
 
+@pytest.mark.database("sqlite")
 async def test_nobody_hears_of_a_call_that_is_not_stored(site: Site, sink: SinkThread) -> None:
     """Another writer keeps the store: the phone rings when it has gone; when it stays, the caller is refused."""
     server = await asyncio.to_thread(site.start)

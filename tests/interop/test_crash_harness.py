@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from kobza.store.place import STORE_FILE
 from tests.crash.harness import Harness
 from tests.crash.plan import draw
@@ -13,6 +15,7 @@ SEED, NUMBER = 5, 2
 """Of the round: the store is locked, the server and the media process are killed, and the servers started next too."""
 
 
+@pytest.mark.database("sqlite")
 @needs_sox()
 def test_killed_again_and_again_the_books_are_right(tmp_path: Path, new_site: Site, sink: SinkThread) -> None:
     planned = draw(SEED, NUMBER, NUMBERS, "sqlite")

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from typing import Literal
 
+import pytest
+
 from kobza.app.doctor import trunks
 from kobza.app.doctor.findings import State
 from kobza.call.directory import Trunk
@@ -12,6 +14,7 @@ from tests.interop.server import Server
 from tests.support.lines import outside_line
 
 
+@pytest.mark.database("sqlite")  # the tests' PostgreSQL does not wait for the disk, which the doctor minds
 def test_a_running_server_is_well(kobza_server: Server, sink: SinkThread) -> None:
     site = kobza_server.site
     settings = {

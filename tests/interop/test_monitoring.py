@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kobza.observe.exposition import METRICS
@@ -110,6 +111,7 @@ def test_what_alerts_and_the_dashboard_name_is_there(kobza_server: Server) -> No
     assert named - known == set()
 
 
+@pytest.mark.database("sqlite")
 def test_readiness_names_the_part_that_fails(new_site: Site, tmp_path: Path) -> None:
     server = new_site.copy(tmp_path / "kobza").start()
     try:

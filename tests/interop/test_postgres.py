@@ -11,11 +11,22 @@ from tests.interop.conftest import NUMBERS, RECORDED, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import STOP_WITHIN, Site
 from tests.interop.test_crash import phone, told
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import ONLY, PostgresServer, postgres_server
 
 A, B, C, D = NUMBERS
 AWAY = 3.0
 """Seconds without a server: the journal tries and fails several times."""
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A server that may die: not the one in which all other tests have their stores."""
+    if ONLY is None:
+        yield request.getfixturevalue("postgres")
+        return
+    with postgres_server() as server:
+        assert server is not None
+        yield server
 
 
 @pytest.fixture

@@ -231,7 +231,7 @@ async def test_nothing_to_write_writes_nothing(office: Office) -> None:
 
 
 async def test_a_call_does_not_begin_when_nothing_is_written(store: Store) -> None:
-    journal = Journal(store.path, now=lambda: NOW, on_failure=lambda failure: None, limit=0)
+    journal = Journal(store.place, now=lambda: NOW, on_failure=lambda failure: None, limit=0)
     office = Office(store, journal)
     with pytest.raises(JournalStopped):
         office.keeper.open().write([office.started()])

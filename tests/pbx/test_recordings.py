@@ -168,7 +168,7 @@ async def test_a_stop_waits_only_so_long(
 
 
 async def test_without_the_journal_the_spool_stays_for_the_next_start(tmp_path: Path, store: Store) -> None:
-    journal = Journal(store.path, now=lambda: NOW, on_failure=lambda failure: None)
+    journal = Journal(store.place, now=lambda: NOW, on_failure=lambda failure: None)
     journal.start()
     await promise(journal)
     await journal.stop()

@@ -366,7 +366,7 @@ async def test_stopped_journal_changes_nothing(desk: Desk) -> None:
 
 
 async def test_full_journal_changes_nothing(store: Store) -> None:
-    journal = Journal(store.path, now=lambda: NOW, on_failure=lambda failure: None, limit=0)
+    journal = Journal(store.place, now=lambda: NOW, on_failure=lambda failure: None, limit=0)
     journal.start()
     desk = Desk(store, journal)
     status, headers = await desk.register(CONTACT)

@@ -85,7 +85,7 @@ class PostgresBackend:
         return PostgresCommits(self.url, patience_ms=patience_ms)
 
     def add_calls(self, rows: Iterable[Row]) -> int:
-        """Add calls by COPY, thousands in a commit."""
+        """Add calls by COPY, thousands in a commit; then have them counted (see `postgres_copy.fill`)."""
         left, added = iter(rows), 0
         with self.connect() as connection:
             connection.execute(journal_postgres.MAKE_NEW_CALLS)
@@ -98,6 +98,7 @@ class PostgresBackend:
                         copy.write_row(row)
                 added += connection.execute(journal_postgres.ADD_NEW_CALLS).rowcount
                 connection.execute("COMMIT")
+            connection.execute("ANALYZE calls")
         return added
 
     def copy_to(self, folder: Path, each: EachFile) -> Copied:

@@ -38,7 +38,11 @@ def copy_to(url: PostgresUrl, folder: Path, each: EachFile) -> Copied:
 
 
 def fill(conn: Connection, folder: Path, copied: Copied) -> None:
-    """Fill empty tables of the copy's revision; in the caller's transaction."""
+    """Fill empty tables of the copy's revision; in the caller's transaction.
+
+    What they hold now is counted at once (ANALYZE): until PostgreSQL does so by itself, in a minute or later, it takes
+    them for empty and reads whole tables where it should go by an index.
+    """
     connection = conn.connection.driver_connection
     if connection is None:
         raise RuntimeError("the connection is closed")
@@ -47,6 +51,7 @@ def fill(conn: Connection, folder: Path, copied: Copied) -> None:
         with _file(folder, name).open("rb") as source, connection.cursor() as cursor, cursor.copy(statement) as copy:
             while chunk := source.read(CHUNK):
                 copy.write(chunk)
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name)))
 
 
 def _copy_table(connection: postgres_driver.Connection, name: str, columns: list[str], target: Path) -> int:

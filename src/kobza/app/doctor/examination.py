@@ -81,7 +81,9 @@ class Examination:
             return
         try:
             if problems := store.backend.problems(thorough=self.thorough):
-                yield bad("store", "; ".join(problems), "stop the server and restore the last backup (kobza restore)")
+                in_server = isinstance(place, PostgresUrl)
+                backup = "stop the server and restore the last backup (kobza restore)"
+                yield bad("store", "; ".join(problems), "set it on in postgresql.conf" if in_server else backup)
             else:
                 yield good("store", f"whole; {store.backend.described()}")
             with store.read() as conn:
