@@ -527,6 +527,17 @@ async def test_webhook_is_set_shown_and_removed_and_its_secrets_are_never_shown(
     assert_problem(await client.delete(f"{FMC}/webhook", **world.fmc()), 404, "not_found")
 
 
+async def test_a_webhook_to_where_nothing_would_ever_be_posted_is_refused(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    for url, kind in (("http://10.0.0.1/hooks", "private"), ("http://[::1]:9000", "loopback")):
+        answer = await client.put(f"{FMC}/webhook", json={"url": url, "token": "t"}, **world.fmc())
+        assert_problem(answer, 400, "invalid_parameter", "url")
+        assert f"a {kind} address, which webhook_allow does not list" in answer.json()["detail"]
+    named = {"url": "http://crm.internal/hooks", "token": "t"}
+    assert (await client.put(f"{FMC}/webhook", json=named, **world.fmc())).status_code == 200
+
+
 async def test_webhook_test_says_what_the_endpoint_answered(client: httpx.AsyncClient, world: World) -> None:
     assert_problem(await client.post(f"{FMC}/webhook/test", **world.fmc()), 409, "webhook_not_set")
     await client.put(f"{FMC}/webhook", json={"url": "https://crm.example.com/hooks", "token": "t"}, **world.fmc())

@@ -24,6 +24,7 @@ from kobza.store import Store, address_book, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
+from kobza.webhooks.address import refusal
 from tests.support.stores import empty_store
 
 BOTH = (Package.CONVERGENT, Package.API_FMC)
@@ -168,6 +169,9 @@ class TestWebhooks:
 
     rechecked: list[str] = field(default_factory=list)
     posted: list[tuple[Endpoint, str, bytes]] = field(default_factory=list)
+
+    def refusal(self, url: str) -> str | None:
+        return refusal(url, ())
 
     def recheck(self, enterprise_id: str) -> None:
         self.rechecked.append(enterprise_id)

@@ -2,7 +2,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from kobza.webhooks.address import AddressRefused, check_address, special_kind
+from kobza.webhooks.address import AddressRefused, check_address, refusal, special_kind
 
 REFUSED = {
     "0.0.0.0": "unspecified",
@@ -85,3 +85,18 @@ def test_an_allowed_network_opens_what_is_in_it(address: str, allowed: str) -> N
 def test_an_allowed_network_opens_nothing_else() -> None:
     with pytest.raises(AddressRefused):
         check_address("10.0.0.1", [ip_network("10.1.0.0/16"), ip_network("127.0.0.0/8")])
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://10.0.0.1/hooks", "10.0.0.1 is a private address, which webhook_allow does not list"),
+        ("https://[::ffff:127.0.0.1]/", "127.0.0.1 is a loopback address, which webhook_allow does not list"),
+        ("http://192.168.1.1:8080/", None),
+        ("https://8.8.8.8/", None),
+        ("https://crm.example.com/", None),
+        ("https://localhost/", None),  # a name: looked at when it is used
+    ],
+)
+def test_a_url_of_an_address_is_refused_before_it_is_used(url: str, refused: str | None) -> None:
+    assert refusal(url, [ip_network("192.168.0.0/16")]) == refused

@@ -199,6 +199,10 @@ class WebhookPort(Protocol):
         """Look into the store for what is owed to an enterprise."""
         ...
 
+    def refusal(self, url: str) -> str | None:
+        """Say why nothing would ever be posted to a URL whose host is an address; None when it would, or for a name."""
+        ...
+
     async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> WebhookOutcome:
         """Send a state once, now. Every failure is an outcome."""
         ...

@@ -122,7 +122,7 @@ async def set_webhook(portal: Portal, request: Request, visitor: Visitor, form: 
     token = form.get("token", "").strip() or (before.token if before is not None else "")
     secret = form.get("secret", "").strip() or (before.secret if before is not None else None)
     try:
-        check_endpoint(url, token, secret)
+        check_endpoint(portal.context.webhooks, url, token, secret)
     except ApiError as error:
         wrong = {"url": url, "extended": extended}
         return await crm_page(portal, request, visitor, error=error.detail, form=wrong, status=400)

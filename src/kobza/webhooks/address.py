@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -87,3 +88,17 @@ def check_address(text: str, allowed: Sequence[Network]) -> None:
     kind = special_kind(address)
     if kind is not None and not any(address in network for network in allowed):
         raise AddressRefused(str(address), kind)
+
+
+def refusal(url: str, allowed: Sequence[Network]) -> str | None:
+    """Say why nothing would ever be posted to a URL whose host is an address.
+
+    None when it would, and for a name, which may mean another address tomorrow: that is looked at when it is used.
+    """
+    try:
+        check_address(urlsplit(url).hostname or "", allowed)
+    except AddressRefused as error:
+        return str(error)
+    except ValueError:  # a name
+        pass
+    return None

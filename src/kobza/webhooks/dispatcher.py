@@ -18,7 +18,7 @@ from typing import Final
 from kobza.call.directory import Endpoint
 from kobza.store.entries import DeliveryOutcome, StateStored
 from kobza.store.store import Store
-from kobza.webhooks.address import Network
+from kobza.webhooks.address import Network, refusal
 from kobza.webhooks.backlog import Backlog
 from kobza.webhooks.client import Client
 from kobza.webhooks.counts import DeliveryCounts, Result
@@ -136,6 +136,10 @@ class Dispatcher:
         lane = self._lanes.of(enterprise_id)
         lane.recheck()
         self._advance(lane)
+
+    def refusal(self, url: str) -> str | None:
+        """Say why nothing would ever be posted to a URL whose host is an address; None when it would, or for a name."""
+        return refusal(url, self._allowed)
 
     async def post(self, endpoint: Endpoint, event_id: str, body: bytes) -> Outcome:
         """Send a state once, now, beside what is owed. Every failure is an outcome."""

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from kobza.api import documenting as doc
 from kobza.api.auth import SettingsReader, SettingsWriter
 from kobza.api.context import ApiContext, context_of
+from kobza.api.ports import WebhookPort
 from kobza.api.problems import ApiError, not_found
 from kobza.api.query import json_body
 from kobza.api.times import rfc3339
@@ -90,8 +91,8 @@ EXAMPLE: Final = {
 }
 
 
-def check_endpoint(url: str, token: str, secret: str | None) -> None:
-    """Raise ApiError unless states can be posted to the endpoint; the address is checked at every connection."""
+def check_endpoint(webhooks: WebhookPort | None, url: str, token: str, secret: str | None) -> None:
+    """Raise ApiError unless states can be posted to the endpoint; the address of a name is checked when it is used."""
     checks: list[tuple[str, Callable[[str], None], str | None]] = [
         ("url", check_url, url),
         ("token", check_token, token),
@@ -104,6 +105,8 @@ def check_endpoint(url: str, token: str, secret: str | None) -> None:
             check(value)
         except ValueError as error:
             raise ApiError("invalid_parameter", f"{name}: {error}.", parameter=name) from None
+    if webhooks is not None and (refusal := webhooks.refusal(url)) is not None:
+        raise ApiError("invalid_parameter", f"url: {refusal}.", parameter="url")
 
 
 async def load_endpoint(context: ApiContext, enterprise_id: str) -> tuple[Endpoint, EndpointStatus] | None:
@@ -151,7 +154,7 @@ async def set_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Set the webhook."""
     context = context_of(request)
     asked = await json_body(request, WebhookRequest)
-    check_endpoint(asked.url, asked.token, asked.secret)
+    check_endpoint(context.webhooks, asked.url, asked.token, asked.secret)
     now_ms = context.now_ms()
     await context.write(
         lambda conn: endpoints.set(
