@@ -343,7 +343,7 @@ def _steps(batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: floa
         steps.append((ADD_EVENTS, (len(states), len(states), rows)))
     if attempts := groups.get(AttemptStored):
         steps.append((ADD_ATTEMPTS, (_json(map(journal_rows.attempt_row, attempts)),)))
-        steps.append((SETTLE_DELIVERIES, (_json(_settled(attempts)),)))
+        steps.append((SETTLE_DELIVERIES, (_json(journal_rows.settled_rows(attempts)),)))
     if recordings := groups.get(RecordingStored):
         steps.append((PUT_RECORDING, (_json(_merged(map(journal_rows.recording_row, recordings))),)))
     if BindingStored in groups or BindingRemoved in groups:
@@ -378,21 +378,6 @@ def _merged(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         before = found.get(row[:2], row)
         found[row[:2]] = tuple(old if new is None else new for old, new in zip(before, row, strict=True))
-    return list(found.values())
-
-
-def _settled(attempts: Sequence[AttemptStored]) -> list[Row]:
-    """Fold attempts into what becomes of their deliveries: an outcome that ends one goes before another attempt."""
-    found: dict[Hashable, Row] = {}
-    ordered = sorted(attempts, key=lambda attempt: attempt.outcome != "retry")  # stable: the order of each kind stays
-    for entry in ordered:
-        key = (entry.call_id, entry.call_control_id, entry.sequence)
-        _, count, due_at = found.get(key, ("", 0, None))[:3]
-        if entry.outcome == "retry":
-            row: Row = ("pending", max(count, entry.attempt), journal_rows.ms(entry.retry_at))
-        else:
-            row = (entry.outcome, max(count, entry.attempt), due_at)
-        found[key] = (*row, *key)
     return list(found.values())
 
 

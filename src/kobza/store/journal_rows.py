@@ -4,7 +4,7 @@ Plain tuples for the driver cost a third less than SQLAlchemy's Core and a sixth
 statements for them (`journal_sqlite`, `journal_postgres`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from kobza.call.durations import to_ms
@@ -126,14 +126,22 @@ def attempt_row(entry: AttemptStored) -> Row:
     )
 
 
-def done_row(entry: AttemptStored) -> Row:
-    """Make the row for DELIVERY_DONE."""
-    return entry.outcome, entry.attempt, entry.call_id, entry.call_control_id, entry.sequence
+def settled_rows(attempts: Sequence[AttemptStored]) -> list[Row]:
+    """Fold attempts into what becomes of their deliveries: an outcome that ends one goes before another attempt.
 
-
-def retry_row(entry: AttemptStored) -> Row:
-    """Make the row for DELIVERY_RETRY."""
-    return entry.attempt, ms(entry.retry_at), entry.call_id, entry.call_control_id, entry.sequence
+    The rows are for SETTLE_DELIVERY and SETTLE_DELIVERIES, one for each delivery.
+    """
+    found: dict[Hashable, Row] = {}
+    ordered = sorted(attempts, key=lambda attempt: attempt.outcome != "retry")  # stable: the order of each kind stays
+    for entry in ordered:
+        key = (entry.call_id, entry.call_control_id, entry.sequence)
+        _, count, due_at = found.get(key, ("", 0, None))[:3]
+        if entry.outcome == "retry":
+            row: Row = ("pending", max(count, entry.attempt), ms(entry.retry_at))
+        else:
+            row = (entry.outcome, max(count, entry.attempt), due_at)
+        found[key] = (*row, *key)
+    return list(found.values())
 
 
 def recording_row(entry: RecordingStored) -> Row:

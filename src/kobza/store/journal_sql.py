@@ -61,18 +61,22 @@ ADD_EVENT = (
 
 OWE_DELIVERY = "INSERT INTO deliveries (cursor, enterprise_id, status, attempts, due_at) VALUES (?,?,'pending',0,?)"
 
-_EVENT = "(SELECT cursor FROM events WHERE call_id = ? AND call_control_id = ? AND sequence = ?)"
-
-DELIVERY_DONE = f"UPDATE deliveries SET status = ?, attempts = max(attempts, ?) WHERE cursor = {_EVENT}"  # noqa: S608
-
-DELIVERY_RETRY = (
-    "UPDATE deliveries SET status = 'pending', attempts = max(attempts, ?), due_at = ? "  # noqa: S608 - a constant
-    f"WHERE cursor = {_EVENT}"
+SETTLE_DELIVERY = (
+    "INSERT INTO deliveries (cursor, enterprise_id, status, attempts, due_at) "
+    "SELECT d.cursor, d.enterprise_id, v.column1, max(d.attempts, v.column2), coalesce(v.column3, d.due_at) "
+    "FROM (VALUES (?,?,?,?,?,?)) AS v CROSS JOIN events AS e CROSS JOIN deliveries AS d "
+    "WHERE e.call_id = v.column4 AND e.call_control_id = v.column5 AND e.sequence = v.column6 AND d.cursor = e.cursor "
+    "ON CONFLICT (cursor) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, "
+    "due_at = excluded.due_at"
 )
+"""Adds none. An UPDATE would go through all deliveries and look for the row of each; the crossed joins look up those
+that the rows name. Each delivery is in the rows once."""
 
 ADD_ATTEMPT = (
     "INSERT INTO attempts (cursor, attempt, started_at, duration_ms, url, address, status_code, error, response, "
-    "exchange) SELECT cursor,?,?,?,?,?,?,?,?,? FROM events WHERE call_id = ? AND call_control_id = ? AND sequence = ? "
+    "exchange) SELECT e.cursor, v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, "
+    "v.column8, v.column9 FROM (VALUES (?,?,?,?,?,?,?,?,?,?,?,?)) AS v CROSS JOIN events AS e "
+    "WHERE e.call_id = v.column10 AND e.call_control_id = v.column11 AND e.sequence = v.column12 "
     "ON CONFLICT (cursor, attempt) DO NOTHING"
 )
 
@@ -104,7 +108,7 @@ ROWS_AT_ONCE = (64, 16, 4, 1)
 
 
 def insert(connection: Any, statement: str, rows: Sequence[Row]) -> None:
-    """Run an INSERT with one row of marks for many rows, many rows at a time.
+    """Run a statement with one row of marks behind its VALUES for many rows, many rows at a time.
 
     The driver lets other threads run at each step of a statement, and when the loop is busy it takes its time to come
     back: with `executemany` that is once for each row, so here one statement takes up to 64. The CPU is the same.

@@ -89,13 +89,8 @@ def _write_states(connection: driver.RawConnection, states: Sequence[StateStored
 def _write_attempts(connection: driver.RawConnection, attempts: Sequence[AttemptStored]) -> None:
     if not attempts:
         return
-    connection.executemany(sql.ADD_ATTEMPT, [rows.attempt_row(entry) for entry in attempts])
-    retries = [rows.retry_row(entry) for entry in attempts if entry.outcome == "retry"]
-    if retries:
-        connection.executemany(sql.DELIVERY_RETRY, retries)
-    done = [rows.done_row(entry) for entry in attempts if entry.outcome != "retry"]
-    if done:
-        connection.executemany(sql.DELIVERY_DONE, done)
+    sql.insert(connection, sql.ADD_ATTEMPT, [rows.attempt_row(entry) for entry in attempts])
+    sql.insert(connection, sql.SETTLE_DELIVERY, rows.settled_rows(attempts))
 
 
 def _write_bindings(connection: driver.RawConnection, batch: Sequence[Entry]) -> None:
