@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -195,6 +196,28 @@ def test_an_answer_that_comes_too_late_is_for_nobody(how: str) -> None:
     lane.answer(question, 2, ROOM)
     assert going(lane) == []
     assert lane.held == 0
+
+
+@pytest.mark.parametrize("how", ["fall_behind", "read_anew", "switch_off", "recheck", "begin_anew"])
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_page_that_is_overtaken_is_left(how: str, complete: bool) -> None:
+    """An erasure, a replay or a change of the endpoint came while the store was read: it is read again."""
+    lane = behind()
+    changed = replace(ENDPOINT, url="https://crm.example/new")
+    lane.start_scan()
+    if how == "begin_anew":
+        lane.begin_anew(changed)
+    else:
+        getattr(lane, how)()
+    mode = lane.mode
+    lane.finish_scan(page(delivery("erased", 1), complete=complete))
+    assert going(lane) == []
+    assert (lane.mode, lane.poked) == (mode, True)
+    assert lane.endpoint == (changed if how == "begin_anew" else ENDPOINT)
+    lane.start_scan()
+    lane.finish_scan(page(delivery("left", 1), complete=complete))
+    assert going(lane) == ["left1"]
+    assert not lane.poked
 
 
 def test_a_page_leaves_out_what_is_asked_about() -> None:

@@ -33,6 +33,7 @@ class Lane:
     __slots__ = (
         "_meanwhile",
         "_missed",
+        "_overtaken",
         "_scanning",
         "_settled",
         "closing",
@@ -63,6 +64,8 @@ class Lane:
         """While it is behind: the legs that need not wait for the backlog."""
         self._scanning = False
         self._missed = False
+        self._overtaken = False
+        """Whether what a look into the store brings is out of date before it is there."""
         self._meanwhile: list[Delivery] = []
         self._settled: dict[str, bool] = {}
 
@@ -110,14 +113,14 @@ class Lane:
     def recheck(self) -> None:
         """Have the store looked into, because it may owe more than it did."""
         if self.mode is Mode.OFF:
-            self.poked = True
+            self.poked = self._overtaken = True
         else:
             self.fall_behind()
 
     def fall_behind(self) -> None:
         """Leave what is not under way to the store, which has it anyway."""
         self.mode = Mode.BEHIND
-        self.poked = True
+        self.poked = self._overtaken = True
         self._clear()
 
     def die(self) -> None:
@@ -137,6 +140,7 @@ class Lane:
         """Send nothing more. When it is switched on again, nothing is held against it."""
         self.mode = Mode.OFF
         self.health = Health()
+        self._overtaken = True
         self._clear()
 
     def settle(self, delivery: Delivery, *, evicted: bool) -> None:
@@ -159,7 +163,7 @@ class Lane:
 
     def start_scan(self) -> None:
         """Note that the store is being looked into from now on."""
-        self.poked = self._missed = False
+        self.poked = self._missed = self._overtaken = False
         self._scanning = True
         self._meanwhile = []
         self._settled = dict(self.settling)
@@ -171,9 +175,15 @@ class Lane:
         self._meanwhile = []
 
     def finish_scan(self, page: Page) -> None:
-        """Take over what the store had. It saw neither the attempts that ended nor the states that came meanwhile."""
+        """Take over what the store had. It saw neither the attempts that ended nor the states that came meanwhile.
+
+        What may be older than an erasure, a replay or a change of the endpoint is left, and the store read again.
+        """
         self._scanning = False
         meanwhile, self._meanwhile = self._meanwhile, []
+        if self._overtaken:
+            self.poked = True
+            return
         if self.endpoint is None:  # the first look of this process
             self.health = Health(page.failing_since)
         self.endpoint = page.endpoint
