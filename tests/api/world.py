@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ class TestWebhooks:
     posted: list[tuple[Endpoint, str, bytes]] = field(default_factory=list)
 
     def refusal(self, url: str) -> str | None:
-        return refusal(url, ())
+        return refusal(url, [ip_network("127.0.0.0/8")])  # where receivers of tests listen
 
     def recheck(self, enterprise_id: str) -> None:
         self.rechecked.append(enterprise_id)
