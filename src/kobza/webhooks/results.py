@@ -14,8 +14,8 @@ UNSAVED: Final = 10_000
 """Results that wait for the journal. With more, no new attempt is started: a crash would repeat them all."""
 
 PATIENCE: Final = 0.025
-"""Seconds that a result may wait to be written with what else comes: nobody hears of it, and half of all commits would
-be for results alone. A crash meanwhile repeats the attempt."""
+"""Seconds that a result may wait to be written with what else comes: nobody hears of it, and a commit of its own would
+cost as much as the attempt. A crash meanwhile repeats the attempt."""
 
 logger = logging.getLogger(__name__)
 
