@@ -4,8 +4,9 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,14 @@ from kobza.store.journal import JournalWriter
 from kobza.webhooks.exchange import Exchange, encode
 from kobza.webhooks.payload import body
 from tests.cli.conftest import Kobza
+from tests.support.authority import authority_file
 from tests.support.sink import Status, WebhookSink
+from tests.webhooks.h2_receiver import receiver
 
 SECRET = "whsec_" + "QUJD" * 8
+
+
+Beside = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.fixture
@@ -148,13 +154,22 @@ def test_on_again(kobza: Kobza, enterprise: str, store: Store) -> None:
         assert (ran.code, ran.err) == (1, "kobza: there is no webhook; set one with `kobza webhook set`\n")
 
 
-def test_a_try(kobza: Kobza, enterprise: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KOBZA_WEBHOOK_ALLOW", "127.0.0.0/8")
+@pytest.fixture
+def beside() -> Iterator[Beside]:
+    """Run a coroutine in a loop beside this thread, which a command blocks; give what it returns."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_a_try(kobza: Kobza, enterprise: str, monkeypatch: pytest.MonkeyPatch, beside: Beside) -> None:
+    monkeypatch.setenv("KOBZA_WEBHOOK_ALLOW", "127.0.0.0/8")
     sink = WebhookSink()
-    asyncio.run_coroutine_threadsafe(sink.__aenter__(), loop).result(20)
+    beside(sink.__aenter__())
     try:
         kobza("webhook", "set", "--enterprise", enterprise, "--url", sink.url, "--token", "s3cret")
         ran = kobza("webhook", "test", "--enterprise", enterprise, "--json")
@@ -167,7 +182,22 @@ def test_a_try(kobza: Kobza, enterprise: str, monkeypatch: pytest.MonkeyPatch) -
         assert said["response"] == "your token is ***"
         assert "s3cret" not in ran.out
     finally:
-        asyncio.run_coroutine_threadsafe(sink.__aexit__(None, None, None), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        beside(sink.__aexit__(None, None, None))
+
+
+def test_a_try_over_http2(
+    kobza: Kobza, enterprise: str, beside: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receiver speaks nothing else, and its certificate is of an authority that is trusted by SSL_CERT_FILE."""
+    monkeypatch.setenv("KOBZA_WEBHOOK_HTTP2", "true")
+    serving = receiver()
+    one = beside(serving.__aenter__())
+    try:
+        kobza("webhook", "set", "--enterprise", enterprise, "--url", one.url, "--token", "s3cret")
+        refused = json.loads(kobza("webhook", "test", "--enterprise", enterprise, "--json").out)
+        assert "its issuer is not known here" in refused["error"]
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority_file(tmp_path)))
+        ran = kobza("webhook", "test", "--enterprise", enterprise, "--json")
+        assert (ran.code, ran.json["delivered"], ran.json["status_code"]) == (0, True, 204)
+    finally:
+        beside(serving.__aexit__(None, None, None))
