@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Response, async_playwright, expect
 
 from kobza.store.fill import fill
 from tests.api.world import PASSWORD, World
 from tests.portal.recorded import CALL, add_recorded_call
-from tests.support.ports import free_port
+from tests.portal.serving import served
+from tests.portal.test_board import talk
 from tests.support.waiting import PATIENCE
 
 CHROMIUM = shutil.which("chromium")
@@ -25,22 +25,6 @@ CALLS = 300
 FINE_BY_AXE = {"rules": {"region": {"enabled": False}}}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
-
-
-@asynccontextmanager
-async def served(world: World) -> AsyncIterator[str]:
-    """Serve the portal on a port of its own; give its address."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(world.app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(PATIENCE):
-        while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
-            await asyncio.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @asynccontextmanager
@@ -107,6 +91,7 @@ async def test_a_visit_with_a_script(world: World) -> None:
         await sign_in(watched)
         await find_calls(watched)
         await hear_a_call(watched)
+        await watch_the_board(watched, world)
         await choose(watched)
         await context.close()
 
@@ -162,6 +147,30 @@ async def hear_a_call(watched: Watched) -> None:
     await comes_true(page, f"Math.abs({now} - 30) < 1")
     await page.select_option("[data-speed]", "1.5")
     assert await page.evaluate("document.querySelector('audio').playbackRate") == 1.5
+
+
+async def watch_the_board(watched: Watched, world: World) -> None:
+    """What happens is there without a reload; a command is given in place."""
+    page = watched.page
+    await watched.open("/")
+    talk(world)
+    await expect(page.locator(".leg-now .mark.established")).to_be_visible()
+    await watched.sound()
+    await page.click("text=Hold")
+    async with asyncio.timeout(PATIENCE):
+        while not world.commands.told:  # noqa: ASYNC110 - the browser sets no event
+            await asyncio.sleep(0.02)
+    assert world.commands.told[0][2:4] == ("leg1", "hold")
+    talk(world, "held")
+    await expect(page.locator(".leg-now .mark.held")).to_be_visible()
+    await page.click("text=Transfer")
+    await page.fill("[name=destination]", "067 222 2222")
+    await page.press("[name=destination]", "Enter")
+    async with asyncio.timeout(PATIENCE):
+        while len(world.commands.told) < 2:  # noqa: ASYNC110 - the browser sets no event
+            await asyncio.sleep(0.02)
+    world.commands.legs = []
+    await expect(page.locator(".leg-now")).to_have_count(0)
 
 
 async def choose(watched: Watched) -> None:

@@ -8,48 +8,23 @@ import pytest
 from kobza.store import deliveries, endpoints, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, StateStored
 from tests.api.test_fmc import store_state
-from tests.api.world import ALICE, BORYS, OUTSIDE, Leg, Phone, World
+from tests.api.world import ALICE, OUTSIDE, World
 from tests.portal.visitor import Visitor, text_of
 
 SHOWN = ("/", "/history", "/provisioning", "/crm-integration")
 
 
-async def test_the_overview_shows_numbers_with_their_status(olena: Visitor, world: World) -> None:
-    world.commands.phones = [Phone(ALICE, "busy", dnd=False, devices=2, since=0.0)]
-    with world.store.write() as conn:
-        numbers.set_dnd(conn, world.own.enterprise_id, BORYS, True)
-    page = await olena.page("/")
-    shown = [text_of(row) for row in page.find_class("rows")[0].iter("tr")][1:]
-    assert shown == [
-        "0673333333 offline",
-        "Олена Коваль 0671111111 · Збут in a call",
-        "Борис 0672222222 · Склад offline Do Not Disturb",
-    ]
-    assert "Чужий" not in text_of(page)
-
-
 async def test_the_overview_shows_the_last_calls_newest_first(olena: Visitor, world: World) -> None:
     recording = world.add_recording(b"mp3")
-    world.add_call(started_at=world.at - 7200, record_id=recording)
-    world.add_call(
-        started_at=world.at - 600,
-        calling_number=OUTSIDE,
-        called_number=BORYS,
-        direction="incoming",
-        answered_at=None,
-        cause=17,
-    )
-    world.add_call(started_at=world.at - 8 * 86_400)
+    world.add_call(started_at=world.at - 7200, record_id=recording, call_id="older")
     world.add_call(started_at=world.at - 60, enterprise_id=world.other.enterprise_id)
+    made = [world.cdr(started_at=world.at - 30 - number) for number in range(40)]
+    world.journal.write([CdrOpened(call) for call in made] + [CdrClosed(call) for call in made])
     page = await olena.page("/")
-    first, second = [text_of(row) for row in page.find_class("calls")[0].iter("tr")][1:]
-    assert first == (
-        "↙ 2026-04-20 11:50 Клієнт, «А» 0501112233 Борис 0672222222 not answered Ringing 18 s User busy 17"
+    assert len(page.find_class("outcome")) == 30
+    assert text_of(page.find_class("history")[0]).startswith(
+        "Begun From To Outcome Talk Recording Today ↗ 11:59 Олена Коваль 067 111 1111 · Збут Клієнт, «А» 050 111 2233"
     )
-    assert second == (
-        "↗ 2026-04-20 10:00 Олена Коваль 0671111111 Клієнт, «А» 0501112233 14 s Ringing 4 s Normal call clearing 16"
-    )
-    assert [audio.get("src") for audio in page.iter("audio")] == [f"/recordings/{recording}"]
     answer = await olena.client.get(f"/recordings/{recording}", headers={"range": "bytes=0-1"})
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (206, b"mp", "audio/mpeg")
     missing = await olena.client.get("/recordings/unknown")
@@ -62,22 +37,13 @@ async def test_a_recording_of_another_enterprise_is_not_to_be_had(visitor: Visit
     assert (await visitor.client.get(f"/recordings/{recording}")).status_code == 404
 
 
-@pytest.mark.parametrize("spacing", [1, 60, 3000])
-async def test_the_last_thirty_are_found_however_many_there_are(olena: Visitor, world: World, spacing: int) -> None:
-    made = [world.cdr(started_at=world.at - 30 - number * spacing) for number in range(200)]
-    world.journal.write([CdrOpened(call) for call in made] + [CdrClosed(call) for call in made])
-    page = await olena.page("/")
-    assert len(list(page.find_class("calls")[0].iter("tr"))) == 31
-
-
 async def test_an_empty_portal_says_what_to_do(visitor: Visitor, world: World) -> None:
     with world.store.write() as conn:
         enterprises.add(conn, "Нова", "new", world_hash(world), 0)
     await visitor.sign_in("new")
     for path, sentence in (
         ("/", "There are no numbers yet"),
-        ("/", "No calls in the last 7 days"),
-        ("/", "Nobody is talking right now"),
+        ("/", "Every call of your numbers appears here"),
         ("/provisioning", "There are no numbers yet"),
         ("/crm-integration", "Nothing has been sent yet"),
     ):
@@ -88,28 +54,6 @@ def world_hash(_world: World) -> str:
     from tests.api.world import PASSWORD_HASH
 
     return PASSWORD_HASH
-
-
-async def test_live_calls_are_shown_and_can_be_hung_up(olena: Visitor, world: World) -> None:
-    world.commands.legs = [Leg("c1", "leg1", ALICE, OUTSIDE, "outgoing", "established", world.at - 65)]
-    fragment = await olena.client.get("/live")
-    assert "<html" not in fragment.text
-    assert "1 min 5 s" in fragment.text
-    assert "Клієнт, «А»" in fragment.text
-    answer = await olena.submit("/", "/live/hangup")
-    assert answer.headers["location"] == "/"
-    assert world.commands.told == [("control", world.own.enterprise_id, "leg1", "clear", "", "")]
-
-
-async def test_a_call_that_is_over_cannot_be_hung_up(olena: Visitor, world: World) -> None:
-    world.commands.legs = [Leg("c1", "leg1", ALICE, OUTSIDE, "outgoing", "established", world.at)]
-    answer = await olena.submit("/", "/live/hangup", call_control_id="leg2")
-    assert answer.status_code == 404
-    assert "That did not work" in answer.text
-
-
-async def test_the_live_calls_of_somebody_who_is_not_signed_in_are_403(visitor: Visitor) -> None:
-    assert (await visitor.client.get("/live")).status_code == 403
 
 
 async def test_provisioning_shows_packages_and_switches_dnd(olena: Visitor, world: World) -> None:

@@ -24,7 +24,7 @@ PAGES = [
 ]
 FORMS = [
     "/signout",
-    "/live/hangup",
+    *("/live/hangup", "/live/hold", "/live/resume", "/live/transfer"),
     "/provisioning/dnd",
     "/crm-integration/webhook",
     "/crm-integration/webhook/remove",

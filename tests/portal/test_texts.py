@@ -35,7 +35,7 @@ MADE_UP = {
     *(f"ladder_{state}" for state in ("dialling", "alerting", "established", "held")),
     *(f"state_{state}" for state in StateType),
     *(f"ended_by_{who}" for who in get_args(ReleasedBy)),
-    *("call_unknown", "call_erased"),
+    *("call_unknown", "call_erased", "hold", "resume", "hang_up"),
     *(f"error_{code}" for code in SAID),
     *("show_more", "look_on", "wrong_choice", "wrong_day", "wrong_interval", "too_many_to_sort"),
     *("begun", "direction", "from", "caller_name", "caller_department", "to", "called_name", "called_department"),

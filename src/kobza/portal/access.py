@@ -97,7 +97,7 @@ async def _visitor(portal: Portal, request: Request) -> Visitor | Response:
     """Return the visitor, or the answer that leads to one: to the sign-in, or the refusal."""
     found = await find_signed_in(portal, request)
     if found is None:
-        if request.url.path == "/live":
+        if request.url.path in ("/live", "/live/stream"):
             return Response(status_code=403)
         shown = request.method in ("GET", "HEAD")
         target = f"/signin?next={quote(here(request), safe='/')}" if shown else "/signin"
@@ -152,7 +152,12 @@ def action(portal: Portal, act: Action) -> Endpoint:
                 return error_page(portal, request, 403, say_in(page_language(request))("error_stale"))
             return await act(portal, request, visitor, form)
         except KobzaError as error:
-            return error_page(portal, request, error.http_status, _in_words(request, error))
+            words = _in_words(request, error)
+            if "hx-request" in request.headers:  # the script shows them on the page as it is
+                return Response(
+                    words, error.http_status, media_type="text/plain", headers={"cache-control": "no-store"}
+                )
+            return error_page(portal, request, error.http_status, words)
 
     return endpoint
 

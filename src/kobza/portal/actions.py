@@ -99,12 +99,6 @@ async def choose_theme(request: Request) -> Response:
     return answer
 
 
-async def hang_up(portal: Portal, _request: Request, visitor: Visitor, form: Form) -> Response:
-    """End a live call."""
-    await portal.context.commands.control(visitor.enterprise_id, form.get("call_control_id", ""), "clear")
-    return RedirectResponse("/", 303)
-
-
 async def switch_dnd(portal: Portal, _request: Request, visitor: Visitor, form: Form) -> Response:
     """Switch Do Not Disturb of a number, until it is switched again."""
     number = number_of(form.get("number", ""), "number")

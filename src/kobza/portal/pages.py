@@ -1,22 +1,27 @@
-"""The pages that show: overview, live calls, recordings, integration, extended services."""
+"""The pages that show: overview, recordings, integration, extended services."""
 
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kobza.api.context import Connection
 from kobza.api.fmc.deliveries import with_attempts
 from kobza.api.fmc.webhook import load_endpoint
 from kobza.api.recordings import recording_response
 from kobza.api.times import wall_text
 from kobza.portal.access import Portal, Visitor
+from kobza.portal.board import board_rows, read_office
+from kobza.portal.call_rows import days_of_calls, numbers_of
+from kobza.portal.formats import wall_moment
 from kobza.portal.rendering import page_language
-from kobza.portal.views import LiveView, NumberView, call_view, delivery_view, live_views, number_views, token_row
-from kobza.store import address_book, calls, numbers, tokens
+from kobza.portal.texts import say_in
+from kobza.portal.views import NumberView, delivery_view, number_views, token_row
+from kobza.store import numbers, tokens
+from kobza.store.search import CallSearch, FoundCall, Person, searcher
 from kobza.store.tokens import Scope
 
 LAST_CALLS: Final = 30
-LAST_DAYS: Final = 7
 LAST_DELIVERIES: Final = 20
 EXPIRIES: Final[dict[str, int | None]] = {"": None, "30": 30, "90": 90, "365": 365}
 """Days for which a new token may be valid, by the values of the form."""
@@ -28,37 +33,35 @@ def common(visitor: Visitor) -> dict[str, Any]:
     return {"enterprise": visitor.enterprise.name, "csrf": visitor.csrf}
 
 
-async def _names(portal: Portal, visitor: Visitor) -> dict[str, str]:
-    entries = await portal.context.read(lambda conn: address_book.list_for(conn, visitor.enterprise_id))
-    return {entry.number: entry.name for entry in entries}
-
-
 async def _numbers(portal: Portal, visitor: Visitor) -> list[NumberView]:
     subscribers = await portal.context.read(lambda conn: numbers.list_for(conn, visitor.enterprise_id))
     phones = portal.context.commands.phone_status(visitor.enterprise_id, None)
     return number_views(subscribers, phones, portal.context.now())
 
 
-def _live(portal: Portal, visitor: Visitor, names: dict[str, str]) -> list[LiveView]:
-    legs = portal.context.commands.live_calls(visitor.enterprise_id)
-    return live_views(legs, names, portal.context.now())
-
-
 async def overview(portal: Portal, request: Request, visitor: Visitor) -> Response:
-    """Numbers with their status, live calls, last calls."""
-    since_ms = portal.context.now_ms() - LAST_DAYS * _DAY_MS
-    rows = await portal.context.read(lambda conn: calls.latest(conn, visitor.enterprise_id, since_ms, limit=LAST_CALLS))
-    names = await _names(portal, visitor)
-    language = page_language(request)
+    """The live board and the last calls."""
+    say = say_in(page_language(request))
+    office = await read_office(portal, visitor)
+    calls, people = await portal.context.read(lambda conn: _last_calls(conn, visitor.enterprise_id))
+    now_ms = portal.context.now_ms()
     return portal.pages.page(
         request,
         "overview.html",
         **common(visitor),
-        numbers=await _numbers(portal, visitor),
-        live=_live(portal, visitor, names),
-        calls=[call_view(row, names, language) for row in rows],
+        board=board_rows(portal, visitor, office, say),
+        now_ms=now_ms,
+        days=days_of_calls(calls, people, say, wall_moment(now_ms).date()),
+        next_page=None,
+        focus=False,
         webhook_off=await _webhook_off(portal, visitor),
     )
+
+
+def _last_calls(conn: Connection, enterprise_id: str) -> tuple[list[FoundCall], dict[str, Person]]:
+    search = searcher(conn)
+    calls = search.page(CallSearch(enterprise_id), None, LAST_CALLS).calls
+    return calls, search.people(enterprise_id, numbers_of(calls))
 
 
 async def _webhook_off(portal: Portal, visitor: Visitor) -> str | None:
@@ -67,12 +70,6 @@ async def _webhook_off(portal: Portal, visitor: Visitor) -> str | None:
     if found is None or found[1].active:
         return None
     return found[1].inactive_reason or ""
-
-
-async def live(portal: Portal, request: Request, visitor: Visitor) -> Response:
-    """The live calls alone: what the overview's script asks for again and again."""
-    names = await _names(portal, visitor)
-    return portal.pages.page(request, "live.html", csrf=visitor.csrf, live=_live(portal, visitor, names))
 
 
 async def recording(portal: Portal, request: Request, visitor: Visitor) -> Response:

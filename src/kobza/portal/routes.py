@@ -4,7 +4,7 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from kobza.api.context import ApiContext
-from kobza.portal import actions, call_page, history, pages, token_actions, waveform
+from kobza.portal import actions, board, call_page, history, live_actions, pages, token_actions, waveform
 from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
 from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.rendering import Pages, static_file
@@ -24,7 +24,8 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
     sign_in = actions.SignIn(portal)
     shown = {
         "/": pages.overview,
-        "/live": pages.live,
+        "/live": board.board,
+        "/live/stream": board.board_stream,
         "/history": history.history,
         "/history.{kind}": history.history_file,
         "/history/{call_id}": call_page.call_page,
@@ -35,7 +36,10 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
     }
     forms = {
         "/signout": actions.sign_out,
-        "/live/hangup": actions.hang_up,
+        "/live/hangup": live_actions.hang_up,
+        "/live/hold": live_actions.hold,
+        "/live/resume": live_actions.resume,
+        "/live/transfer": live_actions.transfer,
         "/provisioning/dnd": actions.switch_dnd,
         "/crm-integration/webhook": actions.set_webhook,
         "/crm-integration/webhook/activate": actions.activate_webhook,

@@ -1,18 +1,14 @@
 """What pages show, made of what the store and the commands know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from kobza.api.languages import Language
-from kobza.api.ports import LiveCall, PhoneStatus
+from kobza.api.ports import PhoneStatus
 from kobza.api.times import wall_text
-from kobza.call.causes import cause_text
 from kobza.call.directory import Package, Subscriber
-from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.call.numbers import national
-from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.tokens import Network, Scope, Token
 
@@ -29,37 +25,6 @@ class NumberView:
     devices: int
     dnd: bool
     dnd_until: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveView:
-    """One leg that is in a call now."""
-
-    call_control_id: str
-    number: str
-    name: str
-    other: str
-    other_name: str
-    direction: str
-    state: str
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class CallView:
-    """One call that is over."""
-
-    begun: str
-    caller: str
-    caller_name: str
-    called: str
-    called_name: str
-    direction: str
-    talk: int
-    rang: int
-    outcome: str
-    cause: int | None
-    record_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +101,6 @@ def number_views(subscribers: Sequence[Subscriber], phones: Sequence[PhoneStatus
             )
         )
     return views
-
-
-def live_views(legs: Sequence[LiveCall], names: Mapping[str, str], now: float) -> list[LiveView]:
-    """Return the live legs, the longest first."""
-    return [
-        LiveView(
-            call_control_id=leg.call_control_id,
-            number=national(leg.number),
-            name=names.get(leg.number, ""),
-            other=national(leg.phone_number),
-            other_name=names.get(leg.phone_number, ""),
-            direction=leg.direction,
-            state=str(leg.state),
-            seconds=int(now - leg.since),
-        )
-        for leg in sorted(legs, key=lambda each: each.since)
-    ]
-
-
-def call_view(row: HistoryRow, names: Mapping[str, str], language: Language) -> CallView:
-    """Return one call of the history."""
-    return CallView(
-        begun=wall_text(row.started_at)[:16],
-        caller=national(row.calling_number),
-        caller_name=names.get(row.calling_number, ""),
-        called=national(row.called_number),
-        called_name=names.get(row.called_number, ""),
-        direction=row.direction,
-        talk=talk_seconds(row.answered_at, row.ended_at),
-        rang=ringing_seconds(row.ringing_at, row.answered_at, row.ended_at),
-        outcome="" if row.cause is None else cause_text(row.cause, language),
-        cause=row.cause,
-        record_id=row.record_id,
-    )
 
 
 def answer_text(attempts: Sequence[Attempt]) -> str:

@@ -1,33 +1,77 @@
-// The portal's own script, beside htmx: keeps the live calls fresh, copies values. Every page works without either.
+// The portal's own script, beside htmx: keeps the live board fresh, copies values. Every page works without either.
 "use strict";
 
 const PERIOD = 2000;
 
-function refresh(live) {
+// The live board: the server sends it whenever it changes. Where that cannot be had it is asked for again and again.
+function follow(board) {
+  const ahead = Date.now() - Number(board.dataset.now);
+  const page = document.documentElement;
+  let waiting = null;
   let timer = 0;
-  const next = (delay) => { clearTimeout(timer); timer = setTimeout(tick, delay); };
-  const tick = async () => {
-    if (document.hidden) return;
-    try {
-      const answer = await fetch(live.dataset.live, { credentials: "same-origin", redirect: "error" });
-      if (!answer.ok) throw new Error(answer.statusText);
-      const html = await answer.text();
-      // A button that is about to be pressed must not vanish under the finger.
-      if (!live.contains(document.activeElement) || document.activeElement === live) {
-        if (live.dataset.shown !== html) { live.innerHTML = html; live.dataset.shown = html; }
-      }
-      delete live.dataset.lost;
-      next(PERIOD);
-    } catch {
-      live.dataset.lost = "";
-      next(PERIOD * 3);
+
+  // What is about to be pressed must not vanish under the finger, nor a form that is being filled in.
+  const busy = () => board.contains(document.activeElement) || board.querySelector("details[open], button:active") !== null;
+  const put = (html) => {
+    waiting = html;
+    if (busy()) return;
+    waiting = null;
+    if (board.dataset.shown === html) return;
+    board.innerHTML = html;
+    board.dataset.shown = html;
+    htmx.process(board);
+    tick();
+  };
+  const tick = () => {
+    if (waiting !== null && !busy()) put(waiting);
+    for (const one of board.querySelectorAll("[data-since]")) {
+      const seconds = Math.max(0, Math.floor((Date.now() - ahead - Number(one.dataset.since)) / 1000));
+      one.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     }
   };
-  document.addEventListener("visibilitychange", () => next(0));
-  next(PERIOD);
+  const ask = async () => {
+    try {
+      const answer = await fetch(board.dataset.board, { redirect: "error" });
+      if (answer.status === 403) location.reload();
+      if (!answer.ok) throw new Error(answer.statusText);
+      put(await answer.text());
+      delete page.dataset.lost;
+    } catch {
+      page.dataset.lost = "";
+    }
+  };
+  const stream = new EventSource(`${board.dataset.board}/stream`);
+  const poll = () => { if (!document.hidden) ask(); };
+  stream.addEventListener("board", (event) => {
+    clearInterval(timer);
+    timer = 0;
+    delete page.dataset.lost;
+    put(event.data);
+  });
+  stream.addEventListener("error", () => { if (!timer) { poll(); timer = setInterval(poll, PERIOD); } });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+  setInterval(tick, 500);
+  tick();
 }
 
-document.querySelectorAll("[data-live]").forEach(refresh);
+document.querySelectorAll("[data-board]").forEach(follow);
+
+// A command that was refused says why, on the page as it is.
+document.addEventListener("htmx:responseError", (event) => {
+  if (!event.detail.elt.closest("[data-board]")) return;
+  const said = document.createElement("p");
+  said.className = "notice bad toast";
+  said.role = "alert";
+  said.textContent = event.detail.xhr.responseText;
+  document.body.append(said);
+  setTimeout(() => said.remove(), 8000);
+});
+// One that was done closes its form and lets go of the button, so that the board may change.
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!event.detail.successful || !event.detail.elt.closest("[data-board]")) return;
+  document.activeElement.blur();
+  for (const open of document.querySelectorAll("[data-board] details[open]")) open.open = false;
+});
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

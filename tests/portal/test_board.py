@@ -1,0 +1,123 @@
+"""The live board: who does what, what its buttons do, and how it is told of changes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from kobza.api.event_streams import EventStreams
+from kobza.call.errors import KobzaError
+from kobza.store import users
+from tests.api.world import ALICE, BORYS, OUTSIDE, PASSWORD, PLAIN, Leg, Phone, World
+from tests.portal.serving import served
+from tests.portal.visitor import Visitor, text_of
+from tests.support.waiting import PATIENCE
+
+PART = {"hx-request": "true"}
+
+
+def talk(world: World, state: str = "established") -> None:
+    world.commands.legs = [Leg("c1", "leg1", ALICE, OUTSIDE, "outgoing", state, world.at - 65)]
+    world.commands.phones = [
+        Phone(ALICE, "busy", dnd=False, devices=2, since=world.at - 65),
+        Phone(BORYS, "available", dnd=True, devices=1, since=world.at - 7200),
+        Phone(PLAIN, "unavailable", dnd=False, devices=0, since=None),
+    ]
+
+
+async def lines(visitor: Visitor) -> list[str]:
+    page = await visitor.page("/")
+    return [text_of(line) for line in page.find_class("line")]
+
+
+async def test_the_board_shows_who_does_what_since_when(olena: Visitor, world: World) -> None:
+    talk(world)
+    first, *others = await lines(olena)
+    assert first == (
+        "Олена Коваль 067 111 1111 · Збут talking ↗ Клієнт, «А» 050 111 2233 since 11:58:55 "
+        "Hold Transfer To which number Transfer Hang up"
+    )
+    assert others == ["067 333 3333 offline", "Борис 067 222 2222 · Склад available Do Not Disturb since 10:00"]
+    part = await olena.client.get("/live")
+    assert "<html" not in part.text
+    assert f'data-since="{int(world.at * 1000) - 65_000}"' in part.text
+    talk(world, "alerting")
+    assert (await lines(olena))[0].endswith("since 11:58:55 Hang up")
+    talk(world, "held")
+    assert (await lines(olena))[0].endswith("Resume Transfer To which number Transfer Hang up")
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "told"),
+    [
+        ("/live/hangup", "alerting", ("clear", "", "")),
+        ("/live/hold", "established", ("hold", "", "")),
+        ("/live/resume", "held", ("unhold", "", "")),
+        ("/live/transfer", "established", ("transfer", "", BORYS)),
+    ],
+)
+async def test_a_button_gives_a_command(
+    olena: Visitor, world: World, path: str, state: str, told: tuple[str, str, str]
+) -> None:
+    talk(world, state)
+    answer = await olena.submit("/", path, destination="067 222-22-22")
+    assert answer.headers["location"] == "/"
+    assert world.commands.told == [("control", world.own.enterprise_id, "leg1", *told)]
+
+
+async def test_a_command_that_is_refused_says_why(olena: Visitor, world: World) -> None:
+    talk(world)
+    answer = await olena.submit("/", "/live/hangup", call_control_id="leg2")
+    assert answer.status_code == 404
+    assert "There is no such thing." in answer.text
+    page = await olena.page("/")
+    form = {"csrf": page.xpath("//input[@name='csrf']/@value")[0], "call_control_id": "leg1"}
+    answer = await olena.client.post("/live/transfer", data={**form, "destination": "x"}, headers=PART)
+    assert (answer.status_code, "<html" in answer.text) == (400, False)
+    world.commands.refuse = KobzaError("The phone refused.", code="refused_by_phone", http_status=502)
+    answer = await olena.client.post("/live/hold", data=form, headers=PART)
+    assert (answer.status_code, answer.text) == (502, "The phone refused.")
+    world.commands.refuse = None
+    assert (await olena.client.post("/live/hold", data=form, headers=PART)).status_code == 204
+
+
+async def test_the_board_of_somebody_who_is_not_signed_in_is_403(visitor: Visitor) -> None:
+    for path in ("/live", "/live/stream"):
+        assert (await visitor.client.get(path)).status_code == 403
+
+
+@asynccontextmanager
+async def signed_in(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(world) as address, httpx.AsyncClient(base_url=address, timeout=PATIENCE) as client:
+        await client.post("/signin", data={"login": "olena", "password": PASSWORD})
+        yield client
+
+
+async def test_the_stream_tells_every_change_and_ends_with_the_sign_in(world: World) -> None:
+    world.app = world.build(event_streams=EventStreams(heartbeat=0.2))
+    async with (
+        signed_in(world) as client,
+        client.stream("GET", "/live/stream") as answer,
+        asyncio.timeout(PATIENCE),
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        told = answer.aiter_lines()
+        assert await anext(told) == "event: board"
+        talk(world)
+        assert [line async for line in told if "talking" in line and end_sign_in(world)]
+
+
+def end_sign_in(world: World) -> bool:
+    """Change the password, at which every sign-in ends."""
+    with world.store.write() as conn:
+        return users.set_password(conn, "olena", "another hash")
+
+
+async def test_there_are_no_more_streams_than_may_be(world: World) -> None:
+    world.app = world.build(event_streams=EventStreams(most_of_enterprise=1))
+    async with signed_in(world) as client, client.stream("GET", "/live/stream") as first:
+        told = first.aiter_lines()  # one that nobody holds would close the stream
+        await anext(told)
+        assert (await client.get("/live/stream")).status_code == 429
