@@ -74,6 +74,11 @@ class Lane:
         """How many deliveries are in memory."""
         return len(self.queue) + self.whole.asked
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in memory, nor on its way there from the store."""
+        return not self.held and not self._scanning
+
     def begin_anew(self, endpoint: Endpoint) -> None:
         """Take over an endpoint that was set, changed or switched on: nothing is known of how it does."""
         self.endpoint = endpoint

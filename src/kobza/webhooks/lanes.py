@@ -21,6 +21,9 @@ class Lanes:
         self._in_flight = in_flight
         self._held = held
         self._lanes: dict[str, Lane] = {}
+        self._holding: set[Lane] = set()
+        """Those that may hold something: room was asked for since they were last seen idle. There may be thousands of
+        lanes, and the memory is added up for every state."""
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(list(self._lanes.values()))
@@ -35,21 +38,27 @@ class Lanes:
     @property
     def held(self) -> int:
         """Deliveries in memory."""
-        return sum(lane.held for lane in self._lanes.values())
+        self._holding = {lane for lane in self._holding if not lane.idle}
+        return sum(lane.held for lane in self._holding)
 
     def room(self, lane: Lane) -> int:
-        """Return how many deliveries more the lane may hold of those that come from calls."""
+        """Return how many deliveries more the lane may hold of those that come from calls.
+
+        It, or `page`, is asked before a lane takes anything in.
+        """
         if lane.mode is Mode.LIVE:
-            return self._room(lane.held, self._held // SHARE)
-        return self._room(lane.queue.live + lane.whole.asked, self._held // SHARE // LIVE_SHARE)
+            return self._room(lane, lane.held, self._held // SHARE)
+        return self._room(lane, lane.queue.live + lane.whole.asked, self._held // SHARE // LIVE_SHARE)
 
     def page(self, lane: Lane) -> int:
         """Return how many deliveries may be read for a lane from the store."""
         share = self._held // SHARE
-        return min(PAGE, self._room(lane.queue.backlog, share - share // LIVE_SHARE))
+        return min(PAGE, self._room(lane, lane.queue.backlog, share - share // LIVE_SHARE))
 
-    def _room(self, own: int, share: int) -> int:
+    def _room(self, lane: Lane, own: int, share: int) -> int:
         """Return what is left of a share by what the lane has of it: as many as can be under way, always."""
         if own >= share:
             return 0
-        return max(self._in_flight - own, min(share - own, self._held - self.held))
+        room = max(self._in_flight - own, min(share - own, self._held - self.held))
+        self._holding.add(lane)
+        return room
