@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 # More than processors: most tests wait most of the time, for a phone to ring or for seconds to pass.
 WORKERS ?= 4
-COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+# The tests of what `make compile` compiles, and calls through all of Kobza.
+COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/interop/test_calls.py
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # uv reads VIRTUAL_ENV; a virtual environment that happens to be active must not be changed instead of ours.
@@ -21,7 +23,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-tools check format openapi schemathesis crash chaos bench bench-peers bench-events bench-export lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check format openapi schemathesis crash chaos bench bench-peers bench-events bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,8 +35,18 @@ install: $(VENV)/.run ## install what Kobza needs to run into .venv
 
 dev: $(VENV)/.dev ## install what its development needs as well
 
+compile: $(VENV)/.compile ## compile the modules on the way of a call (needs a C compiler): a call costs less CPU
+	$(BIN)/python tools/compiled_build.py
+
+pure: $(VENV)/.uv ## take away what `make compile` made
+	$(BIN)/python tools/compiled_build.py --remove
+
 test: $(VENV)/.dev test-tools ## run every test (ARGS="tests/sip -k via" selects)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-compiled: $(VENV)/.dev $(VENV)/.compile ## compile, and run the tests of what is compiled (ARGS="tests/sip" selects)
+	$(BIN)/python tools/compiled_build.py
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --compiled $(or $(ARGS),$(COMPILED_TESTS))
 
 test-tools: ## as root on Debian: install the phones and tools the tests use; else say what will be skipped
 	@tools/install-test-tools tests/apt-packages.txt
@@ -76,9 +88,10 @@ bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls on bot
 	$(BIN)/python -m bench.export $(ARGS)
 
 lock: $(VENV)/.uv ## pin the newest fitting versions that pyproject.toml asks for (UPGRADE=1 moves those already pinned)
-	$(COMPILE) tools/uv.in -o tools/uv.txt
-	$(COMPILE) pyproject.toml --group build -o requirements.lock
-	$(COMPILE) pyproject.toml --extra otel --group build --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(LOCK) tools/uv.in -o tools/uv.txt
+	$(LOCK) pyproject.toml --group build -o requirements.lock
+	$(LOCK) pyproject.toml --extra otel --group build --group dev --group compile --constraint requirements.lock -o requirements-dev.lock
+	$(LOCK) --group compile --constraint requirements-dev.lock -o requirements-compile.lock
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
@@ -99,6 +112,11 @@ INSTALL_KOBZA = $(UV) pip install --quiet --no-deps --no-build-isolation --edita
 $(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.uv
 	$(UV) pip install --quiet --require-hashes -r requirements.lock
 	$(INSTALL_KOBZA)
+	@touch $@
+
+$(VENV)/.compile: requirements-compile.lock $(VENV)/.uv
+	@test -e $(VENV)/.dev || test -e $(VENV)/.run || $(MAKE) install
+	$(UV) pip install --quiet --require-hashes -r requirements-compile.lock
 	@touch $@
 
 # The larger lock holds the smaller one, so it satisfies `make demo` too.

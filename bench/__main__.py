@@ -25,6 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench.rows import Row, Unavailable, markdown, measure_module
+from kobza import BUILD
 
 NAMES = (
     "codec",
@@ -49,7 +50,8 @@ def machine() -> str:
             name = line.partition(":")[2].strip()
             break
     cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores of {name}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{cores} cores of {name}, {system}; Kobza is {BUILD}"
 
 
 def run(names: Sequence[str], *, quick: bool) -> list[Row]:

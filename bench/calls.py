@@ -28,6 +28,7 @@ from typing import NamedTuple
 from bench import asterisk_peer
 from bench.rows import Row, Unavailable, cpu_ms, cpu_seconds
 from bench.traffic import RATE, STATES_OF_AN_OWNER, Extent, Traffic, sipp, start_sipp, traffic, write_list
+from kobza import BUILD
 from tests.support.ports import free_ports
 from tests.support.sink import WebhookSink
 
@@ -158,7 +159,7 @@ async def chosen(given: argparse.Namespace) -> str:
         if given.asterisk:
             return f"{await asterisk(extent):.2f} ms a call"
         result = await main(extent, trunk=given.trunk, posted=given.posted)
-        return f"{result.total:.2f} ms a call: {result}"
+        return f"{result.total:.2f} ms a call ({BUILD}): {result}"
 
 
 if __name__ == "__main__":

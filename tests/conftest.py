@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kobza import BUILD
+from kobza.builds import Build
 from kobza.store.place import Place
 from tests.interop.server import Site
 from tests.support.postgres import DATABASES, ONLY, PostgresServer, postgres_server
@@ -47,6 +49,22 @@ def log_of_its_own() -> Iterator[None]:
         logging.getLogger(library).setLevel(logging.NOTSET)
     for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
         root.removeHandler(handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--compiled`: the tests are to run on compiled modules, so that nobody takes a pure run for one."""
+    parser.addoption("--compiled", action="store_true", help="fail unless the compiled build runs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop at once when the build is not the one that is to be tested."""
+    if config.getoption("--compiled") and BUILD is not Build.COMPILED:
+        raise pytest.UsageError(f"not the compiled build: {BUILD}")
+
+
+def pytest_report_header() -> str:
+    """Say which build is tested."""
+    return f"kobza: {BUILD}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -63,7 +63,17 @@ def test_a_new_installation_is_well(kobza: Kobza, enterprise: str, ports: dict[s
     ran = kobza("doctor", "--thorough", "--json")
     found = states(ran)
     assert ran.code == 0, found
-    assert {"settings", "Python", "libraries", "time zones", "locale", "clock", "open files", "disk"} <= found.keys()
+    assert {
+        "settings",
+        "Python",
+        "build",
+        "libraries",
+        "time zones",
+        "locale",
+        "clock",
+        "open files",
+        "disk",
+    } <= found.keys()
     for check in ("settings", "libraries", "store", "server", "ports", "secrets", "recordings", "calls"):
         assert {state for state, *_ in found[check]} == {"good"}, check
     assert found["server"] == [("good", "none runs", "")]

@@ -7,6 +7,7 @@ import sys
 
 import uvloop
 
+from kobza import BUILD
 from kobza.app import logs
 from kobza.app.server import Server, ServerError
 from kobza.config.settings import Settings
@@ -34,7 +35,7 @@ async def _serve(settings: Settings) -> int:
         print(f"kobza: {error}", file=sys.stderr)  # noqa: T201 - what the command says
         return 1
     sip = ", ".join(f"{transport.value.lower()}:{host}:{port}" for transport, host, port in server.sip_addresses)
-    log.info("Kobza is ready: %s, SIP on %s", server.http_url, sip)
+    log.info("Kobza is ready: %s, SIP on %s (%s)", server.http_url, sip, BUILD)
     failed = asyncio.create_task(server.failed())
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait((failed, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from kobza import BUILD
 from kobza.cli import (
     backup,
     call,
@@ -66,7 +67,7 @@ for module in (init, config, run, history, events, compare, backup, erase, docto
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"kobza {version('kobza')}\n")
+        sys.stdout.write(f"kobza {version('kobza')} ({BUILD})\n")
         raise typer.Exit
 
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as SourceError
 
+from kobza.builds import PURE_VARIABLE
 from kobza.config.settings import Settings
 
 Source = Literal["default", "file", "environment", "command line"]
@@ -29,6 +30,8 @@ CLIENT_VARIABLES = (
     "KOBZA_THEIR_INTEGRATOR_ID",
 )
 """Say to the commands that speak to a server where it is and who asks. Not settings: a server has none of it."""
+OTHER_VARIABLES = (CONFIG_VARIABLE, PURE_VARIABLE, *CLIENT_VARIABLES)
+"""All that begin like settings and are none."""
 MASK = "********"
 
 
@@ -143,7 +146,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = [PREFIX + name.upper() for name in Settings.model_fields] + [CONFIG_VARIABLE, *CLIENT_VARIABLES]
+    known = [PREFIX + name.upper() for name in Settings.model_fields] + [*OTHER_VARIABLES]
     return [
         f"{name}: unknown variable{_suggestion(name, known)}; unset it or correct the name"
         for name in sorted(environment)

@@ -5,11 +5,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-from msgspec import Struct
-
 from kobza.sdp.codecs import Codec, codecs_of
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import NotAcceptable
+from kobza.values import Value
 
 PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
 """Transports spoken: plain RTP. Feedback of AVPF is RTCP like any other and passes."""
@@ -55,7 +54,7 @@ class Direction(StrEnum):
 _DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 
 
-class Destination(Struct, frozen=True):
+class Destination(Value, frozen=True):
     """Where RTP and RTCP of a stream should go. `host` is None when it names no usable address: a host name, "0.0.0.0".
 
     `mux`: RTCP comes and goes on the RTP port (RFC 5761).
@@ -68,7 +67,7 @@ class Destination(Struct, frozen=True):
     mux: bool
 
 
-class Audio(Struct, frozen=True):
+class Audio(Value, frozen=True):
     """The audio stream that a call uses, the first usable one, with its place among the description's streams."""
 
     index: int

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kobza.sdp.description import Attribute, Media
+from kobza.values import Value
 
 TELEPHONE_EVENT: Final = "telephone-event"
 """DTMF digits as packets (RFC 4733): no codec of its own, always beside one."""
@@ -27,7 +27,7 @@ _STATIC: Final = {
 _NOT_SPEECH: Final = frozenset({"telephone-event", "cn", "red"})
 
 
-class Codec(Struct, frozen=True):
+class Codec(Value, frozen=True):
     """A payload type and what it means. `rate` is the RTP clock in Hz, `parameters` the `fmtp` value or ""."""
 
     payload_type: int

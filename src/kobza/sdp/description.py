@@ -7,9 +7,8 @@ line end.
 
 from typing import Final
 
-from msgspec import Struct
-
 from kobza.sdp.errors import MalformedSdp
+from kobza.values import Value
 
 MAX_BYTES: Final = 32 * 1024
 """A description longer than this is refused: a telephone needs 1 KiB, a browser with many codecs 8."""
@@ -24,7 +23,7 @@ Attribute = tuple[str, str | None]
 """Name and value; None for a flag (`a=sendrecv`)."""
 
 
-class Origin(Struct, frozen=True):
+class Origin(Value, frozen=True):
     """The `o=` line (RFC 8866, section 5.2): who made the description, and its version."""
 
     username: str
@@ -44,7 +43,7 @@ class Origin(Struct, frozen=True):
         return f"{self.username} {self.session_id} {self.version} IN {_address_type(self.host)} {self.host}"
 
 
-class Media(Struct, frozen=True):
+class Media(Value, frozen=True):
     """One stream: an `m=` line with what follows it (RFC 8866, section 5.14).
 
     `port` is 0 for a stream that is refused; `connection` is the host of its own `c=` line, else None.
@@ -81,7 +80,7 @@ class Media(Struct, frozen=True):
         return Media(self.kind, 0, self.protocol, self.formats)
 
 
-class SessionDescription(Struct, frozen=True):
+class SessionDescription(Value, frozen=True):
     """A whole description; `str()` writes it with CRLF.
 
     `connection` is the host of the session's `c=` line; None when each stream has its own.

@@ -6,15 +6,15 @@ codecs and packet times travel from one side to the other. What it does not know
 
 from collections.abc import Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kobza.sdp.audio import Audio, Direction
 from kobza.sdp.codecs import Codec
 from kobza.sdp.description import Attribute, Media, Origin, SessionDescription
+from kobza.values import Value
 
 
-class LocalAudio(Struct, frozen=True):
+class LocalAudio(Value, frozen=True):
     """What the plane says to one side about its end of the audio stream. `ptime` is in milliseconds."""
 
     host: str

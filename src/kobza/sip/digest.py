@@ -232,7 +232,7 @@ def authorize(
     SHA-256 is taken before MD5, qop auth before auth-int, none for a server of RFC 2069. Challenges that are malformed
     or offer nothing known are passed over; MalformedMessage when none is left.
     """
-    usable = [usable for challenge in challenges if (usable := _read_challenge(challenge)) is not None]
+    usable = [found for challenge in challenges if (found := _read_challenge(challenge)) is not None]
     if not usable:
         raise MalformedMessage("no usable challenge", "WWW-Authenticate header")
     algorithm, params, qop = min(usable, key=lambda one: STRONGEST_FIRST.index(one[0]))

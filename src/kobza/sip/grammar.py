@@ -21,7 +21,7 @@ MAX_DIGITS = 10
 """No number of SIP has more digits (2**32 - 1); without a bound `int` of a long text would cost quadratic time."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
-_UNREADABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNREADABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _FOLD = re.compile(r"\r\n[ \t]+")
 _LIST_ELEMENT = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+', re.DOTALL)

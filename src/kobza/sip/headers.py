@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kobza.sip.auth_params import AuthParams, parse_auth
@@ -25,6 +24,7 @@ from kobza.sip.grammar import (
     write_params,
 )
 from kobza.sip.uri import HOST_PATTERN, MAX_PORT, SipUri, checked_ipv6
+from kobza.values import Value
 
 __all__ = ["MAX_CSEQ", "AuthParams", "CSeq", "NameAddr", "Reason", "Via", "parse_auth", "parse_name_addr_list"]
 
@@ -45,7 +45,7 @@ _VIA = re.compile(
 _CSEQ = re.compile(r"[ \t]*+([0-9]++)[ \t]++([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+")
 
 
-class NameAddr(Struct, frozen=True):
+class NameAddr(Value, frozen=True):
     """Value of From, To, Contact, Route (RFC 3261 20.10): a name for people, a URI, header parameters."""
 
     display_name: str
@@ -97,7 +97,7 @@ class NameAddr(Struct, frozen=True):
         return replace(self, params=replace_param(self.params, name, value))
 
 
-class Via(Struct, frozen=True):
+class Via(Value, frozen=True):
     """One Via value (RFC 3261 20.42). `transport` is in upper case, `host` without brackets."""
 
     transport: str
@@ -163,7 +163,7 @@ class Via(Struct, frozen=True):
         return replace(self, params=replace_param(self.params, name, value))
 
 
-class CSeq(Struct, frozen=True):
+class CSeq(Value, frozen=True):
     """Value of CSeq (RFC 3261 20.16)."""
 
     number: int
@@ -186,7 +186,7 @@ class CSeq(Struct, frozen=True):
         return f"{self.number} {self.method}"
 
 
-class Reason(Struct, frozen=True):
+class Reason(Value, frozen=True):
     """One value of Reason (RFC 3326). `cause` is 0 when the peer gave none."""
 
     protocol: str

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
 from kobza.sip.message import SipRequest, SipResponse
+from kobza.values import Value
 
 if TYPE_CHECKING:
     from kobza.sip.invite import InviteDialog
     from kobza.sip.request import ClientRequest, IncomingRequest
 
 
-class RequestReceived(Struct, frozen=True):
+class RequestReceived(Value, frozen=True):
     """A request that the owner answers with `UserAgent.respond`: outside dialogs, and INFO inside one."""
 
     incoming: IncomingRequest
 
 
-class InviteReceived(Struct, frozen=True):
+class InviteReceived(Value, frozen=True):
     """A call comes in: `dialog.request` is the INVITE; without a body it asks for our offer. 100 is sent when
     nothing else is within 200 ms."""
 
     dialog: InviteDialog
 
 
-class InviteProgressed(Struct, frozen=True):
+class InviteProgressed(Value, frozen=True):
     """A 101 to 199 to our INVITE. Forks have different tags in To."""
 
     dialog: InviteDialog
@@ -36,14 +35,14 @@ class InviteProgressed(Struct, frozen=True):
     response: SipResponse
 
 
-class InviteAnswered(Struct, frozen=True):
+class InviteAnswered(Value, frozen=True):
     """The first 2xx to our INVITE. The ACK was sent, unless the INVITE had no body: then `acknowledge` sends it."""
 
     dialog: InviteDialog
     response: SipResponse
 
 
-class InviteRejected(Struct, frozen=True):
+class InviteRejected(Value, frozen=True):
     """Our INVITE failed: 300 to 699, or without a response 408 (timeout), 487 (cancelled), 503 (transport, bound)."""
 
     dialog: InviteDialog
@@ -51,14 +50,14 @@ class InviteRejected(Struct, frozen=True):
     response: SipResponse | None
 
 
-class InviteCancelled(Struct, frozen=True):
+class InviteCancelled(Value, frozen=True):
     """The caller took its INVITE back; CANCEL and INVITE are answered. `request` is the CANCEL."""
 
     dialog: InviteDialog
     request: SipRequest
 
 
-class InviteConfirmed(Struct, frozen=True):
+class InviteConfirmed(Value, frozen=True):
     """The ACK to our 2xx came. Its body answers our offer when the INVITE had none.
 
     `initial` is false for the ACK of a re-INVITE.
@@ -69,7 +68,7 @@ class InviteConfirmed(Struct, frozen=True):
     initial: bool = True
 
 
-class InviteEnded(Struct, frozen=True):
+class InviteEnded(Value, frozen=True):
     """The dialog is over, and not by our `bye`.
 
     `request` is the peer's BYE; None when no ACK came ("ack timeout"; our BYE is on its way) or when the peer knew the
@@ -81,7 +80,7 @@ class InviteEnded(Struct, frozen=True):
     reason: str
 
 
-class OfferReceived(Struct, frozen=True):
+class OfferReceived(Value, frozen=True):
     """A re-INVITE, or an UPDATE with a body; `answer_offer` or `reject_offer` must follow.
 
     Without a body it is a re-INVITE that asks for our offer; the answer comes with InviteConfirmed.
@@ -91,35 +90,35 @@ class OfferReceived(Struct, frozen=True):
     request: SipRequest
 
 
-class OfferAnswered(Struct, frozen=True):
+class OfferAnswered(Value, frozen=True):
     """The 2xx to our re-INVITE; the ACK was sent, unless the re-INVITE had no body (see InviteAnswered)."""
 
     dialog: InviteDialog
     response: SipResponse
 
 
-class OfferRejected(Struct, frozen=True):
+class OfferRejected(Value, frozen=True):
     """Our re-INVITE failed; the dialog goes on as it was."""
 
     dialog: InviteDialog
     status: int
 
 
-class ResponseReceived(Struct, frozen=True):
+class ResponseReceived(Value, frozen=True):
     """The final response to a `request`."""
 
     request: ClientRequest
     response: SipResponse
 
 
-class RequestFailed(Struct, frozen=True):
+class RequestFailed(Value, frozen=True):
     """No final response to a `request` will come: 408 (timeout) or 503 (transport, bound)."""
 
     request: ClientRequest
     status: int
 
 
-class MalformedReceived(Struct, frozen=True):
+class MalformedReceived(Value, frozen=True):
     """What arrived could not be read; a request was answered where that was possible."""
 
     flow: Flow

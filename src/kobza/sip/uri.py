@@ -6,10 +6,9 @@ import re
 from ipaddress import IPv6Address
 from urllib.parse import unquote_to_bytes
 
-from msgspec import Struct
-
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import Params, find_param, parse_number, readable, shorten
+from kobza.values import Value
 
 MAX_PORT = 65_535
 
@@ -30,7 +29,7 @@ _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 _NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
 
 
-class SipUri(Struct, frozen=True):
+class SipUri(Value, frozen=True):
     """A URI as SIP uses it.
 
     `scheme` is in lower case. `user`, `password`, `params` and `headers` are as written, escapes included; see

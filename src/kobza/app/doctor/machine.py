@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from kobza import BUILD
 from kobza.app.doctor.findings import Finding, bad, good, look
+from kobza.builds import Build
 from kobza.config.loading import Loaded
 from kobza.store import driver
 from kobza.store.errors import LibraryTooOld
@@ -41,6 +43,10 @@ def python() -> Iterable[Finding]:
         yield bad("Python", found, "install Python 3.11 or newer")
     else:
         yield good("Python", f"{found}, Kobza {version('kobza')}")
+    if BUILD is Build.STALE:
+        yield look("build", BUILD, "make compile, for calls at less CPU; or make pure")
+    else:
+        yield good("build", BUILD)
     missing = []
     for requirement in requires("kobza") or []:
         if "extra ==" in requirement:

@@ -1,0 +1,12 @@
+"""What immutable values are made from."""
+
+from msgspec import Struct
+
+
+class Value(Struct, frozen=True):
+    """A struct that never changes once it is made; it compares and hashes by what is in it.
+
+    Modules that may be compiled (see docs/adr/0016-cost-of-a-call.md) inherit from this one instead of from `Struct`:
+    the compiler drops a class's keywords, so what they ask for must come from a base class. It is inherited; a
+    subclass writes `frozen=True` all the same, for the type checker.
+    """
