@@ -83,7 +83,7 @@ async def test_another_phone_in_the_place_of_one_that_left() -> None:
             offer = await running.offer(Side.CALLER, Side.CALLEE, None)
             assert new.learn(offer)
             assert b"m=audio" in offer
-            assert b"RTP/AVP 8 101" in offer
+            assert b"RTP/AVP 8 0 101" in offer
             assert await running.answer(Side.CALLEE, new.sdp()) == b""
             running.plane.play(CALL, target=Side.CALLER, what="none")
             new.talk()
@@ -102,13 +102,13 @@ async def test_another_phone_in_the_place_of_one_that_left() -> None:
             running.plane.leave("nobody", side=Side.CALLEE)
 
 
-async def test_the_new_phone_is_offered_what_the_one_that_stays_uses() -> None:
-    """The one that stays offered more than was agreed on; nothing is transcoded."""
+async def test_the_new_phone_is_offered_first_what_the_one_that_stays_uses() -> None:
+    """Then what else that one has named, which it may be asked for; nothing is transcoded."""
     async with running_plane() as running:
         with PhoneEnd() as kept, PhoneEnd(ssrc=2) as gone:
             gone.learn(await running.offer(Side.CALLER, Side.CALLEE, kept.sdp("18 0 8")))
             kept.learn(await running.answer(Side.CALLEE, gone.sdp("0")))
             running.plane.leave(CALL, side=Side.CALLEE)
-            assert b"RTP/AVP 0\r\n" in await running.offer(Side.CALLER, Side.CALLEE, None)
+            assert b"RTP/AVP 0 18 8\r\n" in await running.offer(Side.CALLER, Side.CALLEE, None)
             with pytest.raises(MediaError, match="agreed on nothing"):
                 await running.direct(Side.CALLEE, "sendonly")
