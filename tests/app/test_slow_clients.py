@@ -142,8 +142,8 @@ def test_fifty_that_stall_cost_little_and_hold_up_nobody(site: Site, server: Ser
         connection.close()
         assert busy == 0
     grown = memory_kib(*both) - memory_before
-    # Each answer has 7 MB. With PostgreSQL a client that stalls was seen to take 1.9 MB.
-    room = 1024 if isinstance(site.place, Path) else 3 * 1024
+    # Each answer has 7 MB. A client that stalls was seen to take 0.8 to 1.0 MB, with PostgreSQL 1.9 MB.
+    room = 1280 if isinstance(site.place, Path) else 3 * 1024
     assert grown < MANY * room, f"{grown} KiB for {MANY} clients"
     # One of them was only slow: its answer comes whole.
     slow = clients.pop()
