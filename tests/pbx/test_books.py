@@ -1,5 +1,6 @@
 """The books of a call: one row for each enterprise, states owed only to who listens, nobody told before the commit."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from kobza.call.events import (
     TransferAnswered,
 )
 from kobza.call.routing import Party
+from kobza.pbx import books as books_module
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFull, JournalStopped
@@ -25,6 +27,7 @@ from kobza.store import Store, deliveries, endpoints, enterprises, recovery
 from kobza.store.entries import LegPromised, StateStored
 from kobza.store.ids import new_id
 from tests.pbx.office import ANNA, BOHDAN, NOW, OUTSIDE, settled
+from tests.support.waiting import until
 
 RANG = CallRinging("call-1", NOW + 1, "leg-2")
 ANSWERED = CallAnswered("call-1", NOW + 5, BOHDAN, "leg-2")
@@ -100,6 +103,21 @@ async def test_a_call_opens_grows_and_closes(office: Office) -> None:
             expected[3] = 16
         await settled(office.journal)
         assert office.rows(CALLS) == [(ours, *expected), (theirs, *expected)]
+
+
+async def test_what_is_owed_to_nobody_is_stored_with_what_is(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books_module, "PATIENCE", 3600.0)
+    books, opened = office.keeper.open(), asyncio.Event()
+    books.write([office.started()], then=opened.set)
+    await opened.wait()
+    books.write([RANG])
+    books.write([ANSWERED])
+    assert office.journal.waiting == 4 + 4  # of each fact a row and a state for either enterprise
+    assert office.rows("SELECT * FROM events") == []
+    await office.listen(office.ours)
+    books.write([ENDED])
+    await until(lambda: len(office.owed) == 6, "the call's states")
+    assert [row[3] for row in office.rows(CALLS)] == [int(NOW * 1000) + 65_000] * 2
 
 
 async def test_a_refused_call_is_closed_at_once(office: Office) -> None:

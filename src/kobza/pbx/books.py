@@ -17,6 +17,9 @@ from kobza.webhooks import payload
 Owed = Callable[[Sequence[StateStored]], None]
 """Takes over states that are stored: the dispatcher's."""
 
+PATIENCE: Final = 0.025
+"""Seconds that facts of a call wait for others to be stored with, when no endpoint is owed a state of them."""
+
 
 class CallBooks:
     """What has been written of one call."""
@@ -128,7 +131,12 @@ class BookKeeper:
         return endpoint is not None and endpoint.extended
 
     def append(self, entries: Sequence[Entry], states: Sequence[StateStored], then: Then | None = None) -> None:
-        """Store entries; then tell the dispatcher of the states among them. Raises JournalFull, JournalStopped."""
+        """Store entries; then tell the dispatcher of the states among them.
+
+        What nobody waits for, and no endpoint is owed, may wait for company: a commit costs more than what is in it.
+
+        Raises JournalFull, JournalStopped.
+        """
 
         def told() -> None:
             if states:
@@ -137,7 +145,11 @@ class BookKeeper:
                 then()
 
         try:
-            self._journal.append(entries, told if states or then is not None else None)
+            self._journal.append(
+                entries,
+                told if states or then is not None else None,
+                patience=0.0 if then is not None or any(state.owed_to_endpoint for state in states) else PATIENCE,
+            )
         except (JournalFull, JournalStopped):
             self.meter.refused += any(isinstance(entry, CdrOpened) for entry in entries)
             raise
