@@ -59,6 +59,15 @@ def test_a_state_may_come_again() -> None:
     assert violations(found) == []
 
 
+def test_a_recording_has_no_more_sound_than_the_talk_had_time_for() -> None:
+    found = in_order()
+    found.spools = [KeptSpool("rec", "call", Measured(0.42, 0.50, 0.56))]
+    found.recordings = [Recorded("rec", "call", "ready", 0.42, Measured(0.65, 0.38, 0.38))]
+    assert violations(found) == []
+    found.recordings = [Recorded("rec", "call", "ready", 0.42, Measured(0.65, 0.38, 0.20))]
+    assert len(violations(found)) == 1
+
+
 Fault = Callable[[Found], dict[str, Any]]
 
 
