@@ -303,7 +303,7 @@ def rows_of(plan: Plan) -> Sequence[Row]:
             for to, drain in (("another endpoint", result.other), ("the same endpoint", result.same))
             for row in (
                 Row(f"{meanwhile} {to}, 99 of 100", drain.live.p99, "ms", "before", before.p99),
-                Row("so it is later by", drain.live.p99 - before.p99, "ms", "the mark", DELAY_MARK_MS),
+                Row("so it is later by", max(0.0, drain.live.p99 - before.p99), "ms", "the mark", DELAY_MARK_MS),
                 Row("sent by calls while they went", float(drain.live.states), "states"),
                 Row("the owed ones took", drain.seconds, "s"),
             )
