@@ -214,7 +214,7 @@ class Renegotiation:
         if done is not None:
             done(ok, now)
 
-    # what all have have in common
+    # what all have in common
 
     def _pursue(self, leg: Leg) -> None:
         """Send a leg's phone the offer that it should have, unless it has it or another one is on its way."""

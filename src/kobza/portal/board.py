@@ -65,9 +65,12 @@ def board_rows(portal: Portal, visitor: Visitor, office: Office, say: Say) -> li
     phones = commands.phone_status(visitor.enterprise_id, None)
     legs = commands.live_calls(visitor.enterprise_id)
     by_number = {phone.number: phone for phone in phones}
+    of_number: dict[str, list[LiveCall]] = {}
+    for leg in sorted(legs, key=lambda leg: leg.since):
+        of_number.setdefault(leg.number, []).append(leg)
     rows = []
     for subscriber in office.subscribers:
-        own = sorted((leg for leg in legs if leg.number == subscriber.number), key=lambda leg: leg.since)
+        own = of_number.get(subscriber.number, [])
         phone = by_number.get(subscriber.number)
         since = None if phone is None or own else phone.since
         row = NumberNow(
@@ -109,11 +112,10 @@ async def read_office(portal: Portal, visitor: Visitor) -> Office:
 async def board(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The board alone: what the script asks for when it has no stream."""
     office = await read_office(portal, visitor)
-    return _board(portal, request, visitor, office)
+    return _page(portal, request, visitor, board_rows(portal, visitor, office, say_in(page_language(request))))
 
 
-def _board(portal: Portal, request: Request, visitor: Visitor, office: Office) -> Response:
-    rows = board_rows(portal, visitor, office, say_in(page_language(request)))
+def _page(portal: Portal, request: Request, visitor: Visitor, rows: list[NumberNow]) -> Response:
     return portal.pages.page(request, "board.html", csrf=visitor.csrf, board=rows)
 
 
@@ -129,7 +131,9 @@ async def board_stream(portal: Portal, request: Request, visitor: Visitor) -> Re
 async def _boards(portal: Portal, request: Request, visitor: Visitor) -> Chunks:
     streams = portal.context.event_streams
     loop = asyncio.get_running_loop()
-    shown, office = b"", Office([], {})
+    say = say_in(page_language(request))
+    shown: list[NumberNow] | None = None
+    office = Office([], {})
     read_at = beat_at = 0.0
     with streams.opened(visitor.enterprise_id) as flag:
         while not streams.stopping:
@@ -137,10 +141,11 @@ async def _boards(portal: Portal, request: Request, visitor: Visitor) -> Chunks:
             if flag.is_set() or looked_at >= read_at:
                 flag.clear()  # before the look: what is committed after it sets the flag again
                 office, read_at = await read_office(portal, visitor), looked_at + READ_EVERY
-            page = _board(portal, request, visitor, office)
-            if page.body != shown:
-                shown = bytes(page.body)
-                yield b"event: board\n" + b"".join(b"data: %s\n" % line for line in shown.splitlines()) + b"\n"
+            rows = board_rows(portal, visitor, office, say)
+            if rows != shown:  # to write the page costs far more than to see that nothing has changed
+                shown = rows
+                lines = bytes(_page(portal, request, visitor, rows).body).splitlines()
+                yield b"event: board\n" + b"".join(b"data: %s\n" % line for line in lines) + b"\n"
             if looked_at >= beat_at:
                 if await find_signed_in(portal, request) is None:
                     return

@@ -52,7 +52,7 @@ def _trunk(trunk: Trunk) -> Finding:
             ours = line.getsockname()
             answer = _ask(line, trunk, str(ours[0]), int(ours[1]))
         except ConnectionRefusedError:
-            advice = "correct its host, port or transport (kobza trunk list), or start it"
+            advice = "correct its host or port (kobza trunk list), or start it"
             return bad(check, f"nobody listens at {where}", advice)
         except TimeoutError:
             return look(
