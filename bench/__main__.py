@@ -1,6 +1,6 @@
 """Measure and print one table: `python -m bench [--quick] [NAME …]`, `make bench ARGS="codec relay"`.
 
-Each name is a module of this folder: `codec`, `signalling_core`, `journal`, `journal_postgres`, `export`,
+Each name is a module of this folder: `codec`, `signalling_core`, `journal`, `journal_postgres`, `export`, `statistics`,
 `phonestatus`, `relay`, `calls`, `events`, `memory`. Without names all of them run, some minutes in all, each in a
 process of its own, one after the other. `python -m bench.NAME` prints one alone with more detail. `--quick` only shows
 that they run: its figures are worth nothing.
@@ -33,6 +33,7 @@ NAMES = (
     "journal",
     "journal_postgres",
     "export",
+    "statistics",
     "phonestatus",
     "relay",
     "calls",

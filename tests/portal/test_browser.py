@@ -91,6 +91,7 @@ async def test_a_visit_with_a_script(world: World) -> None:
         await sign_in(watched)
         await find_calls(watched)
         await hear_a_call(watched)
+        await count_calls(watched)
         await watch_the_board(watched, world)
         await choose(watched)
         await context.close()
@@ -149,6 +150,25 @@ async def hear_a_call(watched: Watched) -> None:
     assert await page.evaluate("document.querySelector('audio').playbackRate") == 1.5
 
 
+async def count_calls(watched: Watched) -> None:
+    """Charts of other days without a reload, the numbers behind one, and the picture of one as a file."""
+    page = watched.page
+    await watched.open("/statistics")
+    await watched.sound()
+    await page.select_option("#department", "Збут")
+    await page.wait_for_url("**/statistics?*department=*")
+    await page.click("#weekdays summary")
+    await expect(page.locator("#weekdays tbody tr")).to_have_count(7)
+    await watched.sound()
+    async with page.expect_download() as saving:
+        await page.click("#days [data-picture]")
+    saved = await saving.value
+    assert saved.suggested_filename == "days.png"
+    content = (await saved.path()).read_bytes()
+    assert content.startswith(b"\x89PNG"), "the browser drew it"
+    assert int.from_bytes(content[16:20]) == 1920
+
+
 async def watch_the_board(watched: Watched, world: World) -> None:
     """What happens is there without a reload; a command is given in place."""
     page = watched.page
@@ -185,7 +205,7 @@ async def choose(watched: Watched) -> None:
     await page.click(".themes a[href*=dark]")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
-    for path in ("/history", f"/history/{CALL}", "/", "/provisioning", "/crm-integration"):
+    for path in ("/history", f"/history/{CALL}", "/statistics", "/", "/provisioning", "/crm-integration"):
         await watched.open(path)
         await watched.sound()
 

@@ -1,6 +1,7 @@
 """The catalogues of the portal: each text in both languages, used, and with the places and forms that it needs."""
 
 import re
+from datetime import date
 from importlib.resources import files
 from string import Formatter
 from typing import get_args
@@ -10,9 +11,12 @@ import pytest
 from kobza.call.events import ReleasedBy
 from kobza.call.states import StateType
 from kobza.portal.access import SAID
+from kobza.portal.days_form import spans
+from kobza.portal.figures import OF_PEOPLE, PARTS
 from kobza.portal.pages import EXPIRIES
 from kobza.portal.rendering import make_environment
 from kobza.portal.search_form import ORDERS, TALKS
+from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
 from kobza.store.tokens import Scope
 
@@ -39,6 +43,14 @@ MADE_UP = {
     *(f"error_{code}" for code in SAID),
     *("show_more", "look_on", "wrong_choice", "wrong_day", "wrong_interval", "too_many_to_sort"),
     *("begun", "direction", "from", "caller_name", "caller_department", "to", "called_name", "called_department"),
+    *("statistics", "too_many_days", "day", "hour", "name", "number", "department"),
+    *(f"span_{span.key}" for span in spans(date(2026, 4, 20))),
+    *(f"stat_part_{part}" for part in PARTS),
+    *(f"stat_hint_{part}" for part in ("week", "waits", "people", "departments")),
+    *(f"stat_kind_{kind}" for kind in KINDS),
+    *("stat_calls", "stat_incoming", "stat_missed", "stat_talk", "stat_lost", "stat_share", "stat_share_answered"),
+    *("stat_share_soon", "stat_all", "stat_per_day", "stat_of_answered", "stat_numbers", "stat_week", *OF_PEOPLE),
+    *("stat_missed_calls", "stat_last_call", "stat_called", "stat_tried"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

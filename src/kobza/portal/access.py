@@ -14,6 +14,7 @@ from kobza.api.query import limited_body
 from kobza.call.directory import Enterprise
 from kobza.call.errors import KobzaError
 from kobza.portal.known_peaks import KnownPeaks
+from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, here, page_language
 from kobza.portal.signin import COOKIE, CookieSigner, GuessLimit, SignedIn, password_mark
 from kobza.portal.texts import say_in
@@ -39,6 +40,7 @@ class Portal:
     guesses: GuessLimit
     hashing: anyio.Semaphore
     peaks: KnownPeaks
+    tallies: KnownTallies
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ STATIC: Final[Mapping[str, str]] = {
     "kobza.css": "text/css; charset=utf-8",
     "kobza.js": "text/javascript; charset=utf-8",
     "player.js": "text/javascript; charset=utf-8",
+    "pictures.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "kobza.svg": "image/svg+xml",
 }

@@ -4,9 +4,10 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from kobza.api.context import ApiContext
-from kobza.portal import actions, board, call_page, history, live_actions, pages, token_actions, waveform
+from kobza.portal import actions, board, call_page, history, live_actions, pages, statistics, token_actions, waveform
 from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
 from kobza.portal.known_peaks import KnownPeaks
+from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.signin import CookieSigner, GuessLimit
 
@@ -20,6 +21,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         guesses=GuessLimit(),
         hashing=anyio.Semaphore(HASHING_AT_ONCE),
         peaks=KnownPeaks(),
+        tallies=KnownTallies(),
     )
     sign_in = actions.SignIn(portal)
     shown = {
@@ -29,6 +31,10 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/history": history.history,
         "/history.{kind}": history.history_file,
         "/history/{call_id}": call_page.call_page,
+        "/statistics": statistics.statistics,
+        "/statistics/{part}.csv": statistics.statistics_file,
+        "/statistics/{part}.svg": statistics.statistics_picture,
+        "/statistics/{part}": statistics.statistics_part,
         "/provisioning": pages.provisioning,
         "/crm-integration": pages.crm_integration,
         "/recordings/{record_id}": pages.recording,

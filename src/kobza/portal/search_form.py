@@ -69,7 +69,7 @@ def read_form(sent: Mapping[str, str], enterprise_id: str) -> SearchForm:
         values["sort"] = ""
     days = {}
     for name in ("from", "to"):
-        days[name] = _day(values[name])
+        days[name] = day_of(values[name])
         if values[name] and days[name] is None:
             values[name] = ""
             wrong.append("wrong_day")
@@ -91,8 +91,8 @@ def _search(values: Mapping[str, str], enterprise_id: str, first: date | None, l
     return CallSearch(
         enterprise_id,
         text=values["q"],
-        from_ms=0 if first is None else _midnight(first),
-        to_ms=LAST_MOMENT if last is None else _midnight(last + timedelta(days=1)) - 1,
+        from_ms=0 if first is None else midnight(first),
+        to_ms=LAST_MOMENT if last is None else midnight(last + timedelta(days=1)) - 1,
         direction=values["direction"] or None,
         answered={"answered": True, "": None}.get(outcome, False),
         cause=int(outcome) if outcome.isdecimal() else None,
@@ -103,7 +103,7 @@ def _search(values: Mapping[str, str], enterprise_id: str, first: date | None, l
     )
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
     """Read `2026-04-20`; None for what is no day, or one that no call can have."""
     try:
         day = date.fromisoformat(text)
@@ -112,6 +112,6 @@ def _day(text: str) -> date | None:
     return day if FIRST_DAY <= day <= LAST_DAY else None
 
 
-def _midnight(day: date) -> int:
+def midnight(day: date) -> int:
     """Return the moment (ms) at which a day begins in Kyiv."""
     return first_moment(datetime.combine(day, time())) * 1000

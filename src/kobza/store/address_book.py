@@ -35,6 +35,15 @@ def list_for(conn: Connection, enterprise_id: str) -> list[Entry]:
     return [Entry(*row) for row in conn.execute(_entry(enterprise_id).order_by(address_book.c.number))]
 
 
+def departments(conn: Connection, enterprise_id: str) -> list[str]:
+    """Return the departments that somebody is in, in order."""
+    columns = address_book.c
+    named = (
+        select(columns.department).distinct().where(columns.enterprise_id == enterprise_id, columns.department != "")
+    )
+    return sorted(conn.execute(named).scalars(), key=str.casefold)
+
+
 def remove(conn: Connection, enterprise_id: str, number: str) -> bool:
     """Remove an entry; return whether it was there."""
     gone = address_book.delete().where(address_book.c.enterprise_id == enterprise_id, address_book.c.number == number)

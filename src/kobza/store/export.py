@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from kobza.store import driver
 from kobza.store.place import Place
+from kobza.store.scan import CallScanner
 from kobza.store.search import CallSearcher
 
 PAGE = 500
@@ -183,6 +184,10 @@ class CallReader:
     def searcher(self) -> CallSearcher:
         """Return what searches over this connection."""
         return CallSearcher(self._fetch, postgres=self.postgres)
+
+    def scanner(self) -> CallScanner:
+        """Return what reads all calls of an interval over this connection."""
+        return CallScanner(self._fetch)
 
     def person(self, enterprise_id: str, number: str) -> tuple[str, str]:
         """Return the name and the department that the address book has for a number; empty ones for none."""

@@ -92,9 +92,32 @@ class PeaksJob:
         return peaks_pieces(Path(self.path))
 
 
-Job = CallstatJob | HistoryJob | SearchJob | PeaksJob
+@dataclass(frozen=True, slots=True)
+class TallyJob:
+    """What the statistics of some days count."""
 
-_NAMES: Final = {CallstatJob: "callstat", HistoryJob: "history", SearchJob: "search", PeaksJob: "peaks"}
+    enterprise_id: str
+    from_ms: int
+    to_ms: int
+    department: str | None
+    """None: of all."""
+
+    def pieces(self, reader: CallReader) -> Iterator[bytes]:
+        """Return the counts as JSON, after an empty piece for each page that was read."""
+        from kobza.portal.tally import tally_pieces  # the portal's libraries are for those who need them
+
+        return tally_pieces(reader, self.enterprise_id, self.from_ms, self.to_ms, self.department)
+
+
+Job = CallstatJob | HistoryJob | SearchJob | PeaksJob | TallyJob
+
+_NAMES: Final = {
+    CallstatJob: "callstat",
+    HistoryJob: "history",
+    SearchJob: "search",
+    PeaksJob: "peaks",
+    TallyJob: "tally",
+}
 
 
 def to_wire(job: Job) -> bytes:
@@ -111,5 +134,7 @@ def from_wire(message: bytes) -> Job:
         return SearchJob(**{**values, "search": CallSearch(**values["search"])})
     if name == "peaks":
         return PeaksJob(**values)
+    if name == "tally":
+        return TallyJob(**values)
     after = values["after"]
     return HistoryJob(**{**values, "after": None if after is None else Cursor(*after)})

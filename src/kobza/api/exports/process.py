@@ -41,7 +41,9 @@ class _Answer:
 
     __slots__ = ("last", "pieces", "socket", "waiting")
 
-    def __init__(self, answering: socket.socket, pieces: Iterator[str] | Iterator[str | bytes]) -> None:
+    def __init__(
+        self, answering: socket.socket, pieces: Iterator[str] | Iterator[bytes] | Iterator[str | bytes]
+    ) -> None:
         self.socket = answering
         self.pieces = pieces
         self.waiting = memoryview(b"")
