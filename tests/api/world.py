@@ -125,7 +125,7 @@ class TestCommands:
     ) -> Done:
         if self.refuse is not None:
             raise self.refuse
-        if not any(leg.call_control_id == call_control_id for leg in self.legs):
+        if not any(leg.call_control_id == call_control_id for leg in self.live_calls(enterprise_id)):
             raise NotFoundError("There is no such call.")
         self.told.append(("control", enterprise_id, call_control_id, action, digits, destination))
         state = {"clear": "finished", "hold": "held", "transfer": "finished"}.get(action, "established")
@@ -148,7 +148,9 @@ class TestCommands:
         self.refreshed += 1
 
     def live_calls(self, enterprise_id: str) -> list[Leg]:
-        return self.legs
+        with self.store.read() as conn:
+            own = {subscriber.number for subscriber in numbers.list_for(conn, enterprise_id)}
+        return [leg for leg in self.legs if leg.number in own]
 
 
 @dataclass(frozen=True)
@@ -267,11 +269,20 @@ class World:
         self.journal.write([CdrOpened(cdr), CdrClosed(cdr)])
         return cdr
 
-    def add_recording(self, data: bytes | None, status: str = "ready", record_id: str = "r1") -> str:
+    def add_recording(
+        self,
+        data: bytes | None,
+        status: str = "ready",
+        record_id: str = "r1",
+        *,
+        call_id: str = "c1",
+        enterprise_id: str | None = None,
+    ) -> str:
         """Store a recording with its file; return its id."""
         name = f"{record_id}.mp3"
         if data is not None:
             (self.recordings / name).write_bytes(data)
-        entry = RecordingStored(record_id, self.own.enterprise_id, "c1", status, self.at, name, 1000, 0, "ab" * 32)  # type: ignore[arg-type]
+        owner = enterprise_id or self.own.enterprise_id
+        entry = RecordingStored(record_id, owner, call_id, status, self.at, name, 1000, 0, "ab" * 32)  # type: ignore[arg-type]
         self.journal.write([entry])
         return record_id

@@ -205,7 +205,8 @@ async def choose(watched: Watched) -> None:
     await page.click(".themes a[href*=dark]")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
-    for path in ("/history", f"/history/{CALL}", "/statistics", "/", "/provisioning", "/crm-integration"):
+    overviews = ("/history", f"/history/{CALL}", "/statistics", "/", "/provisioning", "/crm-integration")
+    for path in (*overviews, "/people", "/account", "/account/second-factor"):
         await watched.open(path)
         await watched.sound()
 

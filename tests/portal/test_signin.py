@@ -2,19 +2,15 @@
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kobza.portal.access import safe_next
-from kobza.portal.signin import (
-    GUESS_WINDOW,
-    GUESSES,
-    MAX_WATCHED,
-    VALID_FOR,
-    CookieSigner,
-    GuessLimit,
-    SignedIn,
-    password_is,
-)
-from kobza.store import users
+from kobza.portal.guessing import FORGET_AFTER, LONGEST, MAX_WATCHED, Counted, GuessLimit, pair
+from kobza.portal.passwords import password_is
+from kobza.portal.sealing import Sealer
+from kobza.portal.signin import VALID_FOR
+from kobza.store import sessions, users
 from tests.api.world import PASSWORD_HASH, World
 from tests.portal.visitor import Visitor, text_of
 
@@ -83,23 +79,67 @@ async def test_a_wrong_login_and_a_wrong_password_look_the_same(visitor: Visitor
     assert "set-cookie" not in answer.headers
 
 
-async def test_after_too_many_wrong_passwords_the_right_one_has_to_wait(visitor: Visitor, world: World) -> None:
-    for _ in range(GUESSES):
+async def test_who_guesses_waits_longer_and_longer_and_nobody_else_does(visitor: Visitor, world: World) -> None:
+    async with world.client() as client:
+        known = Visitor(client)  # a browser that has signed in before, behind the same address
+        await known.sign_in("olena")
+        await known.submit("/", "/signout")
+        for _ in range(5):
+            assert (await visitor.sign_in("olena", "wrong")).status_code == 401
+        refused = await visitor.sign_in("olena")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert "Try again in 1 s." in refused.text
+        world.at += 1
+        assert (await visitor.sign_in("olena", "wrong")).status_code == 401
+        assert (await visitor.sign_in("olena")).headers["retry-after"] == "2"
+        assert (await visitor.sign_in("petro")).status_code == 303, "another login from there"
+        assert (await known.sign_in("olena")).status_code == 303, "a browser that is known"
+    world.at += 2
+    assert (await visitor.sign_in("olena")).status_code == 303
+
+
+async def test_a_known_browser_is_one_for_its_own_login_only(visitor: Visitor) -> None:
+    await visitor.sign_in("petro")
+    for _ in range(5):
         assert (await visitor.sign_in("olena", "wrong")).status_code == 401
     assert (await visitor.sign_in("olena")).status_code == 429
-    world.at += GUESS_WINDOW
-    assert (await visitor.sign_in("olena")).status_code == 303
+    for _ in range(5):
+        assert (await visitor.sign_in("petro", "wrong")).status_code == 401
+    assert (await visitor.sign_in("petro")).status_code == 429
+
+
+def test_delays_double_up_to_the_longest_and_are_forgotten() -> None:
+    limit, counted, now, waits = GuessLimit(), (pair("olena", "192.0.2.7"),), 0.0, []
+    for _ in range(20):
+        assert limit.begin(counted, now) == 0
+        wait = limit.begin(counted, now)
+        waits.append(wait)
+        now += wait
+    assert waits[:11] == [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert max(waits) == LONGEST
+    assert limit.begin(counted, now + FORGET_AFTER) == 0
+
+
+def test_attempts_at_once_count_before_any_is_done() -> None:
+    limit, counted = GuessLimit(), (pair("olena", "192.0.2.7"),)
+    assert [limit.begin(counted, 1.0) for _ in range(100)].count(0.0) == 5
+    limit.right(counted, 1.0)
+    assert limit.begin(counted, 1.0) == 0
+
+
+def test_what_others_did_from_an_address_outlives_a_right_password() -> None:
+    limit, address = GuessLimit(), Counted("address 192.0.2.7", 2)
+    assert limit.begin((address,), 1.0) == limit.begin((address,), 1.0) == 0
+    limit.right((address,), 1.0)
+    assert limit.begin((address,), 1.0) == 0
+    assert limit.begin((address,), 1.0) > 0
 
 
 def test_guesses_are_counted_within_a_bound() -> None:
     limit = GuessLimit()
     for number in range(MAX_WATCHED + 5):
-        limit.wrong((f"login {number}",), 0.0)
+        limit.begin((pair(f"login {number}", "a"),), 0.0)
     assert len(limit._wrong) == MAX_WATCHED
-    for _ in range(GUESSES):
-        limit.wrong(("a", "b"), 1.0)
-    assert not limit.allows(("a", "c"), 2.0)
-    assert limit.allows(("c",), 2.0)
 
 
 async def test_the_sign_in_of_another_site_is_refused(visitor: Visitor) -> None:
@@ -152,38 +192,62 @@ async def test_the_form_token_of_another_sign_in_is_not_ours(olena: Visitor, wor
     assert answer.status_code == 403
 
 
-async def test_a_login_without_an_enterprise_is_told_so(visitor: Visitor, world: World) -> None:
-    with world.store.write() as conn:
-        users.add(conn, "root", PASSWORD_HASH, users.ROLE_ADMIN, None, 0)
-    await visitor.sign_in("root")
-    answer = await visitor.client.get("/")
-    assert answer.status_code == 403
-    assert "belongs to no enterprise" in answer.text
+async def test_signing_in_again_leaves_one_session(olena: Visitor, world: World) -> None:
+    await olena.sign_in("olena")
+    with world.store.read() as conn:
+        user = users.find(conn, "olena")
+        assert user is not None
+        assert len(sessions.list_for(conn, user.user_id, int(world.at * 1000))) == 1
 
 
-SIGNED_IN = SignedIn("olena", 1000, "mark", "nonce")
+async def test_a_cookie_that_is_not_ours_is_nobody(visitor: Visitor) -> None:
+    for cookie in ("x", "x" * 5000, "0" * 64):
+        visitor.client.cookies.set("kobza_signin", cookie)
+        assert (await visitor.client.get("/")).status_code == 303
 
 
-def test_only_our_own_cookie_is_read() -> None:
-    signer = CookieSigner(b"s" * 32)
-    cookie = signer.write(SIGNED_IN)
-    assert signer.read(cookie, 999.0) == SIGNED_IN
-    assert signer.read(cookie, 1000.0) is None
-    assert CookieSigner(b"t" * 32).read(cookie, 0.0) is None
-    assert signer.read(None, 0.0) is None
-    for place in range(0, len(cookie), 7):
-        changed = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
-        assert signer.read(changed, 0.0) is None
+async def test_what_was_used_last_is_noted_once_a_minute(olena: Visitor, world: World) -> None:
+    def used() -> int:
+        with world.store.read() as conn:
+            user = users.find(conn, "olena")
+            assert user is not None
+            return sessions.list_for(conn, user.user_id, int(world.at * 1000))[0].last_used_at
+
+    began = used()
+    world.at += 59
+    await olena.client.get("/account")
+    assert used() == began
+    world.at += 1
+    await olena.client.get("/account")
+    assert used() == began + 60_000
 
 
-@pytest.mark.parametrize("cookie", ["", ".", "a.b", "é.é", "a" * 3000, "...", "W10.", ".W10"])
-def test_no_other_cookie_is_read(cookie: str) -> None:
-    assert CookieSigner(b"s" * 32).read(cookie, 0.0) is None
+def test_only_what_was_sealed_here_is_opened_for_its_purpose_and_in_its_time() -> None:
+    sealer = Sealer(b"s" * 32)
+    sealed = sealer.seal("step", "olena", 1000)
+    assert sealer.open("step", sealed, 999.0) == "olena"
+    assert sealer.open("step", sealed, 1000.0) is None
+    assert sealer.open("browser", sealed, 0.0) is None
+    assert Sealer(b"t" * 32).open("step", sealed, 0.0) is None
+    assert sealer.open("step", None, 0.0) is None
+    for place in range(0, len(sealed), 7):
+        changed = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
+        assert sealer.open("step", changed, 0.0) is None
+
+
+@given(st.text(max_size=60))
+def test_no_other_text_is_opened(text: str) -> None:
+    assert Sealer(b"s" * 32).open("step", text, 0.0) is None
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.b", "é.é", "a" * 3000, "...", "W10.", ".W10"])
+def test_none_that_looks_like_it_is_opened(text: str) -> None:
+    assert Sealer(b"s" * 32).open("step", text, 0.0) is None
 
 
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        CookieSigner(b"short")
+        Sealer(b"short")
 
 
 def test_an_unknown_login_costs_a_real_check_and_a_broken_hash_is_no_password() -> None:

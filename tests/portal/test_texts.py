@@ -13,12 +13,16 @@ from kobza.call.states import StateType
 from kobza.portal.access import SAID
 from kobza.portal.days_form import spans
 from kobza.portal.figures import OF_PEOPLE, PARTS
+from kobza.portal.frame import TABS
 from kobza.portal.pages import EXPIRIES
+from kobza.portal.passwords import Weakness
+from kobza.portal.people import COMPANY_ROLES
 from kobza.portal.rendering import make_environment
 from kobza.portal.search_form import ORDERS, TALKS
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
 from kobza.store.tokens import Scope
+from kobza.store.users import Role
 
 USED = re.compile(r'\bsay(?:\.count)?\(\s*["\'](\w+)["\']\s*[),]')
 MADE_UP = {
@@ -30,9 +34,14 @@ MADE_UP = {
     *(f"scope_{scope}{suffix}" for scope in Scope for suffix in ("", "_hint")),
     *(f"expires_{value or 'never'}" for value in EXPIRIES),
     *(f"token_refused_{reason}" for reason in ("name", "scope", "many", "ended")),
-    *("wrong_password", "too_many_guesses", "error_stale", "no_enterprise"),
+    *("wrong_password", "error_stale", "error_role", "code_wrong", "code_too_late"),
     *(f"theme_{theme}" for theme in ("light", "auto", "dark")),
-    *("overview", "history", "crm", "provisioning", "manual"),
+    *(tab.key for tab in TABS),
+    *(f"role_{role}" for role in Role),
+    *(f"role_{role}_may" for role in COMPANY_ROLES),
+    *(f"password_{wrong}" for wrong in get_args(Weakness)),
+    *(f"person_refused_{reason}" for reason in ("taken", "login", "name", "role", "number", "last", "self")),
+    *("people_lead", "operators_lead", "board", "board_own"),
     *("calls_answered", "calls_unanswered", "recorded_yes", "recorded_no", "yes", "no"),
     *(f"talk_{talk}" for talk in TALKS),
     *(f"sort_{order}" for order in ORDERS),

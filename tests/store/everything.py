@@ -16,8 +16,11 @@ from kobza.store import (
     meta,
     numbers,
     presentation,
+    second_factor,
+    sessions,
     terms,
     trunks,
+    users,
 )
 from kobza.store.days import OwnTerms
 from kobza.store.entries import BindingStored, CdrClosed, CdrOpened, Entry, KeyUsed, LegPromised
@@ -47,6 +50,9 @@ def fill_everything(store: Store) -> str:
             now_ms=NOW_MS,
         )
         numbers.set_dnd(conn, enterprise_id, ANNA, True, NOW_MS + 1)
+        boss = users.add(conn, "boss", "hash", users.Role.SUPERVISOR, enterprise_id, NOW_MS, name=AWKWARD, number=ANNA)
+        second_factor.set_up(conn, boss.user_id, "SECRET", 7, ["d" * 64])
+        sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
         presentation.add(conn, enterprise_id, "+380800123456", now_ms=NOW_MS)
         address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])
         trunks.add(conn, "carrier", "192.0.2.1", 5060, prefix="+38044", trusted=False, now_ms=NOW_MS)

@@ -34,6 +34,9 @@ def add(
     password: Annotated[
         str | None, typer.Option("--password", metavar="PW", help="Their password; without it you are asked.")
     ] = None,
+    temporary: Annotated[
+        bool, typer.Option("--temporary", help="The password has to be changed at the first sign-in.")
+    ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +52,8 @@ def add(
         if not value:
             raise typer.BadParameter("must not be empty", param_hint=option)
     with opened_store(ctx, data) as store, store.write() as connection:
-        added = enterprises.add(connection, name, admin, PasswordHasher().hash(password), now_ms())
+        hashed = PasswordHasher().hash(password)
+        added = enterprises.add(connection, name, admin, hashed, now_ms(), must_change=temporary)
     document = {
         "enterprise_id": added.enterprise_id,
         "fmc_token": added.fmc_token,

@@ -25,6 +25,7 @@ from kobza.cli import (
     hold,
     init,
     number,
+    person,
     presentation,
     record,
     retention,
@@ -59,7 +60,21 @@ Examples:
   kobza call dial 0671234567 0501112233
 """,
 )
-for group in (enterprise, token, number, presentation, trunk, webhook, call, record, retention, hold, erase, dev):
+for group in (
+    enterprise,
+    person,
+    token,
+    number,
+    presentation,
+    trunk,
+    webhook,
+    call,
+    record,
+    retention,
+    hold,
+    erase,
+    dev,
+):
     app.add_typer(group.app)
 for module in (init, config, run, history, events, compare, backup, erase, doctor):
     module.register(app)

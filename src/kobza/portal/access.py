@@ -1,6 +1,7 @@
-"""Who may see a page: the sign-in cookie, the user behind it, and what every form must carry."""
+"""Who may see a page: the session, the person behind it, their role, and what every form must carry."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -9,22 +10,34 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from kobza.api.addresses import client_address
 from kobza.api.context import ApiContext
 from kobza.api.query import limited_body
 from kobza.call.directory import Enterprise
 from kobza.call.errors import KobzaError
+from kobza.portal.guessing import GuessLimit
 from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, here, page_language
-from kobza.portal.signin import COOKIE, CookieSigner, GuessLimit, SignedIn, password_mark
+from kobza.portal.sealing import Sealer
 from kobza.portal.texts import say_in
-from kobza.store import enterprises, users
-from kobza.store.users import User
+from kobza.store import StoreAway, enterprises, sessions
+from kobza.store.sessions import Session
+from kobza.store.users import Role, User
 
+COOKIE: Final = "kobza_signin"
+MAX_COOKIE: Final = 256
 HASHING_AT_ONCE: Final = 2
 """Passwords checked at a time: each takes 64 MiB."""
+NOTED_AFTER_MS: Final = 60_000
+"""How exactly the last use of a session is known."""
 
-SAID: Final = frozenset({"not_found", "recording_erased", "recording_not_ready"})
+SAID: Final = frozenset(
+    {
+        *("not_found", "recording_erased", "recording_not_ready"),
+        *("originator_busy", "originator_unreachable", "invalid_number", "no_route"),
+    }
+)
 """Codes of errors that the catalogues have in words."""
 
 Form = dict[str, str]
@@ -35,7 +48,7 @@ class Portal:
     """The parts of the portal of one application."""
 
     context: ApiContext
-    signer: CookieSigner
+    sealer: Sealer
     pages: Pages
     guesses: GuessLimit
     hashing: anyio.Semaphore
@@ -45,17 +58,76 @@ class Portal:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """An administrator who is signed in."""
+    """Somebody who is signed in."""
 
-    login: str
-    enterprise: Enterprise
+    user: User
+    session: Session
+    at: Enterprise | None
+    """Their own enterprise, or the one that an operator has entered; None: an operator who is in none."""
     csrf: str
 
     @property
+    def login(self) -> str:
+        """By which they signed in."""
+        return self.user.login
+
+    @property
+    def enterprise(self) -> Enterprise:
+        """The enterprise whose pages these are. Only routes that need one ask for it."""
+        if self.at is None:
+            raise RuntimeError("a page about an enterprise was shown to somebody who is in none")
+        return self.at
+
+    @property
     def enterprise_id(self) -> str:
-        """The enterprise whose pages these are."""
+        """Its id."""
         return self.enterprise.enterprise_id
 
+    @property
+    def roles(self) -> frozenset[Role]:
+        """What they may do here: an operator who has entered an enterprise is its administrator too."""
+        if self.user.role is Role.OPERATOR and self.at is not None:
+            return frozenset({Role.OPERATOR, Role.ADMIN})
+        return frozenset({self.user.role})
+
+    @property
+    def may_control(self) -> bool:
+        """Whether they may act on everybody's calls and settings."""
+        return Role.ADMIN in self.roles
+
+    @property
+    def only_number(self) -> str | None:
+        """The one number whose calls they may see; None: all of the enterprise."""
+        return self.user.number or NO_NUMBER if self.user.role is Role.EMPLOYEE else None
+
+    def may_act_on(self, number: str) -> bool:
+        """Tell whether they may act on the calls and settings of a number of the enterprise."""
+        return self.may_control or number == self.user.number
+
+
+NO_NUMBER: Final = "-"
+"""A number that nobody has: that of an employee whose own was taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may have what a route gives."""
+
+    roles: frozenset[Role]
+    enterprise: bool = True
+    """Whether it is about an enterprise: an operator has to enter one first."""
+    before_change: bool = False
+    """Whether it is for those too who have to change their password first."""
+
+
+EVERYBODY: Final = frozenset(Role)
+ADMINS: Final = Access(frozenset({Role.ADMIN}))
+WATCHERS: Final = Access(frozenset({Role.ADMIN, Role.SUPERVISOR}))
+STAFF: Final = Access(frozenset({Role.ADMIN, Role.SUPERVISOR, Role.EMPLOYEE}))
+MANAGERS: Final = Access(frozenset({Role.ADMIN, Role.OPERATOR}), enterprise=False)
+OPERATORS: Final = Access(frozenset({Role.OPERATOR}), enterprise=False)
+ANYBODY: Final = Access(EVERYBODY, enterprise=False)
+BEFORE_CHANGE: Final = Access(EVERYBODY, enterprise=False, before_change=True)
 
 Page = Callable[[Portal, Request, Visitor], Awaitable[Response]]
 Action = Callable[[Portal, Request, Visitor, Form], Awaitable[Response]]
@@ -84,36 +156,67 @@ def safe_next(target: str | None) -> str:
     return target
 
 
-async def find_signed_in(portal: Portal, request: Request) -> tuple[SignedIn, User] | None:
-    """Return who is signed in, if the login still exists with the same password."""
-    signed_in = portal.signer.read(request.cookies.get(COOKIE), portal.context.now())
-    if signed_in is None:
+async def find_signed_in(portal: Portal, request: Request) -> tuple[Session, User] | None:
+    """Return the session of a request and who it is, if it is still on."""
+    secret = request.cookies.get(COOKIE)
+    if secret is None or len(secret) > MAX_COOKIE:
         return None
-    user = await portal.context.read(lambda conn: users.find(conn, signed_in.login))
-    if user is None or password_mark(user.password_hash) != signed_in.password_mark:
-        return None
-    return signed_in, user
+    now_ms = portal.context.now_ms()
+    return await portal.context.read(lambda conn: sessions.find(conn, secret, now_ms))
 
 
-async def _visitor(portal: Portal, request: Request) -> Visitor | Response:
-    """Return the visitor, or the answer that leads to one: to the sign-in, or the refusal."""
+async def still_here(portal: Portal, request: Request, visitor: Visitor) -> bool:
+    """Tell whether a visitor whose page stays open is still signed in, with the same role and enterprise."""
+    found = await find_signed_in(portal, request)
+    return found is not None and (found[1].role, found[1].number, found[0].enterprise_id) == (
+        visitor.user.role,
+        visitor.user.number,
+        visitor.session.enterprise_id,
+    )
+
+
+async def _visitor(portal: Portal, request: Request, access: Access) -> Visitor | Response:
+    """Return the visitor, or the answer that leads to one: to the sign-in, to the first steps, or the refusal."""
     found = await find_signed_in(portal, request)
     if found is None:
-        if request.url.path in ("/live", "/live/stream"):
-            return Response(status_code=403)
-        shown = request.method in ("GET", "HEAD")
-        target = f"/signin?next={quote(here(request), safe='/')}" if shown else "/signin"
-        if "hx-request" in request.headers:  # a part of a page: the whole page has to go
-            return Response(status_code=401, headers={"hx-redirect": target, "cache-control": "no-store"})
-        return RedirectResponse(target, 303)
-    signed_in, user = found
-    enterprise_id = user.enterprise_id
-    enterprise = None
+        return _to_sign_in(request)
+    session, user = found
+    await _note_use(portal, request, session)
+    enterprise_id = user.enterprise_id or session.enterprise_id
+    at = None
     if enterprise_id is not None:
-        enterprise = await portal.context.read(lambda conn: enterprises.find(conn, enterprise_id))
-    if enterprise is None:
-        return error_page(portal, request, 403, say_in(page_language(request))("no_enterprise"))
-    return Visitor(user.login, enterprise, portal.signer.form_token(signed_in))
+        at = await portal.context.read(lambda conn: enterprises.find(conn, enterprise_id))
+    visitor = Visitor(user, session, at, portal.sealer.form_token(session.session_id))
+    if user.must_change and not access.before_change:
+        return lead_to(request, "/account/password")
+    if user.role is Role.OPERATOR and at is None and access.enterprise:
+        return lead_to(request, "/enterprises")
+    if not access.roles & visitor.roles:
+        return error_page(portal, request, 403, say_in(page_language(request))("error_role"))
+    return visitor
+
+
+def _to_sign_in(request: Request) -> Response:
+    if request.url.path in ("/live", "/live/stream"):
+        return Response(status_code=403)
+    shown = request.method in ("GET", "HEAD")
+    target = f"/signin?next={quote(here(request), safe='/')}" if shown else "/signin"
+    return lead_to(request, target)
+
+
+def lead_to(request: Request, target: str) -> Response:
+    """Send the whole page elsewhere, also when only a part of it was asked for."""
+    if "hx-request" in request.headers:
+        return Response(status_code=401, headers={"hx-redirect": target, "cache-control": "no-store"})
+    return RedirectResponse(target, 303)
+
+
+async def _note_use(portal: Portal, request: Request, session: Session) -> None:
+    now_ms, address = portal.context.now_ms(), client_address(request)
+    if now_ms - session.last_used_at < NOTED_AFTER_MS and address == session.address:
+        return
+    with suppress(StoreAway):  # what is only read must work all the same
+        await portal.context.write(lambda conn: sessions.note_use(conn, session.session_id, now_ms, address))
 
 
 def error_page(portal: Portal, request: Request, status: int, detail: str) -> Response:
@@ -126,11 +229,11 @@ def _in_words(request: Request, error: KobzaError) -> str:
     return say_in(page_language(request))(f"error_{error.code}") if error.code in SAID else error.detail
 
 
-def page(portal: Portal, show: Page) -> Endpoint:
-    """Return the endpoint of a page for those who are signed in."""
+def page(portal: Portal, show: Page, access: Access) -> Endpoint:
+    """Return the endpoint of a page for those who may see it."""
 
     async def endpoint(request: Request) -> Response:
-        visitor = await _visitor(portal, request)
+        visitor = await _visitor(portal, request, access)
         if isinstance(visitor, Response):
             return visitor
         try:
@@ -141,16 +244,17 @@ def page(portal: Portal, show: Page) -> Endpoint:
     return endpoint
 
 
-def action(portal: Portal, act: Action) -> Endpoint:
-    """Return the endpoint of a form: for those who are signed in, from a page of ours, with its token."""
+def action(portal: Portal, act: Action, access: Access) -> Endpoint:
+    """Return the endpoint of a form: for those who may send it, from a page of ours, with its token."""
 
     async def endpoint(request: Request) -> Response:
-        visitor = await _visitor(portal, request)
+        visitor = await _visitor(portal, request, access)
         if isinstance(visitor, Response):
             return visitor
         try:
             form = await read_form(request)
-            if not from_here(request) or not _same(portal, request, form.get("csrf", "")):
+            known = portal.sealer.form_token_is(visitor.session.session_id, form.get("csrf", ""))
+            if not from_here(request) or not known:
                 return error_page(portal, request, 403, say_in(page_language(request))("error_stale"))
             return await act(portal, request, visitor, form)
         except KobzaError as error:
@@ -162,8 +266,3 @@ def action(portal: Portal, act: Action) -> Endpoint:
             return error_page(portal, request, error.http_status, words)
 
     return endpoint
-
-
-def _same(portal: Portal, request: Request, token: str) -> bool:
-    signed_in = portal.signer.read(request.cookies.get(COOKIE), portal.context.now())
-    return signed_in is not None and portal.signer.form_token_is(signed_in, token)

@@ -13,7 +13,7 @@ from kobza.api.event_streams import PAUSE
 from kobza.api.ports import LiveCall
 from kobza.api.streaming import Chunks, StreamedResponse
 from kobza.call.directory import Subscriber
-from kobza.portal.access import Portal, Visitor, find_signed_in
+from kobza.portal.access import Portal, Visitor, still_here
 from kobza.portal.call_rows import PartyView, party_view
 from kobza.portal.formats import clock_text
 from kobza.portal.rendering import page_language
@@ -49,6 +49,8 @@ class NumberNow:
     since: str
     """Empty while it is in a call, and when it is not known."""
     legs: list[LegView]
+    may_control: bool
+    """Whether who looks may act on its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def board_rows(portal: Portal, visitor: Visitor, office: Office, say: Say) -> li
             dnd=phone is not None and phone.dnd,
             since="" if since is None else clock_text(int(since * 1000)),
             legs=[_leg(leg, office.people, say) for leg in own],
+            may_control=visitor.may_act_on(subscriber.number),
         )
         order = (own[0].since if own else float("inf"), subscriber.department, subscriber.name, subscriber.number)
         rows.append((order, row))
@@ -98,11 +101,12 @@ def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say) -> LegView:
 
 
 async def read_office(portal: Portal, visitor: Visitor) -> Office:
-    """Read the numbers of the enterprise and the names of all that they talk with."""
+    """Read the numbers that a visitor may see and the names of all that they talk with."""
     legs = portal.context.commands.live_calls(visitor.enterprise_id)
 
     def read(conn: Any) -> Office:
-        subscribers = numbers.list_for(conn, visitor.enterprise_id)
+        only = visitor.only_number
+        subscribers = numbers.load(conn, visitor.enterprise_id, None if only is None else (only,))
         named = {subscriber.number for subscriber in subscribers} | {leg.phone_number for leg in legs}
         return Office(subscribers, searcher(conn).people(visitor.enterprise_id, named))
 
@@ -147,7 +151,7 @@ async def _boards(portal: Portal, request: Request, visitor: Visitor) -> Chunks:
                 lines = bytes(_page(portal, request, visitor, rows).body).splitlines()
                 yield b"event: board\n" + b"".join(b"data: %s\n" % line for line in lines) + b"\n"
             if looked_at >= beat_at:
-                if await find_signed_in(portal, request) is None:
+                if not await still_here(portal, request, visitor):
                     return
                 yield b": \n\n"
                 beat_at = looked_at + streams.heartbeat

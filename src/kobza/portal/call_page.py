@@ -1,5 +1,6 @@
 """The page of one call: how it went, what was told of it, and its recording."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +14,8 @@ from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.portal.access import Portal, Visitor, error_page
 from kobza.portal.call_rows import PartyView, outcome_text, party_view
 from kobza.portal.formats import clock_text, moment_text
+from kobza.portal.frame import common
 from kobza.portal.ladder import WIDTH, ladder
-from kobza.portal.pages import common
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
@@ -62,6 +63,8 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
     say = say_in(page_language(request))
     call_id = request.path_params["call_id"]
     known = await portal.context.read(lambda conn: _look(conn, visitor.enterprise_id, call_id))
+    if visitor.only_number is not None and not takes_part(visitor.only_number, known.call, known.events):
+        return error_page(portal, request, 404, say("call_unknown"))
     call = known.call
     if call is None:
         erased = any(each.status in (ERASED, ERASING) for each in known.recordings)
@@ -111,6 +114,14 @@ def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     numbers = {call.calling_number, call.called_number, call.answered_number or ""}
     people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
     return Known(call, told, sent, made, people)
+
+
+def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> bool:
+    """Tell whether a number is a party of a call, or had a leg in it: one that rang, or that it was handed over to."""
+    if call is None:
+        return False
+    parties = (call.calling_number, call.called_number, call.answered_number)
+    return number in parties or any(event.state_owner == number for event in told)
 
 
 def _step(event: Event, call: HistoryRow, known: Known, say: Say) -> StepView:

@@ -14,8 +14,8 @@ from kobza.call.causes import cause_text
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.call_rows import days_of_calls, numbers_of
 from kobza.portal.formats import moment_text, wall_moment
+from kobza.portal.frame import common
 from kobza.portal.history_file import CONTENT_TYPES
-from kobza.portal.pages import common
 from kobza.portal.rendering import page_language
 from kobza.portal.search_form import CAUSES, DIRECTIONS, ORDERS, TALKS, SearchForm, read_form
 from kobza.portal.texts import say_in
@@ -30,7 +30,7 @@ MORE: Final = "more"
 async def history(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The page of the history; for its script, the part that a changed form or the next page changes."""
     say = say_in(page_language(request))
-    form = read_form(request.query_params, visitor.enterprise_id)
+    form = read_form(request.query_params, visitor.enterprise_id, visitor.only_number)
     found, people = FoundPage([], None, None), dict[str, Person]()
     try:
         found, people = await portal.context.read(lambda conn: _look(conn, form))
@@ -77,7 +77,7 @@ async def history_file(portal: Portal, request: Request, visitor: Visitor) -> Re
     kind = request.path_params["kind"]
     if kind not in CONTENT_TYPES:
         raise not_found()
-    form = read_form(request.query_params, visitor.enterprise_id)
+    form = read_form(request.query_params, visitor.enterprise_id, visitor.only_number)
     language = page_language(request)
     say = say_in(language)
     if form.wrong:

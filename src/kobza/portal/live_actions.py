@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.ports import ControlAction
+from kobza.api.problems import not_found
 from kobza.api.query import number_of
 from kobza.portal.access import Form, Portal, Visitor
 
@@ -33,6 +34,10 @@ async def _control(
     portal: Portal, request: Request, visitor: Visitor, form: Form, action: ControlAction, destination: str = ""
 ) -> Response:
     leg = form.get("call_control_id", "")
+    if not visitor.may_control:
+        live = portal.context.commands.live_calls(visitor.enterprise_id)
+        if not any(each.call_control_id == leg and visitor.may_act_on(each.number) for each in live):
+            raise not_found()
     await portal.context.commands.control(visitor.enterprise_id, leg, action, destination=destination)
     if "hx-request" in request.headers:  # the board shows it by itself
         return Response(status_code=204)

@@ -8,12 +8,13 @@ from starlette.responses import Response
 from kobza.api.context import Connection
 from kobza.api.fmc.deliveries import with_attempts
 from kobza.api.fmc.webhook import load_endpoint
-from kobza.api.recordings import recording_response
 from kobza.api.times import wall_text
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.board import board_rows, read_office
 from kobza.portal.call_rows import days_of_calls, numbers_of
 from kobza.portal.formats import wall_moment
+from kobza.portal.frame import common
+from kobza.portal.own_phone import own_phone
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
 from kobza.portal.views import NumberView, delivery_view, number_views, token_row
@@ -28,11 +29,6 @@ EXPIRIES: Final[dict[str, int | None]] = {"": None, "30": 30, "90": 90, "365": 3
 _DAY_MS: Final = 86_400_000
 
 
-def common(visitor: Visitor) -> dict[str, Any]:
-    """Return what the frame of every page shows."""
-    return {"enterprise": visitor.enterprise.name, "csrf": visitor.csrf}
-
-
 async def _numbers(portal: Portal, visitor: Visitor) -> list[NumberView]:
     subscribers = await portal.context.read(lambda conn: numbers.list_for(conn, visitor.enterprise_id))
     phones = portal.context.commands.phone_status(visitor.enterprise_id, None)
@@ -43,7 +39,7 @@ async def overview(portal: Portal, request: Request, visitor: Visitor) -> Respon
     """The live board and the last calls."""
     say = say_in(page_language(request))
     office = await read_office(portal, visitor)
-    calls, people = await portal.context.read(lambda conn: _last_calls(conn, visitor.enterprise_id))
+    calls, people = await portal.context.read(lambda conn: _last_calls(conn, visitor))
     now_ms = portal.context.now_ms()
     return portal.pages.page(
         request,
@@ -54,13 +50,15 @@ async def overview(portal: Portal, request: Request, visitor: Visitor) -> Respon
         days=days_of_calls(calls, people, say, wall_moment(now_ms).date()),
         next_page=None,
         focus=False,
-        webhook_off=await _webhook_off(portal, visitor),
+        own_phone=await own_phone(portal, visitor, say),
+        everybody=visitor.only_number is None,
+        webhook_off=await _webhook_off(portal, visitor) if visitor.may_control else None,
     )
 
 
-def _last_calls(conn: Connection, enterprise_id: str) -> tuple[list[FoundCall], dict[str, Person]]:
-    search = searcher(conn)
-    calls = search.page(CallSearch(enterprise_id), None, LAST_CALLS).calls
+def _last_calls(conn: Connection, visitor: Visitor) -> tuple[list[FoundCall], dict[str, Person]]:
+    search, enterprise_id = searcher(conn), visitor.enterprise_id
+    calls = search.page(CallSearch(enterprise_id, party=visitor.only_number), None, LAST_CALLS).calls
     return calls, search.people(enterprise_id, numbers_of(calls))
 
 
@@ -70,12 +68,6 @@ async def _webhook_off(portal: Portal, visitor: Visitor) -> str | None:
     if found is None or found[1].active:
         return None
     return found[1].inactive_reason or ""
-
-
-async def recording(portal: Portal, request: Request, visitor: Visitor) -> Response:
-    """A recording, for the player."""
-    record_id = request.path_params["record_id"]
-    return await recording_response(request, portal.context, visitor.enterprise_id, record_id)
 
 
 async def provisioning(portal: Portal, request: Request, visitor: Visitor) -> Response:

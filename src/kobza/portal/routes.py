@@ -4,62 +4,116 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from kobza.api.context import ApiContext
-from kobza.portal import actions, board, call_page, history, live_actions, pages, statistics, token_actions, waveform
-from kobza.portal.access import HASHING_AT_ONCE, Portal, action, page
+from kobza.portal import (
+    account,
+    actions,
+    board,
+    call_page,
+    enterprises,
+    history,
+    listening,
+    live_actions,
+    own_phone,
+    pages,
+    people,
+    signin,
+    statistics,
+    token_actions,
+    waveform,
+)
+from kobza.portal.access import (
+    ADMINS,
+    ANYBODY,
+    BEFORE_CHANGE,
+    HASHING_AT_ONCE,
+    MANAGERS,
+    OPERATORS,
+    STAFF,
+    WATCHERS,
+    Access,
+    Action,
+    Page,
+    Portal,
+    action,
+    page,
+)
+from kobza.portal.guessing import GuessLimit
 from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, static_file
-from kobza.portal.signin import CookieSigner, GuessLimit
+from kobza.portal.sealing import Sealer
+from kobza.portal.signin import SignIn
 
 
 def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
-    """Return the routes. `secret` (32 bytes or more) signs the cookies: whoever has it can sign in as anybody."""
+    """Return the routes. `secret` (32 bytes or more) seals what browsers keep and signs the forms."""
     portal = Portal(
         context=context,
-        signer=CookieSigner(secret),
+        sealer=Sealer(secret),
         pages=Pages(),
         guesses=GuessLimit(),
         hashing=anyio.Semaphore(HASHING_AT_ONCE),
         peaks=KnownPeaks(),
         tallies=KnownTallies(),
     )
-    sign_in = actions.SignIn(portal)
-    shown = {
-        "/": pages.overview,
-        "/live": board.board,
-        "/live/stream": board.board_stream,
-        "/history": history.history,
-        "/history.{kind}": history.history_file,
-        "/history/{call_id}": call_page.call_page,
-        "/statistics": statistics.statistics,
-        "/statistics/{part}.csv": statistics.statistics_file,
-        "/statistics/{part}.svg": statistics.statistics_picture,
-        "/statistics/{part}": statistics.statistics_part,
-        "/provisioning": pages.provisioning,
-        "/crm-integration": pages.crm_integration,
-        "/recordings/{record_id}": pages.recording,
-        "/recordings/{record_id}/waveform": waveform.waveform,
+    sign_in = SignIn(portal)
+    shown: dict[str, tuple[Page, Access]] = {
+        "/": (pages.overview, STAFF),
+        "/live": (board.board, STAFF),
+        "/live/stream": (board.board_stream, STAFF),
+        "/history": (history.history, STAFF),
+        "/history.{kind}": (history.history_file, STAFF),
+        "/history/{call_id}": (call_page.call_page, STAFF),
+        "/recordings/{record_id}": (listening.recording, STAFF),
+        "/recordings/{record_id}/waveform": (waveform.waveform, STAFF),
+        "/statistics": (statistics.statistics, WATCHERS),
+        "/statistics/{part}.csv": (statistics.statistics_file, WATCHERS),
+        "/statistics/{part}.svg": (statistics.statistics_picture, WATCHERS),
+        "/statistics/{part}": (statistics.statistics_part, WATCHERS),
+        "/provisioning": (pages.provisioning, ADMINS),
+        "/crm-integration": (pages.crm_integration, ADMINS),
+        "/people": (people.people, MANAGERS),
+        "/enterprises": (enterprises.enterprises_page, OPERATORS),
+        "/account": (account.account, ANYBODY),
+        "/account/password": (account.password_page, BEFORE_CHANGE),
+        "/account/second-factor": (account.second_factor_page, ANYBODY),
     }
-    forms = {
-        "/signout": actions.sign_out,
-        "/live/hangup": live_actions.hang_up,
-        "/live/hold": live_actions.hold,
-        "/live/resume": live_actions.resume,
-        "/live/transfer": live_actions.transfer,
-        "/provisioning/dnd": actions.switch_dnd,
-        "/crm-integration/webhook": actions.set_webhook,
-        "/crm-integration/webhook/activate": actions.activate_webhook,
-        "/crm-integration/webhook/remove": actions.remove_webhook,
-        "/crm-integration/tokens/add": token_actions.add_token,
-        "/crm-integration/tokens/rotate": token_actions.rotate_token,
-        "/crm-integration/tokens/revoke": token_actions.revoke_token,
+    forms: dict[str, tuple[Action, Access]] = {
+        "/signout": (signin.sign_out, BEFORE_CHANGE),
+        "/account/password": (account.change_password, BEFORE_CHANGE),
+        "/account/second-factor": (account.switch_on_second_factor, ANYBODY),
+        "/account/second-factor/off": (account.switch_off_second_factor, ANYBODY),
+        "/account/second-factor/codes": (account.renew_codes, ANYBODY),
+        "/account/sessions/end": (account.end_session, ANYBODY),
+        "/account/sessions/end-others": (account.end_other_sessions, ANYBODY),
+        "/enterprises/enter": (enterprises.enter, OPERATORS),
+        "/enterprises/leave": (enterprises.leave, OPERATORS),
+        "/people/add": (people.add_person, MANAGERS),
+        "/people/change": (people.change_person, MANAGERS),
+        "/people/reset": (people.reset_person, MANAGERS),
+        "/people/remove": (people.remove_person, MANAGERS),
+        "/own/dial": (own_phone.dial, STAFF),
+        "/own/dnd": (own_phone.switch_own_dnd, STAFF),
+        "/live/hangup": (live_actions.hang_up, STAFF),
+        "/live/hold": (live_actions.hold, STAFF),
+        "/live/resume": (live_actions.resume, STAFF),
+        "/live/transfer": (live_actions.transfer, STAFF),
+        "/provisioning/dnd": (actions.switch_dnd, ADMINS),
+        "/crm-integration/webhook": (actions.set_webhook, ADMINS),
+        "/crm-integration/webhook/activate": (actions.activate_webhook, ADMINS),
+        "/crm-integration/webhook/remove": (actions.remove_webhook, ADMINS),
+        "/crm-integration/tokens/add": (token_actions.add_token, ADMINS),
+        "/crm-integration/tokens/rotate": (token_actions.rotate_token, ADMINS),
+        "/crm-integration/tokens/revoke": (token_actions.revoke_token, ADMINS),
     }
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
         Route("/signin", sign_in.form, methods=["GET"]),
         Route("/signin", sign_in.sign_in, methods=["POST"]),
+        Route("/signin/code", sign_in.code_form, methods=["GET"]),
+        Route("/signin/code", sign_in.check_code, methods=["POST"]),
         Route("/language/{language}", actions.choose_language, methods=["GET"]),
         Route("/theme/{theme}", actions.choose_theme, methods=["GET"]),
-        *(Route(path, page(portal, show), methods=["GET"]) for path, show in shown.items()),
-        *(Route(path, action(portal, act), methods=["POST"]) for path, act in forms.items()),
+        *(Route(path, page(portal, show, access), methods=["GET"]) for path, (show, access) in shown.items()),
+        *(Route(path, action(portal, act, access), methods=["POST"]) for path, (act, access) in forms.items()),
     ]

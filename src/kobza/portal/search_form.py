@@ -50,8 +50,11 @@ class SearchForm:
         return urlencode([(name, text) for name, text in (*self.values.items(), *more.items()) if text])
 
 
-def read_form(sent: Mapping[str, str], enterprise_id: str) -> SearchForm:
-    """Read a form. Whatever is sent gives one: a value that the form cannot have counts as none, and is told."""
+def read_form(sent: Mapping[str, str], enterprise_id: str, party: str | None = None) -> SearchForm:
+    """Read a form. Whatever is sent gives one: a value that the form cannot have counts as none, and is told.
+
+    With a `party` only calls are sought in which that number takes part.
+    """
     values = {name: sent.get(name, "").strip() for name in FIELDS}
     wrong = []
     values["q"] = values["q"][:MAX_TEXT]
@@ -82,15 +85,18 @@ def read_form(sent: Mapping[str, str], enterprise_id: str) -> SearchForm:
             after = Position.parse(text)
         except ValueError:
             wrong.append("wrong_choice")
-    return SearchForm(values, _search(values, enterprise_id, first, last), after, list(dict.fromkeys(wrong)))
+    return SearchForm(values, _search(values, enterprise_id, first, last, party), after, list(dict.fromkeys(wrong)))
 
 
-def _search(values: Mapping[str, str], enterprise_id: str, first: date | None, last: date | None) -> CallSearch:
+def _search(
+    values: Mapping[str, str], enterprise_id: str, first: date | None, last: date | None, party: str | None
+) -> CallSearch:
     outcome = values["outcome"]
     talk_from, talk_below = TALKS.get(values["talk"], (None, None))
     return CallSearch(
         enterprise_id,
         text=values["q"],
+        party=party,
         from_ms=0 if first is None else midnight(first),
         to_ms=LAST_MOMENT if last is None else midnight(last + timedelta(days=1)) - 1,
         direction=values["direction"] or None,

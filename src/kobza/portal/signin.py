@@ -1,129 +1,202 @@
-"""Signing in: passwords, the signed cookie, form tokens, and the bound on guessing.
+"""Signing in: login and password, then the second factor of those who have one, then a session. And signing out."""
 
-The cookie holds who signed in and until when, signed with the server's secret; nothing is kept on the server. It ends
-with its time, and at once when the password is changed.
-"""
-
-import base64
-import hashlib
-import hmac
-from collections import OrderedDict
-from dataclasses import dataclass
+import logging
+import math
+from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
-import argon2
-import msgspec
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
-COOKIE: Final = "kobza_signin"
+from kobza.api.addresses import client_address, guessing_key
+from kobza.portal.access import (
+    COOKIE,
+    Form,
+    Portal,
+    Visitor,
+    find_signed_in,
+    from_here,
+    lead_to,
+    read_form,
+    safe_next,
+)
+from kobza.portal.formats import duration_text
+from kobza.portal.guessing import Counted, known_browser, pair, second_factor, whole_address
+from kobza.portal.passwords import password_is, password_mark
+from kobza.portal.rendering import page_language
+from kobza.portal.texts import say_in
+from kobza.portal.totp import recovery_hash, step_of
+from kobza.store import ids, sessions, users
+from kobza.store import second_factor as factors
+from kobza.store.users import User
+
+log = logging.getLogger(__name__)
+
 VALID_FOR: Final = 12 * 3600
-"""Seconds: a working day."""
-MIN_SECRET: Final = 32
-"""Bytes of the server's secret."""
-MAX_COOKIE: Final = 2048
-MAX_PASSWORD: Final = 1024
-
-GUESSES: Final = 10
-"""Wrong passwords for one login, or from one address, within GUESS_WINDOW seconds, before it has to wait."""
-GUESS_WINDOW: Final = 300.0
-MAX_WATCHED: Final = 10_000
-"""Logins and addresses watched; beyond it the oldest are forgotten."""
-
-_HASHER: Final = argon2.PasswordHasher()
-_NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$vOoVVbRkSTcrF2zzSdXBhdFPLb2lNrTPXYhTCTGQPGI"
-"""A hash that no password has: an unknown login takes as long as a wrong password."""
+"""Seconds of a session: a working day."""
+STEP_COOKIE: Final = "kobza_step"
+STEP_VALID_FOR: Final = 300
+"""Seconds between the password and the code."""
+BROWSER_COOKIE: Final = "kobza_browser"
+BROWSER_KNOWN_FOR: Final = 180 * 86_400
+"""Seconds for which a browser that has signed in is known again."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """Who is signed in, as the cookie says."""
+class SignIn:
+    """The only pages for those who are not signed in."""
 
-    login: str
-    until: int
-    """Seconds since the epoch."""
-    password_mark: str
-    nonce: str
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
 
+    async def form(self, request: Request) -> Response:
+        """Show the form, or go on when there is nothing to do."""
+        target = safe_next(request.query_params.get("next"))
+        if await find_signed_in(self._portal, request) is not None:
+            return RedirectResponse(target, 303)
+        return self._show(request, target)
 
-def password_mark(password_hash: str) -> str:
-    """Return what changes when the password changes and tells nothing of it."""
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:16]
+    async def sign_in(self, request: Request) -> Response:
+        """Check login and password; begin the session, or ask for the second factor."""
+        portal = self._portal
+        form = await read_form(request)
+        target, login = safe_next(form.get("next")), form.get("login", "").strip()
+        if not from_here(request):
+            return self._show(request, target, error="error_stale", status=403)
+        user = await portal.context.read(lambda conn: users.find(conn, login))
+        counted = self._counted(request, login, user)
+        wait = portal.guesses.begin(counted, portal.context.now())
+        if wait > 0:
+            return self._too_many(request, "signin.html", wait, next=target, login=login)
+        known = None if user is None else user.password_hash
+        async with portal.hashing:
+            right = await anyio.to_thread.run_sync(password_is, form.get("password", ""), known)
+        if user is None or not right:
+            log.warning("a wrong password for the login %r from %s", login[:100], client_address(request))
+            return self._show(request, target, login=login, error="wrong_password", status=401)
+        portal.guesses.right(counted, portal.context.now())
+        if user.totp_secret is None:
+            return await self._begin(request, user, target)
+        step = f"{user.user_id} {password_mark(user.password_hash)}"
+        sealed = portal.sealer.seal("step", step, int(portal.context.now()) + STEP_VALID_FOR)
+        answer: Response = RedirectResponse(f"/signin/code?next={quote(target, safe='/')}", 303)
+        _set_cookie(answer, request, STEP_COOKIE, sealed, STEP_VALID_FOR)
+        return answer
 
+    async def code_form(self, request: Request) -> Response:
+        """Ask for the code; for the password again when that was too long ago."""
+        target = safe_next(request.query_params.get("next"))
+        if await self._half_signed_in(request) is None:
+            return RedirectResponse(f"/signin?next={quote(target, safe='/')}", 303)
+        return self._show_code(request, target)
 
-def password_is(password: str, password_hash: str | None) -> bool:
-    """Tell whether the password is right; takes its time (some 50 ms, 64 MiB) also for an unknown login (None)."""
-    try:
-        return _HASHER.verify(password_hash or _NOBODY, password[:MAX_PASSWORD]) and password_hash is not None
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
-        return False
+    async def check_code(self, request: Request) -> Response:
+        """Check the code of the authenticator, or a recovery code; begin the session."""
+        portal = self._portal
+        form = await read_form(request)
+        target = safe_next(form.get("next"))
+        user = await self._half_signed_in(request)
+        if user is None or not from_here(request):
+            return self._show(request, target, error="code_too_late", status=403)
+        counted = (second_factor(user.user_id),)
+        wait = portal.guesses.begin(counted, portal.context.now())
+        if wait > 0:
+            return self._too_many(request, "signin_code.html", wait, next=target)
+        if not await self._use_code(user, form.get("code", "")):
+            log.warning("a wrong code for the login %r from %s", user.login, client_address(request))
+            return self._show_code(request, target, error="code_wrong", status=401)
+        portal.guesses.right(counted, portal.context.now())
+        answer = await self._begin(request, user, target)
+        answer.delete_cookie(STEP_COOKIE, path="/", httponly=True, samesite="lax")
+        return answer
 
-
-class CookieSigner:
-    """Writes and reads the cookie, and the tokens of forms."""
-
-    def __init__(self, secret: bytes) -> None:
-        if len(secret) < MIN_SECRET:
-            raise ValueError(f"the portal's secret needs {MIN_SECRET} bytes or more")
-        self._secret = secret
-
-    def write(self, signed_in: SignedIn) -> str:
-        """Return the cookie's value."""
-        body = msgspec.json.encode([signed_in.login, signed_in.until, signed_in.password_mark, signed_in.nonce])
-        return f"{_text(body)}.{_text(self._mac(b'cookie', body))}"
-
-    def read(self, cookie: str | None, now: float) -> SignedIn | None:
-        """Return who is signed in, None for a cookie that is not ours, was changed or is over."""
-        if cookie is None or len(cookie) > MAX_COOKIE:
+    async def _half_signed_in(self, request: Request) -> User | None:
+        """Return whose password was right a moment ago and is still the same."""
+        portal = self._portal
+        step = portal.sealer.open("step", request.cookies.get(STEP_COOKIE), portal.context.now())
+        if step is None:
             return None
-        body_text, _, mac_text = cookie.partition(".")
-        try:
-            body, mac = _bytes(body_text), _bytes(mac_text)
-        except ValueError:
+        user_id, mark = step.split(" ")
+        user = await portal.context.read(lambda conn: users.find_by_id(conn, user_id))
+        return user if user is not None and password_mark(user.password_hash) == mark else None
+
+    async def _use_code(self, user: User, code: str) -> bool:
+        """Use up a code; return whether it was good."""
+        if user.totp_secret is None:  # switched off between the two steps: the password is enough
+            return True
+        step = step_of(user.totp_secret, code, self._portal.context.now())
+        if step is not None:
+            return await self._portal.context.write(lambda conn: factors.use_step(conn, user.user_id, step))
+        hashed = recovery_hash(code)
+        if hashed is None:
+            return False
+        return await self._portal.context.write(lambda conn: factors.use_code(conn, user.user_id, hashed))
+
+    async def _begin(self, request: Request, user: User, target: str) -> Response:
+        portal, secret = self._portal, ids.new_token()
+        now = int(portal.context.now())
+        before = await find_signed_in(portal, request)
+        address, client = client_address(request), request.headers.get("user-agent", "")
+        now_ms = portal.context.now_ms()
+        ends_at = now_ms + VALID_FOR * 1000
+        await portal.context.write(
+            lambda conn: sessions.begin(
+                conn, user.user_id, secret, now_ms, ends_at=ends_at, address=address, client=client
+            )
+        )
+        if before is not None:  # the browser forgets it
+            session = before[0]
+            await portal.context.write(lambda conn: sessions.end(conn, session.user_id, session.session_id))
+        answer = RedirectResponse(target, 303)
+        _set_cookie(answer, request, COOKIE, secret, VALID_FOR)
+        if self._known_browser(request, user) is None:
+            browser = portal.sealer.seal("browser", f"{user.user_id} {ids.new_id()}", now + BROWSER_KNOWN_FOR)
+            _set_cookie(answer, request, BROWSER_COOKIE, browser, BROWSER_KNOWN_FOR)
+        return answer
+
+    def _known_browser(self, request: Request, user: User | None) -> str | None:
+        """Return by what a browser that has signed in with the login before is counted."""
+        text = self._portal.sealer.open("browser", request.cookies.get(BROWSER_COOKIE), self._portal.context.now())
+        if text is None or user is None:
             return None
-        if not hmac.compare_digest(mac, self._mac(b"cookie", body)):
-            return None
-        login, until, mark, nonce = msgspec.json.decode(body, type=tuple[str, int, str, str])
-        return SignedIn(login, until, mark, nonce) if until > now else None
+        user_id, nonce = text.split(" ")
+        return nonce if user_id == user.user_id else None
 
-    def form_token(self, signed_in: SignedIn) -> str:
-        """Return what every form of this sign-in carries, so that no other site can send one (CSRF)."""
-        return _text(self._mac(b"form", signed_in.nonce.encode()))
+    def _counted(self, request: Request, login: str, user: User | None) -> Sequence[Counted]:
+        browser = self._known_browser(request, user)
+        if browser is not None:
+            return (known_browser(browser),)
+        address = guessing_key(client_address(request))
+        return (pair(login, address), whole_address(address))
 
-    def form_token_is(self, signed_in: SignedIn, token: str) -> bool:
-        """Tell whether a form is one of ours."""
-        return hmac.compare_digest(self.form_token(signed_in).encode(), token.encode())
+    def _too_many(self, request: Request, template: str, wait: float, **values: str) -> Response:
+        seconds = math.ceil(wait)
+        say = say_in(page_language(request))
+        error = say("too_many_guesses", time=duration_text(seconds, say))
+        answer = self._portal.pages.page(request, template, status=429, error=error, **values)
+        answer.headers["retry-after"] = str(seconds)
+        return answer
 
-    def _mac(self, purpose: bytes, body: bytes) -> bytes:
-        return hmac.digest(self._secret, purpose + b"\0" + body, "sha256")
+    def _show(
+        self, request: Request, target: str, *, login: str = "", error: str | None = None, status: int = 200
+    ) -> Response:
+        words = None if error is None else say_in(page_language(request))(error)
+        return self._portal.pages.page(request, "signin.html", status=status, next=target, login=login, error=words)
 
-
-class GuessLimit:
-    """Counts wrong passwords by login and by address. In memory and bounded."""
-
-    def __init__(self) -> None:
-        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
-
-    def allows(self, keys: tuple[str, ...], now: float) -> bool:
-        """Tell whether another attempt may be made."""
-        return all(self._count(key, now) < GUESSES for key in keys)
-
-    def wrong(self, keys: tuple[str, ...], now: float) -> None:
-        """Note a wrong password. The window runs from the first one."""
-        for key in keys:
-            count = self._count(key, now)
-            began = self._wrong[key][1] if count else now
-            self._wrong[key] = (count + 1, began)
-            self._wrong.move_to_end(key)
-        while len(self._wrong) > MAX_WATCHED:
-            self._wrong.popitem(last=False)
-
-    def _count(self, key: str, now: float) -> int:
-        count, began = self._wrong.get(key, (0, now))
-        return count if now - began < GUESS_WINDOW else 0
+    def _show_code(self, request: Request, target: str, *, error: str | None = None, status: int = 200) -> Response:
+        words = None if error is None else say_in(page_language(request))(error)
+        return self._portal.pages.page(request, "signin_code.html", status=status, next=target, error=words)
 
 
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+async def sign_out(portal: Portal, request: Request, visitor: Visitor, _form: Form) -> Response:
+    """End the session."""
+    await portal.context.write(lambda conn: sessions.end(conn, visitor.user.user_id, visitor.session.session_id))
+    answer = lead_to(request, "/signin")
+    answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+    return answer
 
 
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+def _set_cookie(answer: Response, request: Request, name: str, value: str, age: int) -> None:
+    secure = request.url.scheme == "https"
+    answer.set_cookie(name, value, max_age=age, path="/", httponly=True, samesite="lax", secure=secure)

@@ -17,7 +17,7 @@ from kobza.portal.access import Portal, Visitor
 from kobza.portal.days_form import DaysForm, read_days, spans
 from kobza.portal.figures import PARTS, Part, figures, numbers_in, part
 from kobza.portal.formats import wall_moment
-from kobza.portal.pages import common
+from kobza.portal.frame import common
 from kobza.portal.rendering import HEADERS, page_language
 from kobza.portal.tables import csv_lines, shown
 from kobza.portal.tally import Tally

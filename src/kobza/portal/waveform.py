@@ -10,6 +10,7 @@ from kobza.api.exports.jobs import PeaksJob
 from kobza.api.exports.link import ExportFailed
 from kobza.api.problems import not_found
 from kobza.portal.access import Portal, Visitor
+from kobza.portal.listening import require_audible
 from kobza.store import recordings
 from kobza.store.recordings import READY
 
@@ -23,6 +24,7 @@ def path_of(peaks: list[int], middle: int) -> str:
 async def waveform(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The waveform of a recording, which a page asks for when it is there itself. Raises ApiError 404 without one."""
     record_id = request.path_params["record_id"]
+    await require_audible(portal, visitor, record_id)
     found = await portal.context.read(lambda conn: recordings.find(conn, visitor.enterprise_id, record_id))
     if found is None or found.status != READY or found.path is None:
         raise not_found()

@@ -1,9 +1,9 @@
 """The store: tables, migrations and every SQL statement of the project, one repository module for each aggregate.
 
-`Store` opens it; the repositories (`enterprises`, `tokens`, `users`, `numbers`, `presentation`, `address_book`,
-`trunks`, `endpoints`, `directory`, `bindings`, `calls`, `events`, `deliveries`, `recordings`, `idempotency`) are
-functions that take a connection. What calls write goes through `journal`; `recovery` closes what a crash left open,
-`retention` deletes what is too old.
+`Store` opens it; the repositories (`enterprises`, `tokens`, `users`, `sessions`, `second_factor`, `numbers`,
+`presentation`, `address_book`, `trunks`, `endpoints`, `directory`, `bindings`, `calls`, `events`, `deliveries`,
+`recordings`, `idempotency`) are functions that take a connection. What calls write goes through `journal`; `recovery`
+closes what a crash left open, `retention` deletes what is too old.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from kobza.store.errors import (
     NotInStore,
     NotPresentable,
     NumberTaken,
+    PersonRefused,
     StoreAway,
     StoreError,
     StoreMissing,
@@ -33,6 +34,7 @@ __all__ = [
     "NotInStore",
     "NotPresentable",
     "NumberTaken",
+    "PersonRefused",
     "Store",
     "StoreAway",
     "StoreError",

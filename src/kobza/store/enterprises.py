@@ -18,8 +18,10 @@ class AddedEnterprise(NamedTuple):
     integrator_id: str
 
 
-def add(conn: Connection, name: str, admin_login: str, password_hash: str, now_ms: int) -> AddedEnterprise:
-    """Add an enterprise with its administrator and a first FMC token.
+def add(
+    conn: Connection, name: str, admin_login: str, password_hash: str, now_ms: int, *, must_change: bool = False
+) -> AddedEnterprise:
+    """Add an enterprise with its administrator and a first FMC token; `must_change`: their password is a temporary one.
 
     Raises:
         NameTaken: somebody else has the login.
@@ -31,7 +33,7 @@ def add(conn: Connection, name: str, admin_login: str, password_hash: str, now_m
             enterprise_id=enterprise_id, name=name, integrator_id=integrator_id, created_at=now_ms
         )
     )
-    users.add(conn, admin_login, password_hash, users.ROLE_ADMIN, enterprise_id, now_ms)
+    users.add(conn, admin_login, password_hash, users.Role.ADMIN, enterprise_id, now_ms, must_change=must_change)
     made = tokens.add(conn, enterprise_id, now_ms)
     meta.bump_directory(conn)
     return AddedEnterprise(enterprise_id, made.secret, integrator_id)

@@ -45,6 +45,14 @@ class TokenRefused(StoreError):
         self.reason = reason
 
 
+class PersonRefused(StoreError):
+    """A person who cannot be added or changed as asked; `reason` is a word for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class NotPresentable(StoreError):
     """A number that an enterprise may not show to those it calls."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from kobza.call.directory import Package, Subscriber
-from kobza.store import address_book, enterprises, meta, presentation
+from kobza.store import address_book, enterprises, meta, presentation, users
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
 from kobza.store.schema import bindings, number_packages, numbers
@@ -73,6 +73,7 @@ def remove(conn: Connection, enterprise_id: str, number: str) -> None:
         raise _unknown(number)
     conn.execute(bindings.delete().where(bindings.c.number == number))
     presentation.end_settings(conn, number)
+    users.number_removed(conn, number)
     meta.bump_directory(conn)
 
 

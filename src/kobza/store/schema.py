@@ -68,9 +68,42 @@ users = Table(
     Column("role", String(32), nullable=False),
     Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE")),
     Column("created_at", Moment, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("number", Number),
+    Column("must_change", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    Column("signed_in_at", Moment),
+    Column("totp_secret", String(64)),
+    Column("totp_step", BigInteger, nullable=False, server_default="0"),
     Index(None, "enterprise_id"),
 )
-"""People who log in to the portal. Without an enterprise: an administrator of the installation."""
+"""People who log in to the portal. Without an enterprise: operators of the installation. The secret of the second
+factor must be computed with, so it is stored as it is."""
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("code_hash", String(64), nullable=False),
+    PrimaryKeyConstraint("user_id", "code_hash"),
+    sqlite_with_rowid=False,
+)
+"""What opens once in place of a second factor that is lost."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Id, primary_key=True),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("client", Text, nullable=False),
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="SET NULL")),
+    Index(None, "user_id"),
+)
+"""Who is signed in to the portal. `enterprise_id`: where an operator has entered."""
 
 tokens = Table(
     "tokens",

@@ -31,6 +31,8 @@ class CallSearch:
     enterprise_id: str
     text: str = ""
     """Part of a number, or words of a name or department in the address book, of any party."""
+    party: str | None = None
+    """A number (E.164) that takes part, whatever the text finds beside it."""
     from_ms: int = 0
     to_ms: int = LAST_MOMENT
     """The calls that began in [from_ms, to_ms]."""
@@ -209,6 +211,9 @@ class CallSearcher:
                 return None, ()
             parts.append(party)
             values += party_values
+        if search.party is not None:
+            parts.append("(calling_number = ? OR called_number = ? OR answered_number = ?)")
+            values += (search.party,) * 3
         for column, value in (("direction", search.direction), ("cause", search.cause)):
             if value is not None:
                 parts.append(f"{column} = ?")
