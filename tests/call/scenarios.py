@@ -1,8 +1,9 @@
 """The scenarios of docs/calls.md: one function for each row of its table, named by the row's first cell."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from kobza.call.routing import Refused
 from tests.call.ladder import COMPETITOR, OLENA, STRANGER, Ladder, q850

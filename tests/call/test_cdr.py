@@ -1,8 +1,7 @@
 """Call records, folded from facts."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kobza.call.cdr import Cdr, CdrFold, fold
 from kobza.call.events import CallHeld, OriginatorRang, RecordingStarted

@@ -1,8 +1,7 @@
 """Calls that come in as an INVITE, as ladders: what is sent, in order."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kobza.call.core import SETTLE_TIME
 from kobza.call.errors import NotFoundError, WrongStateError

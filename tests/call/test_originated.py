@@ -1,8 +1,7 @@
 """Click2dial calls, as ladders: the originator's phones first, ringback, then the destination."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kobza.call.phases import Phase
 from tests.call.ladder import STRANGER, TARAS, Ladder, q850, with_direction

@@ -1,9 +1,9 @@
 """Owner states: who is told what, of which fact."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from kobza.call.events import (
     CallAnswered,

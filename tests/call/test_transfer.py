@@ -1,8 +1,7 @@
 """Blind transfer as ladders: who hears and is told what until somebody talks again, or nobody does."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.leg import LegState

@@ -7,7 +7,10 @@ import pytest
 from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
 from kobza.call.routing import Party
-from kobza.pbx.books import CallBooks
+from kobza.call.states import OwnerStates
+from kobza.pbx.books import BookKeeper, CallBooks
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.journal import Journal
 from kobza.pbx.live_call import LiveCall
 from tests.pbx.office import ANNA, BOHDAN, NOW, OUTSIDE, VERA
 
@@ -30,7 +33,9 @@ def live_call(caller: Party, callee: Party) -> LiveCall:
         new_id=lambda: "id",
         now=NOW,
     )
-    books = cast(CallBooks, None)  # nothing is written here
+    # nothing is written here
+    keeper = BookKeeper(cast(Journal, None), cast(DirectoryView, None), lambda _: None, lambda: "id")
+    books = CallBooks(keeper, OwnerStates(keeper.new_id))
     return LiveCall(call, books, caller=caller, callee=callee, caller_leg_id="leg-1", callee_leg_id="leg-2", shown={})
 
 

@@ -51,6 +51,17 @@ def test_a_whole_call_in_one_commit(write: Write, rows: Rows) -> None:
     assert rows("SELECT call_id, ended_at, cause FROM calls") == [("call-1", NOW_MS + 15_000, 16)]
 
 
+def test_of_what_a_batch_says_of_a_record_the_last_word_counts(write: Write, rows: Rows) -> None:
+    write(CdrOpened(cdr()), CdrOpened(cdr("call-2")))
+    rang = CdrUpdated(cdr(ringing_at=NOW + 1))
+    answered = CdrUpdated(cdr(ringing_at=NOW + 1, answered_at=NOW + 5, answered_number=ANNA))
+    write(rang, CdrUpdated(cdr("call-2", ringing_at=NOW + 2)), answered, CdrClosed(ended("call-2", ringing_at=NOW + 3)))
+    assert rows("SELECT ringing_at, answered_at, ended_at FROM calls ORDER BY call_id") == [
+        (NOW_MS + 1000, NOW_MS + 5000, None),
+        (NOW_MS + 3000, NOW_MS + 5000, NOW_MS + 15_000),
+    ]
+
+
 def test_a_finished_call_is_never_missing_and_never_changes(write: Write, rows: Rows) -> None:
     write(CdrClosed(ended()))
     write(CdrOpened(cdr()), CdrUpdated(cdr(ringing_at=NOW + 9)), CdrClosed(ended(cause=41, ended_at=NOW + 99)))

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from msgspec import Struct
-
 from kobza.call.causes import sip_from_cause
 from kobza.call.events import (
     CallAnswered,
@@ -19,9 +17,10 @@ from kobza.call.events import (
 )
 from kobza.call.routing import Party
 from kobza.call.states import Direction, direction_of
+from kobza.values import Value
 
 
-class Cdr(Struct, frozen=True, kw_only=True):
+class Cdr(Value, frozen=True, kw_only=True):
     """The record of one call for one enterprise. Numbers are E.164 or short codes, moments seconds (the store rounds).
 
     `ended_at` None: the call is still on; then `cause`, `sip_status` and `released_by` are None as well.
@@ -31,21 +30,21 @@ class Cdr(Struct, frozen=True, kw_only=True):
     enterprise_id: str
     calling_number: str
     called_number: str
-    answered_number: str | None = None
     started_at: float
+    direction: Direction
+    convergent: bool
+    """Whether a number of the enterprise that takes part has the package "Convergent"."""
+    answered_number: str | None = None
     ringing_at: float | None = None
     """When the called side rang; for the calling side of a click2dial call, when its own phone did, if that is earlier.
     So it is the moment of the enterprise's first `alerting`."""
     answered_at: float | None = None
     ended_at: float | None = None
-    direction: Direction
     cause: int | None = None
     sip_status: int | None = None
     released_by: ReleasedBy | None = None
     record_id: str | None = None
     client_state: str | None = None
-    convergent: bool
-    """Whether a number of the enterprise that takes part has the package "Convergent"."""
 
 
 class _Joined:

@@ -1,21 +1,18 @@
 """Where a call goes: a pure function of the directory, the dialled text, the caller and the moment."""
 
-from dataclasses import dataclass
 from typing import Final
-
-from msgspec import Struct
 
 from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, UNALLOCATED, cause_text
 from kobza.call.directory import Directory, Package, Subscriber, Trunk
 from kobza.call.errors import NumberError
 from kobza.call.numbers import normalize
+from kobza.values import Value
 
 ANONYMOUS: Final = "anonymous"
 """Stands in the place of the number of a caller who hides it (RFC 3323, section 4.1.1.3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Value, frozen=True):
     """One side of a call as the call's facts know it: a subscriber of an enterprise, or somebody outside."""
 
     number: str
@@ -37,14 +34,14 @@ class Party:
         return self.number if self.shown_as is None or self.enterprise_id == enterprise_id else self.shown_as
 
 
-class ToSubscriber(Struct, frozen=True):
+class ToSubscriber(Value, frozen=True):
     """The call goes to the devices of a number of our own."""
 
     subscriber: Subscriber
     party: Party
 
 
-class ToTrunk(Struct, frozen=True):
+class ToTrunk(Value, frozen=True):
     """The call goes out; `dial` is the user part of the Request-URI: E.164 with its plus sign, or a short code."""
 
     trunk: Trunk
@@ -52,7 +49,7 @@ class ToTrunk(Struct, frozen=True):
     party: Party
 
 
-class Refused(Struct, frozen=True):
+class Refused(Value, frozen=True):
     """The call goes nowhere: the SIP status and the cause that the caller gets."""
 
     status: int
@@ -63,8 +60,7 @@ class Refused(Struct, frozen=True):
 Route = ToSubscriber | ToTrunk | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Value, frozen=True):
     """What the called side may learn about a calling number."""
 
     number: str

@@ -4,8 +4,6 @@ from collections.abc import Callable, Collection
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from msgspec import Struct
-
 from kobza.call.causes import NORMAL_CLEARING, NORMAL_UNSPECIFIED
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import (
@@ -23,6 +21,7 @@ from kobza.call.events import (
     TransferAnswered,
 )
 from kobza.call.routing import Party
+from kobza.values import Value
 
 Direction = Literal["incoming", "outgoing", "local"]
 """A call as an owner or an enterprise sees it; local: both sides are of the same enterprise."""
@@ -43,7 +42,7 @@ EXTENDED: Final = frozenset({StateType.HELD, StateType.RESUMED, StateType.RECORD
 """States only for those that have asked for more than the three of the operator's service."""
 
 
-class OwnerState(Struct, frozen=True, kw_only=True):
+class OwnerState(Value, frozen=True, kw_only=True):
     """One call state of one owner. Numbers are E.164 (or short codes), `at` is in seconds, durations in whole ones."""
 
     event_id: str

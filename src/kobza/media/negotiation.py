@@ -6,9 +6,7 @@ codecs may not, as nothing is transcoded: where the answers of two sides to offe
 codec, one side is offered that of the other (`align`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -35,13 +33,16 @@ from kobza.sdp.codecs import (
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
+from kobza.values import Value
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
 _G711: Final = (PCMA, PCMU)
 
+_REMEMBERED: Final = 256
+"""Results kept of each question about codecs, see `kobza.sdp.codecs`. Nobody may change those that are dictionaries."""
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+
+class _Offer(Value, frozen=True):
     """A phone's offer: the whole, and its audio stream."""
 
     description: SessionDescription
@@ -96,6 +97,12 @@ class SideMedia:
         """Its phone put the call on hold."""
         self.plays: ToneName = "none"
         self.muted = False
+
+    @property
+    def told(self) -> tuple[Codec, ...]:
+        """The codecs of what holds, or before that of our offer: what may come from the phone."""
+        said = self.local or self.offered
+        return () if said is None else said.codecs
 
     @property
     def agreed(self) -> bool:
@@ -322,7 +329,7 @@ class CallMedia:
         """Return what the relay does for a side, as things stand."""
         side, other = self.sides[which], self.sides[which.other]
         if side.remote is None:
-            return SideFlow(laws=_laws(side), source="none")
+            return SideFlow(laws=_laws(side.told), source="none")
         to = side.remote.destination
         tone_type, tone_law = _tone_codec(side.remote.codecs)
         source = _source(side, other)
@@ -333,8 +340,8 @@ class CallMedia:
             source=source if tone_type >= 0 or source == "relay" else "none",
             tone_type=tone_type,
             tone_law=tone_law,
-            laws=_laws(side),
-            renamed=_renamed(other, side.remote.codecs),
+            laws=_laws(side.told),
+            renamed=_renamed(other.told, side.remote.codecs),
             watched=side.watched,
             muted=side.muted,
             events=_events_from(side) if side.muted else -1,
@@ -352,6 +359,7 @@ def _source(side: SideMedia, other: SideMedia) -> SourceName:
     return "relay" if other.sends else "none"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
     for codec in codecs:
         if codec.key in _LAWS:
@@ -365,45 +373,39 @@ def _events_from(side: SideMedia) -> int:
     return next((codec.payload_type for codec in codecs if codec.name.lower() == TELEPHONE_EVENT), -1)
 
 
-def _laws(side: SideMedia) -> dict[int, int]:
+@lru_cache(maxsize=_REMEMBERED)
+def _laws(told: tuple[Codec, ...]) -> dict[int, int]:
     """Return the law of each payload type from a side that is G.711: as we told it, and the static ones."""
     laws = {int(law): int(law) for law in Law}
-    told = side.local or side.offered
-    for codec in told.codecs if told is not None else ():
+    for codec in told:
         laws.pop(codec.payload_type, None)
         if codec.key in _LAWS:
             laws[codec.payload_type] = int(_LAWS[codec.key])
     return laws
 
 
-def _renamed(sender: SideMedia, wanted: tuple[Codec, ...]) -> dict[int, int]:
-    """Return the payload types that the sender uses and that the receiver wants under another number."""
-    told = sender.local or sender.offered
+@lru_cache(maxsize=_REMEMBERED)
+def _renamed(told: tuple[Codec, ...], wanted: tuple[Codec, ...]) -> dict[int, int]:
+    """Return the payload types that a sender was told to use and that the receiver wants under another number."""
     numbers = {codec.key: codec.payload_type for codec in reversed(wanted)}
     return {
         codec.payload_type: numbers[codec.key]
-        for codec in (told.codecs if told is not None else ())
+        for codec in told
         if codec.key in numbers and codec.payload_type != numbers[codec.key]
     }
 
 
-@contextmanager
-def _acceptable() -> Iterator[None]:
-    """Turn what is wrong with a description into a MediaError."""
+def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
+    """Parse what a phone said; what is wrong with it becomes a MediaError."""
     try:
-        yield
+        description = SessionDescription.parse(sdp)
+        audio = audio_of(description)
     except NotAcceptable as error:
         raise MediaError(f"not acceptable: {error}") from error
     except MalformedSdp as error:
         raise MediaError(f"malformed: {error}") from error
-
-
-def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
-    with _acceptable():
-        description = SessionDescription.parse(sdp)
-        audio = audio_of(description)
-        if not has_speech(audio.codecs):
-            raise NotAcceptable("no codec for speech")
+    if not has_speech(audio.codecs):
+        raise MediaError("not acceptable: no codec for speech")
     return description, audio
 
 

@@ -1,7 +1,8 @@
 """Admission: who calls, where the call goes, and what may be shown of the caller. Or why it goes nowhere."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from kobza.call.causes import CALL_REJECTED, TEMPORARY_FAILURE, reason_header
 from kobza.call.directory import Directory, Subscriber, Trunk
@@ -15,6 +16,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
 from kobza.sip.flow import Flow
 from kobza.sip.message import SipRequest
+from kobza.values import Value
 
 HIDDEN = ("", "anonymous", "unknown", "restricted")
 """What stands in the place of a number that a caller hides, in lower case."""
@@ -24,8 +26,7 @@ PRIVATE = ("id", "header", "user")
 """Kinds of privacy that keep a caller's number from the called side; the others do not touch it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Value, frozen=True):
     """A call that may begin."""
 
     caller: Party
@@ -42,8 +43,7 @@ class Admitted:
     """When it was known who calls; None: nobody asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(Value, frozen=True):
     """A call that may not: the response, and for the books who called whom, once the caller was known."""
 
     status: int

@@ -1,9 +1,10 @@
 """The books of a call: facts become call records and states, stored in one commit before anybody hears of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from kobza.call.cdr import CdrFold
+from kobza.call.directory import Endpoint
 from kobza.call.durations import whole_seconds
 from kobza.call.events import CallEnded, CallFact, CallStarted, RecordingStarted
 from kobza.call.states import OwnerState, OwnerStates
@@ -114,11 +115,17 @@ class BookKeeper:
         self.new_id = new_id
         self.on: Final[dict[str, CallBooks]] = {}
         """By call id: the books of calls that are on."""
+        self._endpoints: Mapping[str, Endpoint] = {}
+        self._extended: frozenset[str] = frozenset()
+        """The enterprises that get extended states by these endpoints: there may be thousands, and a call begins."""
 
     def open(self) -> CallBooks:
         """Begin the books of a call. Which enterprises get extended states is fixed for the call's life."""
-        extended = {key for key, endpoint in self._view.snapshot.endpoints.items() if endpoint.extended}
-        return CallBooks(self, OwnerStates(self.new_id, extended_for=extended))
+        endpoints = self._view.snapshot.endpoints
+        if endpoints is not self._endpoints:
+            self._endpoints = endpoints
+            self._extended = frozenset(key for key, endpoint in endpoints.items() if endpoint.extended)
+        return CallBooks(self, OwnerStates(self.new_id, extended_for=self._extended))
 
     def stored(self, state: OwnerState) -> StateStored:
         """Return the entry of a state: owed when its enterprise has an endpoint that is switched on."""

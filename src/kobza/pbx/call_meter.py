@@ -26,9 +26,9 @@ Outcome = Literal["answered", "busy", "no_answer", "rejected", "cancelled", "abs
 """What became of a call. The first six say that the network did its part (ITU-T E.425, network effectiveness)."""
 
 DIRECTIONS: Final[tuple[Direction, ...]] = ("incoming", "outgoing", "local")
-SETUP_BOUNDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
+SETUP_BOUNDS: Final[Sequence[float]] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 """Seconds until something rings. Beyond three the caller wonders, beyond eight it is a fault (ITU-T E.721)."""
-TALK_BOUNDS: Final = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)
+TALK_BOUNDS: Final[Sequence[float]] = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)
 """Seconds of talk."""
 
 _OUTCOMES: Final[dict[int, Outcome]] = {

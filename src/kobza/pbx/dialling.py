@@ -1,7 +1,6 @@
 """How an INVITE to a device or a trunk is addressed, and what it says of who calls (RFC 3323, 3325)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from kobza.call.directory import Trunk
@@ -11,6 +10,7 @@ from kobza.sip.flow import Address, Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.uri import SipUri
 from kobza.store.entries import Binding
+from kobza.values import Value
 
 ANONYMOUS: Final = NameAddr("Anonymous", SipUri("sip", user="anonymous", host="anonymous.invalid"))
 """From of a hidden caller (RFC 3323 4.1.1.3)."""
@@ -22,16 +22,14 @@ Flows = Callable[[Address, Transport], Flow]
 """Chooses the socket for a first request; raises ValueError when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTarget:
+class DeviceTarget(Value, frozen=True):
     """A registered device of a number."""
 
     number: str
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
-class TrunkTarget:
+class TrunkTarget(Value, frozen=True):
     """A number outside, by way of a trunk."""
 
     dial: str
@@ -43,8 +41,7 @@ class TrunkTarget:
 Target = DeviceTarget | TrunkTarget
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(Value, frozen=True):
     """An INVITE's addressing."""
 
     uri: str

@@ -1,6 +1,6 @@
 """Codecs of an audio stream: static payload types (RFC 3551), `rtpmap` and `fmtp` (RFC 8866, section 6.6)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -62,6 +62,10 @@ EVENTS: Final = Codec(101, TELEPHONE_EVENT, 8000, parameters="0-16")
 OWN_CODECS: Final = (PCMA, PCMU, EVENTS)
 """What the media plane offers by itself: A-law first, as European networks have it."""
 
+_REMEMBERED: Final = 256
+"""Results kept of each question about codecs: phones of one kind say the same in every call. 32 KiB at most each, see
+description.MAX_BYTES."""
+
 
 def codecs_of(media: Media) -> tuple[Codec, ...]:
     """Return the codecs of an RTP stream in the order of preference.
@@ -71,7 +75,7 @@ def codecs_of(media: Media) -> tuple[Codec, ...]:
     return _codecs(media.formats, tuple(media.get_all("rtpmap")), tuple(media.get_all("fmtp")))
 
 
-@lru_cache(maxsize=256)  # phones of one kind say the same in every call; 32 KiB at most each, see description.MAX_BYTES
+@lru_cache(maxsize=_REMEMBERED)
 def _codecs(formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str, ...]) -> tuple[Codec, ...]:
     described = _by_payload_type(rtpmaps)
     parameters = _by_payload_type(fmtps)
@@ -86,13 +90,15 @@ def _codecs(formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str
     return tuple(codecs.values())
 
 
-def common_codecs(ours: Iterable[Codec], theirs: Iterable[Codec]) -> tuple[Codec, ...]:
+@lru_cache(maxsize=_REMEMBERED)
+def common_codecs(ours: tuple[Codec, ...], theirs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return those of `ours`, in their order and with their payload types, that are also among `theirs`."""
     keys = {codec.key for codec in theirs}
     return tuple(codec for codec in ours if codec.key in keys)
 
 
-def in_order_of(order: Iterable[Codec], codecs: Iterable[Codec]) -> tuple[Codec, ...]:
+@lru_cache(maxsize=_REMEMBERED)
+def in_order_of(order: tuple[Codec, ...], codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return those of `codecs`, with their payload types and parameters, that `order` names too, in its order."""
     by_key: dict[tuple[str, int, int], Codec] = {}
     for codec in codecs:
@@ -100,7 +106,8 @@ def in_order_of(order: Iterable[Codec], codecs: Iterable[Codec]) -> tuple[Codec,
     return tuple(by_key[codec.key] for codec in order if codec.key in by_key)
 
 
-def with_more(codecs: Iterable[Codec], more: Iterable[Codec]) -> tuple[Codec, ...]:
+@lru_cache(maxsize=_REMEMBERED)
+def with_more(codecs: tuple[Codec, ...], more: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return `codecs` and behind them those of `more` that are not among them and whose payload types are free.
 
     Speech comes first, what only accompanies it last, as phones themselves have it. A payload type keeps its meaning
@@ -117,7 +124,8 @@ def with_more(codecs: Iterable[Codec], more: Iterable[Codec]) -> tuple[Codec, ..
     return tuple(sorted(known, key=lambda codec: not codec.is_speech))
 
 
-def codecs_with_types_of(codecs: Iterable[Codec], numbering: Iterable[Codec]) -> tuple[Codec, ...]:
+@lru_cache(maxsize=_REMEMBERED)
+def codecs_with_types_of(codecs: tuple[Codec, ...], numbering: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return those of `codecs` that are also in `numbering`, in their order, with its payload types.
 
     So an answer uses the numbers of the offer (RFC 3264, section 6.1).
@@ -131,7 +139,8 @@ def codecs_with_types_of(codecs: Iterable[Codec], numbering: Iterable[Codec]) ->
     return tuple(renumbered.values())
 
 
-def has_speech(codecs: Iterable[Codec]) -> bool:
+@lru_cache(maxsize=_REMEMBERED)
+def has_speech(codecs: tuple[Codec, ...]) -> bool:
     """Tell whether one of the codecs can carry speech."""
     return any(codec.is_speech for codec in codecs)
 
@@ -141,7 +150,7 @@ def first_speech(codecs: Iterable[Codec]) -> Codec | None:
     return next((codec for codec in codecs if codec.is_speech), None)
 
 
-def first_speech_with_events(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
+def first_speech_with_events(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return the first codec that carries speech, and the telephone-event that goes with its clock."""
     speech = first_speech(codecs)
     if speech is None:

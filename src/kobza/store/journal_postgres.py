@@ -334,9 +334,10 @@ def _steps(batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: floa
         steps.append((PROMISE_LEG, (_json(map(journal_rows.promise_row, promised)),)))
     if used := groups.get(KeyUsed):
         steps.append((USE_KEY, (_json(_last(map(journal_rows.key_row, used), _two_keys)),)))
-    if updated := groups.get(CdrUpdated):
-        steps.append((UPDATE_CALL, (_json(_last(map(journal_rows.call_row, updated), _two_keys)),)))
-    if closed := groups.get(CdrClosed):
+    closed = groups.get(CdrClosed, ())
+    if updated := journal_rows.updated_rows(groups.get(CdrUpdated, ()), closed):
+        steps.append((UPDATE_CALL, (_json(updated),)))
+    if closed:
         steps.append((CLOSE_CALL, (_json(_first(map(journal_rows.call_row, closed), _two_keys)),)))
     if states := groups.get(StateStored):
         rows = _json((*journal_rows.event_row(0, entry)[1:], entry.owed_to_endpoint) for entry in states)

@@ -55,6 +55,17 @@ def call_row(entry: CdrOpened | CdrUpdated | CdrClosed) -> Row:
     )
 
 
+def updated_rows(updated: Sequence[CdrUpdated], closed: Sequence[CdrClosed]) -> list[Row]:
+    """Make the rows for UPDATE_CALL: the last word of a batch on each record, and none on one that it closes.
+
+    A phone that rings and answers at once makes two in a moment, and the row of a closed record says all of them.
+    """
+    last = {(entry.cdr.call_id, entry.cdr.enterprise_id): entry for entry in updated}
+    for entry in closed:
+        last.pop((entry.cdr.call_id, entry.cdr.enterprise_id), None)
+    return [call_row(entry) for entry in last.values()]
+
+
 def promise_row(entry: LegPromised) -> Row:
     """Make the row for PROMISE_LEG."""
     return (

@@ -68,9 +68,10 @@ def _write_calls(connection: driver.RawConnection, groups: dict[type, list[Any]]
         sql.insert(connection, sql.PROMISE_LEG, [rows.promise_row(entry) for entry in promised])
     if used := groups.get(KeyUsed):
         sql.insert(connection, sql.USE_KEY, [rows.key_row(entry) for entry in used])
-    if updated := groups.get(CdrUpdated):
-        sql.insert(connection, sql.UPDATE_CALL, [rows.call_row(entry) for entry in updated])
-    if closed := groups.get(CdrClosed):
+    closed = groups.get(CdrClosed, ())
+    if updated := rows.updated_rows(groups.get(CdrUpdated, ()), closed):
+        sql.insert(connection, sql.UPDATE_CALL, updated)
+    if closed:
         sql.insert(connection, sql.CLOSE_CALL, [rows.call_row(entry) for entry in closed])
 
 
