@@ -92,6 +92,7 @@ async def test_a_visit_with_a_script(world: World) -> None:
         await find_calls(watched)
         await hear_a_call(watched)
         await count_calls(watched)
+        await name_people(watched)
         await watch_the_board(watched, world)
         await choose(watched)
         await context.close()
@@ -169,6 +170,27 @@ async def count_calls(watched: Watched) -> None:
     assert int.from_bytes(content[16:20]) == 1920
 
 
+async def name_people(watched: Watched) -> None:
+    """Found as one types; a file is shown before it counts."""
+    page = watched.page
+    await watched.open("/contacts")
+    await watched.sound()
+    await page.fill("#q", "борис")
+    await expect(page.locator(".contacts tbody tr")).to_have_count(1)
+    await page.wait_for_url("**/contacts?q=*")
+    await page.click(".contacts .doing a")
+    await watched.sound()
+    await watched.open("/contacts/import")
+    await watched.sound()
+    table = "Телефон;Ім'я\n0931112233;Ганна\nabc;Хтось\n".encode()
+    await page.set_input_files("#file", {"name": "people.csv", "mimeType": "text/csv", "buffer": table})
+    await page.click("text=Show what will change")
+    await expect(page.locator("h1")).to_have_text("What will change")
+    await watched.sound()
+    await page.click("text=Make 1 change")
+    await expect(page.locator(".notice[role=status]")).to_be_visible()
+
+
 async def watch_the_board(watched: Watched, world: World) -> None:
     """What happens is there without a reload; a command is given in place."""
     page = watched.page
@@ -205,8 +227,8 @@ async def choose(watched: Watched) -> None:
     await page.click(".themes a[href*=dark]")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
-    overviews = ("/history", f"/history/{CALL}", "/statistics", "/", "/provisioning", "/crm-integration")
-    for path in (*overviews, "/people", "/account", "/account/second-factor"):
+    overviews = ("/history", f"/history/{CALL}", "/statistics", "/contacts", "/", "/provisioning", "/crm-integration")
+    for path in (*overviews, "/contacts/doubles", "/people", "/account", "/account/second-factor"):
         await watched.open(path)
         await watched.sound()
 

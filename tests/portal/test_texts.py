@@ -11,6 +11,8 @@ import pytest
 from kobza.call.events import ReleasedBy
 from kobza.call.states import StateType
 from kobza.portal.access import SAID
+from kobza.portal.contact_pages import DONE
+from kobza.portal.contact_pages import KINDS as KINDS_OF_CONTACTS
 from kobza.portal.days_form import spans
 from kobza.portal.figures import OF_PEOPLE, PARTS
 from kobza.portal.frame import TABS
@@ -60,6 +62,9 @@ MADE_UP = {
     *("stat_calls", "stat_incoming", "stat_missed", "stat_talk", "stat_lost", "stat_share", "stat_share_answered"),
     *("stat_share_soon", "stat_all", "stat_per_day", "stat_of_answered", "stat_numbers", "stat_week", *OF_PEOPLE),
     *("stat_missed_calls", "stat_last_call", "stat_called", "stat_tried"),
+    *("contacts", *(f"contacts_{value}" for value in (*KINDS_OF_CONTACTS, *DONE)), "contacts_forget", "contacts_new"),
+    *(f"import_{fault}" for fault in ("bad_number", "no_number", "no_name", "too_long", "said_again", "broken_card")),
+    *(f"import_{why}" for why in ("empty", "no_number_column", "too_many_lines", "broken_table", "too_large")),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

@@ -60,13 +60,13 @@ class EventStreams:
         """Wake the streams of those whose states the journal has committed."""
         if self._waiting:
             for enterprise_id in {entry.state.enterprise_id for entry in states}:
-                self._wake(enterprise_id)
+                self.wake(enterprise_id)
 
     def stop(self) -> None:
         """End all streams, and refuse new ones: the server stops."""
         self._stopping = True
         for enterprise_id in self._waiting:
-            self._wake(enterprise_id)
+            self.wake(enterprise_id)
 
     @contextmanager
     def opened(self, enterprise_id: str) -> Iterator[asyncio.Event]:
@@ -96,7 +96,8 @@ class EventStreams:
             if not own and self._waiting.get(enterprise_id) is own:
                 del self._waiting[enterprise_id]
 
-    def _wake(self, enterprise_id: str) -> None:
+    def wake(self, enterprise_id: str) -> None:
+        """Let the streams of an enterprise look anew: something that they show has changed."""
         for flag in self._waiting.get(enterprise_id, ()):
             flag.set()
 

@@ -16,6 +16,7 @@ from kobza.api.query import limited_body
 from kobza.call.directory import Enterprise
 from kobza.call.errors import KobzaError
 from kobza.portal.guessing import GuessLimit
+from kobza.portal.import_drafts import ImportDrafts
 from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, here, page_language
@@ -54,6 +55,7 @@ class Portal:
     hashing: anyio.Semaphore
     peaks: KnownPeaks
     tallies: KnownTallies
+    drafts: ImportDrafts
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ BEFORE_CHANGE: Final = Access(EVERYBODY, enterprise=False, before_change=True)
 Page = Callable[[Portal, Request, Visitor], Awaitable[Response]]
 Action = Callable[[Portal, Request, Visitor, Form], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
+ReadForm = Callable[[Request], Awaitable[Form]]
 
 
 async def read_form(request: Request) -> Form:
@@ -244,7 +247,7 @@ def page(portal: Portal, show: Page, access: Access) -> Endpoint:
     return endpoint
 
 
-def action(portal: Portal, act: Action, access: Access) -> Endpoint:
+def action(portal: Portal, act: Action, access: Access, read: ReadForm = read_form) -> Endpoint:
     """Return the endpoint of a form: for those who may send it, from a page of ours, with its token."""
 
     async def endpoint(request: Request) -> Response:
@@ -252,7 +255,7 @@ def action(portal: Portal, act: Action, access: Access) -> Endpoint:
         if isinstance(visitor, Response):
             return visitor
         try:
-            form = await read_form(request)
+            form = await read(request)
             known = portal.sealer.form_token_is(visitor.session.session_id, form.get("csrf", ""))
             if not from_here(request) or not known:
                 return error_page(portal, request, 403, say_in(page_language(request))("error_stale"))

@@ -19,6 +19,7 @@ TABS: Final = (
     Tab("/", "overview", STAFF),
     Tab("/history", "history", STAFF),
     Tab("/statistics", "statistics", WATCHERS),
+    Tab("/contacts", "contacts", STAFF),
     Tab("/provisioning", "provisioning", ADMINS),
     Tab("/crm-integration", "crm", ADMINS),
     Tab("/people", "people", MANAGERS),

@@ -9,6 +9,9 @@ from kobza.portal import (
     actions,
     board,
     call_page,
+    contact_actions,
+    contact_import,
+    contact_pages,
     enterprises,
     history,
     listening,
@@ -38,11 +41,13 @@ from kobza.portal.access import (
     page,
 )
 from kobza.portal.guessing import GuessLimit
+from kobza.portal.import_drafts import ImportDrafts
 from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.sealing import Sealer
 from kobza.portal.signin import SignIn
+from kobza.portal.uploads import read_upload
 
 
 def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
@@ -55,6 +60,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         hashing=anyio.Semaphore(HASHING_AT_ONCE),
         peaks=KnownPeaks(),
         tallies=KnownTallies(),
+        drafts=ImportDrafts(),
     )
     sign_in = SignIn(portal)
     shown: dict[str, tuple[Page, Access]] = {
@@ -70,6 +76,12 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/statistics/{part}.csv": (statistics.statistics_file, WATCHERS),
         "/statistics/{part}.svg": (statistics.statistics_picture, WATCHERS),
         "/statistics/{part}": (statistics.statistics_part, WATCHERS),
+        "/contacts": (contact_pages.contacts, STAFF),
+        "/contacts.{kind}": (contact_pages.contacts_file, WATCHERS),
+        "/contacts/new": (contact_pages.new_contact, ADMINS),
+        "/contacts/edit": (contact_pages.contact, ADMINS),
+        "/contacts/doubles": (contact_pages.doubles_page, ADMINS),
+        "/contacts/import": (contact_import.import_form, ADMINS),
         "/provisioning": (pages.provisioning, ADMINS),
         "/crm-integration": (pages.crm_integration, ADMINS),
         "/people": (people.people, MANAGERS),
@@ -98,6 +110,10 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/live/hold": (live_actions.hold, STAFF),
         "/live/resume": (live_actions.resume, STAFF),
         "/live/transfer": (live_actions.transfer, STAFF),
+        "/contacts/save": (contact_actions.save_contact, ADMINS),
+        "/contacts/remove": (contact_actions.remove_contact, ADMINS),
+        "/contacts/merge": (contact_actions.merge_contacts, ADMINS),
+        "/contacts/import/apply": (contact_import.import_contacts, ADMINS),
         "/provisioning/dnd": (actions.switch_dnd, ADMINS),
         "/crm-integration/webhook": (actions.set_webhook, ADMINS),
         "/crm-integration/webhook/activate": (actions.activate_webhook, ADMINS),
@@ -106,6 +122,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/crm-integration/tokens/rotate": (token_actions.rotate_token, ADMINS),
         "/crm-integration/tokens/revoke": (token_actions.revoke_token, ADMINS),
     }
+    uploads: dict[str, tuple[Action, Access]] = {"/contacts/import": (contact_import.upload_contacts, ADMINS)}
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
         Route("/signin", sign_in.form, methods=["GET"]),
@@ -116,4 +133,8 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         Route("/theme/{theme}", actions.choose_theme, methods=["GET"]),
         *(Route(path, page(portal, show, access), methods=["GET"]) for path, (show, access) in shown.items()),
         *(Route(path, action(portal, act, access), methods=["POST"]) for path, (act, access) in forms.items()),
+        *(
+            Route(path, action(portal, act, access, read_upload), methods=["POST"])
+            for path, (act, access) in uploads.items()
+        ),
     ]

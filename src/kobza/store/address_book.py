@@ -1,12 +1,16 @@
 """The address book of an enterprise: the names and departments that its history shows."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, select
 
-from kobza.store.schema import address_book
+from kobza.store import meta
+from kobza.store.schema import address_book, numbers
 from kobza.store.upsert import upsert
+
+MOST: Final = 20_000
+"""Entries of one enterprise, as far as people make them: all are looked through for a name."""
 
 
 class Entry(NamedTuple):
@@ -15,6 +19,46 @@ class Entry(NamedTuple):
     number: str
     name: str
     department: str
+
+
+class Change(NamedTuple):
+    """What is to become of the entry of a number. `before` is what it was when that was decided; None is no entry."""
+
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def number(self) -> str:
+        """Whose entry it is. A change is of one number, and not of nothing into nothing."""
+        entry = self.after or self.before
+        if entry is None:
+            raise ValueError("a change of nothing into nothing")
+        return entry.number
+
+
+class BookChanged(Exception):
+    """An entry is not what it was when its change was decided: nothing was changed."""
+
+
+class BookFull(Exception):
+    """The address book would have more than MOST entries: nothing was changed."""
+
+
+def apply(conn: Connection, enterprise_id: str, changes: Sequence[Change]) -> None:
+    """Make changes, each of another number. Raises BookChanged or BookFull, with nothing changed."""
+    known = {entry.number: entry for entry in list_for(conn, enterprise_id)}
+    if any(known.get(change.number) != change.before for change in changes):
+        raise BookChanged
+    grown = sum((change.after is not None) - (change.before is not None) for change in changes)
+    if grown > 0 and len(known) + grown > MOST:
+        raise BookFull
+    put(conn, enterprise_id, [change.after for change in changes if change.after is not None])
+    for change in changes:
+        if change.after is None:
+            remove(conn, enterprise_id, change.number)
+    own = set(conn.execute(select(numbers.c.number).where(numbers.c.enterprise_id == enterprise_id)).scalars())
+    if any(change.number in own for change in changes):
+        meta.bump_directory(conn)  # phones show the names of colleagues
 
 
 def put(conn: Connection, enterprise_id: str, entries: Iterable[Entry]) -> None:

@@ -62,6 +62,8 @@ SCAN_END = (
 
 PERSON = "SELECT name, department FROM address_book WHERE enterprise_id = ? AND number = ?"
 
+BOOK = "SELECT number, name, department FROM address_book WHERE enterprise_id = ? ORDER BY number"
+
 
 class Cursor(NamedTuple):
     """A place in the history: after the call that began at a moment (ms) and has this id."""
@@ -194,6 +196,10 @@ class CallReader:
         for name, department in self._fetch(PERSON, (enterprise_id, number)):
             return name, department
         return "", ""
+
+    def book(self, enterprise_id: str) -> list[Row]:
+        """Return the number, name and department of all that an address book has, by number."""
+        return self._fetch(BOOK, (enterprise_id,))
 
     def _fetch(self, query: str, parameters: tuple[Any, ...]) -> list[Row]:
         rows: list[Row] = self._connection.execute(query.replace("?", self._mark), parameters).fetchall()

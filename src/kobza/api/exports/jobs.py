@@ -13,6 +13,9 @@ from kobza.store.export import CallReader, Cursor
 from kobza.store.search import CallSearch
 
 FileKind = Literal["csv", "xlsx"]
+BookKind = Literal["csv", "vcf"]
+Subject = Literal["contacts", "numbers"]
+"""What an uploaded file is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,37 @@ class TallyJob:
         return tally_pieces(reader, self.enterprise_id, self.from_ms, self.to_ms, self.department)
 
 
-Job = CallstatJob | HistoryJob | SearchJob | PeaksJob | TallyJob
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """What a file says that somebody uploaded."""
+
+    enterprise_id: str
+    path: str
+    subject: Subject
+
+    def pieces(self, _reader: CallReader) -> Iterator[bytes]:
+        """Return what it says as JSON, after an empty piece for every few lines."""
+        from kobza.portal.contact_file import contact_pieces  # its libraries are for those who need them
+
+        return contact_pieces(Path(self.path).read_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class BookJob:
+    """The address book as a file."""
+
+    enterprise_id: str
+    kind: BookKind
+    language: Language
+
+    def pieces(self, reader: CallReader) -> Iterator[str]:
+        """Return the file, piece by piece."""
+        from kobza.portal.book_file import book_pieces  # its libraries are for those who need them
+
+        return book_pieces(reader, self.enterprise_id, self.kind, self.language)
+
+
+Job = CallstatJob | HistoryJob | SearchJob | PeaksJob | TallyJob | ReadJob | BookJob
 
 _NAMES: Final = {
     CallstatJob: "callstat",
@@ -117,6 +150,8 @@ _NAMES: Final = {
     SearchJob: "search",
     PeaksJob: "peaks",
     TallyJob: "tally",
+    ReadJob: "read",
+    BookJob: "book",
 }
 
 
@@ -136,5 +171,9 @@ def from_wire(message: bytes) -> Job:
         return PeaksJob(**values)
     if name == "tally":
         return TallyJob(**values)
+    if name == "read":
+        return ReadJob(**values)
+    if name == "book":
+        return BookJob(**values)
     after = values["after"]
     return HistoryJob(**{**values, "after": None if after is None else Cursor(*after)})
