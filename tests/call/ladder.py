@@ -72,7 +72,7 @@ class Ladder:
 
     def invite(
         self,
-        *targets: str,
+        *targets: str | do.InTurn,
         caller: Party = OLENA,
         callee: Party = TARAS,
         sdp: bytes = OFFER,
@@ -100,7 +100,7 @@ class Ladder:
     def originate(
         self,
         originator: Sequence[str],
-        destination: Sequence[str] | Refused,
+        destination: Sequence[str | do.InTurn] | Refused,
         *,
         caller: Party = OLENA,
         callee: Party = TARAS,
@@ -135,6 +135,11 @@ class Ladder:
     def reject(self, phone: str, status: int, reasons: Sequence[Reason] = (), *, after: float = 0.1) -> None:
         self._wait(after)
         self.call.branch_rejected(self.branch_ids[phone], status, reasons, self.now)
+        self._carry_out()
+
+    def silence(self, phone: str, *, after: float = 5.0) -> None:
+        self._wait(after)
+        self.call.branch_silent(self.branch_ids[phone], self.now)
         self._carry_out()
 
     def cancel(self, reasons: Sequence[Reason] = (), *, after: float = 1.0) -> None:
@@ -208,7 +213,7 @@ class Ladder:
     def transfer(
         self,
         side: do.SideName,
-        *targets: str,
+        *targets: str | do.InTurn,
         to: Party = PETRO,
         recall: Sequence[str] = ("again",),
         after: float = 1.0,

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from kobza.call.actions import InTurn
 from kobza.call.routing import Refused
 from tests.call.ladder import COMPETITOR, OLENA, STRANGER, Ladder, q850
 
@@ -125,6 +126,40 @@ def _(ladder: Ladder) -> None:
 def _(ladder: Ladder) -> None:
     ladder.invite("trunk", callee=STRANGER)
     ladder.reject("trunk", 407)
+
+
+@scenario("the first trunk fails, the second one answers")
+def _(ladder: Ladder) -> None:
+    ladder.invite(InTurn(("trunk", "spare")), callee=STRANGER)
+    ladder.reject("trunk", 503)
+    ladder.progress("spare", 183, b"early")
+    ladder.answer("spare", after=4)
+    ladder.hang_up("spare", after=10)
+
+
+@scenario("the first trunk is silent, the second one rings")
+def _(ladder: Ladder) -> None:
+    ladder.invite(InTurn(("trunk", "spare")), callee=STRANGER)
+    ladder.silence("trunk", after=5)
+    ladder.progress("spare")
+    ladder.answer("spare", after=4)
+    ladder.reject("trunk", 487, after=20)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("the first trunk says busy")
+def _(ladder: Ladder) -> None:
+    ladder.invite(InTurn(("trunk", "spare")), callee=STRANGER)
+    ladder.reject("trunk", 500, q850(17))
+
+
+@scenario("no trunk is left")
+def _(ladder: Ladder) -> None:
+    ladder.invite(InTurn(("trunk", "spare", "last")), callee=STRANGER)
+    ladder.reject("trunk", 503, q850(34))
+    ladder.silence("spare", after=5)
+    ladder.reject("last", 500)
+    ladder.reject("spare", 408)
 
 
 @scenario("redirected")

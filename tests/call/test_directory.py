@@ -2,7 +2,8 @@
 
 import pytest
 
-from kobza.call.directory import Directory, Endpoint, Subscriber, Trunk
+from kobza.call.directory import Directory, Endpoint, Subscriber
+from kobza.call.trunk import Trunk
 
 NOW = 1_700_000_000.0
 LATER_MS = 1_700_000_001_000
@@ -63,7 +64,9 @@ def test_the_longest_prefix_wins_and_among_equals_the_first() -> None:
     city = Trunk("city", "", "10.0.0.1", 5060, "044")
     same = Trunk("same", "", "10.0.0.1", 5060, "+38044")
     directory = Directory(trunks=(everything, city, same))
-    assert directory.trunk_for("+380441234567") is city
-    assert directory.trunk_for("+380671234567") is everything
-    assert Directory(trunks=(city,)).trunk_for("+380671234567") is None
-    assert Directory().trunk_for("101") is None
+    assert directory.trunks_for("+380441234567") == (city, same, everything)
+    assert directory.trunks_for("+380671234567") == (everything,)
+    assert Directory(trunks=(city,)).trunks_for("+380671234567") == ()
+    assert Directory().trunks_for("101") == ()
+    first = Trunk("first", "", "10.0.0.1", 5060, "044", priority=9)
+    assert Directory(trunks=(everything, city, first)).trunks_for("+380441234567") == (first, city, everything)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kobza.call.directory import Directory, Package, Subscriber, Trunk
+from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.routing import Identity, Party, Refused, ToSubscriber, ToTrunk, identity_of, party_of, route
+from kobza.call.trunk import Trunk
 
 NOW = 1_700_000_000.0
 OURS = Subscriber("+380671110001", "mriia", "Олена", packages=frozenset(Package))
@@ -28,7 +29,7 @@ def test_dnd_until() -> None:
 
 @pytest.mark.parametrize(("dialled", "dial"), [("0445550000", "+380445550000"), ("101", "101")])
 def test_other_numbers_go_out(dialled: str, dial: str) -> None:
-    assert route(DIRECTORY, dialled, caller=INSIDE, now=NOW) == ToTrunk(TRUNK, dial, Party(dial))
+    assert route(DIRECTORY, dialled, caller=INSIDE, now=NOW) == ToTrunk((TRUNK,), dial, Party(dial))
 
 
 def test_never_from_trunk_to_trunk() -> None:

@@ -251,15 +251,106 @@ def test_a_trunk(kobza: Kobza, enterprise: str, data: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("t", "--host", "operator.example", "--port", "5060"),
+        ("t", "--host", "operator example", "--port", "5060"),
+        ("t", "--host", "-operator", "--port", "5060"),
+        ("t", "--host", "", "--port", "5060"),
         ("t", "--host", "127.0.0.1", "--port", "0"),
         ("t", "--host", "127.0.0.1", "--port", "5060", "--prefix", "ab"),
+        *(
+            ("t", "--host", "127.0.0.1", "--port", "5060", *more)
+            for more in (
+                ("--transport", "sctp"),
+                ("--priority", "-1"),
+                ("--format", "e.164"),
+                ("--add", "7 7"),
+                ("--strip", "ї"),
+                ("--domain", "a b"),
+                ("--username", "a b"),
+                ("--register",),
+                ("--expires", "60"),
+                ("--options-every", "4000"),
+                ("--answer-within", "0"),
+                ("--inbound", "anybody"),
+                ("--inbound", "credentials"),
+                ("--network", "10.0.0.1/8"),
+                ("--incoming-username", "carrier"),
+                ("--incoming-username", "0671234567", "--incoming-password", "x"),
+                ("--incoming-username", "carrier", "--incoming-password", ""),
+                ("--incoming-password", "x"),
+                ("--caller-in", "to"),
+            )
+        ),
     ],
 )
 def test_trunks_that_cannot_be(kobza: Kobza, enterprise: str, arguments: tuple[str, ...]) -> None:
     ran = kobza("trunk", "add", *arguments, "--json")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.count("\n") == 1
+
+
+def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise: str, data: Path) -> None:
+    kobza("trunk", "add", "plain", "--host", "192.0.2.1", "--port", "5060")
+    options = {
+        "prefix": "044",
+        "transport": "tcp",
+        "priority": 5,
+        "capacity": 30,
+        "format": "national",
+        "strip": "0",
+        "add": "77#",
+        "strip-incoming": "+",
+        "add-incoming": "044",
+        "domain": "sip.example.net",
+        "username": "account",
+        "password": "open sesame",
+        "expires": 120,
+        "options-every": 0,
+        "answer-within": 3,
+        "inbound": "credentials",
+        "incoming-username": "carrier",
+        "incoming-password": "secret",
+        "caller-in": "asserted",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    words += ["--untrusted", "--register", "--network", "10.0.0.0/8", "--network", "2001:db8::1", "--json"]
+    added = kobza("trunk", "add", "full", "--host", "operator.example", "--port", "5061", *words).json
+    assert "secret" not in str(added)
+    assert "open sesame" not in str(added)
+    shown = {name.replace("-", "_"): value for name, value in options.items() if not name.endswith("password")}
+    shown |= {"trusted": False, "networks": ["10.0.0.0/8", "2001:db8::1/128"], "host": "operator.example"}
+    listed = kobza("trunk", "list", "--json").json["trunks"][1]
+    for name, value in (shown | {"trunk_id": added["trunk_id"]}).items():
+        assert listed[name] == value, name
+        assert added[name] == value, name
+    assert (listed["state"], listed["registration"], listed["detail"]) == ("unknown", "unknown", None)
+    assert kobza("trunk", "list").out.count("untrusted; format: national; strip: 0") == 1
+    store = Store.open(data / STORE_FILE)
+    with store.read() as connection:
+        trunk = directory.load(connection).trunks[1]
+    store.close()
+    assert trunk.password == "open sesame"
+    assert trunk.incoming_ha1_md5 == ha1("carrier", "kobza", "secret", "MD5")
+    assert trunk.incoming_ha1_sha256 == ha1("carrier", "kobza", "secret", "SHA-256")
+
+    taken = kobza("trunk", "set", "plain", "--incoming-username", "carrier", "--incoming-password", "x")
+    assert (taken.code, taken.out) == (1, "")
+    assert "that of trunk full already" in taken.err
+    assert kobza("trunk", "set", "full", "--expires", "600", "--json").json["expires"] == 600
+    back = ["--prefix", "", "--transport", "UDP", "--capacity", "0", "--strip", "", "--add", "", "--domain", ""]
+    back += ["--no-register", "--username", "", "--inbound", "address", "--network", "", "--trusted", "--port", "5060"]
+    changed = kobza("trunk", "set", "full", *back, "--json").json
+    for name in ("prefix", "capacity", "strip", "add", "domain", "expires", "username"):
+        assert changed[name] is None, name
+    assert (changed["networks"], changed["trusted"], changed["transport"], changed["port"]) == ([], True, "udp", 5060)
+    assert changed["priority"] == 5
+    for arguments, code, said in (
+        (("full",), 2, "nothing to change"),
+        (("nobody", "--port", "5060"), 1, "there is no trunk nobody"),
+        (("full", "--register"), 2, "needs the account"),
+    ):
+        ran = kobza("trunk", "set", *arguments)
+        assert (ran.code, ran.out) == (code, "")
+        assert said in ran.err
 
 
 def test_a_webhook(kobza: Kobza, enterprise: str, data: Path) -> None:

@@ -14,10 +14,12 @@ import pytest
 
 from kobza.app.doctor import machine, network, trunks
 from kobza.app.doctor.findings import State, bad, collect, good, healthy
-from kobza.call.directory import Trunk
-from kobza.store import STORE_FILE, Store, driver, endpoints, erasures
+from kobza.call.trunk import Trunk
+from kobza.store import STORE_FILE, Store, driver, endpoints, erasures, health
+from kobza.store import trunks as store_trunks
 from kobza.store.entries import CdrOpened
 from kobza.store.journal import JournalWriter
+from kobza.store.trunks import TrunkState
 from tests.cli.conftest import Kobza, Ran
 from tests.store.builders import cdr, recording, stored
 from tests.support.lines import outside_line
@@ -258,6 +260,31 @@ def test_trunks_that_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (state, "leads nowhere" in told) == (State.BAD, True)
     (none,) = trunks.trunks([])
     assert none.state is State.LOOK
+
+
+def test_registrations_as_the_server_found_them(data: Path, kobza: Kobza, enterprise: str) -> None:
+    account = ("--register", "--username", "office", "--password", "x")
+    for name in ("plain", "good", "refused", "new"):
+        more = () if name == "plain" else account
+        assert kobza("trunk", "add", name, "--host", "192.0.2.1", "--port", "5060", *more).code == 0
+    store = Store.open(data / STORE_FILE)
+    with store.write() as conn:
+        ids = {trunk.name: trunk.trunk_id for trunk in store_trunks.list_all(conn)}
+        found = [
+            TrunkState(ids["plain"], "down", None, "no answer to OPTIONS", 1),
+            TrunkState(ids["good"], "up", "registered", "", 1),
+            TrunkState(ids["refused"], "up", "failed", "403 Forbidden", 1),
+        ]
+        store_trunks.set_states(conn, found)
+        facts = health.facts(conn)
+    store.close()
+    told = {each.check: (each.state, each.found) for each in trunks.registrations(facts, served=True)}
+    assert told == {
+        "registration at good": (State.GOOD, "registered as office"),
+        "registration at refused": (State.BAD, "403 Forbidden"),
+        "registration at new": (State.LOOK, "it is being tried"),
+    }
+    assert list(trunks.registrations(facts, served=False)) == []
 
 
 @pytest.mark.parametrize(("days", "state"), [(400, State.GOOD), (20, State.LOOK), (-1, State.LOOK)])

@@ -124,7 +124,8 @@ class Site:
             options += ["--enterprise", self.enterprise["enterprise_id"], "--sip-password", f"secret{number}"]
             self.prepare("number", "add", number, *options, "--name", f"Phone {number[-2:]}", "--json")
             self.lines[number] = Line(number, f"secret{number}")
-        self.prepare("trunk", "add", "gateway", "--host", "127.0.0.1", "--port", str(self.trunk_port), "--json")
+        line = ("--host", "127.0.0.1", "--port", str(self.trunk_port), "--options-every", "0")  # scripts expect calls
+        self.prepare("trunk", "add", "gateway", *line, "--json")
         if webhook is not None:
             options = ["--enterprise", self.enterprise["enterprise_id"], "--token", "remote-token"]
             self.prepare("webhook", "set", *options, "--url", webhook, "--json")

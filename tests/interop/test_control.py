@@ -547,7 +547,7 @@ async def without_trunk(server: Server) -> AsyncIterator[None]:
         yield
     finally:
         with store.write() as conn:
-            trunks.add(conn, "gateway", "127.0.0.1", server.site.trunk_port)
+            trunks.add(conn, "gateway", "127.0.0.1", server.site.trunk_port, options_every=0)
         store.close()
         await asyncio.to_thread(reread, server)
 

@@ -8,7 +8,7 @@ import pytest
 
 from kobza.app.doctor import trunks
 from kobza.app.doctor.findings import State
-from kobza.call.directory import Trunk
+from kobza.call.trunk import Trunk
 from tests.interop.conftest import SinkThread
 from tests.interop.server import Server
 from tests.support.lines import outside_line

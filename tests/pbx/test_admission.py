@@ -32,10 +32,10 @@ from tests.store.builders import binding
 CARRIER = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.50", 5060))
 
 
-async def unknown_host(host: str, port: int) -> Address:
+async def unknown_host(host: str, port: int) -> list[Address]:
     if host == "lost.example":
         raise OSError("no such host")
-    return host, port
+    return [(host, port)]
 
 
 @pytest.fixture
@@ -130,11 +130,11 @@ def test_out_by_the_trunk(admission: Admission) -> None:
     assert call.callee == Party(OUTSIDE)
 
 
-def test_a_trunk_whose_address_is_unknown(admission: Admission) -> None:
-    result = turned(admission.admit(signed(invite("0800123456")), PHONE, NOW))
-    assert result.status == 503
-    assert result.refused is not None
-    assert result.refused[4] == 41
+def test_a_trunk_whose_address_is_unknown_is_passed_over(admission: Admission) -> None:
+    call = admitted(admission.admit(signed(invite("0800123456")), PHONE, NOW))
+    (target,) = call.targets
+    assert isinstance(target, TrunkTarget)
+    assert target.trunk.name == "carrier"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def fed(meter: CallMeter, *facts: CallFact, came_by: str | None = None, goes_by:
         call.came_by(came_by)
     call.feed(facts[:1])
     for trunk in goes_by:
-        call.goes_by(trunk)
+        call.goes_by(trunk, trunk)
     for fact in facts[1:]:
         call.feed((fact,))
     return call
@@ -78,6 +78,16 @@ def test_a_call_outside_that_answers_without_ringing() -> None:
     assert meter.trunk_ends == {("carrier", "outgoing", "answered"): 1}
 
 
+def test_a_trunk_that_failed_has_an_end_of_its_own() -> None:
+    meter = CallMeter()
+    call = fed(meter, started(OURS, AWAY), goes_by=["first", "second"])
+    assert call.failed_over("first") == "first"
+    assert call.failed_over("one that was never dialled") is None
+    call.feed((ANSWERED, ended()))
+    assert meter.trunk_answers == {("second", "outgoing"): 1}
+    assert meter.trunk_ends == {("first", "outgoing", "failed"): 1, ("second", "outgoing", "answered"): 1}
+
+
 def test_a_click_has_no_post_dial_delay() -> None:
     meter = CallMeter()
     fed(meter, started(OURS, THEIRS, "api"), RANG, ANSWERED, ended())
@@ -89,7 +99,7 @@ def test_a_transfer_to_a_trunk_is_answered_by_itself() -> None:
     meter = CallMeter()
     call = fed(meter, started(OURS, THEIRS), RANG, ANSWERED)
     call.feed((CallTransferred("call", NOW + 9, "leg-1", 16, "caller", "leg-3", AWAY, THEIRS),))
-    call.goes_by("carrier")
+    call.goes_by("carrier", "branch")
     assert not meter.trunk_answers
     call.feed((TransferAnswered("call", NOW + 12, "leg-3", OUTSIDE),))
     call.feed((ended(),))

@@ -59,10 +59,10 @@ class Office:
         )
 
 
-async def resolve(host: str, port: int) -> Address:
+async def resolve(host: str, port: int) -> list[Address]:
     if host == "lost.example":
         raise OSError("no such host")
-    return host, port
+    return [(host, port)]
 
 
 @pytest.fixture

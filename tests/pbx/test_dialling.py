@@ -2,11 +2,12 @@
 
 import pytest
 
-from kobza.call.directory import Trunk
 from kobza.call.routing import Identity
+from kobza.call.trunk import NumberFormat, Trunk
 from kobza.pbx.dialling import ANONYMOUS, DeviceTarget, TrunkTarget, invitation
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
+from kobza.sip.request import Credentials
 from tests.pbx.office import ANNA, BOHDAN, OUTSIDE
 from tests.store.builders import binding
 
@@ -77,6 +78,27 @@ def test_an_untrusted_trunk_learns_what_the_called_may_and_no_more(shown: Identi
 def test_over_tcp_if_the_trunk_says_so() -> None:
     target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", "c.example", 5060, transport="TCP"), ("192.0.2.50", 5060))
     assert invitation(target, SHOWN, ANNA, flows).flow.transport is Transport.TCP
+
+
+def test_numbers_as_the_trunk_wants_them() -> None:
+    trunk = Trunk(
+        "t", "c", "192.0.2.50", 5080, number_format=NumberFormat.NATIONAL, add="77#", domain="sip.example.net"
+    )
+    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5080)), SHOWN, BOHDAN, flows)
+    assert made.uri == "sip:77%230441234567@sip.example.net"
+    assert str(made.from_) == '"Anna" <sip:0671000001@sip.example.net>'
+    assert str(made.to) == "<sip:77%230441234567@sip.example.net>"
+    assert made.headers == (("P-Asserted-Identity", "<sip:0671000002@sip.example.net>"),)
+    assert made.flow.remote == ("192.0.2.50", 5080)
+    assert (made.contact_user, made.credentials) == ("0671000001", None)
+
+
+def test_an_account_answers_challenges_and_is_the_contact() -> None:
+    trunk = Trunk("t", "c", "192.0.2.50", 5060, username="account", password="secret")
+    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5060)), SHOWN, ANNA, flows)
+    assert made.credentials == Credentials("account", "secret")
+    assert made.contact_user == "account"
+    assert "secret" not in repr(made)
 
 
 @pytest.mark.parametrize("host", ["2001:db8::5", "[2001:db8::5]"])

@@ -23,13 +23,13 @@ class Names:
         self.addresses = addresses
         self.asked = 0
 
-    async def __call__(self, host: str, port: int) -> Address:
+    async def __call__(self, host: str, port: int) -> list[Address]:
         self.asked += 1
         if host[0].isdigit():
-            return host, port
+            return [(host, port)]
         if host not in self.addresses:
             raise OSError(f"no such host: {host}")
-        return self.addresses[host], port
+        return [(address, port) for address in self.addresses[host].split()]
 
 
 def add_trunk(store: Store, name: str, host: str, port: int = 5060, transport: str = "UDP") -> None:

@@ -1,6 +1,7 @@
 """A store with something in every table, and all that is in one: for what must keep all of it."""
 
 import json
+from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import Connection, inspect, select
@@ -55,7 +56,10 @@ def fill_everything(store: Store) -> str:
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
         presentation.add(conn, enterprise_id, "+380800123456", now_ms=NOW_MS)
         address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])
-        trunks.add(conn, "carrier", "192.0.2.1", 5060, prefix="+38044", trusted=False, now_ms=NOW_MS)
+        line: dict[str, Any] = {"username": "044", "password": AWKWARD, "networks": [ip_network("10.0.0.0/8")]}
+        line |= {"capacity": 5, "incoming_username": "carrier", "inbound": "credentials"}
+        trunk_id = trunks.add(conn, "carrier", "192.0.2.1", 5060, prefix="+38044", trusted=False, now_ms=NOW_MS, **line)
+        trunks.set_states(conn, [trunks.TrunkState(trunk_id, "down", "refused", AWKWARD, NOW_MS)])
         endpoints.set(conn, enterprise_id, "https://crm.example/k", "token", "whsec_c2VjcmV0", now_ms=NOW_MS)
         endpoints.note_failing(conn, enterprise_id, NOW_MS)
         meta.set_number(conn, meta.HEARTBEAT, NOW_MS)

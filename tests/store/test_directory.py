@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from kobza.call.directory import Endpoint, Enterprise, Package, Trunk
+from kobza.call.directory import Endpoint, Enterprise, Package
+from kobza.call.trunk import Trunk
 from kobza.store import Store, directory, endpoints, enterprises, numbers, trunks
 from tests.store.builders import ANNA
 

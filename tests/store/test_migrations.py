@@ -96,6 +96,7 @@ def test_up_down_and_up_again(engine: Engine) -> None:
 NEW_TABLES = {
     **dict.fromkeys(("retention", "holds", "erasures", "erased_files"), "0002"),
     **dict.fromkeys(("sessions", "recovery_codes"), "0004"),
+    "trunk_states": "0005",
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

@@ -44,6 +44,7 @@ from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings, spools_of
 from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
+from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
@@ -198,13 +199,15 @@ class Server:
             speed=self._clock.speed,
             inherited=lock.for_media,
         )
-        switch, commands, locations = await self._build(store, view, journal, books, recordings, plane, traces)
+        switch, commands, locations, keeper = await self._build(store, view, journal, books, recordings, plane, traces)
         self._commands = commands
         await plane.start()
         self._stop_with(plane.stop)
         await self._listen(switch)
         switch.start()
         self._stop_with(switch.stop)
+        keeper.start(switch.endpoint)
+        self._stop_with(keeper.stop)
         housekeeping = Housekeeping(store, recordings.directory, terms=retention_terms(settings), now=self._now)
         housekeeping.start()
         self._stop_with(housekeeping.stop)
@@ -223,6 +226,7 @@ class Server:
             view=view,
             switch=switch,
             locations=locations,
+            keeper=keeper,
             plane=plane,
             recordings=recordings,
             dispatcher=dispatcher,
@@ -247,7 +251,7 @@ class Server:
         recordings: Recordings,
         plane: EmbeddedPlane,
         watch: CallWatch | None,
-    ) -> tuple[Switch, Commands, Locations]:
+    ) -> tuple[Switch, Commands, Locations, TrunkKeeper]:
         settings = self._settings
         realm = await asyncio.to_thread(_realm, store)
         locations = Locations()
@@ -257,7 +261,18 @@ class Server:
         nonce_key = secrets.token_bytes(SECRET_BYTES) if secret is None else secret.get_secret_value().encode()
         authenticator = Authenticator(DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime))
         presence = Presence(locations, self._now)
-        admission = Admission(view, locations, authenticator, clock=None if watch is None else self._now)
+        ua = UserAgent(new_token=self._ids.token, supported=("path",), timers=Timers().at_speed(self._clock.speed))
+        keeper = TrunkKeeper(
+            ua=ua, view=view, store=store, now=self._now, new_id=self._ids.token, speed=self._clock.speed
+        )
+        admission = Admission(
+            view,
+            locations,
+            authenticator,
+            lines=keeper.lines,
+            usable=keeper.is_usable,
+            clock=None if watch is None else self._now,
+        )
         registrar = Registrar(
             locations=locations,
             authenticator=authenticator,
@@ -266,7 +281,7 @@ class Server:
             changed=presence.changed,
         )
         switch = Switch(
-            ua=UserAgent(new_token=self._ids.token, supported=("path",), timers=Timers().at_speed(self._clock.speed)),
+            ua=ua,
             plane=plane,
             view=view,
             admission=admission,
@@ -274,6 +289,7 @@ class Server:
             presence=presence,
             books=books,
             recordings=recordings,
+            keeper=keeper,
             now=self._now,
             new_id=self._ids.id,
             ring_timeout=settings.ring_timeout,
@@ -283,7 +299,7 @@ class Server:
         commands = Commands(
             store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
         )
-        return switch, commands, locations
+        return switch, commands, locations, keeper
 
     async def _open_traces(self) -> "Traces | None":
         try:

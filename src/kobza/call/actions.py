@@ -14,6 +14,14 @@ from kobza.call.routing import Party
 Target = object
 """A contact to dial, opaque here: it comes from the conductor and goes back to it."""
 
+
+class InTurn(Struct, frozen=True):
+    """A target that is several: the next one is tried when the way to the one before failed (`Rejection.is_of_way`)."""
+
+    targets: tuple[Target, ...]
+    """At least one."""
+
+
 SideName = Literal["caller", "callee"]
 
 MediaDirection = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -21,12 +29,18 @@ MediaDirection = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
 
 class Dial(Struct, frozen=True):
-    """Send an INVITE with an offer to a target, as a branch of a side. Failures come back as a rejection."""
+    """Send an INVITE with an offer to a target, as a branch of a side. Failures come back as a rejection.
+
+    With `has_next` it is also to be told when no response at all comes in the time that the target has. `replaces` is
+    the branch that failed, or whose time is up, when the target is the next one in turn; else "".
+    """
 
     branch_id: str
     target: Target
     sdp: bytes
     side: SideName
+    has_next: bool = False
+    replaces: str = ""
 
 
 class Progress(Struct, frozen=True):

@@ -168,6 +168,12 @@ class Call:
         elif branch.state is BranchState.PENDING:
             self._placing.rejected(branch, status, reasons, now)
 
+    def branch_silent(self, branch_id: str, now: float) -> None:  # noqa: ARG002
+        """No response at all has come from a target that has others behind it: the next one is tried."""
+        branch = self._dialled(branch_id)
+        if branch is not None:
+            self._core.silent(branch)
+
     def branch_cancelled(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
         """The caller took its INVITE back (200 and 487 are sent by the user agent already)."""
         branch = self._core.branches.get(branch_id)

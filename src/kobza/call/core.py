@@ -1,27 +1,33 @@
 """What the parts of a call share: its legs and branches, its phase, and its end."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from kobza.call.actions import (
     Bye,
     Cancel,
     CommandDone,
     CommandFailed,
+    Dial,
+    InTurn,
     MediaRecord,
     MediaRelease,
     Reject,
     RejectOffer,
     StartTimer,
     StopTimer,
+    Target,
 )
-from kobza.call.causes import sip_from_cause
+from kobza.call.causes import RECOVERY_ON_TIMER, cause_from_sip, sip_from_cause
 from kobza.call.errors import KobzaError, WrongStateError
 from kobza.call.events import CallEnded, CallHeld, CallResumed, CallStarted, RecordingStarted, ReleasedBy
-from kobza.call.leg import Branch, BranchState, Leg, LegState, Recording
+from kobza.call.leg import Branch, BranchState, Leg, LegState, Recording, Rejection
 from kobza.call.outbox import Outbox
 from kobza.call.phases import TRANSITIONS, Phase
 from kobza.call.routing import Party
+
+if TYPE_CHECKING:
+    from kobza.sip.headers import Reason
 
 RING_TIMER: Final = "ring"
 """Bounds the way to the answer, of each side by itself."""
@@ -131,11 +137,52 @@ class CallCore:
             raise RuntimeError(f"a call cannot go from {self.phase} to {phase}")
         self.phase = phase
 
-    def add_branch(self, leg: Leg, branch_id: str, *, incoming: bool = False) -> None:
+    def add_branch(self, leg: Leg, branch_id: str, *, incoming: bool = False) -> Branch:
         """Note a new INVITE of a leg."""
         branch = Branch(branch_id, leg, incoming=incoming)
         leg.branches.append(branch)
         self.branches[branch_id] = branch
+        return branch
+
+    def dial(self, leg: Leg, targets: Sequence[Target], sdp: bytes) -> None:
+        """Send an INVITE with an offer to each target of a leg; of those in turn to the first."""
+        for target in targets:
+            if isinstance(target, InTurn):
+                self._dial_in_turn(leg, target.targets, sdp)
+            else:
+                branch_id = self.new_id()
+                self.add_branch(leg, branch_id)
+                self.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
+
+    def refused(self, branch: Branch, status: int, reasons: "Sequence[Reason]") -> Rejection | None:
+        """Take the refusal of a dialled branch: the next target in turn is tried when the way to this one failed.
+
+        Return the best refusal of the leg when none of it may still answer, or after a 6xx; else None.
+        """
+        branch.state = BranchState.CLOSED
+        leg = branch.leg
+        own = Rejection(status, cause_from_sip(status, reasons))
+        best = leg.rejection = own.better(leg.rejection)
+        if branch.others and not branch.rang and own.is_of_way:
+            self._dial_in_turn(leg, branch.others, branch.offer, branch.branch_id)
+            return None
+        return best if best.ends_search or not leg.is_pending else None
+
+    def silent(self, branch: Branch) -> None:
+        """Take back a branch that has had no response in its time, and try the next target in turn, if there is one."""
+        if branch.state is BranchState.PENDING and branch.others:
+            leg = branch.leg
+            leg.rejection = Rejection(408, RECOVERY_ON_TIMER).better(leg.rejection)
+            self.cancel(branch, RECOVERY_ON_TIMER)
+            self._dial_in_turn(leg, branch.others, branch.offer, branch.branch_id)
+
+    def _dial_in_turn(self, leg: Leg, targets: tuple[Target, ...], sdp: bytes, replaces: str = "") -> None:
+        branch = self.add_branch(leg, self.new_id())
+        branch.others = targets[1:]
+        branch.offer = sdp
+        self.outbox.actions.append(
+            Dial(branch.branch_id, targets[0], sdp, leg.side, has_next=bool(branch.others), replaces=replaces)
+        )
 
     def cancel(self, branch: Branch, cause: int, *, answered_elsewhere: bool = False) -> None:
         """Take back an INVITE that has no final response yet."""

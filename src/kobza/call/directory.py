@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the command line has the packages from here, and shall not load all of what knows numbers
+    from kobza.call.trunk import Trunk
 
 
 class Package(StrEnum):
@@ -79,59 +82,24 @@ def _in_force(until_ms: int | None, now: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
-    """A line to the outside: an address from which calls come in without digest and to which others' numbers go."""
-
-    trunk_id: str
-    name: str
-    host: str
-    port: int
-    prefix: str | None = None
-    """First digits of the numbers that go out here, in any spelling (`044`, `38044`, `+38044`); None: all of them."""
-    transport: Literal["UDP", "TCP"] = "UDP"
-    trusted: bool = True
-    """Whether the other end belongs to the trust domain of RFC 3325: it is told in P-Asserted-Identity who calls."""
-
-    def match(self, number: str) -> int:
-        """Return how many characters of a normalized number the prefix covers, or -1 when it does not match."""
-        if not self.prefix:
-            return 0
-        for prefix in _spellings(self.prefix):
-            if number.startswith(prefix):
-                return len(prefix)
-        return -1
-
-
-def _spellings(prefix: str) -> tuple[str, ...]:
-    """Return what a normalized number may start with when its dialled form starts with the prefix."""
-    if prefix.startswith("+"):
-        return (prefix,)
-    if prefix.startswith("00"):
-        return ("+" + prefix[2:],)
-    if prefix.startswith("0"):
-        return ("+380" + prefix[1:],)
-    return ("+" + prefix, prefix)  # an international number without its plus sign, or a short code
-
-
-@dataclass(frozen=True, slots=True)
 class Directory:
     """All that routing needs to know, at one moment; a change makes a new snapshot with a higher version."""
 
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict)
     """By E.164 number."""
-    trunks: tuple[Trunk, ...] = ()
+    trunks: "tuple[Trunk, ...]" = ()
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     """By enterprise id."""
     enterprises: Mapping[str, Enterprise] = field(default_factory=dict)
     """By enterprise id."""
     version: int = 0
 
-    def trunk_for(self, number: str) -> Trunk | None:
-        """Return the trunk with the longest prefix that the number has; among equals the first one added."""
-        best: Trunk | None = None
-        longest = -1
-        for trunk in self.trunks:
-            matched = trunk.match(number)
-            if matched > longest:
-                best, longest = trunk, matched
-        return best
+    def trunks_for(self, number: str) -> "tuple[Trunk, ...]":
+        """Return the trunks that take a number, in the order in which they are to be tried.
+
+        The longest matching prefix comes first, then the smallest priority, then the one that was added first.
+        """
+        found = [(-matched, trunk.priority, trunk) for trunk in self.trunks if (matched := trunk.match(number)) >= 0]
+        if len(found) > 1:
+            found.sort(key=lambda each: each[:2])
+        return tuple(trunk for _, _, trunk in found)

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from kobza.call.actions import MediaDirection, SideName
-from kobza.call.causes import SUBSCRIBER_ABSENT
+from kobza.call.actions import MediaDirection, SideName, Target
+from kobza.call.causes import (
+    CALL_REJECTED,
+    INVALID_NUMBER,
+    NO_ANSWER,
+    NO_USER_RESPONDING,
+    NUMBER_CHANGED,
+    SUBSCRIBER_ABSENT,
+    UNALLOCATED,
+    USER_BUSY,
+)
 from kobza.call.events import ReleasedBy
 from kobza.call.routing import Party
 
@@ -60,7 +69,7 @@ class LegView:
 class Branch:
     """One INVITE."""
 
-    __slots__ = ("branch_id", "cancel_cause", "early_sdp", "incoming", "leg", "state")
+    __slots__ = ("branch_id", "cancel_cause", "early_sdp", "incoming", "leg", "offer", "others", "rang", "state")
 
     def __init__(self, branch_id: str, leg: "Leg", *, incoming: bool = False) -> None:
         self.branch_id = branch_id
@@ -71,6 +80,12 @@ class Branch:
         self.early_sdp = b""
         """The last SDP of a provisional response: some peers do not repeat it in their 200."""
         self.cancel_cause = 0
+        self.others: tuple[Target, ...] = ()
+        """Where to try next when the way to this one fails."""
+        self.offer = b""
+        """Our offer, kept for them."""
+        self.rang = False
+        """It rang, or had early media: the called side was reached."""
 
 
 class Command:
@@ -204,6 +219,16 @@ class Rejection:
         return self.status >= 600
 
     @property
+    def is_of_way(self) -> bool:
+        """Whether the way to the called side failed, so that another way may be better: 5xx, silence, a challenge.
+
+        Not when the peer's cause says that it is the called side itself: busy, unknown, rejected and the like.
+        """
+        if self.status in _REFUSALS_OF_US:
+            return True
+        return 500 <= self.status < 600 and self.cause not in _CAUSES_OF_CALLED
+
+    @property
     def status_for_caller(self) -> int:
         """The status that the caller gets: the peer's, unless it means something between us and the peer only."""
         return _STATUS_FOR_CALLER.get(self.status, 480 if self.status < 400 else self.status)
@@ -226,6 +251,22 @@ class Rejection:
 
 _STATUS_FOR_CALLER: Final = {401: 403, 407: 403, 487: 480}
 """A challenge is for us, not for the caller; a termination that nobody asked for is unavailability."""
+
+_REFUSALS_OF_US: Final = frozenset({401, 407, 408})
+"""A challenge that we could not answer, or no answer in time: nothing of the called side."""
+
+_CAUSES_OF_CALLED: Final = frozenset(
+    {
+        UNALLOCATED,
+        USER_BUSY,
+        NO_USER_RESPONDING,
+        NO_ANSWER,
+        SUBSCRIBER_ABSENT,
+        CALL_REJECTED,
+        NUMBER_CHANGED,
+        INVALID_NUMBER,
+    }
+)
 
 _REFUSED_BY_PERSON: Final = frozenset({480, 486, 488, 600, 603, 606, 607, 608})
 """What a phone says for its user: not now, busy, not like this, no."""

@@ -3,9 +3,10 @@
 from typing import Final
 
 from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, UNALLOCATED, cause_text
-from kobza.call.directory import Directory, Package, Subscriber, Trunk
+from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.numbers import normalize
+from kobza.call.trunk import Trunk
 from kobza.values import Value
 
 ANONYMOUS: Final = "anonymous"
@@ -42,9 +43,9 @@ class ToSubscriber(Value, frozen=True):
 
 
 class ToTrunk(Value, frozen=True):
-    """The call goes out; `dial` is the user part of the Request-URI: E.164 with its plus sign, or a short code."""
+    """The call goes out by the first of some trunks that can take it; `dial` is E.164, or a short code."""
 
-    trunk: Trunk
+    trunks: tuple[Trunk, ...]
     dial: str
     party: Party
 
@@ -92,8 +93,8 @@ def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> R
     """Decide where a call goes.
 
     A number of our own goes to its devices, whoever calls (with DND on, nowhere: 480, cause 21). Any other number goes
-    out by the trunk with the longest matching prefix, but only for a caller of ours: from trunk to trunk nothing goes,
-    or strangers would call the world at our expense.
+    out by the trunks whose prefixes match, the longest first, but only for a caller of ours: from trunk to trunk
+    nothing goes, or strangers would call the world at our expense.
     """
     try:
         number = normalize(dialled)
@@ -104,10 +105,10 @@ def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> R
         if subscriber.dnd_at(now):
             return Refused(480, CALL_REJECTED, "The number is not to be disturbed.")
         return ToSubscriber(subscriber, party_of(subscriber))
-    trunk = directory.trunk_for(number) if caller.enterprise_id is not None else None
-    if trunk is None:
+    trunks = directory.trunks_for(number) if caller.enterprise_id is not None else ()
+    if not trunks:
         return Refused(404, UNALLOCATED, cause_text(UNALLOCATED))
-    return ToTrunk(trunk, number, Party(number))
+    return ToTrunk(trunks, number, Party(number))
 
 
 def identity_of(subscriber: Subscriber, now: float) -> Identity:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kobza.call.actions import (
     Answer,
-    Dial,
     MediaAnswer,
     MediaOffer,
     MediaPlay,
@@ -22,7 +21,6 @@ from kobza.call.causes import (
     NO_ANSWER,
     PROTOCOL_ERROR,
     TEMPORARY_FAILURE,
-    cause_from_sip,
 )
 from kobza.call.core import RING_TIMER, CallCore
 from kobza.call.events import CallAnswered, CallRinging, OriginatorRang
@@ -108,10 +106,7 @@ class Setup:
     def _dial(self, leg: Leg, targets: Sequence[Target], sdp: bytes, _now: float) -> None:
         core = self._core
         core.enter(Phase.ORIGINATOR_RINGING if leg is core.caller else Phase.RINGING)
-        for target in targets:
-            branch_id = core.new_id()
-            core.add_branch(leg, branch_id)
-            core.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
+        core.dial(leg, targets, sdp)
 
     # ringing
 
@@ -121,6 +116,7 @@ class Setup:
             return
         core = self._core
         leg = branch.leg
+        branch.rang = True
         if leg is core.caller:
             if not leg.rang:
                 leg.rang = True
@@ -173,12 +169,9 @@ class Setup:
 
     def rejected(self, branch: Branch, status: int, reasons: "Sequence[Reason]", now: float) -> None:
         """Take a device's refusal: when no other may still answer, or at 6xx, the best refusal ends the leg."""
-        branch.state = BranchState.CLOSED
-        leg = branch.leg
-        rejection = Rejection(status, cause_from_sip(status, reasons)).better(leg.rejection)
-        leg.rejection = rejection
-        if rejection.ends_search or not leg.is_pending:
-            self._fail(leg, rejection, now)
+        rejection = self._core.refused(branch, status, reasons)
+        if rejection is not None:
+            self._fail(branch.leg, rejection, now)
         elif branch is self._early:
             self._early = None
             if self._core.originated:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kobza.call.actions import (
     Bye,
-    Dial,
     MediaAnswer,
     MediaLeave,
     MediaOffer,
@@ -28,7 +27,6 @@ from kobza.call.causes import (
     CALL_REJECTED,
     NO_ANSWER,
     NORMAL_CLEARING,
-    cause_from_sip,
     sip_from_cause,
 )
 from kobza.call.core import RING_TIMER, CallCore
@@ -138,10 +136,7 @@ class Transfer:
         core = self._core
         if leg is not self._leg:
             return
-        for target in targets:
-            branch_id = core.new_id()
-            core.add_branch(leg, branch_id)
-            core.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
+        core.dial(leg, targets, sdp)
         core.command_done(self._token, LegState.FINISHED)
         if not targets:
             self._fail(NOBODY_THERE, now)
@@ -153,6 +148,7 @@ class Transfer:
         if status != 180 and not sdp:
             return
         core, leg = self._core, branch.leg
+        branch.rang = True
         if not leg.rang:
             leg.rang = True
             core.outbox.facts.append(CallRinging(core.call_id, now, leg.leg_id))
@@ -223,11 +219,8 @@ class Transfer:
 
     def rejected(self, branch: Branch, status: int, reasons: "Sequence[Reason]", now: float) -> None:
         """Take a device's refusal: when no other may still answer, or at 6xx, the best refusal counts."""
-        branch.state = BranchState.CLOSED
-        leg = branch.leg
-        rejection = Rejection(status, cause_from_sip(status, reasons)).better(leg.rejection)
-        leg.rejection = rejection
-        if rejection.ends_search or not leg.is_pending:
+        rejection = self._core.refused(branch, status, reasons)
+        if rejection is not None:
             self._fail(rejection, now)
         elif branch is self._early:
             self._early = None

@@ -18,6 +18,7 @@ from kobza.pbx.journal import Journal
 from kobza.pbx.locations import Locations
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.switch import Switch
+from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.store import Store, deliveries
 from kobza.store.deliveries import Owed
 from kobza.store.errors import StoreAway
@@ -49,6 +50,7 @@ class Sources:
     view: DirectoryView
     switch: Switch
     locations: Locations
+    keeper: TrunkKeeper
     plane: EmbeddedPlane
     recordings: Recordings
     dispatcher: Dispatcher

@@ -1,23 +1,30 @@
 """Admission: who calls, where the call goes, and what may be shown of the caller. Or why it goes nowhere."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
-from kobza.call.causes import CALL_REJECTED, TEMPORARY_FAILURE, reason_header
-from kobza.call.directory import Directory, Subscriber, Trunk
+from kobza.call.actions import InTurn
+from kobza.call.causes import CALL_REJECTED, NO_CIRCUIT, TEMPORARY_FAILURE, reason_header
+from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.events import Origin
 from kobza.call.numbers import normalize
 from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, ToSubscriber, ToTrunk, identity_of, party_of, route
+from kobza.call.trunk import CallerIn, Trunk
 from kobza.pbx.authenticator import Authenticator, Denied, Headers
 from kobza.pbx.dialling import DeviceTarget, Target, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
+from kobza.pbx.trunk_lines import TrunkLines
+from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
+from kobza.sip.headers import NameAddr
 from kobza.sip.message import SipRequest
 from kobza.values import Value
 
+ORIGIN_TRUNK: Final[Origin] = "trunk"
 HIDDEN = ("", "anonymous", "unknown", "restricted")
 """What stands in the place of a number that a caller hides, in lower case."""
 
@@ -37,8 +44,8 @@ class Admitted(Value, frozen=True):
     """What the called side may learn of the caller."""
     targets: Sequence[Target]
     """Where the called side is reached now; none: nowhere."""
-    trunk: str | None = None
-    """The name of the trunk that it came by."""
+    trunk: Trunk | None = None
+    """The trunk that it came by."""
     identified_at: float | None = None
     """When it was known who calls; None: nobody asked."""
 
@@ -51,8 +58,8 @@ class Turned(Value, frozen=True):
     detail: str
     refused: tuple[Party, Party, str, Origin, int] | None = None
     """Caller, called, as dialled, origin, cause."""
-    trunk: str | None = None
-    """The name of the trunk that it came by."""
+    trunk: Trunk | None = None
+    """The trunk that it came by."""
     identified_at: float | None = None
 
 
@@ -65,9 +72,16 @@ class Admission:
         locations: Locations,
         authenticator: Authenticator,
         *,
+        lines: TrunkLines | None = None,
+        usable: Callable[[Trunk], bool] = lambda _trunk: True,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`clock` gives the moment to who watches how long each step takes; None: nobody does."""
+        """`lines` knows how full trunks are, `usable` tells whether a trunk answers and is registered.
+
+        `clock` gives the moment to who watches how long each step takes; None: nobody does.
+        """
+        self._lines = TrunkLines() if lines is None else lines
+        self._usable = usable
         self._clock = clock
         self._view = view
         self._locations = locations
@@ -78,19 +92,20 @@ class Admission:
         directory = self._view.snapshot
         trunk = self._view.trunk_at(flow.transport, flow.remote)
         if trunk is not None:
-            identity = _from_outside(request)
-            caller = Party(identity.public_number, display_name=identity.display_name)
-            return self._decide(request, directory, caller, identity, "trunk", now, trunk.name)
-        subscriber = self._authenticator.check(request, directory, now, asked_by="proxy")
-        if isinstance(subscriber, Denied):
+            return self._by_trunk(trunk, request, directory, now)
+        found = self._authenticator.check_caller(request, directory, now)
+        if isinstance(found, Trunk):
+            return self._by_trunk(found, request, directory, now)
+        if isinstance(found, Denied):
             reason: Headers = ()
-            if subscriber.detail:
+            if found.detail:
                 reason = (("Reason", reason_header(CALL_REJECTED)),)
-            return Turned(subscriber.status, (*subscriber.headers, *reason), subscriber.detail)
-        identity = identity_of(subscriber, now)
+            return Turned(found.status, (*found.headers, *reason), found.detail)
+        identity = identity_of(found, now)
         if _is_private(request):
             identity = replace(identity, restricted=True)
-        return self._decide(request, directory, party_of(subscriber, identity), identity, "phone", now)
+        dialled = request.uri.unescaped_user
+        return self._decide(dialled, directory, party_of(found, identity), identity, "phone", now)
 
     def targets_of(self, subscriber: Subscriber, now: float) -> list[Target]:
         """Return the devices of a number."""
@@ -102,29 +117,50 @@ class Admission:
         match route(self._view.snapshot, dialled, caller=caller, now=now):
             case ToSubscriber(subscriber):
                 return self.targets_of(subscriber, now)
-            case ToTrunk(trunk, dial):
-                text = f"the address of trunk {trunk.name} is unknown"
-                return self.targets_by(trunk, dial) or Refused(503, TEMPORARY_FAILURE, text)
+            case ToTrunk(trunks, dial):
+                text = f"the address of trunk {' and '.join(each.name for each in trunks)} is unknown"
+                return self.targets_by(trunks, dial) or Refused(503, TEMPORARY_FAILURE, text)
             case refused:
                 return refused
 
-    def targets_by(self, trunk: Trunk, dial: str) -> list[Target]:
-        """Return the way to a number outside; none while the trunk's address is unknown."""
-        address = self._view.address_of(trunk)
-        return [] if address is None else [TrunkTarget(dial, trunk, address)]
+    def targets_by(self, trunks: Sequence[Trunk], dial: str) -> list[Target]:
+        """Return the way to a number outside; none while no trunk's address is known.
+
+        Trunks that cannot be used now come last: what was seen of them may be over, and without another one a call
+        that is tried is better than one that is not.
+        """
+        if len(trunks) > 1:
+            trunks = sorted(trunks, key=lambda trunk: not self._usable(trunk))
+        found = [
+            TrunkTarget(dial, trunk, address)
+            for trunk in trunks
+            if (address := self._view.address_of(trunk)) is not None
+        ]
+        return [InTurn(tuple(found))] if len(found) > 1 else [*found]
+
+    def _by_trunk(self, trunk: Trunk, request: SipRequest, directory: Directory, now: float) -> Admitted | Turned:
+        identity = _from_outside(request, trunk)
+        caller = Party(identity.public_number, display_name=identity.display_name)
+        dialled = trunk.read(request.uri.unescaped_user)
+        if dialled == trunk.username and called(directory, dialled).enterprise_id is None:
+            dialled = trunk.read(request.to.uri.unescaped_user)  # it calls our contact, as it was registered
+        if not self._lines.has_room(trunk):
+            text = f"trunk {trunk.name} carries {trunk.capacity} calls already"
+            refused = (caller, called(directory, dialled), dialled, ORIGIN_TRUNK, NO_CIRCUIT)
+            return Turned(503, (("Reason", reason_header(NO_CIRCUIT)),), text, refused, trunk)
+        return self._decide(dialled, directory, caller, identity, ORIGIN_TRUNK, now, trunk)
 
     def _decide(
         self,
-        request: SipRequest,
+        dialled: str,
         directory: Directory,
         caller: Party,
         identity: Identity,
         origin: Origin,
         now: float,
-        trunk: str | None = None,
+        trunk: Trunk | None = None,
     ) -> Admitted | Turned:
         identified_at = None if self._clock is None else self._clock()
-        dialled = request.uri.unescaped_user
         callee = called(directory, dialled)
         found = self.find(dialled, caller, now)
         if isinstance(found, Refused):
@@ -145,17 +181,28 @@ def called(directory: Directory, dialled: str) -> Party:
     return Party(number) if subscriber is None else party_of(subscriber)
 
 
-def _from_outside(request: SipRequest) -> Identity:
-    """Read who calls from a trunk: what From says.
+def _from_outside(request: SipRequest, trunk: Trunk) -> Identity:
+    """Read who calls from a trunk: what From says, or P-Asserted-Identity where the trunk is trusted to say it there.
 
     A caller who hides (From is anonymous, or Privacy asks for it) stays unknown to phones, call states and history
     alike, also when the carrier tells us in P-Asserted-Identity who it is: none of them belongs to the trust domain in
     which that may be passed on (RFC 3325, section 7).
     """
-    number = _number_in(request.from_.uri.unescaped_user)
-    if _is_private(request) or number.lower() in HIDDEN:
+    who = request.from_
+    if _is_private(request) or who.uri.unescaped_user.lower() in HIDDEN:
         return Identity(ANONYMOUS, "", restricted=True)
-    return Identity(number, request.from_.display_name, restricted=False)
+    if trunk.caller_in is CallerIn.ASSERTED:
+        who = _asserted(request) or who
+    return Identity(_number_in(trunk.read(who.uri.unescaped_user)), who.display_name, restricted=False)
+
+
+def _asserted(request: SipRequest) -> NameAddr | None:
+    """Return the first identity of P-Asserted-Identity that has a user part, a tel URI's number; None without any."""
+    try:
+        found = request.asserted_identities
+    except MalformedMessage:
+        return None
+    return next((each for each in found if each.uri.user), None)
 
 
 def _is_private(request: SipRequest) -> bool:

@@ -1,11 +1,12 @@
 """Who sends a request: the check of its digest credentials against the subscribers (RFC 3261 22)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.numbers import normalize
+from kobza.call.trunk import Inbound, Trunk
 from kobza.sip.auth_params import parse_auth
 from kobza.sip.digest import DigestOutcome, DigestVerifier
 from kobza.sip.errors import MalformedMessage
@@ -25,7 +26,7 @@ class Denied:
 
 
 class Authenticator:
-    """Checks requests of phones. The user name is the number as people write it nationally."""
+    """Checks requests of phones and of trunks. A phone's user name is its number as people write it nationally."""
 
     def __init__(self, verifier: DigestVerifier) -> None:
         self._verifier = verifier
@@ -37,20 +38,39 @@ class Authenticator:
 
         A registrar asks with 401, whoever carries calls with 407 (RFC 3261 22.2, 22.3).
         """
+        found = self._check(request, directory, now, asked_by=asked_by, trunks=False)
+        return cast("Subscriber | Denied", found)
+
+    def check_caller(self, request: SipRequest, directory: Directory, now: float) -> Subscriber | Trunk | Denied:
+        """Return whose password an INVITE proves: a subscriber's or a trunk's; or what to answer."""
+        return self._check(request, directory, now, asked_by="proxy", trunks=True)
+
+    def _check(
+        self,
+        request: SipRequest,
+        directory: Directory,
+        now: float,
+        *,
+        asked_by: Literal["registrar", "proxy"],
+        trunks: bool,
+    ) -> Subscriber | Trunk | Denied:
         proxy = asked_by == "proxy"
         agent = request.get("user-agent")
         credentials = self._credentials(request, "proxy-authorization" if proxy else "authorization")
         if credentials is None:
             return self._challenge(now, agent, proxy=proxy)
 
-        found: Subscriber | None = None
+        found: Subscriber | Trunk | None = None
 
         def ha1_for(username: str, algorithm: str) -> str | None:
             nonlocal found
-            found = _subscriber(directory, username)
-            if found is None:
-                return None
-            return (found.ha1_md5 if algorithm == "MD5" else found.ha1_sha256) or None
+            subscriber = found = _subscriber(directory, username)
+            if subscriber is not None:
+                return (subscriber.ha1_md5 if algorithm == "MD5" else subscriber.ha1_sha256) or None
+            trunk = found = _trunk(directory, username) if trunks else None
+            if trunk is not None:
+                return (trunk.incoming_ha1_md5 if algorithm == "MD5" else trunk.incoming_ha1_sha256) or None
+            return None
 
         verdict = self._verifier.verify(credentials, request.method, request.body, ha1_for, now)
         match verdict.outcome:
@@ -89,3 +109,11 @@ def _subscriber(directory: Directory, username: str) -> Subscriber | None:
         return directory.subscribers.get(normalize(username))
     except NumberError:
         return None
+
+
+def _trunk(directory: Directory, username: str) -> Trunk | None:
+    """Return the trunk whose calls come in by this user name; no number is one, so no subscriber's is meant."""
+    for trunk in directory.trunks:
+        if trunk.incoming_username == username and trunk.inbound is Inbound.CREDENTIALS:
+            return trunk
+    return None

@@ -80,6 +80,14 @@ class CallMeter:
         return active
 
     @property
+    def on_trunks(self) -> dict[tuple[str, Direction], int]:
+        """Legs of calls that are on by a trunk, by its name."""
+        on = dict(self.trunk_attempts)
+        for (name, way, _), count in self.trunk_ends.copy().items():
+            on[name, way] -= count
+        return on
+
+    @property
     def talking(self) -> dict[Direction, int]:
         """Those of them that were answered."""
         talking: dict[Direction, int] = {direction: self.answers[direction] for direction in DIRECTIONS}
@@ -101,17 +109,30 @@ class MeteredCall:
         self._started_at: float | None = None
         """None once its setup is measured, and when there is none to measure."""
         self._answered_at: float | None = None
-        self._trunks: list[tuple[str, Direction, bool]] = []
-        """Name, direction, and whether it was answered there."""
+        self._trunks: list[tuple[str, Direction, bool, str]] = []
+        """Name, direction, whether it was answered there, and the branch of a leg that goes out."""
 
     def came_by(self, trunk: str) -> None:
         """Note, before the call's first facts, by which trunk it came."""
-        self._trunks.append((trunk, "incoming", False))
+        self._trunks.append((trunk, "incoming", False, ""))
 
-    def goes_by(self, trunk: str) -> None:
+    def goes_by(self, trunk: str, branch_id: str) -> None:
         """Note that a leg of the call goes out by a trunk."""
-        self._trunks.append((trunk, "outgoing", False))
+        self._trunks.append((trunk, "outgoing", False, branch_id))
         self._meter.trunk_attempts[trunk, "outgoing"] += 1
+
+    def failed_over(self, branch_id: str) -> str | None:
+        """Note that the trunk of a branch failed and another one is tried: the call's end is none of its own.
+
+        Return its name; None when the branch never went out.
+        """
+        for used in self._trunks:
+            name, way, _, branch = used
+            if branch == branch_id:
+                self._trunks.remove(used)
+                self._meter.trunk_ends[name, way, "failed"] += 1
+                return name
+        return None
 
     def feed(self, facts: Sequence[CallFact]) -> None:
         """Take the next facts."""
@@ -147,7 +168,7 @@ class MeteredCall:
         if fact.origin != "api":  # a click is no INVITE: the originator's own phone comes first
             self._started_at = fact.at
         self._meter.attempts[self._direction, fact.origin] += 1
-        for name, way, _ in self._trunks:
+        for name, way, _, _ in self._trunks:
             self._meter.trunk_attempts[name, way] += 1
 
     def _set_up(self, at: float) -> None:
@@ -163,12 +184,12 @@ class MeteredCall:
     def _over(self, cause: int) -> None:
         self._is_on = False
         self._meter.ends[self._direction, outcome_of(cause, answered=self._answered_at is not None), cause] += 1
-        for name, way, answered in self._trunks:
+        for name, way, answered, _ in self._trunks:
             self._meter.trunk_ends[name, way, outcome_of(cause, answered=answered)] += 1
 
     def _trunks_answered(self) -> None:
         if self._trunks:
-            for name, way, answered in self._trunks:
+            for name, way, answered, _ in self._trunks:
                 if not answered:
                     self._meter.trunk_answers[name, way] += 1
-            self._trunks = [(name, way, True) for name, way, _ in self._trunks]
+            self._trunks = [(name, way, True, branch) for name, way, _, branch in self._trunks]

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from kobza.call.directory import Trunk
+from kobza.call.actions import InTurn
 from kobza.call.numbers import national
 from kobza.call.routing import Identity
+from kobza.call.trunk import Trunk
 from kobza.sip.flow import Address, Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
+from kobza.sip.request import Credentials
 from kobza.sip.uri import SipUri
 from kobza.store.entries import Binding
 from kobza.values import Value
@@ -38,7 +40,9 @@ class TrunkTarget(Value, frozen=True):
     address: Address
 
 
-Target = DeviceTarget | TrunkTarget
+OneTarget = DeviceTarget | TrunkTarget
+Target = OneTarget | InTurn
+"""What a call may ring: in turn are trunks that take the same number."""
 
 
 class Invitation(Value, frozen=True):
@@ -51,9 +55,11 @@ class Invitation(Value, frozen=True):
     route_set: Sequence[str] = ()
     headers: tuple[tuple[str, str], ...] = ()
     contact_user: str = ""
+    credentials: Credentials | None = None
+    """Answer a challenge."""
 
 
-def invitation(target: Target, shown: Identity, own_number: str, flows: Flows) -> Invitation:
+def invitation(target: OneTarget, shown: Identity, own_number: str, flows: Flows) -> Invitation:
     """Address an INVITE.
 
     `shown` is what the called side may learn, `own_number` (E.164) what the network behind a trusted trunk learns even
@@ -87,19 +93,31 @@ def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitatio
 
 
 def _to_trunk(target: TrunkTarget, shown: Identity, own_number: str, flows: Flows) -> Invitation:
-    flow = flows(target.address, Transport(target.trunk.transport))
-    host = flow.local[0]
-    away = SipUri("sip", user=target.dial, host=_uri_host(target.trunk.host), port=target.trunk.port)
-    asserted = (("P-Asserted-Identity", f"<sip:{own_number}@{host_text(host)}>"),) if target.trunk.trusted else ()
-    caller = NameAddr(shown.display_name, SipUri("sip", user=shown.number, host=host))
+    trunk = target.trunk
+    flow = flows(target.address, Transport(trunk.transport))
+    host = trunk.domain or flow.local[0]
+    called = trunk.called(target.dial).replace("#", "%23")  # RFC 3261, 19.1.2
+    if trunk.domain is None:
+        away = SipUri("sip", user=called, host=_uri_host(trunk.host), port=trunk.port)
+    else:
+        away = SipUri("sip", user=called, host=trunk.domain)
+    asserted = f"<sip:{trunk.written(own_number)}@{host_text(host)}>"
+    headers = (("P-Asserted-Identity", asserted),) if trunk.trusted else ()
+    caller = NameAddr(shown.display_name, SipUri("sip", user=trunk.written(shown.number), host=host))
     return Invitation(
         uri=str(away),
         from_=ANONYMOUS if shown.restricted else caller,
         to=NameAddr("", away),
         flow=flow,
-        headers=(*asserted, PRIVACY) if shown.restricted else asserted,
-        contact_user=shown.public_number,
+        headers=(*headers, PRIVACY) if shown.restricted else headers,
+        contact_user=trunk.username or trunk.written(shown.public_number),
+        credentials=credentials_of(trunk),
     )
+
+
+def credentials_of(trunk: Trunk) -> Credentials | None:
+    """Return what answers a trunk's challenges."""
+    return None if trunk.username is None else Credentials(trunk.username, trunk.password)
 
 
 def _uri_host(host: str) -> str:

@@ -27,6 +27,7 @@ class DialogEvents:
         """Who takes which event."""
         return {
             sip.InviteProgressed: self._invite_progressed,
+            sip.InviteSilent: self._invite_silent,
             sip.InviteAnswered: self._invite_answered,
             sip.InviteRejected: self._invite_rejected,
             sip.InviteCancelled: self._invite_cancelled,
@@ -42,6 +43,11 @@ class DialogEvents:
             live, branch_id = found
             sdp = sdp_of(event.response)
             self._enter(live, lambda: live.call.branch_progressed(branch_id, event.status, sdp, self._now()))
+
+    def _invite_silent(self, event: sip.InviteSilent) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            self._enter(live, lambda: live.call.branch_silent(branch_id, self._now()))
 
     def _invite_answered(self, event: sip.InviteAnswered) -> None:
         if (found := call_of(event.dialog)) is not None:

@@ -6,12 +6,14 @@ a few times a second. Whoever changes something here calls `refresh` and sees it
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-from kobza.call.directory import Directory, Subscriber, Trunk
-from kobza.net.addresses import is_address, resolve
+from kobza.call.directory import Directory, Subscriber
+from kobza.call.trunk import Inbound, Trunk
+from kobza.net.addresses import is_address, resolve_all
 from kobza.sip.flow import Address, Transport
 from kobza.store import Store, StoreAway, directory, meta, numbers
 
@@ -24,19 +26,28 @@ RESOLVE_INTERVAL: Final = 60.0
 RETRY_INTERVAL: Final = 2.0
 """Seconds until the next try after the store did not answer."""
 
-Resolve = Callable[[str, int], Awaitable[Address]]
+KNOWN_HOSTS: Final = 4096
+"""Hosts of which it is remembered whether a trunk's network has them; at the bound all are forgotten."""
+
+Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
+"""Returns every address of a host, at least one; raises OSError."""
 
 
 class DirectoryView:
     """The newest snapshot. Everything is read in the loop's thread; the store is read in another one."""
 
-    def __init__(self, store: Store, *, resolve_host: Resolve = resolve) -> None:
+    def __init__(self, store: Store, *, resolve_host: Resolve = resolve_all) -> None:
         self._store = store
         self._resolve = resolve_host
         self.snapshot = Directory()
-        self._addresses: dict[str, Address] = {}
+        self.on_change: Callable[[Directory], None] = _nothing
+        """Hears of each new snapshot, and when addresses of trunks were looked up anew."""
+        self._addresses: dict[str, Sequence[Address]] = {}
+        self._chosen: dict[str, Address] = {}
         self._by_address: dict[tuple[str, Address], Trunk] = {}
         self._by_host: dict[str, Trunk] = {}
+        self._networks: list[tuple[IPv4Network | IPv6Network, Trunk]] = []
+        self._by_network: dict[str, Trunk | None] = {}
         self._resolved_at = 0.0
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -75,16 +86,33 @@ class DirectoryView:
                 await self._take(await asyncio.to_thread(self._load))
             elif asyncio.get_running_loop().time() - self._resolved_at > RESOLVE_INTERVAL:
                 await self._find_trunks(self.snapshot)
+                self.on_change(self.snapshot)
 
     def trunk_at(self, transport: Transport, remote: Address) -> Trunk | None:
         """Return the trunk that sends from an address; over TCP the port says nothing: each connection has its own."""
         if transport is Transport.UDP:
-            return self._by_address.get((transport.value, remote))
-        return self._by_host.get(remote[0])
+            found = self._by_address.get((transport.value, remote))
+        else:
+            found = self._by_host.get(remote[0])
+        if found is None and self._networks:
+            return self._trunk_of_network(remote[0])
+        return found
 
     def address_of(self, trunk: Trunk) -> Address | None:
         """Return where a trunk is reached; None while its host name is unknown."""
-        return self._addresses.get(trunk.trunk_id)
+        chosen = self._chosen.get(trunk.trunk_id)
+        if chosen is not None:
+            return chosen
+        addresses = self._addresses.get(trunk.trunk_id)
+        return addresses[0] if addresses else None
+
+    def addresses_of(self, trunk: Trunk) -> Sequence[Address]:
+        """Return every address that a trunk's host has; none while its name is unknown."""
+        return self._addresses.get(trunk.trunk_id, ())
+
+    def choose(self, trunk: Trunk, address: Address) -> None:
+        """Reach a trunk at one of its addresses from now on, as long as it has it."""
+        self._chosen[trunk.trunk_id] = address
 
     def _load_number(self, enterprise_id: str, number: str) -> tuple[int, Subscriber | None]:
         with self._store.read() as conn:
@@ -97,10 +125,11 @@ class DirectoryView:
     async def _take(self, snapshot: Directory) -> None:
         await self._find_trunks(snapshot)
         self.snapshot = snapshot
+        self.on_change(snapshot)
 
     async def _find_trunks(self, snapshot: Directory) -> None:
         """Look up the trunks' addresses. One whose name is unknown now keeps the address it had."""
-        addresses: dict[str, Address] = {}
+        addresses: dict[str, Sequence[Address]] = {}
         for trunk in snapshot.trunks:
             try:
                 addresses[trunk.trunk_id] = await self._resolve(trunk.host, trunk.port)
@@ -110,14 +139,30 @@ class DirectoryView:
                 if known is not None and not is_address(trunk.host):
                     addresses[trunk.trunk_id] = known
         self._addresses = addresses
+        self._chosen = {
+            trunk_id: chosen for trunk_id, chosen in self._chosen.items() if chosen in addresses.get(trunk_id, ())
+        }
         self._by_address = {}
         self._by_host = {}
-        for trunk in snapshot.trunks:
-            if (address := addresses.get(trunk.trunk_id)) is not None:
+        open_trunks = [trunk for trunk in snapshot.trunks if trunk.inbound is Inbound.ADDRESS]
+        for trunk in open_trunks:
+            for address in addresses.get(trunk.trunk_id, ()):
                 self._by_address.setdefault((trunk.transport, address), trunk)
                 if trunk.transport == "TCP":
                     self._by_host.setdefault(address[0], trunk)
+        self._networks = [(network, trunk) for trunk in open_trunks for network in trunk.networks]
+        self._by_network = {}
         self._resolved_at = asyncio.get_running_loop().time()
+
+    def _trunk_of_network(self, host: str) -> Trunk | None:
+        if host in self._by_network:
+            return self._by_network[host]
+        address = ip_address(host.partition("%")[0])
+        found = next((trunk for network, trunk in self._networks if address in network), None)
+        if len(self._by_network) >= KNOWN_HOSTS:
+            self._by_network.clear()
+        self._by_network[host] = found
+        return found
 
     async def _follow(self) -> None:
         while True:
@@ -130,3 +175,7 @@ class DirectoryView:
             except Exception:
                 log.exception("the directory could not be read; calls go by the one from before")
                 await asyncio.sleep(RETRY_INTERVAL)
+
+
+def _nothing(_snapshot: Directory) -> None:
+    """Tell nobody."""

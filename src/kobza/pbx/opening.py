@@ -49,7 +49,7 @@ class CallOpening:
         hops = request.max_forwards
         books = self._books.open()
         if admitted.trunk is not None:
-            books.meter.came_by(admitted.trunk)
+            books.meter.came_by(admitted.trunk.name)
         return LiveCall(
             call,
             books,
@@ -117,7 +117,7 @@ class CallOpening:
         )
         books = self._books.open()
         if turned.trunk is not None:
-            books.meter.came_by(turned.trunk)
+            books.meter.came_by(turned.trunk.name)
         if caller.enterprise_id is None and callee.enterprise_id is None:  # nobody's history
             books.meter.feed(facts)
             return None

@@ -1,4 +1,4 @@
-"""Requests outside calls: registrations, questions whether we live, and what is none of ours."""
+"""Requests outside calls: registrations, questions whether we live, what is none of ours; answers to ours."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -6,19 +6,24 @@ from typing import Any
 
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.registrar import Registrar
+from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip import ua as sip
 
 log = logging.getLogger(__name__)
 
 
 class OutsideCalls:
-    """Answers every request that belongs to no call. `pump` sends what is answered later than at once."""
+    """Answers every request that belongs to no call, and hands answers to ours on to the trunks' keeper.
+
+    `pump` sends what is answered later than at once.
+    """
 
     def __init__(
         self,
         ua: sip.UserAgent,
         registrar: Registrar,
         view: DirectoryView,
+        keeper: TrunkKeeper,
         *,
         now: Callable[[], float],
         pump: Callable[[], None],
@@ -26,13 +31,19 @@ class OutsideCalls:
         self._ua = ua
         self._registrar = registrar
         self._view = view
+        self._keeper = keeper
         self._now = now
         self._pump = pump
 
     @property
     def by_type(self) -> Mapping[type[Any], Callable[[Any], None]]:
         """Who takes which event."""
-        return {sip.RequestReceived: self._request_received, sip.MalformedReceived: self._malformed_received}
+        return {
+            sip.RequestReceived: self._request_received,
+            sip.MalformedReceived: self._malformed_received,
+            sip.ResponseReceived: lambda event: self._keeper.answered(event.request, event.response),
+            sip.RequestFailed: lambda event: self._keeper.failed(event.request, event.status),
+        }
 
     def _request_received(self, event: sip.RequestReceived) -> None:
         incoming = event.incoming

@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any, Final, cast
 
 from kobza.call import actions as act
-from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, reason_header
+from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, NO_CIRCUIT, reason_header
 from kobza.media.plane import MediaError, MediaPlane, Side
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.dialling import Target, TrunkTarget, invitation
+from kobza.pbx.dialling import OneTarget, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.recordings import Recordings
+from kobza.pbx.trunk_keeper import TrunkKeeper
+from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
 from kobza.sip.ua import UserAgent
 
@@ -20,6 +22,9 @@ Feed = Callable[[LiveCall, Callable[[], None]], None]
 
 ReplaceLeg = Callable[[LiveCall, act.ReplaceLeg], None]
 """Notes that a side of a call is another party's."""
+
+NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
+"""Why a trunk that carries as many calls as it may takes no other one."""
 
 SIDES: Final[Mapping[act.SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
 
@@ -34,6 +39,7 @@ class Performer:
         endpoint: SipEndpoint,
         plane: MediaPlane,
         recordings: Recordings,
+        keeper: TrunkKeeper,
         now: Callable[[], float],
         feed: Feed,
         replace_leg: ReplaceLeg,
@@ -43,6 +49,8 @@ class Performer:
         self._endpoint = endpoint
         self._plane = plane
         self._recordings = recordings
+        self._keeper = keeper
+        self._lines = keeper.lines
         self._now = now
         self._feed = feed
         self._speed = speed
@@ -85,7 +93,12 @@ class Performer:
 
     def _dial(self, live: LiveCall, action: act.Dial) -> None:
         now = self._now()
-        target = cast("Target", action.target)
+        target = cast("OneTarget", action.target)
+        if action.replaces and (failed := live.books.meter.failed_over(action.replaces)) is not None:
+            self._keeper.suspect(failed)
+        if isinstance(target, TrunkTarget) and not self._lines.has_room(target.trunk):
+            live.call.branch_rejected(action.branch_id, 503, NO_LINE, now)
+            return
         try:
             invite = invitation(
                 target,
@@ -106,10 +119,13 @@ class Performer:
             headers=invite.headers,
             contact_user=invite.contact_user,
             max_forwards=live.max_forwards,
+            credentials=invite.credentials,
+            response_within=target.trunk.answer_within if action.has_next and isinstance(target, TrunkTarget) else None,
             now=now,
         )
         if isinstance(target, TrunkTarget):
-            live.books.meter.goes_by(target.trunk.name)
+            live.books.meter.goes_by(target.trunk.name, action.branch_id)
+            self._lines.take(target.trunk, dialog)
         dialog.tag = (live, action.branch_id)
         live.dialogs[action.branch_id] = dialog
 

@@ -32,6 +32,7 @@ from kobza.pbx.presence import Presence
 from kobza.pbx.reading import call_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.registrar import Registrar
+from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch, tell_admission
 from kobza.sip import ua as sip
 from kobza.sip.traffic import SipTraffic
@@ -69,6 +70,7 @@ class Switch:
         presence: Presence,
         books: BookKeeper,
         recordings: Recordings,
+        keeper: TrunkKeeper,
         now: Callable[[], float],
         new_id: Callable[[], str],
         ring_timeout: float,
@@ -84,6 +86,7 @@ class Switch:
         self._busy = BusyNumbers(presence)
         self._opening = CallOpening(books, new_id)
         self._recordings = recordings
+        self._lines = keeper.lines
         self._now = now
         self._new_id = new_id
         self.ring_timeout = ring_timeout
@@ -101,6 +104,7 @@ class Switch:
             endpoint=self.endpoint,
             plane=plane,
             recordings=recordings,
+            keeper=keeper,
             now=now,
             feed=self.feed,
             replace_leg=self._replace_leg,
@@ -109,7 +113,7 @@ class Switch:
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
             **DialogEvents(self._feed, now).by_type,
-            **OutsideCalls(ua, registrar, view, now=now, pump=self.endpoint.pump).by_type,
+            **OutsideCalls(ua, registrar, view, keeper, now=now, pump=self.endpoint.pump).by_type,
         }
 
     # life
@@ -380,6 +384,8 @@ class Switch:
             return
         dialog.tag = (live, branch_id)
         live.dialogs[branch_id] = dialog
+        if answer.trunk is not None:
+            self._lines.take(answer.trunk, dialog)
         live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
         self._begin(live, facts)
 

@@ -40,5 +40,5 @@ def tell_admission(watch: CallWatch, call_id: str, answer: Admitted | Turned, re
         received_at=received_at,
         identified_at=answer.identified_at,
         status=answer.status if isinstance(answer, Turned) else None,
-        trunk=answer.trunk,
+        trunk=None if answer.trunk is None else answer.trunk.name,
     )

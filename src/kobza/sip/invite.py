@@ -22,6 +22,7 @@ from kobza.sip.ua_events import (
     InviteEnded,
     InviteProgressed,
     InviteRejected,
+    InviteSilent,
     OfferRejected,
     RequestFailed,
 )
@@ -260,6 +261,10 @@ class InviteDialog:
             self._early_tags.append(tag)
         self.state = InviteState.EARLY
         self.core.events.append(InviteProgressed(self, response.status, response))
+
+    def silent(self) -> None:
+        """Take that no response at all has come to our INVITE in the time that the owner gave."""
+        self.core.events.append(InviteSilent(self))
 
     def answered(self, sent: FirstInvite, response: SipResponse) -> None:
         """Take the first 2xx to our INVITE."""

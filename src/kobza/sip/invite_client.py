@@ -20,7 +20,9 @@ CANCELLED = 487
 """Status told for an INVITE that we cancelled, whatever came."""
 GIVE_UP = 0
 """Timer: no final response came 64*T1 after the CANCEL (9.1)."""
-FIRST_FREE_KIND = 1
+SILENCE = 1
+"""Timer: no response at all came in the time that the owner gave."""
+FIRST_FREE_KIND = 2
 """Timer kinds of subclasses begin here."""
 
 _CANCEL_KEEPS = frozenset({"via", "max-forwards", "route", "from", "to", "call-id"})
@@ -107,6 +109,8 @@ class SentInvite(ABC):
         status = response.status
         if status < 200:
             self._provisional = True
+            if self._timer is not None and self._timer.kind == SILENCE:
+                self._stop_timer()
             if self.is_cancelled:
                 if not self._cancel_sent:
                     self._send_cancel(now)
@@ -127,8 +131,17 @@ class SentInvite(ABC):
         self._close()
         self.refused(CANCELLED if self.is_cancelled else status, None, now)
 
-    def timer_fired(self, _kind: int, now: float) -> None:
-        """Give up waiting for the end of what was cancelled."""
+    def report_silence(self, within: float, now: float) -> None:
+        """Tell the owner when no response at all has come by then; for the INVITE that was just sent."""
+        self._timer = self.core.queue.start(now + within, self, SILENCE)
+
+    def timer_fired(self, kind: int, now: float) -> None:
+        """Give up waiting for the end of what was cancelled, or tell that the peer is silent."""
+        self._timer = None
+        if kind == SILENCE:
+            if not self.is_cancelled:
+                self.owner.silent()
+            return
         self.transaction.give_up(now)
         self._close()
         self.refused(CANCELLED, None, now)
@@ -162,6 +175,9 @@ class SentInvite(ABC):
 
     def _close(self) -> None:
         self.is_open = False
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         self.core.queue.stop(self._timer)
         self._timer = None
 

@@ -119,6 +119,11 @@ class SipMessage(HeaderLines):
         return self.get_all("contact") == ["*"]
 
     @property
+    def asserted_identities(self) -> list[NameAddr]:
+        """P-Asserted-Identity (RFC 3325, section 9.1): who the trusted network before us says has sent this."""
+        return self._name_addrs("p-asserted-identity", "P-Asserted-Identity header")
+
+    @property
     def routes(self) -> list[NameAddr]:
         """Route, nearest first."""
         return self._name_addrs("route", "Route header")

@@ -31,6 +31,7 @@ from kobza.sip.ua_events import (
     InviteProgressed,
     InviteReceived,
     InviteRejected,
+    InviteSilent,
     MalformedReceived,
     OfferAnswered,
     OfferReceived,
@@ -55,6 +56,7 @@ __all__ = [
     "InviteProgressed",
     "InviteReceived",
     "InviteRejected",
+    "InviteSilent",
     "MalformedReceived",
     "OfferAnswered",
     "OfferReceived",
@@ -231,12 +233,14 @@ class UserAgent:
         contact_user: str = "",
         max_forwards: int | None = None,
         call_id: str | None = None,
+        response_within: float | None = None,
         now: float,
     ) -> InviteDialog:
         """Call. InviteProgressed, then InviteAnswered or InviteRejected follow.
 
         An empty `body` asks the peer for its offer. `contact_user` is the user part of our Contact; `max_forwards`
-        is for a B2BUA, which passes on one less than it got. MalformedMessage for values that cannot be sent.
+        is for a B2BUA, which passes on one less than it got. InviteSilent follows when no response has come
+        `response_within` seconds from now. MalformedMessage for values that cannot be sent.
         """
         core = self._core
         dialog = self._new_dialog(target, from_, to, flow, route_set, call_id, contact_user)
@@ -256,6 +260,8 @@ class UserAgent:
         if has_room:
             invite.sent = FirstInvite(core, invite, credentials)
             invite.sent.send(request, cseq, branch, flow, now)
+            if response_within is not None:
+                invite.sent.report_silence(response_within, now)
         else:
             invite.rejected(SERVICE_UNAVAILABLE, None)
         return invite

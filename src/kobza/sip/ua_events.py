@@ -35,6 +35,12 @@ class InviteProgressed(Value, frozen=True):
     response: SipResponse
 
 
+class InviteSilent(Value, frozen=True):
+    """Our INVITE has had no response at all, not even a 100, in the time given to it. It goes on unless cancelled."""
+
+    dialog: InviteDialog
+
+
 class InviteAnswered(Value, frozen=True):
     """The first 2xx to our INVITE. The ACK was sent, unless the INVITE had no body: then `acknowledge` sends it."""
 
@@ -129,6 +135,7 @@ class MalformedReceived(Value, frozen=True):
 InviteEvent = (
     InviteReceived
     | InviteProgressed
+    | InviteSilent
     | InviteAnswered
     | InviteRejected
     | InviteCancelled

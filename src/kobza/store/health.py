@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
-from kobza.call.directory import Endpoint, Trunk
+from kobza.call.directory import Endpoint
+from kobza.call.trunk import Trunk
 from kobza.store import endpoints, enterprises, erasures, meta, trunks
 from kobza.store.deliveries import PENDING
 from kobza.store.recordings import ENCODING, ERASING, FAILED, RECORDING
 from kobza.store.schema import calls, deliveries, events, numbers, recordings
+from kobza.store.trunks import TrunkState
 
 
 class EndpointHealth(NamedTuple):
@@ -32,6 +34,8 @@ class Facts(NamedTuple):
     enterprises: int
     numbers: int
     trunks: list[Trunk]
+    trunk_states: dict[str, TrunkState]
+    """By trunk id: how each does, as a server last found."""
     calls: int
     oldest_call: int | None
     calls_on: int
@@ -50,6 +54,7 @@ def facts(conn: Connection) -> Facts:
         enterprises=len(names),
         numbers=_one(conn, select(func.count()).select_from(numbers)),
         trunks=trunks.list_all(conn),
+        trunk_states=trunks.states(conn),
         calls=_one(conn, select(func.count()).select_from(calls)),
         oldest_call=min((at for each in names if (at := _oldest_call(conn, each)) is not None), default=None),
         calls_on=_one(conn, select(func.count()).select_from(calls).where(calls.c.ended_at.is_(None))),

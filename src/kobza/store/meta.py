@@ -16,6 +16,8 @@ REPLAYS = "replays"
 """Grows with every replay: what is owed may be more than a dispatcher knows."""
 HEARTBEAT = "heartbeat"
 """When the journal last wrote, in milliseconds."""
+SIGN_OF_LIFE_MS = 30_000
+"""A server writes every 2 s that it lives; one that has written nothing for so long does not run."""
 
 DEFAULT_REALM = "kobza"
 
@@ -40,6 +42,12 @@ def set_number(conn: Connection, key: str, value: int) -> None:
     """Set a fact that is a number."""
     if conn.execute(update(meta).where(meta.c.key == key).values(number=value)).rowcount == 0:
         conn.execute(meta.insert().values(key=key, number=value))
+
+
+def is_served(conn: Connection, now_ms: int) -> bool:
+    """Tell whether a server has written a sign of life lately."""
+    heartbeat = get_number(conn, HEARTBEAT)
+    return heartbeat is not None and abs(now_ms - heartbeat) < SIGN_OF_LIFE_MS
 
 
 def sip_realm(conn: Connection) -> str:

@@ -187,9 +187,42 @@ trunks = Table(
     Column("trusted", Boolean(create_constraint=False), nullable=False, server_default=true()),
     Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE")),
     Column("created_at", Moment, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="10"),
+    Column("capacity", Integer),
+    Column("number_format", String(16), nullable=False, server_default="e164"),
+    Column("strip", String(32), nullable=False, server_default=""),
+    Column("add", String(32), nullable=False, server_default=""),
+    Column("strip_incoming", String(32), nullable=False, server_default=""),
+    Column("add_incoming", String(32), nullable=False, server_default=""),
+    Column("domain", String(255)),
+    Column("username", String(255)),
+    Column("password", Text, nullable=False, server_default=""),
+    Column("expires", Integer),
+    Column("options_every", Integer, nullable=False, server_default="30"),
+    Column("answer_within", Integer, nullable=False, server_default="5"),
+    Column("inbound", String(16), nullable=False, server_default="address"),
+    Column("networks", Text, nullable=False, server_default=""),
+    Column("incoming_username", String(255)),
+    Column("incoming_ha1_md5", String(32), nullable=False, server_default=""),
+    Column("incoming_ha1_sha256", String(64), nullable=False, server_default=""),
+    Column("caller_in", String(16), nullable=False, server_default="from"),
     Index(None, "enterprise_id"),
+    Index(None, "incoming_username", unique=True),
 )
-"""Lines to the outside. Without an enterprise: everybody's. `trusted`: in the trust domain of RFC 3325."""
+"""Lines to the outside. Without an enterprise: everybody's. `kobza.call.trunk.Trunk` says what each column means. The
+password is sent to the other end's digest, so it is stored as it is; `networks` are words divided by spaces."""
+
+trunk_states = Table(
+    "trunk_states",
+    metadata,
+    Column("trunk_id", Id, ForeignKey("trunks.trunk_id", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("registration", String(16)),
+    Column("detail", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+"""How trunks do, as the running server last found: a row is written when it changes. `registration`: of one that
+registers; `detail` says in words what went wrong."""
 
 endpoints = Table(
     "endpoints",

@@ -59,6 +59,7 @@ class Examination:
                 ("erasures", lambda: self._erasures(facts)),
                 ("office", lambda: self._office(facts)),
                 ("trunks", lambda: trunks.trunks(facts.trunks)),
+                ("registrations", lambda: trunks.registrations(facts, served=self.told is not None)),
                 *((f"webhook of {each.enterprise}", self._webhook(each)) for each in facts.endpoints),
             ]
         return found + collect(second)

@@ -14,12 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 from kobza.app.doctor.findings import Finding, bad, good, look
 from kobza.config.settings import Settings, webhook_networks
 from kobza.store.health import EndpointHealth, Facts
+from kobza.store.meta import SIGN_OF_LIFE_MS
 from kobza.webhooks.address import AddressRefused, check_address
 
 PATIENCE: Final = 5.0
 """Seconds for one connection."""
-SIGN_OF_LIFE_MS: Final = 30_000
-"""A server writes every 2 s that it lives."""
 SOON: Final = timedelta(days=21)
 """A certificate that ends earlier should be renewed now."""
 SAMPLED_PORTS: Final = 64

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from kobza.app.doctor.findings import Finding, bad, good, look
-from kobza.call.directory import Trunk
+from kobza.call.trunk import Trunk
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.stream import StreamParser
+from kobza.store.health import Facts
 
 SENDINGS: Final = (0.5, 1.0, 2.0)
 """Seconds after which a question over UDP is sent once more (RFC 3261, 17.1.2.2), the last time given up."""
@@ -33,6 +34,23 @@ def trunks(found: Sequence[Trunk]) -> Iterable[Finding]:
         return
     with ThreadPoolExecutor(AT_ONCE, "doctor-trunks") as threads:
         yield from threads.map(_trunk, found)
+
+
+def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
+    """Look whether the server that runs is registered where it is to be, as it last wrote down."""
+    if not served:
+        return
+    for trunk in facts.trunks:
+        if trunk.expires is None:
+            continue
+        check = f"registration at {trunk.name}"
+        state = facts.trunk_states.get(trunk.trunk_id)
+        if state is not None and state.registration == "registered":
+            yield good(check, f"registered as {trunk.username}")
+        elif state is not None and state.detail:
+            yield bad(check, state.detail, f"correct the account (kobza trunk set {trunk.name}), or ask its operator")
+        else:
+            yield look(check, "it is being tried", "look again in some seconds")
 
 
 def _trunk(trunk: Trunk) -> Finding:

@@ -88,6 +88,29 @@ CALLS: Final = (
         ("trunk", "direction", "outcome"),
     ),
     Metric(
+        "kobza_trunk_calls",
+        "gauge",
+        "Legs of calls that are on by a trunk.",
+        lambda of: by_label(of.books.meter.on_trunks),
+        ("trunk", "direction"),
+    ),
+    Metric(
+        "kobza_trunk_usable",
+        "gauge",
+        "1 when the trunk answers OPTIONS or is not asked, and has us registered if it is to; 0: it is passed over.",
+        lambda of: by_label({kept.trunk.name: int(kept.is_usable(of.now())) for kept in of.keeper}),
+        ("trunk",),
+    ),
+    Metric(
+        "kobza_trunk_registered",
+        "gauge",
+        "1 when we are registered at the trunk; of those where we are to be.",
+        lambda of: by_label(
+            {kept.trunk.name: int(kept.is_registered(of.now())) for kept in of.keeper if kept.registers}
+        ),
+        ("trunk",),
+    ),
+    Metric(
         "kobza_numbers",
         "gauge",
         "Numbers that are set up.",

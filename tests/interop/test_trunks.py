@@ -1,0 +1,231 @@
+"""Trunks with carriers behind them: failover, capacity, formats, registration, health, and how calls come in."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from kobza.sip.flow import Transport
+from tests.interop.conftest import NUMBERS
+from tests.interop.outcome import Ledger
+from tests.interop.server import Server
+from tests.interop.sipp import Line, Sipp
+from tests.support.carrier import Carrier
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE
+
+A, B = NUMBERS[:2]
+OUTSIDE = "0325550123"
+
+
+class Trunks:
+    """The trunks that a test adds to the running server; they take numbers that begin with 032."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._names: list[str] = []
+
+    def add(self, name: str, port: int, *options: str) -> None:
+        options = ("--host", "127.0.0.1", "--port", str(port), "--prefix", "032", *options)
+        self._server.site.prepare("trunk", "add", name, *options)
+        self._names.append(name)
+
+    def set(self, name: str, *options: str) -> None:
+        self._server.site.prepare("trunk", "set", name, *options)
+
+    def remove(self, name: str) -> None:
+        self._server.site.prepare("trunk", "remove", name)
+        self._names.remove(name)
+
+    def row(self, name: str) -> dict[str, Any]:
+        listed = json.loads(self._server.site.prepare("trunk", "list", "--json"))["trunks"]
+        return next(row for row in listed if row["name"] == name)
+
+    async def until(self, name: str, **expected: Any) -> dict[str, Any]:
+        """Wait until `kobza trunk list` says so."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                row = self.row(name)
+                if all(row[key] == value for key, value in expected.items()):
+                    return row
+                await asyncio.sleep(0.1)
+
+    def metric(self, name: str, **labels: str) -> float:
+        text = httpx.get(f"http://{self._server.site.http}/metrics", timeout=60).text
+        pairs = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{name}{{{pairs}}} ")]
+        return float(line.rpartition(" ")[2])
+
+    def clear(self) -> None:
+        for name in list(self._names):
+            self.remove(name)
+
+
+@pytest.fixture
+def office_trunks(kobza_server: Server) -> Iterator[Trunks]:
+    made = Trunks(kobza_server)
+    yield made
+    made.clear()
+
+
+@contextmanager
+def silent_peer() -> Iterator[int]:
+    """A peer that takes everything and says nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        port = free_port()
+        peer.bind(("127.0.0.1", port))
+        yield port
+
+
+async def test_a_call_goes_by_the_next_trunk_when_the_first_one_fails(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks
+) -> None:
+    """The first one refuses, the second wants a password, TCP and numbers of its own: one call, one row."""
+    async with Carrier() as first, Carrier(Transport.TCP) as second:
+        first.invite_status = 503
+        second.accounts = {"office": "open sesame"}
+        account = ("--username", "office", "--password", "open sesame", "--domain", "carrier.example")
+        form = ("--format", "national", "--add", "77#", "--transport", "tcp")
+        office_trunks.add("first", first.port, "--priority", "1", "--format", "digits")
+        office_trunks.add("second", second.port, *account, *form)
+        await office_trunks.until("first", state="up")
+        await office_trunks.until("second", state="up")
+        await sipp.run("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=300)
+        await second.until(lambda: second.ended)
+        (refused,), (taken,) = first.invites, second.invites
+        assert second.challenges == 1
+        assert refused.uri.user == "380325550123"
+        assert refused.from_.uri.user == f"38{A}"
+        assert [str(each.uri.user) for each in refused.asserted_identities] == [f"38{A}"]
+        assert (taken.uri.unescaped_user, taken.uri.host) == ("77#0325550123", "carrier.example")
+        assert (taken.from_.uri.user, taken.from_.uri.host) == (A, "carrier.example")
+        assert taken.contacts[0].uri.user == "office"
+        outcome = await ledger.call(A, OUTSIDE, owners=(A,))
+        outcome.has(cause=16, status=200, released_by="caller")
+        assert outcome.types(A) == ["alerting", "established", "finished"]
+        for name, outcome_there in (("first", "failed"), ("second", "answered")):
+            ended = {"trunk": name, "direction": "outgoing", "outcome": outcome_there}
+            assert office_trunks.metric("kobza_trunk_ended_total", **ended) == 1
+
+        second.invite_status = 500  # now none takes it
+        await sipp.run("uac_refused", line=lines[0], dial=OUTSIDE, status=503, cause=41)
+        outcome = await ledger.call(A, OUTSIDE)
+        outcome.has(cause=41, status=503, released_by="network")
+        first.invite_status = 486  # busy is busy, wherever one asks
+        await sipp.run("uac_refused", line=lines[0], dial=OUTSIDE, status=486, cause=17)
+        await ledger.call(A, OUTSIDE)
+        assert (len(first.invites), len(second.invites)) == (3, 2)
+
+
+async def test_a_silent_trunk_is_passed_over_and_comes_back_by_itself(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks
+) -> None:
+    async with Carrier() as spare:
+        with silent_peer() as port:
+            silence = ("--answer-within", "1", "--options-every", "1", "--priority", "1")
+            office_trunks.add("silent", port, *silence)
+            office_trunks.add("spare", spare.port)
+            await office_trunks.until("spare", state="up")
+            await sipp.run("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=300)
+            (await ledger.call(A, OUTSIDE, owners=(A,))).has(cause=16, status=200, released_by="caller")
+            row = await office_trunks.until("silent", state="down")
+            assert row["detail"] == "no answer to OPTIONS"
+            assert office_trunks.metric("kobza_trunk_usable", trunk="silent") == 0
+            assert office_trunks.metric("kobza_trunk_usable", trunk="spare") == 1
+        async with Carrier(port=port) as back:
+            await office_trunks.until("silent", state="up", detail=None)
+            await sipp.run("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=300)
+            await ledger.call(A, OUTSIDE, owners=(A,))
+            assert back.invites  # the one that was taken back may have reached it too
+            assert len(spare.invites) == 1
+
+
+async def test_a_full_trunk_takes_no_more(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
+) -> None:
+    async with Carrier() as first, Carrier() as second:
+        office_trunks.add("narrow", first.port, "--capacity", "1", "--priority", "1")
+        office_trunks.add("wide", second.port)
+        await office_trunks.until("narrow", state="up")
+        await office_trunks.until("wide", state="up")
+        async with sipp.start("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=4000) as talk:
+            await first.until(lambda: first.calls)
+            assert office_trunks.metric("kobza_trunk_calls", trunk="narrow", direction="outgoing") == 1
+            await sipp.run("uac_call", line=lines[1], dial=OUTSIDE, pause_ms=100)  # the next one has room
+            await ledger.call(B, OUTSIDE, owners=(B,))
+            assert len(second.invites) == 1
+            coming = first.call(B, "0325559999", kobza_server.site.sip)
+            await first.until(lambda: coming in first.outcomes)
+            assert first.outcomes[coming] == 503
+            (await ledger.call("0325559999", B)).has(cause=34, status=503, released_by="network")
+            office_trunks.remove("wide")
+            await asyncio.sleep(0.6)  # the server looks at the directory four times a second
+            await sipp.run("uac_refused", line=lines[1], dial=OUTSIDE, status=503, cause=34)
+            (await ledger.call(B, OUTSIDE)).has(cause=34, status=503, released_by="network")
+            await talk.success()
+        await ledger.call(A, OUTSIDE, owners=(A,))
+        await sipp.run("uac_call", line=lines[1], dial=OUTSIDE, pause_ms=100)  # it has room again
+        await ledger.call(B, OUTSIDE, owners=(B,))
+
+
+async def test_a_trunk_that_registers(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
+) -> None:
+    async with Carrier() as carrier:
+        carrier.accounts = {"office": "open sesame"}
+        account = ("--register", "--username", "office", "--expires", "60", "--password")
+        office_trunks.add("carrier", carrier.port, *account, "guessed")
+        row = await office_trunks.until("carrier", registration="failed")
+        assert row["detail"] == "401 Unauthorized"
+        assert office_trunks.metric("kobza_trunk_registered", trunk="carrier") == 0
+        office_trunks.set("carrier", "--password", "open sesame")
+        await office_trunks.until("carrier", registration="registered", detail=None)
+        assert office_trunks.metric("kobza_trunk_registered", trunk="carrier") == 1
+        register = carrier.registers[-1]
+        (contact,) = register.contacts
+        assert (contact.uri.user, contact.uri.port, register.expires) == ("office", kobza_server.site.sip_port, 60)
+
+        async with sipp.phone(lines[1], "uas_answer", "-rtp_echo", pause_ms=100):
+            coming = carrier.call("office", "0325559999", (contact.uri.host, contact.uri.port or 0), to=B)
+            await carrier.until(lambda: coming in carrier.outcomes)
+            assert carrier.outcomes[coming] == 200
+            carrier.hang_up()
+            await ledger.call("0325559999", B, owners=(B,))
+        office_trunks.remove("carrier")
+        await carrier.until(lambda: carrier.registers[-1].expires == 0)
+
+
+async def test_calls_come_in_by_credentials(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
+) -> None:
+    async with Carrier() as elsewhere:
+        secret = ("--incoming-username", "carrier", "--incoming-password", "secret")
+        options = (
+            "--inbound",
+            "credentials",
+            "--options-every",
+            "0",
+            "--caller-in",
+            "asserted",
+            "--add-incoming",
+            "067",
+        )
+        office_trunks.add("roaming", free_port(), *secret, *options)
+        await asyncio.sleep(0.6)  # the server looks at the directory four times a second
+        who = [("P-Asserted-Identity", "<sip:0325559999@carrier.example>")]
+        server = kobza_server.site.sip
+        async with sipp.phone(lines[1], "uas_answer", "-rtp_echo", pause_ms=100):
+            wrong = elsewhere.call(B, "office", server, credentials=Carrier.credentials("carrier", "guessed"))
+            right = elsewhere.call(
+                B[3:], "office", server, headers=who, credentials=Carrier.credentials("carrier", "secret")
+            )
+            await elsewhere.until(lambda: {wrong, right} <= elsewhere.outcomes.keys())
+            assert (elsewhere.outcomes[wrong], elsewhere.outcomes[right]) == (407, 200)
+            elsewhere.hang_up()
+        outcome = await ledger.call("0325559999", B, owners=(B,))
+        assert outcome.row["direction"] == "incoming"

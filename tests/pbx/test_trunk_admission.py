@@ -1,0 +1,263 @@
+"""Calls by trunks: which let them in, which let them out, and in what order."""
+
+from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from kobza.call.actions import InTurn
+from kobza.call.trunk import CallerIn, Inbound, Trunk
+from kobza.pbx.admission import Admission, Admitted, Turned
+from kobza.pbx.authenticator import Authenticator
+from kobza.pbx.dialling import TrunkTarget
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.locations import Locations
+from kobza.pbx.trunk_lines import TrunkLines
+from kobza.sip.flow import Address, Flow, Transport
+from kobza.sip.invite import InviteDialog
+from kobza.sip.message import SipRequest
+from kobza.store import Store, enterprises, numbers, trunks
+from tests.pbx.office import ANNA, ANNA_USER, BOHDAN, NOW, OUTSIDE, PHONE, hashes, request, signed, verifier
+from tests.sip.network import Network
+
+CARRIER = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.50", 5060))
+ELSEWHERE = Flow(Transport.UDP, ("192.0.2.1", 5060), ("203.0.113.9", 5099))
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    if host == "lost.example":
+        raise OSError("no such host")
+    return [(host, port)] if host[0].isdigit() else [("192.0.2.60", port), ("192.0.2.61", port)]
+
+
+class Exchange:
+    """Two subscribers, the trunks of a test, and what is known of them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.view = DirectoryView(store, resolve_host=resolve)
+        self.lines = TrunkLines()
+        self.down: set[str] = set()
+        self.admission = Admission(
+            self.view,
+            Locations(),
+            Authenticator(verifier()),
+            lines=self.lines,
+            usable=lambda trunk: trunk.name not in self.down,
+        )
+
+    async def add(self, name: str, host: str = "192.0.2.50", port: int = 5060, **settings: Any) -> None:
+        with self.store.write() as conn:
+            trunks.add(conn, name, host, port, **settings)
+        await self.view.refresh()
+
+    def trunk(self, name: str) -> Trunk:
+        return next(trunk for trunk in self.view.snapshot.trunks if trunk.name == name)
+
+    def dialled(self, number: str) -> list[TrunkTarget]:
+        """Where a call of ours to a number is tried, in order."""
+        message = signed(request("INVITE", f"sip:{number}@h", to=f"<sip:{number}@h>"))
+        answer = self.admission.admit(message, PHONE, NOW)
+        assert isinstance(answer, Admitted), answer
+        (target,) = answer.targets
+        found: Sequence[Any] = target.targets if isinstance(target, InTurn) else [target]
+        assert all(isinstance(each, TrunkTarget) for each in found)
+        return list(found)
+
+    def tried(self, number: str) -> list[str]:
+        return [target.trunk.name for target in self.dialled(number)]
+
+    def comes(self, message: SipRequest, flow: Flow = CARRIER) -> Admitted | Turned:
+        return self.admission.admit(message, flow, NOW)
+
+
+@pytest.fixture
+def exchange(store: Store) -> Exchange:
+    with store.write() as conn:
+        made = enterprises.add(conn, "A", "admin", "hash", 1).enterprise_id
+        for number in (ANNA, BOHDAN):
+            numbers.add(conn, number, made, "", "", [], "", *hashes("0" + number[4:]))
+    return Exchange(store)
+
+
+def invite(dialled: str, user: str = "0441234567", to: str | None = None, **headers: str) -> SipRequest:
+    more = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return request("INVITE", f"sip:{dialled}@h", user=user, to=f"<sip:{to or dialled}@h>", headers=more)
+
+
+async def test_out_by_prefix_and_priority_those_that_do_not_answer_last(exchange: Exchange) -> None:
+    await exchange.add("all", now_ms=1)
+    await exchange.add("spare", host="192.0.2.51", priority=20, now_ms=2)
+    await exchange.add("lost", host="lost.example", priority=1, now_ms=3)
+    await exchange.add("city", host="192.0.2.52", prefix="044", priority=30, now_ms=4)
+    assert exchange.tried("0441234567") == ["city", "all", "spare"]
+    assert exchange.tried("0501234567") == ["all", "spare"]
+    exchange.down = {"city", "all"}
+    assert exchange.tried("0441234567") == ["spare", "city", "all"]
+    assert exchange.tried("0501234567") == ["spare", "all"]
+    exchange.down = {"city", "all", "spare"}
+    assert exchange.tried("0501234567") == ["all", "spare"]
+
+
+async def test_no_trunk_whose_address_is_known(exchange: Exchange) -> None:
+    await exchange.add("lost", host="lost.example")
+    message = signed(request("INVITE", "sip:0441234567@h", to="<sip:0441234567@h>"))
+    answer = exchange.comes(message, PHONE)
+    assert isinstance(answer, Turned)
+    assert (answer.status, answer.detail) == (503, "the address of trunk lost is unknown")
+    assert answer.refused is not None
+    assert answer.refused[4] == 41
+
+
+async def test_a_trunk_with_several_addresses(exchange: Exchange) -> None:
+    await exchange.add("named", host="carrier.example")
+    trunk = exchange.trunk("named")
+    assert list(exchange.view.addresses_of(trunk)) == [("192.0.2.60", 5060), ("192.0.2.61", 5060)]
+    assert exchange.dialled("0441234567")[0].address == ("192.0.2.60", 5060)
+    exchange.view.choose(trunk, ("192.0.2.61", 5060))
+    assert exchange.dialled("0441234567")[0].address == ("192.0.2.61", 5060)
+    for host in ("192.0.2.60", "192.0.2.61"):
+        assert isinstance(exchange.comes(invite(ANNA_USER), CARRIER._replace(remote=(host, 5060))), Admitted)
+    with exchange.store.write() as conn:
+        trunks.change(conn, "named", {"host": "192.0.2.62"})
+    await exchange.view.refresh()
+    assert exchange.dialled("0441234567")[0].address == ("192.0.2.62", 5060)
+
+
+async def test_in_from_networks_whatever_the_port_and_the_transport(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kobza.pbx.directory_view.KNOWN_HOSTS", 2)
+    await exchange.add("wide", networks=[ip_network("203.0.113.0/28"), ip_network("2001:db8::/32")])
+    hosts = {"203.0.113.9": True, "203.0.113.16": False, "2001:db8::7%eth0": True, "2001:db9::7": False}
+    for _ in range(2):  # the second time it is remembered, or forgotten again
+        for host, known in hosts.items():
+            for transport in (Transport.UDP, Transport.TCP):
+                flow = Flow(transport, ("192.0.2.1", 5060), (host, 40_000))
+                answer = exchange.comes(invite(ANNA_USER), flow)
+                assert isinstance(answer, Admitted) is known, (host, transport)
+                if isinstance(answer, Admitted):
+                    assert answer.trunk == exchange.trunk("wide")
+
+
+def by_credentials() -> dict[str, Any]:
+    md5, sha256 = hashes("carrier", "secret")
+    names = {"incoming_username": "carrier", "incoming_ha1_md5": md5, "incoming_ha1_sha256": sha256}
+    return {"inbound": Inbound.CREDENTIALS, **names}
+
+
+async def test_in_by_credentials_from_wherever_and_not_without(exchange: Exchange) -> None:
+    await exchange.add("carrier", **by_credentials())
+    for flow in (CARRIER, ELSEWHERE):
+        refused = exchange.comes(invite(ANNA_USER), flow)
+        assert isinstance(refused, Turned)
+        assert (refused.status, refused.trunk) == (407, None)
+        call = exchange.comes(signed(invite(ANNA_USER), user="carrier", password="secret"), flow)
+        assert isinstance(call, Admitted)
+        assert (call.origin, call.caller.number, call.trunk) == ("trunk", OUTSIDE, exchange.trunk("carrier"))
+        wrong = exchange.comes(signed(invite(ANNA_USER), user="carrier", password="guessed"), flow)
+        assert isinstance(wrong, Turned)
+        assert wrong.status == 407
+        out = exchange.comes(signed(invite("0501234567"), user="carrier", password="secret"), flow)
+        assert isinstance(out, Turned)
+        assert out.status == 404  # from trunk to trunk nothing goes
+
+
+async def test_credentials_of_a_trunk_that_is_let_in_otherwise_are_none(exchange: Exchange) -> None:
+    await exchange.add("carrier", **by_credentials() | {"inbound": Inbound.ADDRESS})
+    refused = exchange.comes(signed(invite(ANNA_USER), user="carrier", password="secret"), ELSEWHERE)
+    assert isinstance(refused, Turned)
+    assert refused.status == 407
+    assert isinstance(exchange.comes(invite(ANNA_USER)), Admitted)
+
+
+async def test_a_trunk_cannot_register_as_a_phone(exchange: Exchange) -> None:
+    await exchange.add("carrier", **by_credentials())
+    message = signed(request("REGISTER", "sip:h", user="carrier"), user="carrier", password="secret")
+    denied = Authenticator(verifier()).check(message, exchange.view.snapshot, NOW, asked_by="registrar")
+    assert getattr(denied, "status", None) == 401
+
+
+async def test_a_trunk_for_calls_out_only(exchange: Exchange) -> None:
+    await exchange.add("out", inbound=Inbound.NOTHING)
+    refused = exchange.comes(invite(ANNA_USER))
+    assert isinstance(refused, Turned)
+    assert refused.status == 407
+    assert exchange.tried("0441234567") == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("where", "headers", "number", "name"),
+    [
+        (CallerIn.FROM, {"P_Asserted_Identity": "<sip:0501112233@c>"}, OUTSIDE, ""),
+        (CallerIn.ASSERTED, {"P_Asserted_Identity": '"Olha" <sip:0501112233@c>'}, "+380501112233", "Olha"),
+        (CallerIn.ASSERTED, {"P_Asserted_Identity": "<sip:c>, <tel:+380501112233>"}, "+380501112233", ""),
+        (CallerIn.ASSERTED, {}, OUTSIDE, ""),
+        (CallerIn.ASSERTED, {"P_Asserted_Identity": "<sip:"}, OUTSIDE, ""),
+        (CallerIn.ASSERTED, {"P_Asserted_Identity": "<sip:c>"}, OUTSIDE, ""),
+        (CallerIn.ASSERTED, {"P_Asserted_Identity": "<sip:0501112233@c>", "Privacy": "id"}, "anonymous", ""),
+    ],
+)
+async def test_who_calls(exchange: Exchange, where: CallerIn, headers: dict[str, str], number: str, name: str) -> None:
+    await exchange.add("carrier", caller_in=where)
+    call = exchange.comes(invite(ANNA_USER, **headers))
+    assert isinstance(call, Admitted)
+    assert (call.caller.number, call.caller.display_name) == (number, name)
+
+
+async def test_numbers_that_come_in_as_the_trunk_writes_them(exchange: Exchange) -> None:
+    await exchange.add("carrier", strip_incoming="77#", add_incoming="067")
+    call = exchange.comes(invite("77%231000001", user="1000002"))
+    assert isinstance(call, Admitted)
+    assert (call.callee.number, call.dialled, call.caller.number) == (ANNA, "0671000001", BOHDAN)
+
+
+async def test_a_call_to_the_registered_contact_is_for_the_number_in_to(exchange: Exchange) -> None:
+    await exchange.add("account", username="account")
+    await exchange.add("number", host="192.0.2.51", username="0671000002")
+    call = exchange.comes(invite("account", to=ANNA_USER))
+    assert isinstance(call, Admitted)
+    assert (call.callee.number, call.dialled) == (ANNA, ANNA_USER)
+    flow = CARRIER._replace(remote=("192.0.2.51", 5060))
+    call = exchange.comes(invite("0671000002", to="somebody"), flow)
+    assert isinstance(call, Admitted)
+    assert call.callee.number == BOHDAN
+
+
+def dialogs(count: int) -> list[InviteDialog]:
+    network = Network()
+    return [network.invite() for _ in range(count)]
+
+
+async def test_no_more_calls_come_in_than_the_trunk_may_carry(exchange: Exchange) -> None:
+    await exchange.add("carrier", capacity=2)
+    trunk = exchange.trunk("carrier")
+    taken = dialogs(2)
+    for dialog in taken:
+        assert isinstance(exchange.comes(invite(ANNA_USER)), Admitted)
+        exchange.lines.take(trunk, dialog)
+    refused = exchange.comes(invite(ANNA_USER))
+    assert isinstance(refused, Turned)
+    assert (refused.status, refused.trunk) == (503, trunk)
+    assert refused.refused is not None
+    assert refused.refused[4] == 34
+    assert ("Reason", 'Q.850;cause=34;text="No circuit available"') in refused.headers
+    taken[0].finish()
+    assert isinstance(exchange.comes(invite(ANNA_USER)), Admitted)
+
+
+def test_lines_are_counted_only_where_they_are_bounded() -> None:
+    lines = TrunkLines()
+    bounded, free = Trunk("b", "b", "192.0.2.1", 5060, capacity=1), Trunk("f", "f", "192.0.2.1", 5060)
+    first, second = dialogs(2)
+    for dialog in (first, second):
+        lines.take(free, dialog)
+    assert (lines.has_room(free), lines.in_use(free)) == (True, 0)
+    assert (lines.has_room(bounded), lines.in_use(bounded)) == (True, 0)
+    lines.take(bounded, first)
+    assert (lines.has_room(bounded), lines.in_use(bounded)) == (False, 1)
+    lines.keep([bounded, free])
+    assert lines.in_use(bounded) == 1
+    lines.keep([free])
+    assert lines.in_use(bounded) == 0
