@@ -21,7 +21,7 @@ from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
 from kobza.pbx.commands import KEY_SECONDS
-from kobza.store import Store, address_book, enterprises, numbers
+from kobza.store import NotInStore, Store, address_book, enterprises, numbers
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
@@ -63,6 +63,12 @@ class Phone:
     dnd: bool
     devices: int
     since: float | None
+
+
+@dataclass(frozen=True)
+class Account:
+    username: str
+    realm: str
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,16 @@ class TestCommands:
     ) -> None:
         with self.store.write() as conn:
             numbers.set_clip(conn, enterprise_id, number, presentation_number, restricted, until_ms)
+
+    async def sip_account(self, enterprise_id: str, number: str, password: str | None) -> Account:
+        with self.store.write() as conn:
+            try:
+                username = numbers.username(conn, enterprise_id, number)
+            except NotInStore:
+                raise NotFoundError("The enterprise has no such number.", parameter="number") from None
+            if password is not None:
+                numbers.set_credentials(conn, enterprise_id, number, password, password)
+        return Account(username, "kobza")
 
     async def settings_changed(self) -> None:
         self.refreshed += 1

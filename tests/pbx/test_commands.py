@@ -22,6 +22,7 @@ from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
 from kobza.pbx.presence import Presence
+from kobza.sip.digest import ha1
 from kobza.sip.flow import Address
 from kobza.store import Store, enterprises, numbers, trunks
 from tests.pbx.office import ANNA, BOHDAN, NOW, OUTSIDE, VERA, verifier
@@ -147,6 +148,18 @@ async def test_settings_are_in_force_when_the_command_returns(office: Office) ->
     assert anna.dnd_at(NOW + 0.001) is False
     (phone,) = office.commands.phone_status(office.own, [ANNA])
     assert phone.dnd
+
+
+async def test_a_new_password_is_the_one_that_phones_register_with(office: Office, store: Store) -> None:
+    account = await office.commands.sip_account(office.own, ANNA, "secret")
+    assert account == (ANNA, "kobza")
+    found = office.view.snapshot.subscribers[ANNA]
+    assert found.ha1_md5 == ha1(ANNA, "kobza", "secret", "MD5")
+    assert found.ha1_sha256 == ha1(ANNA, "kobza", "secret", "SHA-256")
+    assert await office.commands.sip_account(office.own, ANNA, None) == account
+    assert office.view.snapshot.subscribers[ANNA] == found
+    with pytest.raises(NotFoundError):
+        await office.commands.sip_account(office.own, THEIRS, "secret")
 
 
 async def test_settings_that_cannot_be(office: Office) -> None:

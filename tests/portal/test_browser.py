@@ -93,6 +93,7 @@ async def test_a_visit_with_a_script(world: World) -> None:
         await hear_a_call(watched)
         await count_calls(watched)
         await name_people(watched)
+        await serve_numbers(watched)
         await watch_the_board(watched, world)
         await choose(watched)
         await context.close()
@@ -189,6 +190,24 @@ async def name_people(watched: Watched) -> None:
     await watched.sound()
     await page.click("text=Make 1 change")
     await expect(page.locator(".notice[role=status]")).to_be_visible()
+
+
+async def serve_numbers(watched: Watched) -> None:
+    """Many numbers are changed at once; a phone gets its account."""
+    page = watched.page
+    await watched.open("/provisioning")
+    await watched.sound()
+    await page.check("[data-choose-all]")
+    await page.select_option("#act", "call_recording_on")
+    await page.click("#many button")
+    await page.click("text=Make 3 changes")
+    await expect(page.locator(".notice[role=status]")).to_be_visible()
+    await expect(page.locator(".services tbody tr .mark", has_text="Recording")).to_have_count(3)
+    await page.click("text=Олена Коваль")
+    await watched.sound()
+    await page.click("text=Make a password")
+    await expect(page.locator(".qr")).to_be_visible()
+    await watched.sound()
 
 
 async def watch_the_board(watched: Watched, world: World) -> None:

@@ -21,6 +21,7 @@ from kobza.portal.passwords import Weakness
 from kobza.portal.people import COMPANY_ROLES
 from kobza.portal.rendering import make_environment
 from kobza.portal.search_form import ORDERS, TALKS
+from kobza.portal.services import BULK
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
 from kobza.store.tokens import Scope
@@ -65,6 +66,9 @@ MADE_UP = {
     *("contacts", *(f"contacts_{value}" for value in (*KINDS_OF_CONTACTS, *DONE)), "contacts_forget", "contacts_new"),
     *(f"import_{fault}" for fault in ("bad_number", "no_number", "no_name", "too_long", "said_again", "broken_card")),
     *(f"import_{why}" for why in ("empty", "no_number_column", "too_many_lines", "broken_table", "too_large")),
+    *(f"bulk_{act}" for act in BULK),
+    *(f"import_{fault}" for fault in ("many_numbers", "bad_switch", "not_yours", "no_service_column")),
+    *("dnd", "hidden"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

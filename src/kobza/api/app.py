@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from kobza.api import callstat
 from kobza.api.access_log import AccessLog, mask_server_log
-from kobza.api.context import ApiContext, context_of
+from kobza.api.context import ApiContext, SipListen, context_of
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.fmc import (
@@ -92,6 +92,7 @@ def build_app(
     new_incident: Callable[[], str] = ids.new_id,
     routes: Sequence[BaseRoute] = (),
     counts: RequestCounts | None = None,
+    sip: Sequence[SipListen] = (),
 ) -> FastAPI:
     """Build the application.
 
@@ -100,7 +101,8 @@ def build_app(
     the dispatcher of this process, `event_streams` wants to be told of states that are stored, `rates` says how often a
     token may ask, `proxies` who may say whose request it is, `token_overlap` for how many seconds a replaced token
     usually goes on, `tokens_checked_every` after how many seconds at most a change of a token is seen. `routes` are
-    paths of others beside ours, with our form of errors. `counts` is where requests are counted.
+    paths of others beside ours, with our form of errors. `counts` is where requests are counted,
+    `sip` where phones may register.
 
     Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
     `event_streams` and `exports`.
@@ -117,6 +119,7 @@ def build_app(
         event_streams=event_streams or EventStreams(),
         webhooks=webhooks,
         token_overlap=token_overlap,
+        sip=sip,
     )
     app.state.context = context
     documented = documented_routes()

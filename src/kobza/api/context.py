@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio.to_thread
 from starlette.requests import HTTPConnection
@@ -23,6 +23,16 @@ from kobza.store import Store, numbers
 Result = TypeVar("Result")
 Connection = Any
 """What `Store.read` and `Store.write` give. No SQL is written up here, so its library is not known here either."""
+
+
+class SipListen(NamedTuple):
+    """Where SIP is spoken."""
+
+    transport: str
+    """`udp` or `tcp`."""
+    host: str
+    """An address, perhaps one that means all of the machine's."""
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,8 @@ class ApiContext:
     """None: call states are not sent by this process, and the functions that need it answer 503."""
     token_overlap: int = 86_400
     """Seconds for which an old token goes on after a rotation, unless something else is chosen."""
+    sip: Sequence[SipListen] = ()
+    """Where phones may register, the usual way first."""
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
     phone_rows: PhoneRows = field(default_factory=PhoneRows)
 

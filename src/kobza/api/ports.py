@@ -111,6 +111,20 @@ class LiveCall(Protocol):
         ...
 
 
+class SipAccount(Protocol):
+    """What a phone needs beside the password to register."""
+
+    @property
+    def username(self) -> str:
+        """Of the digest."""
+        ...
+
+    @property
+    def realm(self) -> str:
+        """Of the digest, for phones that want it named."""
+        ...
+
+
 class Commands(Protocol):
     """Commands to live calls and settings that act on the next one. The synchronous ones read memory only."""
 
@@ -159,6 +173,13 @@ class Commands(Protocol):
         self, enterprise_id: str, number: str, presentation_number: str | None, restricted: bool, until_ms: int | None
     ) -> None:
         """Set what those see whom the number calls."""
+        ...
+
+    async def sip_account(self, enterprise_id: str, number: str, password: str | None) -> SipAccount:
+        """Return the account of a number's phones, after giving it a password if there is one. Raises NotFoundError.
+
+        Phones that are registered stay so until they have to register again.
+        """
         ...
 
     async def settings_changed(self) -> None:

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
 from kobza.api.connection import http_options
+from kobza.api.context import SipListen
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
@@ -343,6 +344,7 @@ class Server:
             routes=self._routes,
             rates=_rates(self._settings),
             token_overlap=self._settings.token_overlap,
+            sip=[SipListen(transport.value.lower(), host, port) for transport, host, port in self.sip_addresses],
             proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
             counts=requests,
         )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from kobza.call.actions import SideName
 from kobza.call.causes import TEMPORARY_FAILURE
@@ -34,7 +34,8 @@ from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall, LiveLeg
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.switch import Switch
-from kobza.store import NotInStore, NotPresentable, Store, address_book, numbers
+from kobza.sip.digest import Algorithm, ha1
+from kobza.store import NotInStore, NotPresentable, Store, address_book, meta, numbers
 from kobza.store.entries import Entry, KeyUsed, LegPromised
 
 ControlAction = Literal["clear", "hold", "unhold", "mute", "unmute", "dtmf", "transfer"] | RecordCommand
@@ -45,6 +46,8 @@ NO_ROUTE: Final = {
     503: "The trunk to the destination cannot be reached.",
 }
 """Why no call goes to a number, by the SIP status that a phone would get."""
+ALGORITHMS: Final[tuple[Algorithm, Algorithm]] = ("MD5", "SHA-256")
+"""In which digests of a password are stored."""
 STORE_SECONDS: Final = 15.0
 """How long a click2dial request waits for the store; a full load keeps it waiting for some seconds at most."""
 KEY_SECONDS: Final = 24 * 3600.0
@@ -68,6 +71,13 @@ class Controlled:
     muted: bool
     recording: tuple[str, RecordingState] | None
     """The recording of the leg's enterprise: its id, and on, paused or stopped; None: it has none."""
+
+
+class SipAccount(NamedTuple):
+    """What a phone needs beside the password to register."""
+
+    username: str
+    realm: str
 
 
 class Commands:
@@ -335,6 +345,25 @@ class Commands:
                         raise ServiceNotEnabledError("The number needs the packages Convergent and API FMC.")
                     return live, own, other
         raise NotFoundError("There is no such call.", parameter="call_control_id")
+
+    async def sip_account(self, enterprise_id: str, number: str, password: str | None) -> SipAccount:
+        """Return the account of a number's phones, after giving it a password if there is one. Raises NotFoundError."""
+
+        def change() -> SipAccount:
+            with self._store.write() as conn:
+                account = SipAccount(numbers.username(conn, enterprise_id, number), meta.sip_realm(conn))
+                if password is not None:
+                    md5, sha256 = (ha1(*account, password, algorithm) for algorithm in ALGORITHMS)
+                    numbers.set_credentials(conn, enterprise_id, number, md5, sha256)
+                return account
+
+        try:
+            account = await asyncio.to_thread(change)
+        except NotInStore:
+            raise NotFoundError("The enterprise has no such number.", parameter="number") from None
+        if password is not None:
+            await self._view.refresh_number(enterprise_id, number)
+        return account
 
     async def settings_changed(self) -> None:
         """See at once what was written to the store beside these commands, such as a webhook."""

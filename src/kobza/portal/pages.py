@@ -17,8 +17,8 @@ from kobza.portal.frame import common
 from kobza.portal.own_phone import own_phone
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
-from kobza.portal.views import NumberView, delivery_view, number_views, token_row
-from kobza.store import numbers, tokens
+from kobza.portal.views import delivery_view, token_row
+from kobza.store import tokens
 from kobza.store.search import CallSearch, FoundCall, Person, searcher
 from kobza.store.tokens import Scope
 
@@ -27,12 +27,6 @@ LAST_DELIVERIES: Final = 20
 EXPIRIES: Final[dict[str, int | None]] = {"": None, "30": 30, "90": 90, "365": 365}
 """Days for which a new token may be valid, by the values of the form."""
 _DAY_MS: Final = 86_400_000
-
-
-async def _numbers(portal: Portal, visitor: Visitor) -> list[NumberView]:
-    subscribers = await portal.context.read(lambda conn: numbers.list_for(conn, visitor.enterprise_id))
-    phones = portal.context.commands.phone_status(visitor.enterprise_id, None)
-    return number_views(subscribers, phones, portal.context.now())
 
 
 async def overview(portal: Portal, request: Request, visitor: Visitor) -> Response:
@@ -68,11 +62,6 @@ async def _webhook_off(portal: Portal, visitor: Visitor) -> str | None:
     if found is None or found[1].active:
         return None
     return found[1].inactive_reason or ""
-
-
-async def provisioning(portal: Portal, request: Request, visitor: Visitor) -> Response:
-    """Numbers with their packages and switches."""
-    return portal.pages.page(request, "provisioning.html", **common(visitor), numbers=await _numbers(portal, visitor))
 
 
 def offered_overlaps(portal: Portal) -> list[int]:

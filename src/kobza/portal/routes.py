@@ -19,6 +19,8 @@ from kobza.portal import (
     own_phone,
     pages,
     people,
+    phone_account,
+    services,
     signin,
     statistics,
     token_actions,
@@ -82,7 +84,9 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/contacts/edit": (contact_pages.contact, ADMINS),
         "/contacts/doubles": (contact_pages.doubles_page, ADMINS),
         "/contacts/import": (contact_import.import_form, ADMINS),
-        "/provisioning": (pages.provisioning, ADMINS),
+        "/provisioning": (services.provisioning, ADMINS),
+        "/provisioning.csv": (services.services_file, ADMINS),
+        "/provisioning/account": (phone_account.account_page, ADMINS),
         "/crm-integration": (pages.crm_integration, ADMINS),
         "/people": (people.people, MANAGERS),
         "/enterprises": (enterprises.enterprises_page, OPERATORS),
@@ -114,6 +118,9 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/contacts/remove": (contact_actions.remove_contact, ADMINS),
         "/contacts/merge": (contact_actions.merge_contacts, ADMINS),
         "/contacts/import/apply": (contact_import.import_contacts, ADMINS),
+        "/provisioning/change": (services.change_many, ADMINS),
+        "/provisioning/apply": (services.apply_services, ADMINS),
+        "/provisioning/account": (phone_account.renew_password, ADMINS),
         "/provisioning/dnd": (actions.switch_dnd, ADMINS),
         "/crm-integration/webhook": (actions.set_webhook, ADMINS),
         "/crm-integration/webhook/activate": (actions.activate_webhook, ADMINS),
@@ -122,7 +129,10 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/crm-integration/tokens/rotate": (token_actions.rotate_token, ADMINS),
         "/crm-integration/tokens/revoke": (token_actions.revoke_token, ADMINS),
     }
-    uploads: dict[str, tuple[Action, Access]] = {"/contacts/import": (contact_import.upload_contacts, ADMINS)}
+    uploads: dict[str, tuple[Action, Access]] = {
+        "/contacts/import": (contact_import.upload_contacts, ADMINS),
+        "/provisioning/import": (services.upload_numbers, ADMINS),
+    }
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
         Route("/signin", sign_in.form, methods=["GET"]),

@@ -25,6 +25,8 @@ class NumberView:
     devices: int
     dnd: bool
     dnd_until: str | None
+    hidden: bool
+    """Whether those whom it calls do not see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def number_views(subscribers: Sequence[Subscriber], phones: Sequence[PhoneStatus
                 devices=0 if phone is None else phone.devices,
                 dnd=dnd,
                 dnd_until=None if until is None else wall_text(until)[:16],
+                hidden=subscriber.restricted_at(now),
             )
         )
     return views

@@ -125,6 +125,20 @@ def set_credentials(conn: Connection, enterprise_id: str, number: str, ha1_md5: 
     _change(conn, enterprise_id, number, {"ha1_md5": ha1_md5, "ha1_sha256": ha1_sha256})
 
 
+def username(conn: Connection, enterprise_id: str, number: str) -> str:
+    """Return the digest user name of a number.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    own = select(numbers.c.username).where(numbers.c.number == number, numbers.c.enterprise_id == enterprise_id)
+    found: str | None = conn.execute(own).scalar_one_or_none()
+    if found is None:
+        raise _unknown(number)
+    return found
+
+
 def set_dnd(conn: Connection, enterprise_id: str, number: str, on: bool, until_ms: int | None = None) -> None:
     """Switch Do Not Disturb, on until a moment (milliseconds) or, without one, until it is switched off.
 

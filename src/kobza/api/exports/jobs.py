@@ -122,9 +122,14 @@ class ReadJob:
 
     def pieces(self, _reader: CallReader) -> Iterator[bytes]:
         """Return what it says as JSON, after an empty piece for every few lines."""
-        from kobza.portal.contact_file import contact_pieces  # its libraries are for those who need them
+        content = Path(self.path).read_bytes()
+        if self.subject == "contacts":
+            from kobza.portal.contact_file import contact_pieces  # its libraries are for those who need them
 
-        return contact_pieces(Path(self.path).read_bytes())
+            return contact_pieces(content)
+        from kobza.portal.number_file import number_pieces
+
+        return number_pieces(content)
 
 
 @dataclass(frozen=True, slots=True)

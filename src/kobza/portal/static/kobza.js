@@ -88,3 +88,9 @@ document.addEventListener("click", (event) => {
   target.searchParams.set("next", location.pathname + location.search);
   choice.href = target;
 });
+
+// One box chooses all that are shown.
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-choose-all]")) return;
+  for (const one of document.querySelectorAll("[data-choose]")) one.checked = event.target.checked;
+});

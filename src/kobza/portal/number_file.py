@@ -1,0 +1,101 @@
+"""Services of numbers out of a table that somebody uploaded. Runs in the export process."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from kobza.portal.lines import LineFault, ReadFile, clean, numbers_in
+from kobza.portal.sheets import UnreadableFile, lines_of
+
+AT_ONCE: Final = 100
+"""Lines that are read before other exports have their turn."""
+SWITCHES: Final = ("convergent", "api_fmc", "call_recording", "dnd", "hidden")
+"""Columns of yes and no, by what they switch: the packages, Do Not Disturb, and hiding the number."""
+_KINDS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
+    ("hidden", re.compile(r"hide|hidden|прихов")),
+    ("dnd", re.compile(r"dnd|disturb|турбувати")),
+    ("convergent", re.compile(r"convergent|конвергент")),
+    ("api_fmc", re.compile(r"api|fmc")),
+    ("call_recording", re.compile(r"recording|запис")),
+    ("number", re.compile(r"phone|number|телефон|номер|мобільн")),
+    ("department", re.compile(r"department|відділ|підрозділ")),
+    ("name", re.compile(r"name|піб|імя|назва")),
+)
+"""What a column is by its heading: the first that fits; other columns are left alone."""
+_APOSTROPHES: Final = str.maketrans("", "", "'’ʼ`")
+_WORDS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("yes", "y", "on", "true", "1", "+", "x", "так", "т", "увімкнено", "є"), True),
+    **dict.fromkeys(("no", "n", "off", "false", "0", "-", "ні", "н", "вимкнено", "немає"), False),
+}
+
+
+class NumberRow(msgspec.Struct, array_like=True):
+    """What a line says of a number; an empty text says nothing, nor does a switch that is not there."""
+
+    line: int
+    name: str
+    department: str
+    switches: dict[str, bool]
+
+
+Numbers = ReadFile[NumberRow]
+
+
+def number_pieces(content: bytes) -> Iterator[bytes]:
+    """Return `Numbers` as JSON, after an empty piece for every few lines."""
+    read = Numbers(rows={}, faults=[])
+    try:
+        for count, _ in enumerate(_table(content, read)):
+            if count % AT_ONCE == 0:
+                yield b""
+    except UnreadableFile as error:
+        read = Numbers(unreadable=error.code)
+    if not read.unreadable and not read.rows and not read.faults:
+        read.unreadable = "empty"
+    yield msgspec.json.encode(read)
+
+
+def _table(content: bytes, read: Numbers) -> Iterator[None]:
+    lines = lines_of(content)
+    _, headings = next(lines, (1, []))
+    columns: dict[str, int] = {}
+    for at, heading in enumerate(headings):
+        kind = _kind(heading)
+        if kind:
+            columns.setdefault(kind, at)
+    if "number" not in columns:
+        raise UnreadableFile("no_number_column")
+    if len(columns) == 1:
+        raise UnreadableFile("no_service_column")
+    for line, cells in lines:
+        texts = {kind: cells[at] if at < len(cells) else "" for kind, at in columns.items()}
+        try:
+            number, row = _row(line, texts)
+        except LineFault as fault:
+            read.blame(line, fault.code, fault.value)
+        else:
+            if (before := read.rows.get(number)) is not None:
+                read.blame(before.line, "said_again", str(line))
+            read.rows[number] = row
+        yield
+
+
+def _kind(heading: str) -> str:
+    folded = heading.casefold().translate(_APOSTROPHES)
+    return next((kind for kind, pattern in _KINDS if pattern.search(folded)), "")
+
+
+def _row(line: int, texts: Mapping[str, str]) -> tuple[str, NumberRow]:
+    """Return a number and what a line says of it. Raises LineFault."""
+    numbers = numbers_in(texts["number"])
+    if len(numbers) != 1:
+        raise LineFault("no_number" if not numbers else "many_numbers", texts["number"])
+    switches = {}
+    for kind in SWITCHES:
+        if word := texts.get(kind, "").casefold():
+            if word not in _WORDS:
+                raise LineFault("bad_switch", texts[kind])
+            switches[kind] = _WORDS[word]
+    return numbers[0], NumberRow(line, clean(texts.get("name", "")), clean(texts.get("department", "")), switches)

@@ -1,0 +1,220 @@
+"""The page of the extended services: the numbers, changes of many at a time and files, each shown before it counts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kobza.call.directory import Package
+from kobza.call.numbers import national, normalize
+from kobza.portal.access import Form, Portal, Visitor
+from kobza.portal.contacts import in_order
+from kobza.portal.formats import phone_text
+from kobza.portal.frame import common
+from kobza.portal.import_drafts import Draft
+from kobza.portal.lines import LineFault, ReadFile, clean
+from kobza.portal.number_file import NumberRow, Numbers
+from kobza.portal.rendering import page_language
+from kobza.portal.sheets import MOST_LINES
+from kobza.portal.tables import Cell, Table, csv_lines
+from kobza.portal.texts import Say, say_in
+from kobza.portal.uploads import MAX_UPLOAD, read_file, uploaded
+from kobza.portal.views import NumberView, number_views
+from kobza.store import numbers, services
+from kobza.store.search import digits_of
+from kobza.store.services import Services, ServicesChange, ServicesChanged
+
+SHOWN: Final = 500
+"""Numbers, changes and faults that a page shows."""
+SUBJECT: Final = "numbers"
+MAX_TEXT: Final = 100
+BULK: Final = (
+    "department",
+    *(f"{package.value}_{switch}" for package in Package for switch in ("on", "off")),
+    *("dnd_on", "dnd_off", "hidden_on", "hidden_off"),
+)
+"""What can be done with many numbers at a time."""
+
+
+async def provisioning(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """Numbers with their packages and switches."""
+    return await _page(portal, request, visitor)
+
+
+async def _page(
+    portal: Portal, request: Request, visitor: Visitor, *, wrong: str | None = None, status: int = 200
+) -> Response:
+    say = say_in(page_language(request))
+    text = request.query_params.get("q", "").strip()[:MAX_TEXT]
+    subscribers = await portal.context.read(lambda conn: numbers.list_for(conn, visitor.enterprise_id))
+    phones = portal.context.commands.phone_status(visitor.enterprise_id, None)
+    every = number_views(subscribers, phones, portal.context.now())
+    chosen = [one for one in every if _meant(one, text)]
+    return portal.pages.page(
+        request,
+        "provisioning.html",
+        status=status,
+        **common(visitor),
+        numbers=chosen[:SHOWN],
+        count=len(chosen),
+        any_numbers=bool(every),
+        q=text,
+        bulk=BULK,
+        departments=sorted({one.department for one in every if one.department}, key=in_order),
+        wrong=wrong,
+        saved=request.query_params.get("saved") == "1",
+        phone=lambda number: phone_text(normalize(number), say),
+        most_lines=MOST_LINES,
+        most_mib=MAX_UPLOAD >> 20,
+    )
+
+
+def _meant(one: NumberView, text: str) -> bool:
+    said, digits = f"{one.name} {one.department}".casefold(), digits_of(text)
+    return all(word in said for word in text.casefold().split()) or bool(digits and digits in one.number)
+
+
+async def change_many(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
+    """Show what a change of the chosen numbers would do. The chosen are the fields `n:0671234567`."""
+    say = say_in(page_language(request))
+    wanted = {name[2:] for name in form if name.startswith("n:")}
+    act = form.get("act", "")
+    if not wanted or act not in BULK:
+        return await _page(portal, request, visitor, wrong=say("services_choose"), status=400)
+    try:
+        department = clean(form.get("department", ""))
+    except LineFault as fault:
+        return await _page(portal, request, visitor, wrong=say(f"import_{fault.code}", value=fault.value), status=400)
+    known = await _services(portal, visitor)
+    changes = []
+    for one in known:
+        if national(one.number) in wanted:
+            after = one._replace(department=department) if act == "department" else switched(one, act)
+            if after != one:
+                changes.append(ServicesChange(one, after))
+    same = len(wanted & {national(one.number) for one in known}) - len(changes)
+    return _preview(portal, request, visitor, changes, same, Numbers(rows={}, faults=[]))
+
+
+def switched(one: Services, act: str) -> Services:
+    """Return what a number has after something was switched: `call_recording_on`, `dnd_off`."""
+    what, _, switch = act.rpartition("_")
+    on = switch == "on"
+    if what == "dnd":
+        return one._replace(dnd=on)
+    if what == "hidden":
+        return one._replace(hidden=on)
+    package = Package(what)
+    return one._replace(packages=one.packages | {package} if on else one.packages - {package})
+
+
+async def upload_numbers(portal: Portal, request: Request, visitor: Visitor, _form: Form) -> Response:
+    """Read a file and show what it would change."""
+    say = say_in(page_language(request))
+    upload = uploaded(request)
+    if upload is None:
+        return await _page(portal, request, visitor, wrong=say("import_no_file"), status=400)
+    read = msgspec.json.decode(await read_file(portal, visitor, upload, SUBJECT), type=Numbers)
+    if read.unreadable:
+        wrong = say(f"import_{read.unreadable}", most=MOST_LINES)
+        return await _page(portal, request, visitor, wrong=wrong, status=400)
+    changes, same = compare(read, await _services(portal, visitor))
+    return _preview(portal, request, visitor, changes, same, read, upload.name)
+
+
+def compare(read: ReadFile[NumberRow], known: Iterable[Services]) -> tuple[list[ServicesChange], int]:
+    """Return what a file changes, and how many numbers have all that it says. Numbers of others become faults."""
+    own = {one.number: one for one in known}
+    changes = []
+    for number, row in read.rows.items():
+        before = own.get(number)
+        if before is None:
+            read.blame(row.line, "not_yours", national(number))
+            continue
+        after = before._replace(name=row.name or before.name, department=row.department or before.department)
+        for what, on in row.switches.items():
+            after = switched(after, f"{what}_{'on' if on else 'off'}")
+        if after != before:
+            changes.append(ServicesChange(before, after))
+    read.faults.sort(key=lambda fault: fault.line)
+    return changes, len(own.keys() & read.rows.keys()) - len(changes)
+
+
+async def apply_services(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
+    """Make the changes that were shown, if everything is still as it was then."""
+    say, now = say_in(page_language(request)), portal.context.now()
+    draft = portal.drafts.take(form.get("draft", ""), visitor.login, visitor.enterprise_id, SUBJECT, now)
+    if draft is None:
+        return await _page(portal, request, visitor, wrong=say("import_gone"), status=410)
+    try:
+        await portal.context.write(lambda conn: services.apply(conn, visitor.enterprise_id, draft.changes, now))
+    except ServicesChanged:
+        return await _page(portal, request, visitor, wrong=say("import_changed"), status=409)
+    await portal.context.commands.settings_changed()
+    portal.context.event_streams.wake(visitor.enterprise_id)
+    return RedirectResponse("/provisioning?saved=1", 303)
+
+
+async def services_file(portal: Portal, request: Request, visitor: Visitor) -> Response:
+    """The services of all numbers as CSV, which can be changed and imported again."""
+    say = say_in(page_language(request))
+    rows: list[list[Cell]] = [
+        [national(one.number), one.name, one.department, *(say("yes" if on else "no") for _, on in _switches(one))]
+        for one in await _services(portal, visitor)
+    ]
+    keys = ("number", "name", "department", *(package.value for package in Package), "dnd", "hidden")
+    body = "".join(csv_lines(Table([say(key) for key in keys], rows)))
+    headers = {"content-disposition": 'attachment; filename="numbers.csv"', "cache-control": "no-store"}
+    return Response(body, 200, headers, "text/csv; charset=utf-8")
+
+
+async def _services(portal: Portal, visitor: Visitor) -> list[Services]:
+    now = portal.context.now()
+    return await portal.context.read(lambda conn: services.list_for(conn, visitor.enterprise_id, now))
+
+
+def _switches(one: Services) -> list[tuple[str, bool]]:
+    return [
+        *((package.value, package in one.packages) for package in Package),
+        ("dnd", one.dnd),
+        ("hidden", one.hidden),
+    ]
+
+
+def differences(change: ServicesChange, say: Say) -> list[tuple[str, str, str]]:
+    """Return what of a number changes: what it is, before and after, in words."""
+    before, after = change
+    said = [
+        (say(key), old or "–", new or "–")
+        for key, old, new in (("name", before.name, after.name), ("department", before.department, after.department))
+        if old != new
+    ]
+    for (key, old_on), (_, new_on) in zip(_switches(before), _switches(after), strict=True):
+        if old_on != new_on:
+            said.append((say(key), say("yes" if old_on else "no"), say("yes" if new_on else "no")))
+    return said
+
+
+def _preview(
+    portal: Portal,
+    request: Request,
+    visitor: Visitor,
+    changes: Sequence[ServicesChange],
+    same: int,
+    read: ReadFile[NumberRow],
+    name: str = "",
+) -> Response:
+    say = say_in(page_language(request))
+    draft = Draft(visitor.login, visitor.enterprise_id, SUBJECT, tuple(changes), portal.context.now())
+    shown: Mapping[str, Any] = {
+        "name": name[:100],
+        "draft": portal.drafts.keep(draft) if changes else None,
+        "changes": [(phone_text(each.before.number, say), each, differences(each, say)) for each in changes[:SHOWN]],
+        "count": len(changes),
+        "same": same,
+        "read": read,
+        "shown": SHOWN,
+    }
+    return portal.pages.page(request, "services_preview.html", **common(visitor), **shown)

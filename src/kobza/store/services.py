@@ -1,0 +1,75 @@
+"""The extended services of many numbers at a time: what they are, and changing them in one transaction."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam
+
+from kobza.call.directory import Package
+from kobza.store import address_book, meta, numbers
+from kobza.store.schema import number_packages
+from kobza.store.schema import numbers as table
+
+
+class Services(NamedTuple):
+    """What a number is called, and what it has. `dnd` and `hidden` (from those it calls) are as at one moment."""
+
+    number: str
+    name: str
+    department: str
+    packages: frozenset[Package]
+    dnd: bool
+    hidden: bool
+
+
+class ServicesChange(NamedTuple):
+    """What is to become of a number. `before` is what it had when that was decided."""
+
+    before: Services
+    after: Services
+
+
+class ServicesChanged(Exception):
+    """A number has not what it had when its change was decided: nothing was changed."""
+
+
+def list_for(conn: Connection, enterprise_id: str, now: float) -> list[Services]:
+    """Return the services of all numbers of an enterprise at a moment (s), by number."""
+    return [
+        Services(one.number, one.name, one.department, one.packages, dnd=one.dnd_at(now), hidden=one.restricted_at(now))
+        for one in numbers.list_for(conn, enterprise_id)
+    ]
+
+
+def apply(conn: Connection, enterprise_id: str, changes: Sequence[ServicesChange], now: float) -> None:
+    """Make changes, each of another number. What is switched here stays so until it is switched again.
+
+    Raises ServicesChanged, with nothing changed, also when a number is not the enterprise's any more.
+    """
+    if not changes:
+        return
+    known = {one.number: one for one in list_for(conn, enterprise_id, now)}
+    if any(known.get(before.number) != before or after.number != before.number for before, after in changes):
+        raise ServicesChanged
+    named = [after for before, after in changes if before[1:3] != after[1:3]]
+    address_book.put(conn, enterprise_id, [address_book.Entry(*after[:3]) for after in named])
+    _switch(
+        conn, "dnd", "dnd_until", [(after.number, after.dnd) for before, after in changes if before.dnd != after.dnd]
+    )
+    hidden = [(after.number, after.hidden) for before, after in changes if before.hidden != after.hidden]
+    _switch(conn, "clip_restricted", "clip_until", hidden)
+    served = [(after.number, after.packages) for before, after in changes if before.packages != after.packages]
+    if served:
+        gone = number_packages.delete().where(number_packages.c.number == bindparam("whose"))
+        conn.execute(gone, [{"whose": number} for number, _ in served])
+        rows = [{"number": number, "package": package.value} for number, owned in served for package in owned]
+        if rows:
+            conn.execute(number_packages.insert(), rows)
+    meta.bump_directory(conn)
+
+
+def _switch(conn: Connection, column: str, until: str, switched: Sequence[tuple[str, bool]]) -> None:
+    if switched:
+        change = table.update().where(table.c.number == bindparam("whose"))
+        values: dict[str, Any] = {column: bindparam("on"), until: None}
+        conn.execute(change.values(values), [{"whose": number, "on": on} for number, on in switched])
