@@ -85,6 +85,13 @@ async def test_a_name_is_in_calls_at_once(olena: Visitor, world: World) -> None:
     assert world_version(world) == version + 1, "phones show the names of colleagues"
 
 
+async def test_open_boards_look_anew_when_a_name_changes(olena: Visitor, world: World) -> None:
+    streams = world.app.state.context.event_streams
+    with streams.opened(world.own.enterprise_id) as flag, streams.opened(world.other.enterprise_id) as others:
+        await save(olena, f"/contacts/edit?number=%2B{BORYS[1:]}", name="Борис Кит")
+        assert (flag.is_set(), others.is_set()) == (True, False)
+
+
 def world_version(world: World) -> int:
     return world.store.directory_version()
 
