@@ -87,6 +87,9 @@ def test_a_module_that_is_compiled_has_nothing_that_the_compiler_gets_wrong(sour
             case ast.AnnAssign(annotation=ast.Name("Final"), value=ast.Tuple(elts=elements)):
                 floats = [one for one in elements if isinstance(one, ast.Constant) and isinstance(one.value, float)]
                 assert not floats, f"{ast.unparse(node.target)} would be unset: say Final[Sequence[float]]"
+            case ast.FunctionDef():
+                caught = {(one.name, ast.unparse(one.type)) for one in handlers_in(node) if one.name and one.type}
+                assert len(caught) == len({name for name, _ in caught}), f"{node.name} catches two kinds as one name"
             case ast.Attribute(attr="_thread"):
                 pytest.fail("the compiler makes of the name _thread a word of C")
             case ast.Constant(value=str(text)):
@@ -102,6 +105,10 @@ def names_for_the_type_checker_alone(tree: ast.Module) -> set[str]:
 
 def names_in(field: ast.AnnAssign) -> set[str]:
     return {node.id for node in ast.walk(field.annotation) if isinstance(node, ast.Name)}
+
+
+def handlers_in(function: ast.FunctionDef) -> Iterator[ast.ExceptHandler]:
+    return (node for node in ast.walk(function) if isinstance(node, ast.ExceptHandler))
 
 
 def test_a_list_that_names_nothing_is_refused() -> None:

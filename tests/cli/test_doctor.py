@@ -14,6 +14,7 @@ import pytest
 
 from kobza.app.doctor import machine, network, trunks
 from kobza.app.doctor.findings import State, bad, collect, good, healthy
+from kobza.builds import Build
 from kobza.call.trunk import Trunk
 from kobza.store import STORE_FILE, Store, driver, endpoints, erasures, health
 from kobza.store import trunks as store_trunks
@@ -305,6 +306,16 @@ def test_a_full_disk_and_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     assert [free(count) for count in (5 * 10**10, 10**9, 10**8)] == [State.GOOD, State.LOOK, State.BAD]
     assert next(iter(machine.limits(10_000_000))).state is State.LOOK
+
+
+def test_the_compiled_build_is_named_where_it_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cc").touch(mode=0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "make compile" in machine.build(Build.NEVER_COMPILED).found
+    assert machine.build(Build.COMPILED).found == "compiled"
+    assert machine.build(Build.STALE).state is State.LOOK
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert machine.build(Build.NEVER_COMPILED).found == "pure Python"
 
 
 def test_a_check_that_fails_is_a_finding_and_keeps_no_other_from_being_made() -> None:

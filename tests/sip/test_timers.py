@@ -23,6 +23,14 @@ def test_base_values_are_those_of_table_4() -> None:
     assert (Timers().t1, Timers().t2, Timers().t4, Timers().timeout, Timers().trying) == (0.5, 4.0, 5.0, 32.0, 0.2)
     assert Timers(t1=0.1).timeout == 6.4
     assert Timers().at_speed(10) == Timers(5.0, 40.0, 50.0, 2.0)
+    assert Timers(beat=0.25).at_speed(10).beat == 2.5
+
+
+def test_what_only_forgets_waits_for_the_beat_and_is_never_early() -> None:
+    timers = Timers(beat=0.25)
+    moments = [1_790_000_000.0, 1_790_000_000.001, 1_790_000_000.25, 1_790_000_000.9]
+    assert [timers.on_the_beat(moment) - 1_790_000_000 for moment in moments] == [0.0, 0.25, 0.25, 1.0]
+    assert Timers().on_the_beat(moments[1]) == moments[1]
 
 
 def test_timers_fire_in_order_at_their_deadline_and_not_before() -> None:

@@ -273,6 +273,23 @@ def test_timers_follow_their_base_values() -> None:
     assert lab.user.told[0][0] == pytest.approx(6.4)
 
 
+def test_on_a_beat_transactions_are_forgotten_together_and_what_is_sent_keeps_its_time() -> None:
+    lab = Laboratory(timers=Timers(beat=0.25))
+    lab.wait(0.1)
+    lab.respond(lab.server(), 200)  # timer L
+    lab.wait(0.05)
+    lab.respond(lab.server("BYE"), 200)  # timer J
+    lab.wait(0.05)
+    assert lab.queue.next_deadline() == pytest.approx(32.25)
+    lab.client("BYE")
+    lab.wait(1.0)
+    assert lab.times("BYE") == pytest.approx([0.2, 0.7])
+    lab.wait(31.03)  # until 32.23: whoever was answered at 0.1 is heard longer than 32 s
+    assert len(lab.layer.servers) == 2
+    lab.wait(0.03)
+    assert not lab.layer.servers
+
+
 # what is absorbed, and what is repeated
 
 

@@ -33,7 +33,7 @@ from kobza.sdp.codecs import (
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
-from kobza.values import Value
+from kobza.values import Value, same
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
 _G711: Final = (PCMA, PCMU)
@@ -148,7 +148,7 @@ class SideMedia:
 
     def _count(self, local: LocalAudio) -> None:
         """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
-        if self._said is not None and local != self._said:
+        if self._said is not None and not same(local, self._said):
             self._origin = next_version(self._origin)
         self._said = local
 
@@ -402,8 +402,8 @@ def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
         audio = audio_of(description)
     except NotAcceptable as error:
         raise MediaError(f"not acceptable: {error}") from error
-    except MalformedSdp as error:
-        raise MediaError(f"malformed: {error}") from error
+    except MalformedSdp as malformed:
+        raise MediaError(f"malformed: {malformed}") from malformed
     if not has_speech(audio.codecs):
         raise MediaError("not acceptable: no codec for speech")
     return description, audio

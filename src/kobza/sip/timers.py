@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
+from math import ceil
 from typing import Protocol
 
 COMPACT_ABOVE = 256
@@ -23,6 +24,9 @@ class Timers:
     """How long a message stays in the network (timers I, K)."""
     trying: float = 0.2
     """How long an INVITE may stay without any response (17.2.1)."""
+    beat: float = 0.0
+    """Timers that only forget a transaction wait for the next multiple of this: one wake-up then does it for many
+    calls, where each had five of its own. 0: for nothing."""
 
     @property
     def timeout(self) -> float:
@@ -35,7 +39,11 @@ class Timers:
         The network is as fast as it is: a sandbox that plays ten minutes in ten seconds must not send everything again
         because no answer came within 8 ms.
         """
-        return Timers(self.t1 * speed, self.t2 * speed, self.t4 * speed, self.trying * speed)
+        return Timers(self.t1 * speed, self.t2 * speed, self.t4 * speed, self.trying * speed, self.beat * speed)
+
+    def on_the_beat(self, moment: float) -> float:
+        """Return the first moment from this one on at which transactions are forgotten."""
+        return ceil(moment / self.beat) * self.beat if self.beat else moment
 
 
 class TimerOwner(Protocol):

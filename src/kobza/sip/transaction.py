@@ -112,12 +112,16 @@ class Transaction:
     def _end_after(self, delay: float, kind: Input, now: float) -> None:
         self._end = self.layer.queue.start(now + delay, self, kind)
 
+    def _forget_after(self, delay: float, kind: Input, now: float) -> None:
+        """Start a timer after which nobody hears of the transaction again: a little later is as good."""
+        self._end = self.layer.queue.start(self.layer.timers.on_the_beat(now + delay), self, kind)
+
     def _linger(self, delay: float, kind: Input, now: float) -> None:
         """Start a timer that absorbs what the network repeats: zero where it repeats nothing."""
         if self.flow.transport.reliable:
             self.feed(kind, None, now)
         else:
-            self._end_after(delay, kind, now)
+            self._forget_after(delay, kind, now)
 
 
 class ClientTransaction(Transaction):
@@ -202,7 +206,7 @@ class ClientTransaction(Transaction):
 
     def _start_m(self, _: object, now: float) -> None:
         self.data = b""
-        self._end_after(self.layer.timers.timeout, Input.TIMER_M, now)
+        self._forget_after(self.layer.timers.timeout, Input.TIMER_M, now)
 
 
 class ServerTransaction(Transaction):
@@ -289,7 +293,7 @@ class ServerTransaction(Transaction):
         self._linger(self.layer.timers.timeout, Input.TIMER_J, now)
 
     def _start_l(self, _: object, now: float) -> None:
-        self._end_after(self.layer.timers.timeout, Input.TIMER_L, now)
+        self._forget_after(self.layer.timers.timeout, Input.TIMER_L, now)
 
     def _start_patience(self, _: object, now: float) -> None:
         self._end_after(self.layer.timers.timeout, Input.PATIENCE, now)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kobza import BUILD
 from kobza.app.doctor.findings import Finding, bad, good, look
-from kobza.builds import Build
+from kobza.builds import PACKAGE, Build
 from kobza.config.loading import Loaded
 from kobza.store import driver
 from kobza.store.errors import LibraryTooOld
@@ -29,11 +29,22 @@ LITTLE: Final = 2e9
 """Bytes free below which somebody should look: 140 hours of recordings."""
 TOO_LITTLE: Final = 2e8
 """Bytes free below which the store itself is in danger."""
+CHECKOUT: Final = PACKAGE.parents[1]
+"""Where `make` is at home, unless Kobza was installed from a wheel."""
 OTHER_FILES: Final = 256
 """Files and connections besides those of the media."""
 UNSYNCHRONISED: Final = 5
 """What adjtimex(2) answers when nobody disciplines the clock (TIME_ERROR)."""
 READABLE: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def build(which: Build) -> Finding:
+    """Say which build runs, and where one can be made that takes less."""
+    if which is Build.STALE:
+        return look("build", which, "make compile, for calls at less CPU; or make pure")
+    if which is Build.NEVER_COMPILED and (CHECKOUT / "Makefile").exists() and shutil.which("cc") is not None:
+        return good("build", f"{which}; a C compiler is here: after `make compile` calls take less CPU")
+    return good("build", which)
 
 
 def python() -> Iterable[Finding]:
@@ -43,10 +54,7 @@ def python() -> Iterable[Finding]:
         yield bad("Python", found, "install Python 3.11 or newer")
     else:
         yield good("Python", f"{found}, Kobza {version('kobza')}")
-    if BUILD is Build.STALE:
-        yield look("build", BUILD, "make compile, for calls at less CPU; or make pure")
-    else:
-        yield good("build", BUILD)
+    yield build(BUILD)
     missing = []
     for requirement in requires("kobza") or []:
         if "extra ==" in requirement:
