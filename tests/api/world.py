@@ -21,7 +21,8 @@ from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
 from kobza.pbx.commands import KEY_SECONDS
-from kobza.store import NotInStore, Store, address_book, enterprises, numbers
+from kobza.store import NotInStore, Store, address_book, audit, enterprises, numbers
+from kobza.store.audit import By
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
@@ -140,18 +141,32 @@ class TestCommands:
     def phone_status(self, enterprise_id: str, numbers: Any) -> list[Phone]:
         return [phone for phone in self.phones if numbers is None or phone.number in numbers]
 
-    async def set_dnd(self, enterprise_id: str, number: str, on: bool, until_ms: int | None) -> None:
-        with self.store.write() as conn:
+    async def set_dnd(
+        self, enterprise_id: str, number: str, on: bool, until_ms: int | None, *, by: By | None = None
+    ) -> None:
+        now_ms = int(self.now() * 1000)
+        with self.store.write() as conn, audit.noted(conn, by, "number.dnd", enterprise_id, number, now_ms):
             numbers.set_dnd(conn, enterprise_id, number, on, until_ms)
 
     async def set_clip(
-        self, enterprise_id: str, number: str, presentation_number: str | None, restricted: bool, until_ms: int | None
+        self,
+        enterprise_id: str,
+        number: str,
+        presentation_number: str | None,
+        restricted: bool,
+        until_ms: int | None,
+        *,
+        by: By | None = None,
     ) -> None:
-        with self.store.write() as conn:
+        now_ms = int(self.now() * 1000)
+        with self.store.write() as conn, audit.noted(conn, by, "number.clip", enterprise_id, number, now_ms):
             numbers.set_clip(conn, enterprise_id, number, presentation_number, restricted, until_ms)
 
-    async def sip_account(self, enterprise_id: str, number: str, password: str | None) -> Account:
-        with self.store.write() as conn:
+    async def sip_account(
+        self, enterprise_id: str, number: str, password: str | None, *, by: By | None = None
+    ) -> Account:
+        now_ms = int(self.now() * 1000)
+        with self.store.write() as conn, audit.noted(conn, by, "number.changed", enterprise_id, number, now_ms):
             try:
                 username = numbers.username(conn, enterprise_id, number)
             except NotInStore:

@@ -15,8 +15,9 @@ from kobza.portal.contact_import import preview_of
 from kobza.portal.contacts import Contact, contacts_of, doubles, found
 from kobza.portal.import_drafts import KEPT, KEPT_FOR, Draft, ImportDrafts
 from kobza.portal.uploads import MAX_UPLOAD
-from kobza.store import address_book
+from kobza.store import address_book, audit
 from kobza.store.address_book import Entry
+from kobza.store.audit import AuditSearch
 from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, STRANGER, World
 from tests.portal.visitor import Visitor, text_of
 
@@ -153,6 +154,10 @@ async def test_doubles_become_one(olena: Visitor, world: World) -> None:
     put(world, (NEW, "КОВАЛЬ Олена", ""), ("+48221234567", "Коваль олена", "Збут"), ("101", "Ганна", ""))
     assert "1 person seems to be there more than once" in text_of(await olena.page("/contacts"))
     answer = await olena.submit("/contacts/doubles", "/contacts/merge", into=ALICE)
+    with world.store.read() as conn:
+        (noted,) = audit.page(conn, AuditSearch(world.own.enterprise_id, "contact"), None, 9)
+    assert (noted.who, noted.before, noted.subject, noted.label) == ("olena", None, "", "")
+    assert noted.after == {"added": 0, "changed": 2, "removed": 0}
     assert answer.headers["location"] == "/contacts?done=merged"
     known = book(world)
     assert [known[number] for number in (NEW, "+48221234567", ALICE)] == [("Олена Коваль", "Збут")] * 3

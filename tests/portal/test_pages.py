@@ -11,7 +11,10 @@ from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, OUTSIDE, World
 from tests.portal.visitor import Visitor, text_of
 
-SHOWN = ("/", "/history", "/provisioning", "/crm-integration")
+SHOWN = (
+    *("/", "/history", "/provisioning", "/crm-integration"),
+    *("/people", "/account", "/account/second-factor", "/audit"),
+)
 
 
 async def test_the_overview_shows_the_last_calls_newest_first(olena: Visitor, world: World) -> None:
@@ -148,6 +151,17 @@ async def test_the_language_is_chosen_in_the_header_and_remembered(olena: Visito
     await olena.client.get("/language/en?next=//evil.example")
     assert "Extended services" in text_of(await olena.page("/provisioning"))
     assert "set-cookie" not in (await olena.client.get("/language/de")).headers
+
+
+async def test_what_a_form_answers_with_leads_back_to_its_page(olena: Visitor) -> None:
+    for referer, target in (
+        ("http://kobza.test/people?saved=1", "/people"),
+        ("https://evil.example/x", "/"),
+        ("", "/"),
+    ):
+        olena.client.headers["referer"] = referer
+        answer = await olena.submit("/people", "/people/add", login="", role="admin")
+        assert f'href="/language/uk?next={target}"' in answer.text
 
 
 async def test_light_or_dark_is_chosen_in_the_header_and_remembered(olena: Visitor) -> None:

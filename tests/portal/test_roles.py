@@ -63,6 +63,8 @@ TABLE: Final = {
     ("GET", "/provisioning/account"): ADMINS,
     ("GET", "/crm-integration"): ADMINS,
     ("GET", "/people"): MANAGERS,
+    ("GET", "/audit"): MANAGERS,
+    ("GET", "/audit.csv"): MANAGERS,
     ("GET", "/enterprises"): OPERATORS,
     ("GET", "/account"): ANYBODY,
     ("GET", "/account/password"): BEFORE_CHANGE,

@@ -19,7 +19,8 @@ from kobza.portal.lines import Fault
 from kobza.portal.number_file import SWITCHES, NumberRow, Numbers, number_pieces
 from kobza.portal.phone_account import ALPHABET, PASSWORD_LENGTH, qr_code, sip_uri
 from kobza.portal.services import BULK, compare, switched
-from kobza.store import numbers, services
+from kobza.store import audit, numbers, services
+from kobza.store.audit import AuditSearch
 from kobza.store.services import Services
 from tests.api.world import ALICE, BORYS, BOTH, PLAIN, STRANGER, World
 from tests.portal.visitor import Visitor, text_of
@@ -69,8 +70,17 @@ async def test_many_are_changed_after_a_look(olena: Visitor, world: World) -> No
     assert known(world)[ALICE].packages == {*BOTH, Package.CALL_RECORDING}
     with world.store.read() as conn:
         stranger = numbers.find(conn, world.other.enterprise_id, STRANGER)
+        noted = audit.page(conn, AuditSearch(world.own.enterprise_id, "number.changed"), None, 9)
     assert stranger is not None
     assert stranger.department == ""
+    assert len(noted) == 3
+    assert (noted[0].who, noted[0].subject) == ("olena", ALICE)
+    assert noted[0].before == {"packages": ["api_fmc", "convergent"]}
+    assert noted[0].after == {"packages": ["api_fmc", "call_recording", "convergent"]}
+    assert {entry.subject: entry.before for entry in noted[1:]} == {
+        ALICE: {"department": "Збут"},
+        PLAIN: {"department": ""},
+    }
 
 
 @pytest.mark.parametrize(("act", "chosen"), [("department", ()), ("nonsense", ("0671111111",))])

@@ -11,6 +11,9 @@ import pytest
 from kobza.call.events import ReleasedBy
 from kobza.call.states import StateType
 from kobza.portal.access import SAID
+from kobza.portal.audit_page import COLUMNS
+from kobza.portal.audit_page import KINDS as AUDIT_KINDS
+from kobza.portal.audit_view import action_key
 from kobza.portal.contact_pages import DONE
 from kobza.portal.contact_pages import KINDS as KINDS_OF_CONTACTS
 from kobza.portal.days_form import spans
@@ -24,6 +27,7 @@ from kobza.portal.search_form import ORDERS, TALKS
 from kobza.portal.services import BULK
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
+from kobza.store.audit import ACTIONS, Via
 from kobza.store.tokens import Scope
 from kobza.store.users import Role
 
@@ -40,6 +44,10 @@ MADE_UP = {
     *("wrong_password", "error_stale", "error_role", "code_wrong", "code_too_late"),
     *(f"theme_{theme}" for theme in ("light", "auto", "dark")),
     *(tab.key for tab in TABS),
+    *COLUMNS,
+    *(action_key(action) for action in ACTIONS),
+    *(f"audit_kind_{kind}" for kind in AUDIT_KINDS),
+    *(f"audit_via_{via}" for via in get_args(Via)),
     *(f"role_{role}" for role in Role),
     *(f"role_{role}_may" for role in COMPANY_ROLES),
     *(f"password_{wrong}" for wrong in get_args(Weakness)),

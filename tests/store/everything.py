@@ -10,6 +10,7 @@ from kobza.call.directory import Package
 from kobza.store import (
     Store,
     address_book,
+    audit,
     endpoints,
     enterprises,
     erasures,
@@ -54,6 +55,7 @@ def fill_everything(store: Store) -> str:
         boss = users.add(conn, "boss", "hash", users.Role.SUPERVISOR, enterprise_id, NOW_MS, name=AWKWARD, number=ANNA)
         second_factor.set_up(conn, boss.user_id, "SECRET", 7, ["d" * 64])
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
+        audit.note(conn, audit.By("cli", AWKWARD), "person.signed_in", None, AWKWARD, NOW_MS, after={"a": AWKWARD})
         presentation.add(conn, enterprise_id, "+380800123456", now_ms=NOW_MS)
         address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])
         line: dict[str, Any] = {"username": "044", "password": AWKWARD, "networks": [ip_network("10.0.0.0/8")]}

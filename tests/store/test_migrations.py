@@ -97,6 +97,7 @@ NEW_TABLES = {
     **dict.fromkeys(("retention", "holds", "erasures", "erased_files"), "0002"),
     **dict.fromkeys(("sessions", "recovery_codes"), "0004"),
     "trunk_states": "0005",
+    "audit": "0006",
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

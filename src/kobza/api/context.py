@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.gate import Gate
+from kobza.api.hearings import RecentHearings
 from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.phone_rows import PhoneRows
 from kobza.api.ports import Commands, WebhookPort
@@ -18,7 +19,8 @@ from kobza.api.problems import ApiError, no_such_number
 from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import ServiceNotEnabledError
 from kobza.call.numbers import national
-from kobza.store import Store, numbers
+from kobza.store import Store, audit, numbers
+from kobza.store.audit import By, Noting
 
 Result = TypeVar("Result")
 Connection = Any
@@ -59,6 +61,7 @@ class ApiContext:
     """Where phones may register, the usual way first."""
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
     phone_rows: PhoneRows = field(default_factory=PhoneRows)
+    hearings: RecentHearings = field(default_factory=RecentHearings)
 
     def now_ms(self) -> int:
         """Return the moment in whole milliseconds."""
@@ -72,6 +75,23 @@ class ApiContext:
                 return ask(conn)
 
         return await anyio.to_thread.run_sync(run)
+
+    async def change(
+        self,
+        by: By,
+        action: str,
+        enterprise_id: str | None,
+        key: str,
+        change: Callable[[Connection, Noting], Result],
+    ) -> Result:
+        """Change a setting as `write` does, and note it in the audit: who did what to which thing."""
+        now_ms = self.now_ms()
+
+        def run(conn: Connection) -> Result:
+            with audit.noted(conn, by, action, enterprise_id, key, now_ms) as noting:
+                return change(conn, noting)
+
+        return await self.write(run)
 
     async def write(self, change: Callable[[Connection], Result]) -> Result:
         """Change settings in the store, in a thread and in one transaction."""

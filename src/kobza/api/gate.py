@@ -17,6 +17,7 @@ from kobza.api.rate_limits import Quota, RateLimits, Rates
 from kobza.api.token_uses import TokenUses
 from kobza.api.token_view import CHECK_EVERY, TokenView
 from kobza.store import Store
+from kobza.store.audit import By
 from kobza.store.tokens import Scope, Token
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ class Caller:
     enterprise_id: str
     integrator_id: str
     token_id: str
+    by: By
+    """Who that is to the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class Gate:
         self.limits.take(request.scope, wanted.quota, found.token_id, now)
         if wanted.scope not in found.scopes:
             raise scope_missing(wanted.scope)
-        return Caller(found.enterprise_id, found.integrator_id, found.token_id)
+        by = By("api", f"{found.name} {found.token_id}".strip(), address)
+        return Caller(found.enterprise_id, found.integrator_id, found.token_id, by)
 
     async def still_admits(self, request: HTTPConnection, caller: Caller, scope: Scope) -> bool:
         """Tell whether the token of a request that goes on for long would be let in again. Raises ApiError 503."""

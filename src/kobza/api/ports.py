@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from kobza.call.directory import Endpoint
+from kobza.store.audit import By
 
 RecordingState = Literal["on", "paused", "stopped"]
 ControlAction = Literal[
@@ -165,17 +166,28 @@ class Commands(Protocol):
         """Return the status of some or all numbers of an enterprise."""
         ...
 
-    async def set_dnd(self, enterprise_id: str, number: str, on: bool, until_ms: int | None) -> None:
-        """Switch Do Not Disturb, until a moment in ms or until it is switched off."""
+    async def set_dnd(
+        self, enterprise_id: str, number: str, on: bool, until_ms: int | None, *, by: By | None = None
+    ) -> None:
+        """Switch Do Not Disturb, until a moment in ms or until it is switched off; note in the audit who did it."""
         ...
 
     async def set_clip(
-        self, enterprise_id: str, number: str, presentation_number: str | None, restricted: bool, until_ms: int | None
+        self,
+        enterprise_id: str,
+        number: str,
+        presentation_number: str | None,
+        restricted: bool,
+        until_ms: int | None,
+        *,
+        by: By | None = None,
     ) -> None:
-        """Set what those see whom the number calls."""
+        """Set what those see whom the number calls; note in the audit who did it."""
         ...
 
-    async def sip_account(self, enterprise_id: str, number: str, password: str | None) -> SipAccount:
+    async def sip_account(
+        self, enterprise_id: str, number: str, password: str | None, *, by: By | None = None
+    ) -> SipAccount:
         """Return the account of a number's phones, after giving it a password if there is one. Raises NotFoundError.
 
         Phones that are registered stay so until they have to register again.

@@ -13,7 +13,9 @@ from kobza.api.context import ApiContext
 from kobza.api.problems import ApiError, not_found
 from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, parse_range
 from kobza.api.streaming import Chunks, StreamedResponse
-from kobza.store import recordings
+from kobza.store import audit, recordings
+from kobza.store.audit import By
+from kobza.store.recordings import Recording
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +27,10 @@ CHUNK: Final = 128 * 1024
 """Bytes read at a time."""
 
 
-async def recording_response(request: Request, context: ApiContext, enterprise_id: str, record_id: str) -> Response:
-    """Answer GET or HEAD of a recording of the enterprise.
+async def recording_response(
+    request: Request, context: ApiContext, enterprise_id: str, record_id: str, *, by: By, action: str
+) -> Response:
+    """Answer GET or HEAD of a recording of the enterprise; who gets it is in the audit before anything is sent.
 
     Raises ApiError: 404 unknown or another enterprise's, 410 erased, 409 while it is being made, 416.
     """
@@ -46,6 +50,8 @@ async def recording_response(request: Request, context: ApiContext, enterprise_i
     if size is None:
         logger.error("the file of recording %s is missing", record_id)
         raise ApiError("recording_erased", "The recording is gone.")
+    if request.method == "GET":
+        await _note(context, by, action, found)
     etag = f'"{found.sha256}"'
     headers = {
         "etag": etag,
@@ -73,6 +79,18 @@ async def recording_response(request: Request, context: ApiContext, enterprise_i
     sent = part
 
     return StreamedResponse(lambda: _chunks_of(path, sent), content_type=CONTENT_TYPE, headers=headers, status=status)
+
+
+async def _note(context: ApiContext, by: By, action: str, found: Recording) -> None:
+    """Note who hears a recording, once for all the parts that a player asks for. Raises StoreAway: then nobody does."""
+    now, now_ms = context.now(), context.now_ms()
+    hearing = (*by, action, found.enterprise_id, found.record_id)
+    if not context.hearings.is_new(hearing, now):
+        return
+    await context.write(
+        lambda conn: audit.note(conn, by, action, found.enterprise_id, found.record_id, now_ms, label=found.call_id)
+    )
+    context.hearings.remember(hearing, now)
 
 
 def _size(path: Path) -> int | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
 from kobza.cli.output import emit, emit_rows
@@ -51,9 +52,10 @@ def add(
     for value, option in ((name, "NAME"), (admin, "--admin"), (password, "--password")):
         if not value:
             raise typer.BadParameter("must not be empty", param_hint=option)
-    with opened_store(ctx, data) as store, store.write() as connection:
-        hashed = PasswordHasher().hash(password)
+    hashed = PasswordHasher().hash(password)
+    with changing(ctx, data, "enterprise.added", None, "") as (connection, noting):
         added = enterprises.add(connection, name, admin, hashed, now_ms(), must_change=temporary)
+        noting.key = noting.enterprise_id = added.enterprise_id
     document = {
         "enterprise_id": added.enterprise_id,
         "fmc_token": added.fmc_token,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kobza.cli.changing import whoever
 from kobza.cli.clock import now_ms
 from kobza.cli.options import ByOption, DataOption, EnterpriseOption, JsonOption, load_settings, opened_store
 from kobza.cli.output import emit, print_error, print_table
@@ -141,16 +142,6 @@ def show(
     with opened_store(ctx, data) as store:
         certificate = document(store, certificate_id)
     _show(certificate, out, language, as_json=as_json)
-
-
-def whoever() -> str:
-    """Return the name of who runs the command."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for this user
-        return "unknown"
 
 
 def _show(certificate: dict[str, Any], out: Path | None, language: "Language", *, as_json: bool) -> None:

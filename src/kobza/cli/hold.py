@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kobza.cli.changing import changing, whoever
 from kobza.cli.clock import now_ms
-from kobza.cli.erase import whoever
 from kobza.cli.options import ByOption, DataOption, EnterpriseOption, JsonOption, opened_store
 from kobza.cli.output import emit, print_table
 
@@ -67,10 +67,10 @@ def add(
         kind, subject = "call", call.strip()
     if not reason.strip():
         raise typer.BadParameter("must not be empty", param_hint="--reason")
-    with opened_store(ctx, data) as store, store.write() as conn:
-        placed = holds.place(
-            conn, enterprise, kind, subject, reason=reason.strip(), placed_by=by or whoever(), now_ms=now_ms()
-        )
+    who = by or whoever()
+    with changing(ctx, data, "hold.placed", enterprise, "", by=who) as (conn, noting):
+        placed = holds.place(conn, enterprise, kind, subject, reason=reason.strip(), placed_by=who, now_ms=now_ms())
+        noting.key = placed.hold_id
     emit(_shown(placed), as_json=as_json, title="Hold placed")
 
 
@@ -111,8 +111,10 @@ def remove(
     """End a hold. What is too old by then goes within the hour. That there was the hold stays known."""
     from kobza.store import holds
 
-    with opened_store(ctx, data) as store, store.write() as conn:
-        ended = holds.end(conn, hold_id, reason=reason.strip(), ended_by=by or whoever(), now_ms=now_ms())
+    who = by or whoever()
+    with changing(ctx, data, "hold.ended", None, hold_id, by=who) as (conn, noting):
+        ended = holds.end(conn, hold_id, reason=reason.strip(), ended_by=who, now_ms=now_ms())
+        noting.enterprise_id = ended.enterprise_id
     emit(_shown(ended), as_json=as_json, title="Hold ended")
 
 

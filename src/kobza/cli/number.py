@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from kobza.call.directory import Package
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, opened_store
 from kobza.cli.output import emit, emit_rows
@@ -76,7 +77,7 @@ def add(
     packages = frozenset(package or DEFAULT_PACKAGES)
     e164 = normalize(number)
     username = national(e164)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "number.added", enterprise, e164) as (connection, _):
         ha1_md5, ha1_sha256 = _hashes(meta.sip_realm(connection), username, password)
         numbers.add(
             connection,
@@ -157,7 +158,7 @@ def set_number(
         raise typer.BadParameter("nothing to change: give --package, --sip-password or --new-sip-password")
     e164 = normalize(number)
     username = national(e164)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "number.changed", enterprise, e164) as (connection, _):
         if package is not None:
             numbers.set_packages(connection, enterprise, e164, package)
         if password is not None:
@@ -186,7 +187,7 @@ def remove(
     from kobza.store import numbers
 
     e164 = normalize(number)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "number.removed", enterprise, e164) as (connection, _):
         numbers.remove(connection, enterprise, e164)
     shown = national(e164)
     emit({"number": shown, "enterprise_id": enterprise}, as_json=as_json, title=f"Number {shown} removed")

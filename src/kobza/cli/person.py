@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
 from kobza.cli.output import emit, emit_rows
@@ -83,11 +84,12 @@ def add(
 
     chosen, own = _role(role), _number(number)
     given = temporary_password() if password is None else _not_empty(password)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    hashed = password_hash(given)
+    with changing(ctx, data, "person.added", enterprise, login.strip()) as (connection, _):
         added = users.add(
             connection,
             login.strip(),
-            password_hash(given),
+            hashed,
             chosen,
             enterprise,
             now_ms(),
@@ -143,8 +145,9 @@ def set_person(
     from kobza.store import users
 
     chosen, own = None if role is None else _role(role), _number(number)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "person.changed", None, login) as (connection, noting):
         before = _known(connection, login)
+        noting.enterprise_id = before.enterprise_id
         changed = users.change(
             connection,
             before.enterprise_id,
@@ -173,9 +176,11 @@ def reset(
     from kobza.store import second_factor, users
 
     given = temporary_password() if password is None else _not_empty(password)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    hashed = password_hash(given)
+    with changing(ctx, data, "person.reset", None, login) as (connection, noting):
         user = _known(connection, login)
-        users.set_password(connection, login, password_hash(given), must_change=not keep_password)
+        noting.enterprise_id = user.enterprise_id
+        users.set_password(connection, login, hashed, must_change=not keep_password)
         if second_factor_off:
             second_factor.clear(connection, user.user_id)
         changed = _known(connection, login)
@@ -188,8 +193,9 @@ def remove(ctx: typer.Context, login: LoginArgument, data: DataOption = None, as
     """Take a login away. Its sessions end; calls and recordings stay."""
     from kobza.store import users
 
-    with opened_store(ctx, data) as store, store.write() as connection:
-        gone = users.remove(connection, _known(connection, login).enterprise_id, login)
+    with changing(ctx, data, "person.removed", None, login) as (connection, noting):
+        noting.enterprise_id = _known(connection, login).enterprise_id
+        gone = users.remove(connection, noting.enterprise_id, login)
     emit(_shown(gone), as_json=as_json, title=f"Person {login} removed")
 
 

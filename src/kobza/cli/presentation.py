@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, opened_store
 from kobza.cli.output import emit
@@ -49,7 +50,7 @@ def add(
     from kobza.store import presentation
 
     e164 = normalize(number)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "presentation.added", enterprise, e164) as (connection, _):
         presentation.add(connection, enterprise, e164, now_ms=now_ms())
     shown = national(e164)
     emit({"number": shown, "enterprise_id": enterprise}, as_json=as_json, title=f"{shown} may be presented")
@@ -83,7 +84,7 @@ def remove(
     from kobza.store import presentation
 
     e164 = normalize(number)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "presentation.removed", enterprise, e164) as (connection, _):
         presentation.remove(connection, enterprise, e164)
     shown = national(e164)
     emit({"number": shown, "enterprise_id": enterprise}, as_json=as_json, title=f"{shown} may not be presented now")

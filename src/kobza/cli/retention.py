@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, load_settings, opened_store
 from kobza.cli.output import emit, print_table
@@ -83,7 +84,7 @@ def set_terms(
 
     settings = retention_terms(load_settings(ctx, data=data).settings)
     given = {"history_days": history, "recording_days": recordings, "event_days": events, "payload_days": payloads}
-    with opened_store(ctx, data) as store, store.write() as conn:
+    with changing(ctx, data, "retention.set", enterprise, enterprise) as (conn, _):
         before = terms.own(conn, enterprise)
         changed = before._replace(**{name: _days(name, text) for name, text in given.items() if text is not None})
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, load_settings, opened_store
 from kobza.cli.output import emit, print_table
@@ -95,7 +96,7 @@ def add(
         expires_at = None if expires is None else parse_end(expires, now)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--expires") from None
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "token.added", enterprise, "") as (connection, noting):
         made = tokens.add(
             connection,
             enterprise,
@@ -105,6 +106,7 @@ def add(
             networks=networks,
             expires_at=expires_at,
         )
+        noting.key = made.token.token_id
     emit(_made(made, now), as_json=as_json, title="Token made (keep it: it is not stored)")
 
 
@@ -172,7 +174,7 @@ def rotate(
 
     now = now_ms()
     seconds = load_settings(ctx, data=data).settings.token_overlap if overlap is None else overlap
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "token.rotated", enterprise, token_id) as (connection, _):
         made = tokens.rotate(connection, enterprise, token_id, now, seconds * 1000)
         old = tokens.get(connection, enterprise, token_id)
     if not seconds:
@@ -193,7 +195,7 @@ def revoke(
     from kobza.store import tokens
 
     now = now_ms()
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "token.revoked", enterprise, token_id) as (connection, _):
         ended = tokens.revoke(connection, enterprise, token_id, now)
     time.sleep(tokens.SEEN_AFTER)
     emit(_shown(ended, now), as_json=as_json, title=f"Token {token_id} revoked")

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from kobza.cli import trunk_settings as option
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, opened_store
 from kobza.cli.output import emit, emit_rows
@@ -82,7 +83,7 @@ def add(
 
     given = locals()  # every option by its name: settings_of knows what each means
     name = name.strip()
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "trunk.added", None, name) as (connection, _):
         settings = option.settings_of(given, meta.sip_realm(connection))
         trunks.add(connection, name, settings.pop("host"), settings.pop("port"), now_ms=now_ms(), **settings)
         added = trunks.get(connection, name)
@@ -143,7 +144,7 @@ def set_trunk(
 
     given = locals()  # every option by its name: settings_of knows what each means
     name = name.strip()
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "trunk.changed", None, name) as (connection, _):
         settings = option.settings_of(given, meta.sip_realm(connection), trunks.get(connection, name))
         if not settings:
             raise typer.BadParameter("nothing to change: see kobza trunk set --help")
@@ -156,7 +157,7 @@ def remove(ctx: typer.Context, name: NameArgument, data: DataOption = None, as_j
     """Take a trunk away: calls go neither out nor in there any more. Those that are on stay."""
     from kobza.store import NotInStore, trunks
 
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "trunk.removed", None, name.strip()) as (connection, _):
         if not trunks.remove(connection, name.strip()):
             raise NotInStore(f"there is no trunk {name.strip()}: see kobza trunk list")
     emit({"name": name.strip()}, as_json=as_json, title=f"Trunk {name.strip()} removed")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kobza.cli import deliveries
+from kobza.cli.changing import changing
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, EnterpriseOption, JsonOption, load_settings, opened_store
 from kobza.cli.output import emit, print_error
@@ -56,7 +57,7 @@ def set_endpoint(
     if secret is not None:
         _check(secret, check_secret, "--secret")
     _warn_of_private_address(url, load_settings(ctx, data=data).settings)
-    with opened_store(ctx, data) as store, store.write() as connection:
+    with changing(ctx, data, "webhook.set", enterprise, enterprise) as (connection, _):
         if enterprises.find(connection, enterprise) is None:
             raise NotInStore(f"there is no enterprise {enterprise}")
         endpoints.set(connection, enterprise, url, token, secret, extended=extended, now_ms=now_ms())
@@ -78,7 +79,7 @@ def on(
     from kobza.store import replays
     from kobza.store.errors import NotInStore
 
-    with opened_store(ctx, data) as store, store.write() as conn:
+    with changing(ctx, data, "webhook.activated", enterprise, enterprise) as (conn, _):
         if deliveries.endpoint_of(conn, enterprise) is None:
             raise NotInStore("there is no webhook; set one with `kobza webhook set`")
         recovered = replays.switch_on(conn, enterprise, now_ms(), missed=missed)

@@ -35,7 +35,8 @@ from kobza.pbx.live_call import LiveCall, LiveLeg
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.switch import Switch
 from kobza.sip.digest import Algorithm, ha1
-from kobza.store import NotInStore, NotPresentable, Store, address_book, meta, numbers
+from kobza.store import NotInStore, NotPresentable, Store, address_book, audit, meta, numbers
+from kobza.store.audit import By
 from kobza.store.entries import Entry, KeyUsed, LegPromised
 
 ControlAction = Literal["clear", "hold", "unhold", "mute", "unmute", "dtmf", "transfer"] | RecordCommand
@@ -284,9 +285,11 @@ class Commands:
                     self._served_by.setdefault(each.enterprise_id, []).append(each)
         return self._served_by.get(enterprise_id, ())
 
-    async def set_dnd(self, enterprise_id: str, number: str, on: bool, until_ms: int | None) -> None:
+    async def set_dnd(
+        self, enterprise_id: str, number: str, on: bool, until_ms: int | None, *, by: By | None = None
+    ) -> None:
         """Switch Do Not Disturb, until a moment in ms or until it is switched off. Raises NotFoundError."""
-        await self._change(numbers.set_dnd, enterprise_id, number, on, until_ms)
+        await self._change(by, "number.dnd", numbers.set_dnd, enterprise_id, number, on, until_ms)
 
     async def set_clip(
         self,
@@ -295,9 +298,12 @@ class Commands:
         presentation_number: str | None,
         restricted: bool,
         until_ms: int | None,
+        *,
+        by: By | None = None,
     ) -> None:
         """Set what those see whom the number calls. Raises NotFoundError, PresentationNotAllowedError."""
-        await self._change(numbers.set_clip, enterprise_id, number, presentation_number, restricted, until_ms)
+        values = (presentation_number, restricted, until_ms)
+        await self._change(by, "number.clip", numbers.set_clip, enterprise_id, number, *values)
 
     def live_calls(self, enterprise_id: str) -> list[LiveLeg]:
         """Return the legs of the enterprise's numbers that are in a call now."""
@@ -346,11 +352,17 @@ class Commands:
                     return live, own, other
         raise NotFoundError("There is no such call.", parameter="call_control_id")
 
-    async def sip_account(self, enterprise_id: str, number: str, password: str | None) -> SipAccount:
+    async def sip_account(
+        self, enterprise_id: str, number: str, password: str | None, *, by: By | None = None
+    ) -> SipAccount:
         """Return the account of a number's phones, after giving it a password if there is one. Raises NotFoundError."""
+        now_ms = int(self._now() * 1000)
 
         def change() -> SipAccount:
-            with self._store.write() as conn:
+            with (
+                self._store.write() as conn,
+                audit.noted(conn, by, "number.changed", enterprise_id, number, now_ms),
+            ):
                 account = SipAccount(numbers.username(conn, enterprise_id, number), meta.sip_realm(conn))
                 if password is not None:
                     md5, sha256 = (ha1(*account, password, algorithm) for algorithm in ALGORITHMS)
@@ -370,12 +382,19 @@ class Commands:
         await self._view.refresh()
 
     async def _change(
-        self, change: Callable[..., None], enterprise_id: str, number: str, *values: str | bool | int | None
+        self,
+        by: By | None,
+        action: str,
+        change: Callable[..., None],
+        enterprise_id: str,
+        number: str,
+        *values: str | bool | int | None,
     ) -> None:
-        """Call a function of the store that changes a setting, and see the change before anybody asks."""
+        """Change a setting by a function of the store, note who did it, and see the change before anybody asks."""
+        now_ms = int(self._now() * 1000)
 
         def write() -> None:
-            with self._store.write() as conn:
+            with self._store.write() as conn, audit.noted(conn, by, action, enterprise_id, number, now_ms):
                 change(conn, enterprise_id, number, *values)
 
         try:

@@ -23,6 +23,7 @@ from kobza.portal.rendering import Pages, here, page_language
 from kobza.portal.sealing import Sealer
 from kobza.portal.texts import say_in
 from kobza.store import StoreAway, enterprises, sessions
+from kobza.store.audit import By
 from kobza.store.sessions import Session
 from kobza.store.users import Role, User
 
@@ -67,6 +68,13 @@ class Visitor:
     at: Enterprise | None
     """Their own enterprise, or the one that an operator has entered; None: an operator who is in none."""
     csrf: str
+    address: str
+    """From where this request of theirs comes."""
+
+    @property
+    def by(self) -> By:
+        """Who they are to the audit."""
+        return By("portal", self.user.login, self.address)
 
     @property
     def login(self) -> str:
@@ -189,7 +197,8 @@ async def _visitor(portal: Portal, request: Request, access: Access) -> Visitor 
     at = None
     if enterprise_id is not None:
         at = await portal.context.read(lambda conn: enterprises.find(conn, enterprise_id))
-    visitor = Visitor(user, session, at, portal.sealer.form_token(session.session_id))
+    csrf = portal.sealer.form_token(session.session_id)
+    visitor = Visitor(user, session, at, csrf, client_address(request))
     if user.must_change and not access.before_change:
         return lead_to(request, "/account/password")
     if user.role is Role.OPERATOR and at is None and access.enterprise:

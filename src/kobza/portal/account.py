@@ -1,6 +1,7 @@
 """The page of one's own account: the password, the second factor, where one is signed in."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from kobza.api.context import Connection
 from kobza.api.problems import not_found
 from kobza.portal.access import Form, Portal, Visitor, lead_to
 from kobza.portal.formats import duration_text, moment_text
@@ -107,7 +109,9 @@ async def change_password(portal: Portal, request: Request, visitor: Visitor, fo
     async with portal.hashing:
         hashed = await anyio.to_thread.run_sync(password_hash, new)
     kept = visitor.session.session_id
-    await portal.context.write(lambda conn: users.set_password(conn, user.login, hashed, keep=kept))
+    await _change(
+        portal, visitor, "person.password", lambda conn: users.set_password(conn, user.login, hashed, keep=kept)
+    )
     return RedirectResponse("/" if user.must_change else "/account?saved=1", 303)
 
 
@@ -156,8 +160,12 @@ async def switch_on_second_factor(portal: Portal, request: Request, visitor: Vis
     if error is not None or step is None:
         return _setup_page(portal, request, visitor, secret, error or say("code_wrong_setup"))
     codes, hashes = _codes()
-    await portal.context.write(lambda conn: second_factor.set_up(conn, user.user_id, secret, step, hashes))
-    await portal.context.write(lambda conn: sessions.end_others(conn, user.user_id, visitor.session.session_id))
+
+    def set_up(conn: Connection) -> None:
+        second_factor.set_up(conn, user.user_id, secret, step, hashes)
+        sessions.end_others(conn, user.user_id, visitor.session.session_id)
+
+    await _change(portal, visitor, "person.second_factor", set_up)
     return _codes_page(portal, request, visitor, codes)
 
 
@@ -167,7 +175,7 @@ async def switch_off_second_factor(portal: Portal, request: Request, visitor: Vi
     error = await _password_refused(portal, visitor, form, say)
     if error is not None:
         return await _page(portal, request, visitor, error=error)
-    await portal.context.write(lambda conn: second_factor.clear(conn, visitor.user.user_id))
+    await _change(portal, visitor, "person.second_factor", lambda conn: second_factor.clear(conn, visitor.user.user_id))
     return RedirectResponse("/account?saved=1", 303)
 
 
@@ -207,6 +215,12 @@ async def end_other_sessions(portal: Portal, request: Request, visitor: Visitor,
     user_id, kept = visitor.user.user_id, visitor.session.session_id
     await portal.context.write(lambda conn: sessions.end_others(conn, user_id, kept))
     return lead_to(request, "/account?saved=1")
+
+
+async def _change(portal: Portal, visitor: Visitor, action: str, change: Callable[[Connection], object]) -> None:
+    """Change the visitor's own account, and note it."""
+    user = visitor.user
+    await portal.context.change(visitor.by, action, user.enterprise_id, user.login, lambda conn, _: change(conn))
 
 
 async def _password_refused(portal: Portal, visitor: Visitor, form: Form, say: Say) -> str | None:

@@ -42,7 +42,7 @@ async def switch_dnd(portal: Portal, _request: Request, visitor: Visitor, form: 
     """Switch Do Not Disturb of a number, until it is switched again."""
     number = number_of(form.get("number", ""), "number")
     await portal.context.subscriber(visitor.enterprise_id, number)
-    await portal.context.commands.set_dnd(visitor.enterprise_id, number, form.get("dnd") == "on", None)
+    await portal.context.commands.set_dnd(visitor.enterprise_id, number, form.get("dnd") == "on", None, by=visitor.by)
     return RedirectResponse("/provisioning", 303)
 
 
@@ -59,8 +59,12 @@ async def set_webhook(portal: Portal, request: Request, visitor: Visitor, form: 
     except ApiError as error:
         wrong = {"url": url, "extended": extended}
         return await crm_page(portal, request, visitor, error=error.detail, form=wrong, status=400)
-    await portal.context.write(
-        lambda conn: endpoints.set(conn, enterprise_id, url, token, secret, extended=extended, now_ms=now_ms)
+    await portal.context.change(
+        visitor.by,
+        "webhook.set",
+        enterprise_id,
+        enterprise_id,
+        lambda conn, _: endpoints.set(conn, enterprise_id, url, token, secret, extended=extended, now_ms=now_ms),
     )
     await portal.context.commands.settings_changed()
     return RedirectResponse("/crm-integration?saved=1", 303)
@@ -69,7 +73,13 @@ async def set_webhook(portal: Portal, request: Request, visitor: Visitor, form: 
 async def activate_webhook(portal: Portal, _request: Request, visitor: Visitor, _form: Form) -> Response:
     """Switch the endpoint on again, and send what it missed."""
     context, enterprise_id, now_ms = portal.context, visitor.enterprise_id, portal.context.now_ms()
-    await context.write(lambda conn: replays.switch_on(conn, enterprise_id, now_ms, missed=True))
+    await context.change(
+        visitor.by,
+        "webhook.activated",
+        enterprise_id,
+        enterprise_id,
+        lambda conn, _: replays.switch_on(conn, enterprise_id, now_ms, missed=True),
+    )
     await context.commands.settings_changed()
     if context.webhooks is not None:
         context.webhooks.recheck(enterprise_id)
@@ -78,6 +88,7 @@ async def activate_webhook(portal: Portal, _request: Request, visitor: Visitor, 
 
 async def remove_webhook(portal: Portal, _request: Request, visitor: Visitor, _form: Form) -> Response:
     """Stop posting call states."""
-    await portal.context.write(lambda conn: endpoints.delete(conn, visitor.enterprise_id))
+    own = visitor.enterprise_id
+    await portal.context.change(visitor.by, "webhook.removed", own, own, lambda conn, _: endpoints.delete(conn, own))
     await portal.context.commands.settings_changed()
     return RedirectResponse("/crm-integration?saved=1", 303)

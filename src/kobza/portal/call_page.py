@@ -12,6 +12,7 @@ from kobza.api.problems import ApiError
 from kobza.call.causes import cause_text
 from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.portal.access import Portal, Visitor, error_page
+from kobza.portal.audit_view import audit_row
 from kobza.portal.call_rows import PartyView, outcome_text, party_view
 from kobza.portal.formats import clock_text, moment_text
 from kobza.portal.frame import common
@@ -19,7 +20,8 @@ from kobza.portal.ladder import WIDTH, ladder
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
-from kobza.store import calls, deliveries, events, recordings
+from kobza.store import audit, calls, deliveries, events, recordings
+from kobza.store.audit import Entry
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.events import Event
@@ -29,6 +31,7 @@ from kobza.store.search import Person, searcher
 SPEEDS: Final = ("0.75", "1", "1.25", "1.5", "2")
 """Of the player."""
 MAX_ID: Final = 64
+HEARD_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Known:
     """Deliveries by the cursors of their events."""
     recordings: list[Recording]
     people: dict[str, Person]
+    heard: list[Entry]
+    """Who got its recordings, the last first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,17 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         steps=[_step(event, call, known, say) for event in sorted(known.events, key=_when)],
         recording=_shown_recording(call, known.recordings),
         speeds=SPEEDS,
+        heard=[audit_row(entry, {}, say) for entry in known.heard] if visitor.only_number is None else None,
     )
 
 
 def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     if not 0 < len(call_id) <= MAX_ID:
-        return Known(None, [], {}, [], {})
+        return Known(None, [], {}, [], {}, [])
     call = calls.find(conn, enterprise_id, call_id)
     made = recordings.of_call(conn, enterprise_id, call_id)
     if call is None:
-        return Known(None, [], {}, made, {})
+        return Known(None, [], {}, made, {}, [])
     told = events.of_call(conn, enterprise_id, call_id)
     sent = {
         each.cursor: (each, deliveries.list_attempts(conn, enterprise_id, each.cursor))
@@ -113,7 +119,8 @@ def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     }
     numbers = {call.calling_number, call.called_number, call.answered_number or ""}
     people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
-    return Known(call, told, sent, made, people)
+    heard = audit.of_subjects(conn, enterprise_id, [each.record_id for each in made], HEARD_SHOWN) if made else []
+    return Known(call, told, sent, made, people, heard)
 
 
 def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> bool:

@@ -12,7 +12,7 @@ from kobza.portal.formats import phone_text
 from kobza.portal.lines import LineFault, clean, numbers_in
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import Say, say_in
-from kobza.store import address_book
+from kobza.store import address_book, audit
 from kobza.store.address_book import BookChanged, BookFull, Change, Entry
 
 
@@ -22,7 +22,19 @@ class _Wrong(Exception):
 
 async def apply_changes(portal: Portal, visitor: Visitor, changes: list[Change]) -> None:
     """Change the address book, and show the new names at once. Raises BookChanged or BookFull."""
-    await portal.context.write(lambda conn: address_book.apply(conn, visitor.enterprise_id, changes))
+    own, now_ms = visitor.enterprise_id, portal.context.now_ms()
+    counts = {
+        "added": sum(change.before is None for change in changes),
+        "changed": sum(change.before is not None and change.after is not None for change in changes),
+        "removed": sum(change.after is None for change in changes),
+    }
+
+    def apply(conn: Connection) -> None:
+        address_book.apply(conn, own, changes)
+        # Counts alone: who is in the book may be erased on request, and nothing is from the audit.
+        audit.note(conn, visitor.by, "contact.changed", own, "", now_ms, after=counts)
+
+    await portal.context.write(apply)
     await portal.context.commands.settings_changed()
     portal.context.event_streams.wake(visitor.enterprise_id)
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kobza.api.context import Connection
 from kobza.api.problems import not_found
 from kobza.portal.access import Form, Portal, Visitor, lead_to
 from kobza.portal.frame import common
-from kobza.store import enterprises, numbers, sessions, users
+from kobza.store import audit, enterprises, numbers, sessions, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,18 @@ async def enterprises_page(portal: Portal, request: Request, visitor: Visitor) -
 async def enter(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
     """Go on as the administrator of an enterprise. Raises ApiError 404 when there is none such."""
     enterprise_id = form.get("enterprise_id", "")
-    if await portal.context.read(lambda conn: enterprises.find(conn, enterprise_id)) is None:
+    now_ms = portal.context.now_ms()
+
+    def enter_it(conn: Connection) -> bool:
+        found = enterprises.find(conn, enterprise_id)
+        if found is None:
+            return False
+        sessions.enter(conn, visitor.session.session_id, enterprise_id)
+        audit.note(conn, visitor.by, "enterprise.entered", enterprise_id, enterprise_id, now_ms, label=found.name)
+        return True
+
+    if not await portal.context.write(enter_it):
         raise not_found()
-    await portal.context.write(lambda conn: sessions.enter(conn, visitor.session.session_id, enterprise_id))
     return lead_to(request, "/")
 
 

@@ -23,6 +23,7 @@ TABS: Final = (
     Tab("/provisioning", "provisioning", ADMINS),
     Tab("/crm-integration", "crm", ADMINS),
     Tab("/people", "people", MANAGERS),
+    Tab("/audit", "audit", MANAGERS),
     Tab("/manual/openapi.html", "manual", ADMINS),
 )
 

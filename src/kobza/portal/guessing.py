@@ -1,11 +1,12 @@
 """The bound on guessing: who guesses waits longer and longer, and nobody else waits with them.
 
-Three things are counted (docs/adr/0025-who-has-to-wait.md): wrong attempts at one login from one address; those from
-one address at whatever login; and those of a browser that has signed in with a login before, which is counted by
+Three things are counted (docs/adr/0025-people-of-the-portal.md): wrong attempts at one login from one address; those
+from one address at whatever login; and those of a browser that has signed in with a login before, which is counted by
 itself, so that a guesser in the same office does not lock it out. A login alone is never counted: whoever knows it
 could lock its owner out.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +14,19 @@ from typing import Final
 
 LONGEST: Final = 900.0
 """Seconds that anybody has to wait at most."""
-FORGET_AFTER: Final = 3600.0
-"""Seconds without an attempt after which nothing is held against anybody."""
+FORGIVEN_EVERY: Final = 900.0
+"""Seconds after which one wrong attempt is forgiven: the longest wait, so that who guesses on stays at it."""
 MAX_WATCHED: Final = 10_000
 """Counters kept; beyond it those not touched for longest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What is counted: a key, and how many wrong attempts cost nothing."""
+    """What is counted: a key, how many wrong attempts cost nothing, and after how many seconds one is forgiven."""
 
     key: str
     free: int
+    forgiven_every: float = FORGIVEN_EVERY
 
 
 def pair(login: str, address: str) -> Counted:
@@ -33,8 +35,8 @@ def pair(login: str, address: str) -> Counted:
 
 
 def whole_address(address: str) -> Counted:
-    """One address, whatever the login: many people may sit behind it."""
-    return Counted(f"address {address}", 50)
+    """One address, whatever the login: many people may sit behind it, who err once a minute between them."""
+    return Counted(f"address {address}", 50, 60.0)
 
 
 def known_browser(nonce: str) -> Counted:
@@ -51,8 +53,8 @@ class GuessLimit:
     """Counts wrong attempts. In memory and bounded."""
 
     def __init__(self) -> None:
-        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        """Key -> how many were wrong, and when the last one was made."""
+        self._wrong: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """Key -> how many were wrong and not forgiven at the last one, and when that was."""
 
     def begin(self, counted: Sequence[Counted], now: float) -> float:
         """Return how many seconds an attempt has to wait; with 0 it may be made, and counts as wrong until `right`.
@@ -63,7 +65,7 @@ class GuessLimit:
         if wait > 0:
             return wait
         for each in counted:
-            self._wrong[each.key] = (self._count(each.key, now) + 1, now)
+            self._wrong[each.key] = (self._count(each, now) + 1, now)
             self._wrong.move_to_end(each.key)
         while len(self._wrong) > MAX_WATCHED:
             self._wrong.popitem(last=False)
@@ -72,19 +74,19 @@ class GuessLimit:
     def right(self, counted: Sequence[Counted], now: float) -> None:
         """Take back what an attempt counted that was right. What others did from the same address stays."""
         for each in counted:
-            count = self._count(each.key, now) - 1
+            count = self._count(each, now) - 1
             if count <= 0 or not each.key.startswith("address "):
                 self._wrong.pop(each.key, None)
             else:
-                self._wrong[each.key] = (count, self._wrong[each.key][1])
+                self._wrong[each.key] = (count, now)
 
     def _wait(self, counted: Counted, now: float) -> float:
-        surplus = self._count(counted.key, now) - counted.free
+        surplus = math.ceil(self._count(counted, now)) - counted.free
         if surplus < 0:
             return 0.0
         delay = min(LONGEST, 2.0 ** min(surplus, 20))
         return max(0.0, self._wrong[counted.key][1] + delay - now)
 
-    def _count(self, key: str, now: float) -> int:
-        count, last = self._wrong.get(key, (0, now))
-        return count if now - last < FORGET_AFTER else 0
+    def _count(self, counted: Counted, now: float) -> float:
+        count, last = self._wrong.get(counted.key, (0.0, now))
+        return max(0.0, count - (now - last) / counted.forgiven_every)

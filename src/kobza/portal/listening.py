@@ -15,7 +15,10 @@ async def recording(portal: Portal, request: Request, visitor: Visitor) -> Respo
     """A recording, for the player."""
     record_id = request.path_params["record_id"]
     await require_audible(portal, visitor, record_id)
-    return await recording_response(request, portal.context, visitor.enterprise_id, record_id)
+    action = "recording.downloaded" if "download" in request.query_params else "recording.heard"
+    return await recording_response(
+        request, portal.context, visitor.enterprise_id, record_id, by=visitor.by, action=action
+    )
 
 
 async def require_audible(portal: Portal, visitor: Visitor, record_id: str) -> None:

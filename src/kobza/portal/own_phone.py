@@ -51,7 +51,7 @@ async def switch_own_dnd(portal: Portal, _request: Request, visitor: Visitor, fo
     """Switch Do Not Disturb of one's own number, until it is switched again."""
     number = _own(visitor)
     await portal.context.subscriber(visitor.enterprise_id, number)
-    await portal.context.commands.set_dnd(visitor.enterprise_id, number, form.get("dnd") == "on", None)
+    await portal.context.commands.set_dnd(visitor.enterprise_id, number, form.get("dnd") == "on", None, by=visitor.by)
     return RedirectResponse("/", 303)
 
 

@@ -135,8 +135,12 @@ async def add_person(portal: Portal, request: Request, visitor: Visitor, form: F
     password, hashed = await _new_password(portal)
     try:
         sent = _sent(visitor, form)
-        await portal.context.write(
-            lambda conn: users.add(
+        await portal.context.change(
+            visitor.by,
+            "person.added",
+            _enterprise_of(visitor),
+            login,
+            lambda conn, _: users.add(
                 conn,
                 login,
                 hashed,
@@ -146,7 +150,7 @@ async def add_person(portal: Portal, request: Request, visitor: Visitor, form: F
                 name=sent.name,
                 number=sent.number,
                 must_change=True,
-            )
+            ),
         )
     except (PersonRefused, NameTaken) as refused:
         kept = {name: form.get(name, "") for name in ("login", "name", "role", "number")}
@@ -163,7 +167,7 @@ async def change_person(portal: Portal, request: Request, visitor: Visitor, form
         login = form.get("login", "")
         return users.change(conn, _enterprise_of(visitor), login, role=sent.role, name=sent.name, number=sent.number)
 
-    return await _changed(portal, request, visitor, change)
+    return await _changed(portal, request, visitor, "person.changed", form, change)
 
 
 async def reset_person(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
@@ -180,7 +184,9 @@ async def reset_person(portal: Portal, request: Request, visitor: Visitor, form:
             second_factor.clear(conn, user.user_id)
         return user
 
-    return await _changed(portal, request, visitor, change, new={"login": login, "password": password})
+    return await _changed(
+        portal, request, visitor, "person.reset", form, change, new={"login": login, "password": password}
+    )
 
 
 async def remove_person(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
@@ -192,20 +198,24 @@ async def remove_person(portal: Portal, request: Request, visitor: Visitor, form
             raise PersonRefused("self", "nobody removes themselves")
         return users.remove(conn, _enterprise_of(visitor), login)
 
-    return await _changed(portal, request, visitor, change)
+    return await _changed(portal, request, visitor, "person.removed", form, change)
 
 
 async def _changed(
     portal: Portal,
     request: Request,
     visitor: Visitor,
+    action: str,
+    form: Form,
     change: Callable[[Connection], User],
     *,
     new: dict[str, str] | None = None,
 ) -> Response:
     """Change somebody who is on the page. Raises ApiError 404 for somebody of another enterprise."""
     try:
-        await portal.context.write(change)
+        await portal.context.change(
+            visitor.by, action, _enterprise_of(visitor), form.get("login", ""), lambda conn, _: change(conn)
+        )
     except NotInStore:
         raise not_found() from None
     except PersonRefused as refused:

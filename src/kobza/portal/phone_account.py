@@ -62,7 +62,7 @@ async def _page(portal: Portal, request: Request, visitor: Visitor, written: str
     context, say = portal.context, say_in(page_language(request))
     number = number_of(written, "number")
     subscriber = await context.subscriber(visitor.enterprise_id, number)
-    account = await context.commands.sip_account(visitor.enterprise_id, number, password)
+    account = await context.commands.sip_account(visitor.enterprise_id, number, password, by=visitor.by)
     servers = [(_server(listen.host, listen.port, request), listen.transport) for listen in context.sip]
     server, transport = servers[0] if servers else (_host(request.url.hostname or ""), "udp")
     phones = context.commands.phone_status(visitor.enterprise_id, (number,))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -63,8 +64,11 @@ def page_theme(request: Request) -> str:
 
 
 def here(request: Request) -> str:
-    """Return the path of a page with its query."""
+    """Return the path of a page with its query; of what a form answered with, the page that had the form."""
     url = request.url
+    if request.method == "POST":  # nobody can be led back there
+        sent_from = urlsplit(request.headers.get("referer", ""))
+        return sent_from.path if sent_from.netloc == url.netloc and sent_from.path else "/"
     return f"{url.path}?{url.query}" if url.query else url.path
 
 

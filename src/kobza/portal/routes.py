@@ -7,6 +7,7 @@ from kobza.api.context import ApiContext
 from kobza.portal import (
     account,
     actions,
+    audit_page,
     board,
     call_page,
     contact_actions,
@@ -89,6 +90,8 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         "/provisioning/account": (phone_account.account_page, ADMINS),
         "/crm-integration": (pages.crm_integration, ADMINS),
         "/people": (people.people, MANAGERS),
+        "/audit": (audit_page.audit_page, MANAGERS),
+        "/audit.csv": (audit_page.audit_file, MANAGERS),
         "/enterprises": (enterprises.enterprises_page, OPERATORS),
         "/account": (account.account, ANYBODY),
         "/account/password": (account.password_page, BEFORE_CHANGE),

@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from kobza.api.context import Connection
 from kobza.call.directory import Package
 from kobza.call.numbers import national, normalize
 from kobza.portal.access import Form, Portal, Visitor
@@ -22,7 +23,7 @@ from kobza.portal.tables import Cell, Table, csv_lines
 from kobza.portal.texts import Say, say_in
 from kobza.portal.uploads import MAX_UPLOAD, read_file, uploaded
 from kobza.portal.views import NumberView, number_views
-from kobza.store import numbers, services
+from kobza.store import audit, numbers, services
 from kobza.store.search import digits_of
 from kobza.store.services import Services, ServicesChange, ServicesChanged
 
@@ -148,13 +149,37 @@ async def apply_services(portal: Portal, request: Request, visitor: Visitor, for
     draft = portal.drafts.take(form.get("draft", ""), visitor.login, visitor.enterprise_id, SUBJECT, now)
     if draft is None:
         return await _page(portal, request, visitor, wrong=say("import_gone"), status=410)
+    now_ms = portal.context.now_ms()
+
+    def apply(conn: Connection) -> None:
+        services.apply(conn, visitor.enterprise_id, draft.changes, now)
+        for before, after in draft.changes:
+            was, is_now = _told(before, after), _told(after, before)
+            audit.note(
+                conn,
+                visitor.by,
+                "number.changed",
+                visitor.enterprise_id,
+                after.number,
+                now_ms,
+                label=after.name,
+                before=was,
+                after=is_now,
+            )
+
     try:
-        await portal.context.write(lambda conn: services.apply(conn, visitor.enterprise_id, draft.changes, now))
+        await portal.context.write(apply)
     except ServicesChanged:
         return await _page(portal, request, visitor, wrong=say("import_changed"), status=409)
     await portal.context.commands.settings_changed()
     portal.context.event_streams.wake(visitor.enterprise_id)
     return RedirectResponse("/provisioning?saved=1", 303)
+
+
+def _told(one: Services, other: Services) -> dict[str, Any]:
+    """Return what of a number is not as it is in the other, as the audit has it."""
+    own = {**one._asdict(), "packages": sorted(package.value for package in one.packages)}
+    return {name: value for name, value in own.items() if getattr(one, name) != getattr(other, name)}
 
 
 async def services_file(portal: Portal, request: Request, visitor: Visitor) -> Response:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.addresses import client_address, guessing_key
+from kobza.api.context import Connection
 from kobza.portal.access import (
     COOKIE,
     Form,
@@ -28,8 +29,9 @@ from kobza.portal.passwords import password_is, password_mark
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
 from kobza.portal.totp import recovery_hash, step_of
-from kobza.store import ids, sessions, users
+from kobza.store import audit, ids, sessions, users
 from kobza.store import second_factor as factors
+from kobza.store.audit import By
 from kobza.store.users import User
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,8 @@ class SignIn:
         async with portal.hashing:
             right = await anyio.to_thread.run_sync(password_is, form.get("password", ""), known)
         if user is None or not right:
-            log.warning("a wrong password for the login %r from %s", login[:100], client_address(request))
+            whose = "an unknown login" if user is None else user.login  # some type their password there
+            log.warning("a wrong password for %s from %s", whose, client_address(request))
             return self._show(request, target, login=login, error="wrong_password", status=401)
         portal.guesses.right(counted, portal.context.now())
         if user.totp_secret is None:
@@ -104,7 +107,7 @@ class SignIn:
         if wait > 0:
             return self._too_many(request, "signin_code.html", wait, next=target)
         if not await self._use_code(user, form.get("code", "")):
-            log.warning("a wrong code for the login %r from %s", user.login, client_address(request))
+            log.warning("a wrong code for %s from %s", user.login, client_address(request))
             return self._show_code(request, target, error="code_wrong", status=401)
         portal.guesses.right(counted, portal.context.now())
         answer = await self._begin(request, user, target)
@@ -140,14 +143,15 @@ class SignIn:
         address, client = client_address(request), request.headers.get("user-agent", "")
         now_ms = portal.context.now_ms()
         ends_at = now_ms + VALID_FOR * 1000
-        await portal.context.write(
-            lambda conn: sessions.begin(
-                conn, user.user_id, secret, now_ms, ends_at=ends_at, address=address, client=client
-            )
-        )
-        if before is not None:  # the browser forgets it
-            session = before[0]
-            await portal.context.write(lambda conn: sessions.end(conn, session.user_id, session.session_id))
+
+        def begin(conn: Connection) -> None:
+            if before is not None:  # the browser forgets it
+                sessions.end(conn, before[0].user_id, before[0].session_id)
+            sessions.begin(conn, user.user_id, secret, now_ms, ends_at=ends_at, address=address, client=client)
+            by = By("portal", user.login, address)
+            audit.note(conn, by, "person.signed_in", user.enterprise_id, user.login, now_ms, label=user.name)
+
+        await portal.context.write(begin)
         answer = RedirectResponse(target, 303)
         _set_cookie(answer, request, COOKIE, secret, VALID_FOR)
         if self._known_browser(request, user) is None:

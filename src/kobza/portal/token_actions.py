@@ -15,6 +15,7 @@ from kobza.portal.pages import EXPIRIES, crm_page, offered_overlaps
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
 from kobza.store import NotInStore, TokenRefused, tokens
+from kobza.store.audit import Noting
 from kobza.store.tokens import NewToken, Scope
 
 log = logging.getLogger(__name__)
@@ -48,18 +49,22 @@ async def add_token(portal: Portal, request: Request, visitor: Visitor, form: Fo
         raise ApiError("invalid_parameter", "The end is none of those offered.", parameter="expires")
     days = EXPIRIES[form.get("expires", "")]
     now_ms = portal.context.now_ms()
-    try:
-        made = await portal.context.write(
-            lambda conn: tokens.add(
-                conn,
-                visitor.enterprise_id,
-                now_ms,
-                name=form.get("name", "").strip(),
-                scopes=scopes,
-                networks=networks,
-                expires_at=None if days is None else now_ms + days * _DAY_MS,
-            )
+
+    def add(conn: Connection, noting: Noting) -> NewToken:
+        made = tokens.add(
+            conn,
+            visitor.enterprise_id,
+            now_ms,
+            name=form.get("name", "").strip(),
+            scopes=scopes,
+            networks=networks,
+            expires_at=None if days is None else now_ms + days * _DAY_MS,
         )
+        noting.key = made.token.token_id
+        return made
+
+    try:
+        made = await portal.context.change(visitor.by, "token.added", visitor.enterprise_id, "", add)
     except TokenRefused as refused:
         return await wrong(say(f"token_refused_{refused.reason}"))
     return await _show(portal, request, visitor, made, "made")
@@ -74,6 +79,9 @@ async def rotate_token(portal: Portal, request: Request, visitor: Visitor, form:
     made = await _change(
         portal,
         request,
+        visitor,
+        "token.rotated",
+        token_id,
         lambda conn: tokens.rotate(conn, visitor.enterprise_id, token_id, now_ms, overlap * 1000),
     )
     return await _show(portal, request, visitor, made, f"put in the place of {token_id}")
@@ -82,16 +90,31 @@ async def rotate_token(portal: Portal, request: Request, visitor: Visitor, form:
 async def revoke_token(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
     """End a token at once."""
     now_ms, token_id = portal.context.now_ms(), form.get("token_id", "")
-    await _change(portal, request, lambda conn: tokens.revoke(conn, visitor.enterprise_id, token_id, now_ms))
+    await _change(
+        portal,
+        request,
+        visitor,
+        "token.revoked",
+        token_id,
+        lambda conn: tokens.revoke(conn, visitor.enterprise_id, token_id, now_ms),
+    )
     portal.context.gate.tokens.changed()
     log.info("the token %s was revoked by %s", token_id, visitor.login)
     return RedirectResponse("/crm-integration?saved=1", 303)
 
 
-async def _change(portal: Portal, request: Request, change: Callable[[Connection], Result]) -> Result:
+async def _change(
+    portal: Portal,
+    request: Request,
+    visitor: Visitor,
+    action: str,
+    token_id: str,
+    change: Callable[[Connection], Result],
+) -> Result:
     """Change a token that the page showed. Raises ApiError: one of others does not exist, one may have ended since."""
     try:
-        return await portal.context.write(change)
+        own = visitor.enterprise_id
+        return await portal.context.change(visitor.by, action, own, token_id, lambda conn, _: change(conn))
     except NotInStore:
         raise not_found() from None
     except TokenRefused as refused:

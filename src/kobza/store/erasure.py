@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, exists, or_, select
 
 from kobza.call.numbers import national
 from kobza.call.routing import ANONYMOUS
-from kobza.store import address_book, deliveries, erasures, holds, meta, recording_files
+from kobza.store import address_book, audit, deliveries, erasures, holds, meta, recording_files
 from kobza.store.erasures import Erasure, Kept
 from kobza.store.errors import ErasureHeld
 from kobza.store.recording_files import Doomed, EraseFile
@@ -63,6 +63,8 @@ def erase(
         erasure_id = erasures.begin(
             conn, request.enterprise_id, request.number, request.erased_by, request.reference, now_ms()
         )
+        by = audit.By("cli", request.erased_by)
+        audit.note(conn, by, "number.erased", request.enterprise_id, erasure_id, now_ms(), label=request.reference)
     work = _Work(store, request, erasure_id, now_ms, erase_file, pause)
     work.erase_calls()
     work.erase_other_events()

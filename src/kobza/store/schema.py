@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     false,
     text,
     true,
@@ -508,6 +510,49 @@ erased_files = Table(
     sqlite_with_rowid=False,
 )
 """The recordings that an erasure erased. `shared`: the file itself is still another enterprise's."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Id, primary_key=True),
+    Column("enterprise_id", Id),
+    Column("at", Moment, nullable=False),
+    Column("via", String(16), nullable=False),
+    Column("who", Text, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Index(None, "at", "audit_id"),
+    Index(None, "enterprise_id", "at", "audit_id"),
+    Index(None, "subject"),
+)
+"""Who changed what, and who heard which recording. `before` and `after` are JSON. Entries outlive what they are about,
+and the triggers below let none be changed or deleted."""
+
+APPEND_ONLY = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER audit_{what}d BEFORE {what.upper()} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
+        for what in ("update", "delete")
+    ),
+    "postgresql": (
+        """CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$""",
+        """CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+        FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()""",
+    ),
+}
+"""The triggers of the audit, by the dialect."""
+
+
+@event.listens_for(audit, "after_create")
+def _protect(_table: Table, connection: Connection, **_options: object) -> None:
+    for statement in APPEND_ONLY[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
 
 for _table in metadata.tables.values():
     for _column in _table.columns:

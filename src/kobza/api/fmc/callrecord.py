@@ -34,7 +34,9 @@ def _headers(*names: str) -> doc.Json:
 async def call_record(request: Request, caller: HistoryReader) -> Response:
     """Fetch a recording."""
     record_id = Query(request).required("record_id")
-    return await recording_response(request, context_of(request), caller.enterprise_id, record_id)
+    return await recording_response(
+        request, context_of(request), caller.enterprise_id, record_id, by=caller.by, action="recording.fetched"
+    )
 
 
 for _method, _summary in (("GET", "Fetch a recording"), ("HEAD", "Ask about a recording")):

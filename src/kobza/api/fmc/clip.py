@@ -89,6 +89,6 @@ async def set_clip(request: Request, caller: SettingsWriter) -> Response:
     await context.served(caller.enterprise_id, number)
     if presented is not None:
         await require_presentable(context, caller.enterprise_id, presented, "presentation_number")
-    await context.commands.set_clip(caller.enterprise_id, number, presented, asked.restricted, until)
+    await context.commands.set_clip(caller.enterprise_id, number, presented, asked.restricted, until, by=caller.by)
     subscriber = await context.served(caller.enterprise_id, number)
     return Response(msgspec.json.encode(_shown(subscriber, context.now())), media_type="application/json")

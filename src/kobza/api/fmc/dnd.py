@@ -101,6 +101,6 @@ async def switch_dnd(request: Request, caller: SettingsWriter) -> Response:
     number = number_of(asked.number, "number")
     until = until_ms(context, asked.until)
     await context.served(caller.enterprise_id, number)
-    await context.commands.set_dnd(caller.enterprise_id, number, asked.dnd == "on", until)
+    await context.commands.set_dnd(caller.enterprise_id, number, asked.dnd == "on", until, by=caller.by)
     subscriber = await context.served(caller.enterprise_id, number)
     return Response(msgspec.json.encode(_shown(subscriber, context.now())), media_type="application/json")

@@ -21,6 +21,7 @@ from kobza.api.problems import ApiError, not_found
 from kobza.api.query import json_body
 from kobza.api.times import parse_moment
 from kobza.store import deliveries, endpoints, replays
+from kobza.store.audit import Noting
 from kobza.store.replays import MOST_CHOSEN, Recovered
 
 router = doc.router("/api/fmc", "Webhook")
@@ -171,12 +172,14 @@ async def activate_webhook(request: Request, caller: SettingsWriter) -> Response
     webhooks = context.needed_webhooks()
     now_ms = context.now_ms()
 
-    def activate(conn: Connection) -> Recovered | None:
-        if endpoints.get(conn, caller.enterprise_id) is None:
-            raise ApiError("webhook_not_set", "There is no webhook.")
-        return replays.switch_on(conn, caller.enterprise_id, now_ms, missed=asked.recover)
+    own = caller.enterprise_id
 
-    recovered = await context.write(activate)
+    def activate(conn: Connection, _: Noting) -> Recovered | None:
+        if endpoints.get(conn, own) is None:
+            raise ApiError("webhook_not_set", "There is no webhook.")
+        return replays.switch_on(conn, own, now_ms, missed=asked.recover)
+
+    recovered = await context.change(caller.by, "webhook.activated", own, own, activate)
     if recovered is not None:
         await context.commands.settings_changed()
         webhooks.recheck(caller.enterprise_id)

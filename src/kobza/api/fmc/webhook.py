@@ -156,16 +156,15 @@ async def set_webhook(request: Request, caller: SettingsWriter) -> Response:
     asked = await json_body(request, WebhookRequest)
     check_endpoint(context.webhooks, asked.url, asked.token, asked.secret)
     now_ms = context.now_ms()
-    await context.write(
-        lambda conn: endpoints.set(
-            conn,
-            caller.enterprise_id,
-            asked.url,
-            asked.token,
-            asked.secret,
-            extended=asked.extended,
-            now_ms=now_ms,
-        )
+    own = caller.enterprise_id
+    await context.change(
+        caller.by,
+        "webhook.set",
+        own,
+        own,
+        lambda conn, _: endpoints.set(
+            conn, own, asked.url, asked.token, asked.secret, extended=asked.extended, now_ms=now_ms
+        ),
     )
     await context.commands.settings_changed()
     return await _answer(context, caller.enterprise_id)
@@ -180,7 +179,8 @@ async def set_webhook(request: Request, caller: SettingsWriter) -> Response:
 async def remove_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Remove the webhook."""
     context = context_of(request)
-    if not await context.write(lambda conn: endpoints.delete(conn, caller.enterprise_id)):
+    own = caller.enterprise_id
+    if not await context.change(caller.by, "webhook.removed", own, own, lambda conn, _: endpoints.delete(conn, own)):
         raise not_found()
     await context.commands.settings_changed()
     return Response(status_code=204)

@@ -1,0 +1,139 @@
+"""What the audit shows of each kind of thing: its settings as a flat document, secrets masked."""
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from kobza.store import schema
+from kobza.store.place import MASK
+
+Kind = Literal[
+    "enterprise",
+    "person",
+    "token",
+    "number",
+    "presentation",
+    "trunk",
+    "webhook",
+    "retention",
+    "hold",
+]
+SECRET: Final = frozenset(
+    {
+        *("password_hash", "totp_secret", "ha1_md5", "ha1_sha256", "token", "secret"),
+        *("password", "incoming_ha1_md5", "incoming_ha1_sha256"),
+    }
+)
+"""Columns whose values are never written into the audit. That one has changed is."""
+
+
+class Thing(NamedTuple):
+    """One thing as it is: what people call it, and its settings (raw: with secrets)."""
+
+    label: str
+    settings: dict[str, Any]
+
+
+def find(conn: Connection, kind: Kind, enterprise_id: str | None, key: str) -> Thing | None:
+    """Return a thing by its key (a login, a number, the name of a trunk, an id), None when it is not there."""
+    return _READERS[kind](conn, enterprise_id, key)
+
+
+def changes(before: Thing | None, after: Thing | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what differs, before and after, secrets masked; None for a thing that was not there, or is no more."""
+    if before is None or after is None:
+        return _masked(before), _masked(after)
+    names = [name for name, value in after.settings.items() if before.settings.get(name) != value]
+    was, now = ({name: _shown(name, thing.settings[name]) for name in names} for thing in (before, after))
+    return was, now
+
+
+def _masked(thing: Thing | None) -> dict[str, Any] | None:
+    if thing is None:
+        return None
+    return {name: _shown(name, value) for name, value in thing.settings.items() if value not in (None, "", [])}
+
+
+def _shown(name: str, value: Any) -> Any:
+    return MASK if name in SECRET and value else value
+
+
+def _row(
+    conn: Connection, table: Table, columns: tuple[str, ...], label: str, *conditions: ColumnElement[bool]
+) -> Thing | None:
+    row = conn.execute(select(*(table.c[name] for name in columns)).where(*conditions)).one_or_none()
+    if row is None:
+        return None
+    values = dict(zip(columns, row, strict=True))
+    return Thing(str(values[label] or ""), values)
+
+
+def _enterprise(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
+    table = schema.enterprises
+    return _row(conn, table, ("name", "integrator_id"), "name", table.c.enterprise_id == key)
+
+
+def _person(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
+    columns = ("login", "name", "role", "number", "must_change", "password_hash", "totp_secret")
+    return _row(conn, schema.users, columns, "name", schema.users.c.login == key)
+
+
+def _token(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
+    columns = ("name", "scopes", "networks", "expires_at", "revoked_at", "replaced_by")
+    return _row(conn, schema.tokens, columns, "name", schema.tokens.c.token_id == key)
+
+
+def _number(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
+    table, book, packages = schema.numbers, schema.address_book, schema.number_packages
+    columns = (
+        *("username", "dnd", "dnd_until", "presentation_number", "clip_restricted", "clip_until"),
+        *("ha1_md5", "ha1_sha256"),
+    )
+    found = _row(conn, table, columns, "username", table.c.number == key, table.c.enterprise_id == enterprise_id)
+    if found is None:
+        return None
+    owned = conn.execute(select(packages.c.package).where(packages.c.number == key).order_by(packages.c.package))
+    named = select(book.c.name, book.c.department).where(book.c.enterprise_id == enterprise_id, book.c.number == key)
+    name, department = conn.execute(named).one_or_none() or ("", "")
+    settings = {**found.settings, "packages": list(owned.scalars()), "name": name, "department": department}
+    return Thing(name, settings)
+
+
+def _presentation(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
+    table = schema.presentation_numbers
+    return _row(conn, table, ("number",), "number", table.c.number == key, table.c.enterprise_id == enterprise_id)
+
+
+def _trunk(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
+    columns = tuple(column.name for column in schema.trunks.columns if column.name not in ("trunk_id", "created_at"))
+    return _row(conn, schema.trunks, columns, "name", schema.trunks.c.name == key)
+
+
+def _webhook(conn: Connection, enterprise_id: str | None, _key: str) -> Thing | None:
+    columns = ("url", "token", "secret", "extended", "active", "inactive_reason")
+    return _row(conn, schema.endpoints, columns, "url", schema.endpoints.c.enterprise_id == enterprise_id)
+
+
+def _retention(conn: Connection, enterprise_id: str | None, _key: str) -> Thing | None:
+    columns = ("history_days", "recording_days", "event_days", "payload_days")
+    table = schema.retention
+    return _row(conn, table, columns, "history_days", table.c.enterprise_id == enterprise_id)
+
+
+def _hold(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
+    columns = ("kind", "reason", "placed_by", "ended_by", "end_reason")  # whose it is may be erased when it has ended
+    return _row(conn, schema.holds, columns, "kind", schema.holds.c.hold_id == key)
+
+
+_READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]]] = {
+    "enterprise": _enterprise,
+    "person": _person,
+    "token": _token,
+    "number": _number,
+    "presentation": _presentation,
+    "trunk": _trunk,
+    "webhook": _webhook,
+    "retention": _retention,
+    "hold": _hold,
+}
