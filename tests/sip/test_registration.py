@@ -282,6 +282,23 @@ def test_a_step_that_the_table_does_not_have_is_a_fault() -> None:
     assert set(TRANSITIONS) == set(RegistrationState)
 
 
+WORDS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=40)
+CONTACTS = WORDS | st.builds("<{}>;expires={}".format, st.just(CONTACT) | WORDS, WORDS | st.integers().map(str))
+
+
+@given(CONTACTS, WORDS | st.integers().map(str), WORDS | st.integers().map(str))
+def test_whatever_a_registrar_writes_is_read(contact: str, expires: str, wait: str) -> None:
+    line = Line()
+    line.client.answered(response(423, {"Min-Expires": expires}), line.now)
+    line.client.answered(response(503, {"Retry-After": wait}), line.now)
+    if line.state is WAITING:
+        assert 0 < line.due_in() <= LONGEST_RETRY
+        line.wait(line.due_in())
+    line.client.answered(response(200, {"Contact": contact, "Expires": expires}), line.now)
+    assert line.is_registered
+    assert line.due_in() >= LEAST_REFRESH
+
+
 STEPS = st.lists(
     st.sampled_from(["200", "403", "423", "503", "408", "transport", "lose", "stop", "start", "servers", "early"])
     | st.floats(0, 700),

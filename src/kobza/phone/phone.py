@@ -144,7 +144,7 @@ class SoftPhone:
                 self._ua,
                 aor=self._address(self.number, self._display_name),
                 registrar=f"sip:{_host(self.server[0])}:{self.server[1]}{self._uri_transport}",
-                contact=f"<sip:{self.number}@{_host(self.address[0])}:{self.address[1]}{self._uri_transport}>",
+                contact=f"sip:{self.number}@{_host(self.address[0])}:{self.address[1]}{self._uri_transport}",
                 flow=self._flow,
                 credentials=Credentials(self._auth_user, self._password),
                 expires=self._expires,

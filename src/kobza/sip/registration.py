@@ -90,8 +90,13 @@ class RegistrationClient:
         chance: Callable[[], float],
         first_retry: float = FIRST_RETRY,
         longest_retry: float = LONGEST_RETRY,
+        least_refresh: float = LEAST_REFRESH,
+        answer_within: float | None = ANSWER_WITHIN,
     ) -> None:
-        """`contact` is the URI that we register, `chance` gives numbers from 0 to 1."""
+        """`contact` is the URI that we register, `chance` gives numbers from 0 to 1.
+
+        `answer_within` None: the end of the transaction, timer F, is waited for.
+        """
         self.contact = contact
         """May change between requests: the next one has the new one."""
         self.servers = 1
@@ -103,10 +108,14 @@ class RegistrationClient:
         """When `handle_timer` wants to be called."""
         self.server = 0
         """The server that was tried last."""
+        self.granted = 0
+        """Seconds that were granted last."""
         self._expires = expires
         self._chance = chance
         self._first_retry = first_retry
         self._longest_retry = longest_retry
+        self._least_refresh = least_refresh
+        self._answer_within = answer_within
         self._granted_until: float | None = None
         self._failed_servers = 0
         self._failures = 0
@@ -181,11 +190,11 @@ class RegistrationClient:
         if self.state is RegistrationState.LEAVING:
             self._leave()
             return
-        granted = self._granted(response)
+        granted = self.granted = self._granted(response)
         self._granted_until = now + granted
         self._failed_servers = self._failures = 0
         self.detail = ""
-        self.deadline = now + max(LEAST_REFRESH, min(granted - 10.0, granted * 0.9))
+        self.deadline = now + max(self._least_refresh, min(granted - 10.0, granted * 0.9))
         self._enter(RegistrationState.REGISTERED)
 
     def _fail(self, status: int, detail: str, now: float, retry_after: float) -> None:
@@ -216,7 +225,7 @@ class RegistrationClient:
 
     def _send(self, expires: int, now: float) -> None:
         self.server %= self.servers
-        self.deadline = now + ANSWER_WITHIN
+        self.deadline = None if self._answer_within is None else now + self._answer_within
         self._cseq += 2
         self._wanted = RegisterWanted(self.server, expires, self._cseq - 1)
 
