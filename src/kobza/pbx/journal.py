@@ -182,7 +182,7 @@ class Journal:
         self._waiting = self._failures = 0
         self._due = inf
         self._stored_at = self._began_at = time.monotonic()
-        self._next_sign = self._stored_at + HEARTBEAT_INTERVAL
+        self._next_sign = self._stored_at  # at once: who looks at the store sees that somebody writes
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
