@@ -1,6 +1,7 @@
-"""Where the stores of the tests are: in SQLite, and for those that are named here in PostgreSQL too.
+"""Where the stores of the tests are: once in SQLite, and once in PostgreSQL.
 
-`TEST_DATABASE=postgresql` puts all of them there, and the stores of the servers that tests start.
+Whatever has a store uses the fixture `database`, by itself or through another one, and runs on each; a test that is
+about one of them alone is marked `database`. With `TEST_DATABASE=sqlite` or `postgresql` all run on that one alone.
 """
 
 import logging
@@ -11,31 +12,11 @@ import pytest
 
 from kobza import BUILD
 from kobza.builds import Build
+from kobza.store import STORE_FILE
 from kobza.store.place import Place
-from tests.interop.server import Site
-from tests.support.postgres import DATABASES, ONLY, PostgresServer, postgres_server
+from tests.support.postgres import DATABASES, PostgresServer, postgres_server
 
-ON_BOTH = (
-    "store/test_*.py",
-    "api/test_callstat*.py",
-    "api/test_event_stream.py",
-    "api/test_fmc.py",
-    "api/test_history_rules.py",
-    "api/test_settings.py",
-    "api/test_store_away.py",
-    "api/test_tokens.py",
-    "pbx/test_books.py",
-    "pbx/test_crash.py",
-    "pbx/test_directory_view.py",
-    "pbx/test_journal.py",
-    "pbx/test_left_spools.py",
-    "pbx/test_record_books.py",
-    "pbx/test_recordings.py",
-    "pbx/test_registrar.py",
-    "webhooks/test_dispatcher.py",
-)
-"""The tests whose store is once in SQLite and once in PostgreSQL. Those that are about one of them alone are marked
-`database`, or use its file."""
+MISSING = "PostgreSQL is not installed (tests/apt-packages.txt)"
 
 
 @pytest.fixture(autouse=True)
@@ -67,59 +48,59 @@ def pytest_report_header() -> str:
     return f"kobza: {BUILD}"
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of the store on both databases."""
-    if not any(metafunc.definition.path.match(f"tests/{pattern}") for pattern in ON_BOTH):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about the other database."""
+    left = [item for item in items if not _meant(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if _meant(item)]
+
+
+def _meant(item: pytest.Item) -> bool:
+    only = item.get_closest_marker("database")
+    if only is None:
+        return True
+    callspec = getattr(item, "callspec", None)
+    chosen = None if callspec is None else callspec.params.get("database")
+    return bool(set(only.args) & set(DATABASES if chosen is None else [chosen]))
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def database(request: pytest.FixtureRequest) -> Iterator[PostgresServer | None]:
+    """The server of the stores, which nobody stops; None: each is a file."""
+    if request.param == "sqlite":
+        yield None
         return
-    for name in {"place", "empty_place"} & set(metafunc.fixturenames):
-        only = metafunc.definition.get_closest_marker("database")
-        about_file = "path" in metafunc.fixturenames
-        both = DATABASES if ONLY is None else (ONLY,)
-        databases = only.args if only else DATABASES[:1] if about_file else both
-        metafunc.parametrize(name, databases, indirect=True)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is about a database that was not chosen."""
-    for item in items:
-        only = item.get_closest_marker("database")
-        chosen = {"place", "empty_place"} & set(getattr(item, "fixturenames", ()))  # by pytest_generate_tests
-        if only is not None and ONLY is not None and ONLY not in only.args and not chosen:
-            item.add_marker(pytest.mark.skip(reason=f"about {only.args[0]} alone"))
-
-
-@pytest.fixture(scope="session", autouse=ONLY == "postgresql")
-def sites_in_postgres(maybe_postgres: PostgresServer | None) -> Iterator[None]:
-    """Keep the stores of all servers in PostgreSQL; used when that is chosen."""
-    if maybe_postgres is None:
-        pytest.fail("TEST_DATABASE is postgresql, and none is installed (tests/apt-packages.txt)")
-    Site.databases = maybe_postgres
-    yield
-    Site.databases = None
+    with postgres_server() as server:
+        if server is None:
+            pytest.skip(MISSING)
+        yield server
 
 
 @pytest.fixture(scope="session")
-def maybe_postgres() -> Iterator[PostgresServer | None]:
-    """A PostgreSQL server of this process, or None where none is installed."""
+def postgres() -> Iterator[PostgresServer]:
+    """A server that a test may stop and start; the stores of those that use it are there."""
     with postgres_server() as server:
+        if server is None:
+            pytest.skip(MISSING)
         yield server
 
 
 @pytest.fixture
-def postgres(maybe_postgres: PostgresServer | None) -> PostgresServer:
-    """A PostgreSQL server with an empty store to copy."""
-    if maybe_postgres is None:
-        pytest.skip("PostgreSQL is not installed (tests/apt-packages.txt)")
-    return maybe_postgres
+def place_server(request: pytest.FixtureRequest, database: PostgresServer | None) -> PostgresServer | None:
+    """The server of this test's store; None: it is a file."""
+    if "postgres" not in request.fixturenames:
+        return database
+    own: PostgresServer = request.getfixturevalue("postgres")
+    return own
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(place_server: PostgresServer | None, tmp_path: Path) -> Iterator[Place]:
     """Where a test's store is."""
-    if getattr(request, "param", ONLY or "sqlite") == "sqlite":
-        yield tmp_path / "data" / "kobza.db"
+    if place_server is None:
+        yield tmp_path / "data" / STORE_FILE
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.make_store()
+    url = place_server.make_store()
     yield url
-    server.drop(url)
+    place_server.drop(url)

@@ -7,14 +7,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from kobza.store.place import Place
 from tests.api.world import World
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
-def world(tmp_path: Path, place: Place) -> Iterator[World]:
+def world(tmp_path: Path, place_server: PostgresServer | None) -> Iterator[World]:
     """Return two enterprises with their numbers, and the application that serves them."""
-    made = World(tmp_path, place=place)
+    made = World(tmp_path, server=place_server)
     yield made
     made.close()
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 from kobza.api.rate_limits import Rates
 from tests.api.test_callstat import PATHS, assert_problem
 from tests.api.world import World, moment
+from tests.support.postgres import PostgresServer
 
 PATH = PATHS[1]
 NOW = "2026-04-20T09:00:00"
@@ -22,9 +23,9 @@ AFTER = {"spring": "2026-04-01T09:00:00", "autumn": "2026-10-30T09:00:00"}
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def year(tmp_path_factory: pytest.TempPathFactory, database: PostgresServer | None) -> Iterator[World]:
     """Return a world with a call every 10 minutes around both nights; it lasts 90.2 s, or was not answered."""
-    world = World(tmp_path_factory.mktemp("year"))
+    world = World(tmp_path_factory.mktemp("year"), server=database)
     # The clock goes to and fro here, which no bucket stands.
     world.app = world.build(rates=Rates(read=None, export=None, control=None, failures=None))
     for night in NIGHTS.values():

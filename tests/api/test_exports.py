@@ -164,6 +164,7 @@ async def test_it_ends_with_the_server(world: World) -> None:
     assert not is_running(pid)
 
 
+@pytest.mark.database("sqlite")  # PostgreSQL takes any number
 async def test_an_answer_that_cannot_be_made_is_an_incident_and_harms_no_other(world: World) -> None:
     fill_own(world, 10)
     broken = HistoryJob(world.own.enterprise_id, 0, 2**80, None, None, None, None, "en")  # more than the driver takes

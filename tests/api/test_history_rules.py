@@ -14,6 +14,7 @@ from kobza.call.causes import cause_text
 from kobza.store.entries import CdrClosed, CdrOpened
 from tests.api.test_callstat import assert_problem
 from tests.api.world import ALICE, BORYS, OUTSIDE, World, moment
+from tests.support.postgres import PostgresServer
 
 HISTORY, RECORD = "/api/fmc/v1/callhistory", "/api/fmc/v1/callrecord"
 NOW = "2026-04-20T09:00:00"
@@ -24,9 +25,9 @@ SHA = "ab" * 32
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def office(tmp_path_factory: pytest.TempPathFactory, database: PostgresServer | None) -> Iterator[World]:
     """Return a world with 60 calls of three directions on one day, three of them at each moment."""
-    world = World(tmp_path_factory.mktemp("office"))
+    world = World(tmp_path_factory.mktemp("office"), server=database)
     world.app = world.build(rates=Rates(read=None, export=None, control=None, failures=None))
     kinds: list[dict[str, Any]] = [
         {},

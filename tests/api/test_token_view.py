@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from kobza.api.problems import ApiError
 from kobza.api.token_uses import TokenUses
 from kobza.api.token_view import CHECK_EVERY, CHECK_UNKNOWN_EVERY, GOOD_FOR, RETRY_AFTER, TokenView
 from kobza.store import Store, enterprises, tokens
+from kobza.store.place import Place
 from kobza.store.tokens import Token
 from tests.support.stores import empty_store
 from tests.support.waiting import PATIENCE
@@ -26,8 +26,8 @@ class Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = empty_store(tmp_path / "kobza.db")
+def store(place: Place) -> Iterator[Store]:
+    opened = empty_store(place)
     yield opened
     opened.close()
 

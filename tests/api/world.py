@@ -12,6 +12,7 @@ from typing import Any
 import argon2
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import Connection
 
 from kobza.api.app import build_app
 from kobza.api.event_streams import EventStreams
@@ -21,13 +22,15 @@ from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
 from kobza.pbx.commands import KEY_SECONDS
-from kobza.store import NotInStore, Store, address_book, audit, enterprises, numbers
+from kobza.store import STORE_FILE, NotInStore, Store, address_book, audit, enterprises, numbers
 from kobza.store.audit import By
+from kobza.store.enterprises import AddedEnterprise
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
-from kobza.store.place import Place
+from kobza.store.place import PostgresUrl
 from kobza.webhooks.address import refusal
-from tests.support.stores import empty_store
+from tests.support.postgres import PostgresServer
+from tests.support.stores import Stores
 
 BOTH = (Package.CONVERGENT, Package.API_FMC)
 PASSWORD = "correct horse"
@@ -215,24 +218,33 @@ class TestWebhooks:
         return Posted()
 
 
+def _fill(conn: Connection) -> tuple[AddedEnterprise, AddedEnterprise]:
+    own = enterprises.add(conn, "Бджола", "olena", PASSWORD_HASH, 0)
+    other = enterprises.add(conn, "Джміль", "petro", PASSWORD_HASH, 0)
+    numbers.add(conn, ALICE, own.enterprise_id, "Олена Коваль", "Збут", BOTH)
+    numbers.add(conn, BORYS, own.enterprise_id, "Борис", "Склад", BOTH)
+    numbers.add(conn, PLAIN, own.enterprise_id, "", "", [Package.CONVERGENT])
+    numbers.add(conn, STRANGER, other.enterprise_id, "Чужий", "", BOTH)
+    address_book.put(conn, own.enterprise_id, [address_book.Entry(OUTSIDE, "Клієнт, «А»", "")])
+    return own, other
+
+
+OFFICES = Stores(_fill)
+
+
 class World:
     """The store, the clock and the application."""
 
-    def __init__(self, directory: Path, now: str = "2026-04-20T09:00:00", *, place: Place | None = None) -> None:
+    def __init__(
+        self, directory: Path, now: str = "2026-04-20T09:00:00", *, server: PostgresServer | None = None
+    ) -> None:
         self.at = moment(now)
-        self.store = empty_store(place or directory / "kobza.db")
+        self._server = server
+        place, (self.own, self.other) = OFFICES.make(directory / STORE_FILE, server)
+        self.store = Store.open(place)
         self.recordings = directory / "recordings"
         self.recordings.mkdir()
-        self.journal = JournalWriter(self.store.place)
-        with self.store.write() as conn:
-            self.own = enterprises.add(conn, "Бджола", "olena", PASSWORD_HASH, 0)
-            self.other = enterprises.add(conn, "Джміль", "petro", PASSWORD_HASH, 0)
-            own = self.own.enterprise_id
-            numbers.add(conn, ALICE, own, "Олена Коваль", "Збут", BOTH)
-            numbers.add(conn, BORYS, own, "Борис", "Склад", BOTH)
-            numbers.add(conn, PLAIN, own, "", "", [Package.CONVERGENT])
-            numbers.add(conn, STRANGER, self.other.enterprise_id, "Чужий", "", BOTH)
-            address_book.put(conn, own, [address_book.Entry(OUTSIDE, "Клієнт, «А»", "")])
+        self.journal = JournalWriter(place)
         self.commands = TestCommands(self.store, self.journal, lambda: self.at)
         self.webhooks = TestWebhooks()
         self.exports = ExportProcess(self.store.place)
@@ -257,6 +269,8 @@ class World:
         asyncio.run(self.exports.stop())
         self.journal.close()
         self.store.close()
+        if self._server is not None and isinstance(self.store.place, PostgresUrl):
+            self._server.drop(self.store.place)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(

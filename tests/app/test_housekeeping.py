@@ -8,16 +8,17 @@ import pytest
 
 from kobza.app.housekeeping import Housekeeping
 from kobza.pbx.recordings import erase_files
-from kobza.store import STORE_FILE, Store, enterprises, tokens
+from kobza.store import Store, enterprises, tokens
 from kobza.store.days import Terms
 from kobza.store.fill import fill
+from kobza.store.place import Place
 from kobza.store.retention import Purged
 from tests.support.stores import empty_store
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = empty_store(tmp_path / STORE_FILE)
+def store(place: Place) -> Iterator[Store]:
+    opened = empty_store(place)
     yield opened
     opened.close()
 

@@ -17,6 +17,7 @@ from kobza.api.times import wall_of
 from kobza.store import Store, driver
 from kobza.store.fill import fill
 from tests.interop.server import Server, Site
+from tests.support.postgres import PostgresServer
 
 CALLS = 12_000
 """7 MB as XML with all fields: more than two sockets hold."""
@@ -25,9 +26,9 @@ SMALL = 4096
 
 
 @pytest.fixture(scope="module")
-def unserved(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def unserved(tmp_path_factory: pytest.TempPathFactory, database: PostgresServer | None) -> Site:
     """A site to copy: PostgreSQL copies only what nobody uses."""
-    made = Site(tmp_path_factory.mktemp("slow") / "kobza")
+    made = Site(tmp_path_factory.mktemp("slow") / "kobza", database)
     made.create([])
     store = Store.open(made.place)
     fill(store, made.enterprise["enterprise_id"], CALLS, 6)

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from kobza.cli.main import run_command
-from kobza.store import STORE_FILE, enterprises
+from kobza.store import STORE_FILE, Store, enterprises
+from kobza.store.place import Place
+from tests.support.postgres import PostgresServer
 from tests.support.stores import empty_store
 
 
@@ -53,9 +55,21 @@ def kobza(data: Path, capfd: pytest.CaptureFixture[str]) -> Kobza:
 
 
 @pytest.fixture
-def enterprise(data: Path) -> str:
+def place(data: Path, database: PostgresServer | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Where the store of the commands is; nothing is there yet."""
+    if database is None:
+        yield data / STORE_FILE
+        return
+    url = database.make_database()
+    monkeypatch.setenv("KOBZA_STORE", url.url)
+    yield url
+    database.drop(url)
+
+
+@pytest.fixture
+def enterprise(place: Place) -> str:
     """The id of an enterprise in a new store, made without commands, which would hash a password."""
-    store = empty_store(data / STORE_FILE)
+    store = empty_store(place) if isinstance(place, Path) else Store.create(place)
     with store.write() as conn:
         added = enterprises.add(conn, "Bakery", "olena", "hash", 1)
     store.close()

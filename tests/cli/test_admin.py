@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from kobza.call.directory import Package
 from kobza.sip.digest import ha1
 from kobza.store import Store, directory, tokens, users
+from kobza.store.place import Place
 from kobza.store.store import STORE_FILE
 from tests.cli.conftest import Kobza
 
@@ -50,12 +51,12 @@ def test_without_a_store_every_command_says_what_to_do(kobza: Kobza) -> None:
     assert ran.err.count("\n") == 1
 
 
-def test_an_enterprise(kobza: Kobza, data: Path) -> None:
+def test_an_enterprise(kobza: Kobza, place: Place) -> None:
     kobza("init")
     added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
     assert list(added) == ["enterprise_id", "fmc_token", "integrator_id"]
     assert re.fullmatch(r"[0-9a-f]{64}", added["fmc_token"])
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         found = tokens.find(connection, added["fmc_token"])
         user = users.find(connection, "olena")
@@ -81,7 +82,7 @@ def test_enterprises_that_cannot_be(kobza: Kobza, enterprise: str, arguments: tu
     assert words in ran.err
 
 
-def test_a_number_with_everything(kobza: Kobza, enterprise: str, data: Path) -> None:
+def test_a_number_with_everything(kobza: Kobza, enterprise: str, place: Place) -> None:
     options = ("--name", "Олена", "--department", "Продаж", "--package", "convergent", "--package", "call_recording")
     added = kobza(
         "number", "add", "+380 67 123-45-67", "--enterprise", enterprise, *options, "--sip-password", "pw", "--json"
@@ -95,7 +96,7 @@ def test_a_number_with_everything(kobza: Kobza, enterprise: str, data: Path) -> 
         "sip_username": "0671234567",
         "sip_password": "pw",
     }
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         subscriber = directory.load(connection).subscribers["+380671234567"]
     store.close()
@@ -113,7 +114,7 @@ def test_a_password_is_asked_only_where_somebody_can_answer(kobza: Kobza, data: 
     assert "--password: needed, as there is no terminal" in ran.err
 
 
-def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Kobza, data: Path) -> None:
+def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Kobza, place: Place) -> None:
     kobza("init")
     assert "none yet: see kobza enterprise add" in kobza("enterprise", "list").out
     assert kobza("trunk", "list", "--json").json == {"trunks": []}
@@ -140,7 +141,7 @@ def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Ko
     made = kobza("number", "set", "0671234567", *own, "--new-sip-password", "--json").json
     chosen = kobza("number", "set", "0671234568", *own, "--sip-password", "pw", "--json").json
     assert (chosen["packages"], chosen["sip_password"]) == (["api_fmc", "convergent"], "pw")
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         subscribers = directory.load(connection).subscribers
     store.close()
@@ -225,7 +226,7 @@ def test_a_number_is_added_once(kobza: Kobza, enterprise: str) -> None:
     assert "taken" in ran.err
 
 
-def test_a_trunk(kobza: Kobza, enterprise: str, data: Path) -> None:
+def test_a_trunk(kobza: Kobza, enterprise: str, place: Place) -> None:
     added = kobza("trunk", "add", "operator", "--host", "127.0.0.1", "--port", "5090", "--json").json
     assert added == {
         "trunk_id": added["trunk_id"],
@@ -237,7 +238,7 @@ def test_a_trunk(kobza: Kobza, enterprise: str, data: Path) -> None:
     }
     options = ("--host", "::1", "--port", "5060", "--prefix", "044", "--untrusted", "--json")
     assert kobza("trunk", "add", "kyiv", *options).json["trusted"] is False
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         trunks = directory.load(connection).trunks
     store.close()
@@ -288,7 +289,7 @@ def test_trunks_that_cannot_be(kobza: Kobza, enterprise: str, arguments: tuple[s
     assert ran.err.count("\n") == 1
 
 
-def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise: str, data: Path) -> None:
+def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise: str, place: Place) -> None:
     kobza("trunk", "add", "plain", "--host", "192.0.2.1", "--port", "5060")
     options = {
         "prefix": "044",
@@ -324,7 +325,7 @@ def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise
         assert added[name] == value, name
     assert (listed["state"], listed["registration"], listed["detail"]) == ("unknown", "unknown", None)
     assert kobza("trunk", "list").out.count("untrusted; format: national; strip: 0") == 1
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         trunk = directory.load(connection).trunks[1]
     store.close()
@@ -353,12 +354,12 @@ def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise
         assert said in ran.err
 
 
-def test_a_webhook(kobza: Kobza, enterprise: str, data: Path) -> None:
+def test_a_webhook(kobza: Kobza, enterprise: str, place: Place) -> None:
     url = "http://127.0.0.1:9000/hooks"
     for secret in ((), ("--secret", SECRET)):
         ran = kobza("webhook", "set", "--enterprise", enterprise, "--url", url, "--token", "T", *secret, "--json")
         assert ran.json == {"enterprise_id": enterprise, "url": url, "signed": bool(secret), "active": True}
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         endpoint = directory.load(connection).endpoints[enterprise]
     store.close()

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from kobza.store import STORE_FILE, Store, audit
+from kobza.store import Store, audit
 from kobza.store.audit import AuditSearch, Entry
+from kobza.store.place import Place
 from tests.cli.conftest import Kobza
 
 NUMBER, HOTLINE = "0671234567", "0800123456"
@@ -18,15 +19,15 @@ UNNOTED: Final = {
 """Commands that write without a note, and why."""
 
 
-def entries(data: Path) -> list[Entry]:
-    store = Store.open(data / STORE_FILE)
+def entries(place: Place) -> list[Entry]:
+    store = Store.open(place)
     with store.read() as conn:
         found = audit.page(conn, AuditSearch(None), None, 100)
     store.close()
     return found[::-1]
 
 
-def test_every_command_that_changes_something_is_noted(kobza: Kobza, data: Path) -> None:
+def test_every_command_that_changes_something_is_noted(kobza: Kobza, place: Place) -> None:
     kobza("init")
     own = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
     of = ("--enterprise", own["enterprise_id"])
@@ -55,7 +56,7 @@ def test_every_command_that_changes_something_is_noted(kobza: Kobza, data: Path)
         assert ran.code == 0, ran.err
         hold_id = ran.json.get("hold_id", hold_id)
     assert kobza("hold", "remove", str(hold_id), "--reason", "over", "--by", "counsel").code == 0
-    noted = entries(data)
+    noted = entries(place)
     assert [entry.action for entry in noted] == [
         *("enterprise.added", "token.added", "token.rotated", "token.revoked", "number.added", "number.changed"),
         *("presentation.added", "presentation.removed", "trunk.added", "trunk.changed", "trunk.removed", "webhook.set"),

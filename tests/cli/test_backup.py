@@ -1,4 +1,4 @@
-"""The commands that back up and restore, on both databases."""
+"""The commands that back up and restore."""
 
 import json
 from collections.abc import Iterator
@@ -6,31 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from kobza.store.place import Place
+from kobza.store.place import PostgresUrl
 from tests.cli.conftest import Kobza
-from tests.support.postgres import DATABASES, PostgresServer
+from tests.support.postgres import PostgresServer
 
 
-@pytest.fixture(params=DATABASES)
-def databases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Place | None]]:
-    """Where a store is and where it is restored to; None is the file in the data directory."""
-    if request.param == "sqlite":
-        yield [None, None]
+@pytest.fixture
+def urls(database: PostgresServer | None) -> Iterator[list[PostgresUrl] | None]:
+    """Where a store is and where it is restored to; None: each is the file in a data directory."""
+    if database is None:
+        yield None
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    urls = [server.make_database(), server.make_database()]
-    yield [*urls]
-    for url in urls:
-        server.drop(url)
+    made = [database.make_database(), database.make_database()]
+    yield made
+    for url in made:
+        database.drop(url)
 
 
 def test_there_and_back(
-    kobza: Kobza, data: Path, tmp_path: Path, databases: list[Place | None], monkeypatch: pytest.MonkeyPatch
+    kobza: Kobza, data: Path, tmp_path: Path, urls: list[PostgresUrl] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def use(number: int) -> tuple[str, ...]:
-        url = databases[number]
-        if url is not None:
-            monkeypatch.setenv("KOBZA_STORE", getattr(url, "url", ""))
+        if urls is not None:
+            monkeypatch.setenv("KOBZA_STORE", urls[number].url)
         return ("--data", str(tmp_path / f"data{number}"), "--json")
 
     source, target = use(0), str(tmp_path / "backup")
@@ -58,6 +56,7 @@ def test_there_and_back(
     assert ran.err.endswith("has the format 7, and this release reads 1\n")
 
 
+@pytest.mark.database("sqlite")
 def test_for_people(kobza: Kobza, enterprise: str, tmp_path: Path, data: Path) -> None:
     ran = kobza("backup", str(tmp_path / "b"))
     assert "Backup made" in ran.out

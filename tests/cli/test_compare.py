@@ -16,6 +16,7 @@ from kobza.store import address_book
 from tests.api.world import BORYS, World
 from tests.cli.conftest import Kobza
 from tests.client.serving import Scripted, served
+from tests.support.postgres import PostgresServer
 
 
 class Two:
@@ -48,13 +49,13 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path: Path, data: Path) -> Iterator[Two]:
+def two(tmp_path: Path, data: Path, database: PostgresServer | None) -> Iterator[Two]:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     with ExitStack() as stack:
         worlds = []
         for name in ("theirs", "ours"):
             (tmp_path / name).mkdir()
-            world = World(tmp_path / name, now=now)
+            world = World(tmp_path / name, now=now, server=database)
             stack.callback(world.close)
             worlds.append(world)
         urls = [stack.enter_context(served(world.app)) for world in worlds]

@@ -27,6 +27,8 @@ from tests.support.lines import outside_line
 from tests.support.ports import free_port, free_range
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.database("sqlite")  # the tests' PostgreSQL does not wait for the disk, which the doctor minds
+
 
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
@@ -88,6 +90,7 @@ def test_a_new_installation_is_well(kobza: Kobza, enterprise: str, ports: dict[s
     assert "kobza number add NUMBER --enterprise ID" in ran.out
 
 
+@pytest.mark.database("postgresql")
 def test_on_postgresql(
     kobza: Kobza, data: Path, ports: dict[str, int], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from kobza.app.certificate import BEYOND, WORDS
-from kobza.store import STORE_FILE, Store, calls
+from kobza.store import Store, calls
 from kobza.store.entries import CdrClosed
 from kobza.store.journal import JournalWriter
+from kobza.store.place import Place
 from tests.cli.conftest import Kobza
 from tests.store.builders import ended, recording, stored
 
@@ -18,20 +19,20 @@ OUTSIDE = "0441234567"
 
 
 @pytest.fixture
-def mp3(data: Path, enterprise: str) -> Path:
+def mp3(data: Path, place: Place, enterprise: str) -> Path:
     """A call with a number from outside, and its recording."""
     path = data / "recordings/a.mp3"
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"sound")
-    writer = JournalWriter(data / STORE_FILE)
+    writer = JournalWriter(place)
     writer.write([CdrClosed(ended(enterprise_id=enterprise)), stored(1, enterprise_id=enterprise)])
     writer.write([recording("ready", enterprise_id=enterprise, path="a.mp3", sha256="5" * 64, size=5)])
     writer.close()
     return path
 
 
-def caller(data: Path, enterprise: str) -> str:
-    store = Store.open(data / STORE_FILE)
+def caller(place: Place, enterprise: str) -> str:
+    store = Store.open(place)
     with store.read() as conn:
         found = calls.find(conn, enterprise, "call-1")
     store.close()
@@ -89,7 +90,7 @@ def test_holds(kobza: Kobza, enterprise: str, mp3: Path) -> None:
 
 
 def test_a_number_is_erased_with_a_certificate(
-    kobza: Kobza, enterprise: str, mp3: Path, data: Path, tmp_path: Path
+    kobza: Kobza, enterprise: str, mp3: Path, place: Place, tmp_path: Path
 ) -> None:
     command = ("erase", OUTSIDE, "--enterprise", enterprise, "--by", "Олена", "--reference", "17")
     hold = kobza("hold", "add", "--enterprise", enterprise, "--everything", "--reason", "audit", "--json").json
@@ -101,7 +102,7 @@ def test_a_number_is_erased_with_a_certificate(
 
     made = kobza(*command, "--yes", "--out", str(tmp_path / "c"), "--json").json
     assert not mp3.exists()
-    assert caller(data, enterprise) == "anonymous"
+    assert caller(place, enterprise) == "anonymous"
     assert (made["complete"], made["number"], made["enterprise"]) == (True, "+380*******67", "Bakery")
     assert made["erased"]["calls"]["count"] == made["erased"]["events"]["count"] == 1
     assert made["recordings"] == [
@@ -125,7 +126,7 @@ def test_a_number_is_erased_with_a_certificate(
     assert kobza("erasure", "show", "x").err == "kobza: there is no erasure x\n"
 
 
-def test_what_is_left_is_said(kobza: Kobza, enterprise: str, mp3: Path, data: Path) -> None:
+def test_what_is_left_is_said(kobza: Kobza, enterprise: str, mp3: Path, place: Place) -> None:
     mp3.unlink()
     mp3.mkdir()  # cannot be removed as a file
     (mp3 / "x").touch()
@@ -133,7 +134,7 @@ def test_what_is_left_is_said(kobza: Kobza, enterprise: str, mp3: Path, data: Pa
     assert ran.code == 1
     assert "1  calls whose recording could not be removed from the disk" in ran.out
     assert ran.err == "kobza: not everything could be erased: the certificate says what is left, and why\n"
-    assert caller(data, enterprise) == "+380441234567"
+    assert caller(place, enterprise) == "+380441234567"
 
 
 def test_it_asks_first(kobza: Kobza, enterprise: str, mp3: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,7 @@ def test_a_bug_is_not_hidden(kobza: Kobza, monkeypatch: pytest.MonkeyPatch) -> N
         kobza("config")
 
 
+@pytest.mark.database("sqlite")
 def test_a_store_that_is_locked_is_one_line(kobza: Kobza, enterprise: str, data: Path) -> None:
     path = data / "kobza.db"
     locked = driver.connect(path)

@@ -1,16 +1,15 @@
 """`kobza person …`: who signs in to the portal."""
 
-from pathlib import Path
-
 from argon2 import PasswordHasher
 
-from kobza.store import STORE_FILE, Store, users
+from kobza.store import Store, users
+from kobza.store.place import Place
 from kobza.store.users import User
 from tests.cli.conftest import Kobza
 
 
-def stored(data: Path, login: str) -> User:
-    store = Store.open(data / STORE_FILE)
+def stored(place: Place, login: str) -> User:
+    store = Store.open(place)
     with store.read() as connection:
         user = users.find(connection, login)
     store.close()
@@ -18,12 +17,12 @@ def stored(data: Path, login: str) -> User:
     return user
 
 
-def test_people_come_change_and_go(kobza: Kobza, data: Path, enterprise: str) -> None:
+def test_people_come_change_and_go(kobza: Kobza, place: Place, enterprise: str) -> None:
     kobza("number", "add", "0671234567", "--enterprise", enterprise)
     assert "none yet" in kobza("person", "list").out
     root = kobza("person", "add", "root", "--role", "operator", "--json").json
     assert (root["role"], root["enterprise_id"], root["must_change_password"]) == ("operator", None, True)
-    assert PasswordHasher().verify(stored(data, "root").password_hash, root["password"])
+    assert PasswordHasher().verify(stored(place, "root").password_hash, root["password"])
     options = ("--role", "employee", "--enterprise", enterprise, "--number", "067 123-45-67", "--password", "secret")
     borys = kobza("person", "add", "borys", *options, "--keep-password", "--json").json
     assert (borys["number"], borys["must_change_password"], "password" in borys) == ("0671234567", False, False)
@@ -31,7 +30,7 @@ def test_people_come_change_and_go(kobza: Kobza, data: Path, enterprise: str) ->
     assert (changed["role"], changed["name"], changed["number"]) == ("supervisor", "Борис", "0671234567")
     assert kobza("person", "set", "borys", "--number", "", "--json").json["number"] is None
     reset = kobza("person", "reset", "borys", "--second-factor-off", "--json").json
-    assert PasswordHasher().verify(stored(data, "borys").password_hash, reset["password"])
+    assert PasswordHasher().verify(stored(place, "borys").password_hash, reset["password"])
     assert reset["must_change_password"]
     listed = kobza("person", "list", "--enterprise", enterprise, "--json").json["people"]
     assert [each["login"] for each in listed] == ["borys", "olena"]

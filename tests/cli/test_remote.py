@@ -9,6 +9,7 @@ import pty
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,13 +23,14 @@ from tests.client.serving import Scripted, served
 from tests.client.test_events import happen
 from tests.client.test_recording import MP3, SHA, keep
 from tests.phone.terminal import KOBZA
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, database: PostgresServer | None) -> Iterator[World]:
     folder = tmp_path / "world"
     folder.mkdir()
-    made = World(folder, now=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+    made = World(folder, now=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}", server=database)
     yield made
     made.close()
 
@@ -182,17 +184,35 @@ def test_live_calls(kobza: Kobza, url: str, world: World) -> None:
     assert "cause" not in leg
 
 
+@contextmanager
+def going_on(world: World) -> Iterator[None]:
+    """Let something happen again and again: however long a command takes to begin, something does after that."""
+    done = threading.Event()
+
+    def happen_on() -> None:
+        for number in itertools.count():
+            if done.wait(0.3):
+                return
+            happen(world, f"later{number}", 1)
+
+    thread = threading.Thread(target=happen_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_states_as_they_come(kobza: Kobza, url: str, world: World) -> None:
     happen(world, "a", 1, 2, 3)
     ran = kobza("call", "watch", "--after", "0", "--count", "2", "--json")
     lines = [json.loads(line) for line in ran.out.splitlines()]
     assert [line["event_id"] for line in lines] == ["a-1", "a-2"]
-    timer = threading.Timer(0.5, lambda: happen(world, "b", 1))
-    timer.start()
-    shown = kobza("call", "watch", "--count", "1").out
-    timer.join()
+    with going_on(world):
+        shown = kobza("call", "watch", "--count", "1").out
     assert "alerting     0671111111 <- 0501112233" in shown
-    assert "b" in shown
+    assert "later" in shown
 
 
 def test_the_journal_of_states(kobza: Kobza, url: str, world: World) -> None:
@@ -207,20 +227,9 @@ def test_the_journal_of_states(kobza: Kobza, url: str, world: World) -> None:
     assert ids("--after", "now") == []
     assert ids("--number", "+38 067 222 22 22", "--state", "finished", "--state", "held") == ["b-3"]
     assert ids("--follow", "--after", "2", "--count", "2") == ["a-3", "b-1"]
-    followed = threading.Event()
-
-    def go_on_happening() -> None:
-        """However long the command takes to begin, something happens after that."""
-        legs = (f"c{number}" for number in itertools.count())
-        while not followed.wait(0.3):
-            happen(world, next(legs), 1)
-
-    happening = threading.Thread(target=go_on_happening)
-    happening.start()
-    (seen,) = ids("-f", "--count", "1")
-    followed.set()
-    happening.join()
-    assert seen.startswith("c")  # not what was before
+    with going_on(world):
+        (seen,) = ids("-f", "--count", "1")
+    assert seen.startswith("later")  # not what was before
     plain, coloured = kobza("events").out, kobza("events", "--color").out
     assert "\x1b[" not in plain
     assert "\x1b[32mestablished \x1b[0m 0671111111 <- 0501112233" in coloured

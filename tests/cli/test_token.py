@@ -3,14 +3,14 @@
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.cli.moments import parse_end
-from kobza.store import STORE_FILE, Store, tokens
+from kobza.store import Store, tokens
+from kobza.store.place import Place
 from kobza.store.tokens import Use
 from tests.cli.conftest import Kobza
 
@@ -18,7 +18,7 @@ NOW = 1_776_675_600_000
 """2026-04-20T09:00:00Z"""
 
 
-def test_a_token_with_everything(kobza: Kobza, enterprise: str, data: Path) -> None:
+def test_a_token_with_everything(kobza: Kobza, enterprise: str, place: Place) -> None:
     options = ["--name", " Звіт ", "--scope", "settings", "--scope", "history"]
     options += ["--address", "192.0.2.7", "--address", "2001:DB8::/48", "--expires", "2099-01-31T18:00:00Z"]
     made = kobza("token", "add", "--enterprise", enterprise, *options, "--json").json
@@ -32,7 +32,7 @@ def test_a_token_with_everything(kobza: Kobza, enterprise: str, data: Path) -> N
         "addresses": ["192.0.2.7/32", "2001:db8::/48"],
         "expires_at": "2099-01-31T18:00:00.000Z",
     }
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.read() as connection:
         found = tokens.find(connection, made["fmc_token"])
     store.close()
@@ -123,11 +123,11 @@ def test_what_does_not_exist_is_one_line(kobza: Kobza, enterprise: str, command:
 
 
 def test_the_list_for_people_shows_the_last_use_and_no_secret(
-    kobza: Kobza, enterprise: str, data: Path, monkeypatch: pytest.MonkeyPatch
+    kobza: Kobza, enterprise: str, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     made = kobza("token", "add", "--enterprise", enterprise, "--name", "[CRM]", "--address", "::1", "--json").json
-    store = Store.open(data / STORE_FILE)
+    store = Store.open(place)
     with store.write() as connection:
         tokens.note_uses(connection, [(made["token_id"], Use(NOW, "203.0.113.9", "crm/1.0"))])
     store.close()

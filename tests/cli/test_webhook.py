@@ -14,6 +14,7 @@ from kobza.call.states import OwnerState, StateType
 from kobza.store import Store, deliveries, endpoints
 from kobza.store.entries import AttemptStored, StateStored
 from kobza.store.journal import JournalWriter
+from kobza.store.place import Place
 from kobza.webhooks.exchange import Exchange, encode
 from kobza.webhooks.payload import body
 from tests.cli.conftest import Kobza
@@ -28,7 +29,7 @@ Beside = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.fixture
-def enterprise(kobza: Kobza) -> str:
+def enterprise(kobza: Kobza, place: Place) -> str:
     """An enterprise with a webhook and three states of one call: delivered, failed, missed."""
     kobza("init")
     added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "open sesame", "--json").json
@@ -40,8 +41,8 @@ def enterprise(kobza: Kobza) -> str:
 
 
 @pytest.fixture
-def store(data: Path, enterprise: str) -> Iterator[Store]:
-    opened = Store.open(data / "kobza.db")
+def store(place: Place, enterprise: str) -> Iterator[Store]:
+    opened = Store.open(place)
     writer = JournalWriter(opened.place)
     names = (StateType.ALERTING, StateType.ESTABLISHED, StateType.FINISHED)
     states = [

@@ -11,6 +11,7 @@ import pytest
 from kobza.client import AsyncKobza, Kobza, Retries
 from tests.api.world import World
 from tests.client.serving import Recorder, account_of, served
+from tests.support.postgres import PostgresServer
 
 QUICK = Retries(most=4, first_wait=0.005, longest_wait=1.0)
 
@@ -58,9 +59,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, place_server: PostgresServer | None) -> Iterator[World]:
     """Two enterprises with their numbers."""
-    made = World(tmp_path)
+    made = World(tmp_path, server=place_server)
     yield made
     made.close()
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from kobza.store.place import STORE_FILE, Place
 from tests.crash.harness import Harness
 from tests.crash.plan import BLOWS, draw
 from tests.interop.conftest import NUMBERS, RECORDED, SinkThread
@@ -62,16 +61,13 @@ def office(database: str, folder: Path | None) -> Iterator[Harness]:
         sink.start()
         stack.callback(sink.stop)
         postgres: PostgresServer | None = None
-        site = Site(folder / "office")
-        place: Place = site.folder / STORE_FILE
         if database == "postgresql":
             postgres = stack.enter_context(postgres_server())
             if postgres is None:
                 sys.exit("PostgreSQL is not installed: make test-tools")
-            place = postgres.make_database()
-            site.environment["KOBZA_STORE"] = place.url
+        site = Site(folder / "office", postgres)
         site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
-        yield stack.enter_context(Harness(site, sink, place, postgres))
+        yield stack.enter_context(Harness(site, sink, site.place, postgres))
 
 
 def _options() -> argparse.Namespace:

@@ -11,7 +11,7 @@ from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.sipp import Line, Sipp
 from tests.support.ports import free_port
-from tests.support.postgres import DATABASES, ONLY, PostgresServer
+from tests.support.postgres import PostgresServer
 from tests.support.sink import WebhookSink
 from tests.support.waiting import PATIENCE
 
@@ -82,9 +82,9 @@ def sink() -> Iterator[SinkThread]:
 
 
 @pytest.fixture(scope="session")
-def new_site(tmp_path_factory: pytest.TempPathFactory, sink: SinkThread) -> Site:
+def new_site(tmp_path_factory: pytest.TempPathFactory, database: PostgresServer | None, sink: SinkThread) -> Site:
     """A store made by the commands, to be copied."""
-    site = Site(tmp_path_factory.mktemp("new") / "kobza")
+    site = Site(tmp_path_factory.mktemp("new") / "kobza", database)
     site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
     return site
 
@@ -96,17 +96,6 @@ def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site) -> It
     server = new_site.copy(tmp_path_factory.mktemp("served") / "kobza", **settings).start()
     yield server
     server.stop()
-
-
-@pytest.fixture(params=DATABASES if ONLY is None else [ONLY])
-def each_site(request: pytest.FixtureRequest, tmp_path: Path, new_site: Site, sink: SinkThread) -> Site:
-    """A store of the test's own that nobody serves yet: once in each database."""
-    if request.param == "sqlite" or ONLY is not None:
-        return new_site.copy(tmp_path / "kobza")
-    server: PostgresServer = request.getfixturevalue("postgres")
-    site = Site(tmp_path / "kobza", environment={"KOBZA_STORE": server.make_database().url})
-    site.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
-    return site
 
 
 @pytest.fixture

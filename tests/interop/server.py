@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -70,10 +70,9 @@ def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) ->
 class Site:
     """A store with one enterprise, and what is needed to serve it again and again."""
 
-    databases: ClassVar[PostgresServer | None] = None
-    """Where the stores of all sites are, but for those that name another place; None: each is a file in its folder."""
-
     folder: Path
+    database: PostgresServer | None = None
+    """The server of the store; None: it is a file in the folder."""
     http: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     sip_port: int = field(default_factory=free_port)
     trunk_port: int = field(default_factory=free_port)
@@ -113,8 +112,8 @@ class Site:
     def create(self, numbers: Sequence[str], *, webhook: str | None = None, recorded: Sequence[str] = ()) -> None:
         """Make the store: an enterprise, its numbers (all with the API), the outside line, the webhook."""
         self.environment.setdefault("KOBZA_WEBHOOK_ALLOW", "127.0.0.0/8")
-        if self.databases is not None:
-            self.environment.setdefault("KOBZA_STORE", self.databases.make_database().url)
+        if self.database is not None:
+            self.environment["KOBZA_STORE"] = self.database.make_database().url
         self.prepare("init")
         added = self.prepare("enterprise", "add", "Пекарня", "--admin", "olena", "--password", "open sesame", "--json")
         self.enterprise = json.loads(added)
@@ -133,23 +132,24 @@ class Site:
     def copy(self, folder: Path, **environment: str) -> "Site":
         """Return a site like this one, with ports and settings of its own; before anybody has served it."""
         shutil.copytree(self.folder, folder)
-        if self.databases is not None and isinstance(self.place, PostgresUrl):
-            environment = {"KOBZA_STORE": self.databases.copy(self.place).url} | environment
+        if self.database is not None:
+            assert isinstance(self.place, PostgresUrl)
+            environment = {"KOBZA_STORE": self.database.copy(self.place).url} | environment
         return Site(
             folder,
+            self.database,
             trunk_port=self.trunk_port,
             lines=self.lines,
             enterprise=self.enterprise,
             environment=self.environment | environment,
         )
 
-    def elsewhere(self, folder: Path, postgres: PostgresServer | None = None) -> "Site":
+    def elsewhere(self, folder: Path) -> "Site":
         """Return a site for the same people with nothing in it, for a backup to be restored into."""
         environment = dict(self.environment)
-        if isinstance(self.place, PostgresUrl):
-            assert postgres is not None
-            environment["KOBZA_STORE"] = postgres.make_database().url
-        return Site(folder, lines=self.lines, enterprise=self.enterprise, environment=environment)
+        if self.database is not None:
+            environment["KOBZA_STORE"] = self.database.make_database().url
+        return Site(folder, self.database, lines=self.lines, enterprise=self.enterprise, environment=environment)
 
     def start(self, *, ready: bool = True) -> "Server":
         """Serve it; returns when it answers, or at once."""

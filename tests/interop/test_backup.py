@@ -10,7 +10,6 @@ from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.test_crash import phone, told
-from tests.support.postgres import PostgresServer
 from tests.support.spectrum import duration, needs_sox, read_audio
 
 A, B, C, D = NUMBERS
@@ -40,10 +39,10 @@ def erase_while_it_runs(site: Site, server: Server, recorded: dict[str, str], be
 
 @needs_sox()
 async def test_a_backup_made_while_calls_run_brings_everything_back(
-    each_site: Site, sink: SinkThread, tmp_path: Path, maybe_postgres: PostgresServer | None
+    new_site: Site, sink: SinkThread, tmp_path: Path
 ) -> None:
-    site = each_site
-    backup, copy = tmp_path / "backup", site.elsewhere(tmp_path / "restored", maybe_postgres)
+    site = new_site.copy(tmp_path / "kobza")
+    backup, copy = tmp_path / "backup", site.elsewhere(tmp_path / "restored")
     server = await asyncio.to_thread(site.start)
     again: Server | None = None
     try:

@@ -61,9 +61,8 @@ async def told(sink: SinkThread, owner: str, state: str) -> str:
 
 @needs_sox()
 async def test_after_kill_9_every_call_is_closed_and_the_next_one_works(
-    each_site: Site, sink: SinkThread, tmp_path: Path
+    site: Site, sink: SinkThread, tmp_path: Path
 ) -> None:
-    site = each_site
     server = await asyncio.to_thread(site.start)
     again: Server | None = None
     try:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from kobza.store.place import PostgresUrl
 from tests.interop.conftest import NUMBERS, RECORDED, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import STOP_WITHIN, Site
 from tests.interop.test_crash import phone, told
-from tests.support.postgres import ONLY, PostgresServer, postgres_server
+from tests.support.postgres import PostgresServer
+
+pytestmark = pytest.mark.database("postgresql")
 
 A, B, C, D = NUMBERS
 AWAY = 3.0
@@ -19,23 +22,12 @@ AWAY = 3.0
 
 
 @pytest.fixture
-def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A server that may die: not the one in which all other tests have their stores."""
-    if ONLY is None:
-        yield request.getfixturevalue("postgres")
-        return
-    with postgres_server() as server:
-        assert server is not None
-        yield server
-
-
-@pytest.fixture
 def site(tmp_path: Path, postgres: PostgresServer, sink: SinkThread) -> Iterator[Site]:
-    url = postgres.make_database()
-    made = Site(tmp_path / "kobza", environment={"KOBZA_STORE": url.url})
+    made = Site(tmp_path / "kobza", postgres)
     made.create(NUMBERS, webhook=sink.url, recorded=RECORDED)
     yield made
-    postgres.drop(url)
+    assert isinstance(made.place, PostgresUrl)
+    postgres.drop(made.place)
 
 
 async def test_calls_outlive_their_database_and_nothing_of_them_is_lost(

@@ -9,15 +9,16 @@ from hypothesis import settings
 
 from tests.api.world import World
 from tests.portal.visitor import Visitor
+from tests.support.postgres import PostgresServer
 
 settings.register_profile("kobza", deadline=None)
 settings.load_profile("kobza")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, place_server: PostgresServer | None) -> Iterator[World]:
     """Return two enterprises with their numbers, and the application that serves them."""
-    made = World(tmp_path)
+    made = World(tmp_path, server=place_server)
     yield made
     made.close()
 

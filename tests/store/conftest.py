@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kobza.store import Store, endpoints, enterprises
+from kobza.store import STORE_FILE, Store, endpoints, enterprises
 from kobza.store.entries import Entry
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
@@ -16,16 +16,21 @@ Write = Callable[..., None]
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is about the file of a store."""
+    if "path" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.database("sqlite"))
+
+
 @pytest.fixture
-def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def empty_place(place_server: PostgresServer | None, tmp_path: Path) -> Iterator[Place]:
     """Where nothing is yet: a file that does not exist, or a database without tables."""
-    if request.param == "sqlite":
-        yield tmp_path / "data" / "kobza.db"
+    if place_server is None:
+        yield tmp_path / "data" / STORE_FILE
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.make_database()
+    url = place_server.make_database()
     yield url
-    server.drop(url)
+    place_server.drop(url)
 
 
 @pytest.fixture
