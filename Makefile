@@ -25,7 +25,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check format openapi schemathesis crash chaos bench bench-peers bench-events bench-export lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis crash chaos bench bench-peers bench-events bench-export lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,12 +54,18 @@ test-tools: ## as root on Debian: install the phones and tools the tests use; el
 	@tools/install-test-tools tests/apt-packages.txt
 	@tools/install-promtool build/promtool
 
-check: $(VENV)/.dev ## style, types, the contracts between packages, and the documents against the code
+check: style types docs ## style, types, the contracts between packages, and the documents against the code
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -m docs
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/pytest -q -m docs $$(grep -rl --include='test_*.py' 'mark\.docs' tests)
 
 format: $(VENV)/.dev ## put the code into the one form
 	$(BIN)/ruff check --fix .

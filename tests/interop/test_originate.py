@@ -393,6 +393,7 @@ async def test_a_hidden_caller_from_outside_is_hidden_from_everybody(
 ) -> None:
     d = await phones.at(D, 660, answer_after=0.1)
     port = phones.server.site.trunk_port
+    before = len(phones.server.log)  # others call with the same number, not hidden
     async with sipp.start(
         "trunk_in_hidden", "-key", "asserted", f"+38{OUTSIDE}", dial=D, port=port, pause_ms=500
     ) as it:
@@ -405,7 +406,7 @@ async def test_a_hidden_caller_from_outside_is_hidden_from_everybody(
     outcome = await ledger.call("anonymous", D, owners=(D,))
     assert {state["phone_number"] for state in outcome.states[D]} == {"anonymous"}
     assert OUTSIDE[1:] not in repr(outcome)
-    assert OUTSIDE[1:] not in phones.server.log
+    assert OUTSIDE[1:] not in phones.server.log[before:]
 
 
 # idempotency and the older interface

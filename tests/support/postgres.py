@@ -30,10 +30,11 @@ PASSWORD = "за секретом"  # with a space and Cyrillic: both have to su
 ACCOUNT = "postgres"
 """Who runs the server when the tests run as root, as which it refuses to run; Debian's package makes the account."""
 
-DATABASES = (os.environ["TEST_DATABASE"],) if os.environ.get("TEST_DATABASE") else ("sqlite", "postgresql")
-"""On which the tests run."""
-if not set(DATABASES) <= {"sqlite", "postgresql"}:
-    raise ValueError(f"TEST_DATABASE is {DATABASES[0]!r}; expected sqlite or postgresql")
+CHOSEN = os.environ.get("TEST_DATABASE") or None
+"""On which all tests run that have a store; None: some on both, the others in SQLite."""
+if CHOSEN not in (None, "sqlite", "postgresql", "both"):
+    raise ValueError(f"TEST_DATABASE is {CHOSEN!r}; expected sqlite, postgresql or both")
+DATABASES = ("sqlite", "postgresql") if CHOSEN in (None, "both") else (CHOSEN,)
 
 TEMPLATE = "empty_store"
 _numbers = count(1)

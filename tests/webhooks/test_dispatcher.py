@@ -143,9 +143,9 @@ async def test_endpoints_do_not_wait_for_each_other(
         await store(journal, [pbx.state(one, f"dead{number}", 1) for number in range(100)], dispatcher)
         await store(journal, [pbx.state(other, f"live{number}", 1) for number in range(100)], dispatcher)
         await sink.wait_for(100)
-        await until(lambda: dead.in_flight == 16, "the limit of the dead endpoint")
+        await until(lambda: dead.in_flight == 12, "the limit of the dead endpoint")  # 4 of 16 are kept for the backlog
         await asyncio.sleep(0.1)
-        assert dead.most_in_flight == 16
+        assert dead.most_in_flight == 12
 
 
 async def test_a_failing_endpoint_is_probed_not_hammered(
