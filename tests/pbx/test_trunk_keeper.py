@@ -181,7 +181,7 @@ async def test_what_cannot_be_reached_says_why(desk: Desk, caplog: pytest.LogCap
     kept = await desk.add("lost", host="lost", **ACCOUNT)
     await desk.until_written("lost", "down", "failed", "it cannot be reached; it cannot be reached")
     assert not desk.keeper.is_usable(kept.trunk)
-    assert "trunk lost: down, failed (it cannot be reached" in caplog.text
+    await until(lambda: "trunk lost: down, failed (it cannot be reached" in caplog.text)  # once it is written
     refused = await desk.add("refused", free_port())  # nobody listens: the system says so
     await desk.until_written("refused", "down", None, "it cannot be reached")
     assert refused.registers is False
