@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -18,8 +17,8 @@ from kobza.portal.access import Portal, Visitor
 from kobza.portal.audit_view import action_key, audit_row
 from kobza.portal.formats import wall_moment
 from kobza.portal.frame import common
+from kobza.portal.kyiv_days import first_ms, last_ms, read_ends
 from kobza.portal.rendering import page_language
-from kobza.portal.search_form import day_of, midnight
 from kobza.portal.texts import Say, say_in
 from kobza.store import audit, enterprises
 from kobza.store.audit import ACTIONS, AuditSearch, Entry, Place
@@ -60,21 +59,15 @@ def read_form(sent: Mapping[str, str], enterprise_id: str | None) -> AuditForm:
     if values["action"] and values["action"] not in (*KINDS, *ACTIONS):
         values["action"] = ""
         wrong.append("wrong_choice")
-    days = {}
-    for name in ("from", "to"):
-        days[name] = day_of(values[name])
-        if values[name] and days[name] is None:
-            values[name] = ""
-            wrong.append("wrong_day")
-    first, last = days["from"], days["to"]
-    if first is not None and last is not None and first > last:
-        wrong.append("wrong_interval")
+    ends = read_ends(values)
+    values |= dict.fromkeys(ends.unread, "")
+    wrong += ends.wrong
     search = AuditSearch(
         enterprise_id,
         values["action"],
         values["q"],
-        from_ms=0 if first is None else midnight(first),
-        to_ms=LAST_MOMENT if last is None else midnight(last + timedelta(days=1)) - 1,
+        from_ms=0 if ends.first is None else first_ms(ends.first),
+        to_ms=LAST_MOMENT if ends.last is None else last_ms(ends.last),
     )
     at, _, audit_id = sent.get("after", "").partition("-")
     after = Place(int(at), audit_id) if at.isascii() and at.isdigit() and len(at) < 16 else None

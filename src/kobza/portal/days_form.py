@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from kobza.portal.search_form import day_of, midnight
+from kobza.portal.kyiv_days import first_ms, last_ms, read_ends
 
 MOST_DAYS: Final = 366
 DEFAULT_DAYS: Final = 30
@@ -41,12 +41,12 @@ class DaysForm:
     @property
     def from_ms(self) -> int:
         """The moment at which the first day begins."""
-        return midnight(self.first)
+        return first_ms(self.first)
 
     @property
     def to_ms(self) -> int:
         """The last millisecond of the last day."""
-        return midnight(self.last + timedelta(days=1)) - 1
+        return last_ms(self.last)
 
     def query(self, span: Span | None = None) -> str:
         """Return the form as a query, with its own days or others."""
@@ -71,23 +71,14 @@ def spans(today: date) -> list[Span]:
 
 def read_days(sent: Mapping[str, str], today: date) -> DaysForm:
     """Read a form. Whatever is sent gives one; an end that is absent follows from the other."""
-    wrong = []
-    ends: dict[str, date | None] = {}
-    for name in ("from", "to"):
-        text = sent.get(name, "").strip()
-        ends[name] = day_of(text)
-        if text and ends[name] is None:
-            wrong.append("wrong_day")
-    first, last = ends["from"], ends["to"]
+    first, last, _, wrong = read_ends(sent)
     if last is None:
         last = today if first is None else min(max(today, first), first + timedelta(days=MOST_DAYS - 1))
     if first is None:
         first = last - timedelta(days=DEFAULT_DAYS - 1)
-    if first > last:
-        wrong.append("wrong_interval")
-    elif (last - first).days >= MOST_DAYS:
+    if (last - first).days >= MOST_DAYS:
         wrong.append("too_many_days")
     if wrong:
         first, last = today - timedelta(days=DEFAULT_DAYS - 1), today
     department = sent.get("department", "").strip()[:MAX_DEPARTMENT]
-    return DaysForm(first, last, department or None, tuple(dict.fromkeys(wrong)))
+    return DaysForm(first, last, department or None, tuple(wrong))

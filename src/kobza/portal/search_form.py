@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
 from typing import Final, cast
 from urllib.parse import urlencode
 
-from kobza.api.times import first_moment
+from kobza.portal.kyiv_days import Ends, first_ms, last_ms, read_ends
 from kobza.store.search import LAST_MOMENT, CallSearch, Order, Position
 
 FIELDS: Final = ("q", "direction", "outcome", "talk", "recorded", "from", "to", "sort")
@@ -26,8 +25,6 @@ TALKS: Final[Mapping[str, tuple[int | None, int | None]]] = {
 }
 """Seconds of talk: at least, and less than."""
 ORDERS: Final[tuple[Order, ...]] = ("newest", "oldest", "longest")
-FIRST_DAY: Final = date(1970, 1, 1)
-LAST_DAY: Final = date(9000, 1, 1)
 
 
 @dataclass(slots=True)
@@ -70,35 +67,27 @@ def read_form(sent: Mapping[str, str], enterprise_id: str, party: str | None = N
             wrong.append("wrong_choice")
     if values["sort"] == ORDERS[0]:
         values["sort"] = ""
-    days = {}
-    for name in ("from", "to"):
-        days[name] = day_of(values[name])
-        if values[name] and days[name] is None:
-            values[name] = ""
-            wrong.append("wrong_day")
-    first, last = days["from"], days["to"]
-    if first is not None and last is not None and first > last:
-        wrong.append("wrong_interval")
+    ends = read_ends(values)
+    values |= dict.fromkeys(ends.unread, "")
+    wrong += ends.wrong
     after = None
     if text := sent.get("after"):
         try:
             after = Position.parse(text)
         except ValueError:
             wrong.append("wrong_choice")
-    return SearchForm(values, _search(values, enterprise_id, first, last, party), after, list(dict.fromkeys(wrong)))
+    return SearchForm(values, _search(values, enterprise_id, ends, party), after, list(dict.fromkeys(wrong)))
 
 
-def _search(
-    values: Mapping[str, str], enterprise_id: str, first: date | None, last: date | None, party: str | None
-) -> CallSearch:
+def _search(values: Mapping[str, str], enterprise_id: str, ends: Ends, party: str | None) -> CallSearch:
     outcome = values["outcome"]
     talk_from, talk_below = TALKS.get(values["talk"], (None, None))
     return CallSearch(
         enterprise_id,
         text=values["q"],
         party=party,
-        from_ms=0 if first is None else midnight(first),
-        to_ms=LAST_MOMENT if last is None else midnight(last + timedelta(days=1)) - 1,
+        from_ms=0 if ends.first is None else first_ms(ends.first),
+        to_ms=LAST_MOMENT if ends.last is None else last_ms(ends.last),
         direction=values["direction"] or None,
         answered={"answered": True, "": None}.get(outcome, False),
         cause=int(outcome) if outcome.isdecimal() else None,
@@ -107,17 +96,3 @@ def _search(
         recorded=values["recorded"] == "yes" if values["recorded"] else None,
         order=cast("Order", values["sort"] or ORDERS[0]),
     )
-
-
-def day_of(text: str) -> date | None:
-    """Read `2026-04-20`; None for what is no day, or one that no call can have."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if FIRST_DAY <= day <= LAST_DAY else None
-
-
-def midnight(day: date) -> int:
-    """Return the moment (ms) at which a day begins in Kyiv."""
-    return first_moment(datetime.combine(day, time())) * 1000
