@@ -86,7 +86,7 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     [
         ("http", "8080", "expected address:port, such as 127.0.0.1:8080 or [::1]:8080"),
         ("sip", "", "expected one or more of transport:address:port"),
-        ("sip", "tls:127.0.0.1:5061", "expected udp:address:port or tcp:address:port"),
+        ("sip", "sctp:127.0.0.1:5061", "expected transport:address:port with udp or tcp or "),
         ("rtp_ports", "20000", "expected first-last, such as 20000-20999"),
         ("rtp_host", "localhost", "expected an IP address"),
         ("sip_realm", 'a "b"', "expected 1 to 64 characters without spaces, quotes"),

@@ -28,7 +28,11 @@ def test_what_is_no_address(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [("udp:127.0.0.1:5060", "udp:127.0.0.1:5060"), ("TCP:[::1]:5060", "tcp:[::1]:5060")],
+    [
+        ("udp:127.0.0.1:5060", "udp:127.0.0.1:5060"),
+        ("TCP:[::1]:5060", "tcp:[::1]:5060"),
+        ("ws:[::]:5060", "ws:[::]:5060"),
+    ],
 )
 def test_sip_addresses(text: str, written: str) -> None:
     listen = SipListen.parse(text)
@@ -37,9 +41,9 @@ def test_sip_addresses(text: str, written: str) -> None:
     assert listen.host == listen.address.host
 
 
-@pytest.mark.parametrize("text", ["", "127.0.0.1:5060", "tls:127.0.0.1:5061", "udp:", "udp:5060", "udp:localhost:5060"])
+@pytest.mark.parametrize("text", ["", "127.0.0.1:5060", "sctp:127.0.0.1:5", "udp:", "udp:5060", "udp:localhost:5060"])
 def test_what_is_no_sip_address(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^expected udp:address:port"):
+    with pytest.raises(ValueError, match=r"^expected transport:address:port"):
         SipListen.parse(text)
 
 

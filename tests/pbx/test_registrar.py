@@ -20,6 +20,7 @@ from tests.pbx.office import (
     BOHDAN,
     BOHDAN_USER,
     NOW,
+    OUTSIDE,
     PHONE,
     REALM,
     request,
@@ -30,6 +31,8 @@ from tests.pbx.office import (
 )
 
 CONTACT = "<sip:anna@10.0.0.5:5062>"
+PAGE = Flow(Transport.WS, ("192.0.2.1", 8080), ("198.51.100.7", 50_000), 3)
+IN_PAGE = "<sip:k1ob@za3.invalid;transport=ws>"
 LIMITS = ExpiryLimits(shortest=60, longest=3600, usual=600)
 
 
@@ -41,13 +44,16 @@ class Desk:
         self.journal = journal
         self.locations = Locations()
         self.changed: list[str] = []
+        self.owners: dict[Flow, str] = {}
+        self.reached: list[tuple[str, Flow]] = []
         self.replies: list[tuple[int, Headers]] = []
         self.registrar = Registrar(
             locations=self.locations,
-            authenticator=Authenticator(verifier()),
+            authenticator=Authenticator(verifier(), owner_of=self.owners.get),
             journal=journal,
             limits=LIMITS,
             changed=self.changed.append,
+            reached=lambda contact, flow: self.reached.append((str(contact), flow)),
         )
         self.directory = Directory({ANNA: subscriber(), BOHDAN: subscriber(BOHDAN)})
 
@@ -384,3 +390,48 @@ async def test_what_ran_out_is_swept(desk: Desk) -> None:
     await settled(desk.journal)
     assert [binding.contact for binding in desk.stored] == ["sip:anna@10.0.0.6"]
     assert desk.changed == [ANNA]
+
+
+async def test_whose_socket_is_vouched_for_needs_no_password(desk: Desk) -> None:
+    desk.owners[PAGE] = ANNA
+    status, _ = await desk.send(register(IN_PAGE), flow=PAGE)
+    assert (status, desk.contacts) == (200, ["sip:k1ob@za3.invalid;transport=ws"])
+    (binding,) = desk.stored
+    assert (binding.transport, binding.connection) == ("WS", 3)
+    assert (binding.remote_host, binding.remote_port) == PAGE.remote, "a name that is none leads back over the flow"
+    assert desk.reached == [("sip:k1ob@za3.invalid;transport=ws", PAGE)]
+    status, _ = await desk.send(request("REGISTER", f"sip:{REALM}", user=BOHDAN_USER, cseq=2), flow=PAGE)
+    assert status == 403, "it is vouched to be Anna"
+    status, _ = await desk.send(register(IN_PAGE, cseq=3), flow=PAGE._replace(connection=4))
+    assert status == 401, "another socket is not"
+    desk.owners[PAGE] = OUTSIDE
+    status, _ = await desk.send(register(IN_PAGE, cseq=4), flow=PAGE)
+    assert status == 403, "the number is gone"
+
+
+async def test_a_device_goes_with_its_socket(desk: Desk) -> None:
+    await desk.register(CONTACT)
+    await desk.register(IN_PAGE, cseq=2, flow=PAGE)
+    await desk.register("<sip:k2@za4.invalid;transport=ws>", cseq=3, flow=PAGE._replace(connection=4))
+    desk.changed.clear()
+    desk.registrar.flow_lost(PAGE._replace(transport=Transport.WSS))
+    assert (len(desk.contacts), desk.changed) == (3, [])
+    desk.registrar.flow_lost(PAGE)
+    await settled(desk.journal)
+    assert desk.contacts == ["sip:anna@10.0.0.5:5062", "sip:k2@za4.invalid;transport=ws"]
+    assert desk.changed == [ANNA]
+
+
+async def test_a_device_that_comes_back_over_a_new_socket_stays(desk: Desk) -> None:
+    """The end of the old socket is often noticed later than the beginning of the new one."""
+    await desk.register(IN_PAGE, flow=PAGE)
+    await desk.register(IN_PAGE, cseq=2, flow=PAGE._replace(connection=4))
+    desk.registrar.flow_lost(PAGE)
+    assert [binding.connection for binding in desk.locations.of(ANNA, NOW)] == [4]
+
+
+async def test_a_lost_socket_while_the_journal_is_stopped(desk: Desk) -> None:
+    await desk.register(IN_PAGE, flow=PAGE)
+    await desk.journal.stop()
+    desk.registrar.flow_lost(PAGE)
+    assert len(desk.contacts) == 1, "memory and store agree; it runs out"

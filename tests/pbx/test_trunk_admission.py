@@ -175,7 +175,7 @@ async def test_credentials_of_a_trunk_that_is_let_in_otherwise_are_none(exchange
 async def test_a_trunk_cannot_register_as_a_phone(exchange: Exchange) -> None:
     await exchange.add("carrier", **by_credentials())
     message = signed(request("REGISTER", "sip:h", user="carrier"), user="carrier", password="secret")
-    denied = Authenticator(verifier()).check(message, exchange.view.snapshot, NOW, asked_by="registrar")
+    denied = Authenticator(verifier()).check(message, CARRIER, exchange.view.snapshot, NOW, asked_by="registrar")
     assert getattr(denied, "status", None) == 401
 
 

@@ -99,6 +99,29 @@ def test_route_set_over_a_broken_connection() -> None:
     stand.finish()
 
 
+def test_a_peer_that_comes_back_over_another_socket_is_followed() -> None:
+    """RFC 7118: only the peer opens connections, so ours go where its contact has registered from since."""
+    first = Flow(Transport.WS, TCP.local, ("192.0.2.9", 40_000), 7)
+    contact = "sip:k1ob@za3.invalid;transport=ws"
+    stand = Stand(first)
+    dialog = stand.established(headers=[("Contact", f"<{contact};ob>"), SDP_TYPE])
+    routed = stand.established(
+        call_id="routed",
+        headers=[("Contact", f"<{contact}>"), SDP_TYPE, ("Record-Route", "<sip:192.0.2.50;transport=ws;lr>")],
+    )
+    stand.ua.transport_failed(first, stand.now)
+    second = Flow(Transport.WS, TCP.local, ("192.0.2.10", 40_004), 9)
+    for other in ("sip:k1ob@other.invalid", "sip:k1@za3.invalid"):
+        stand.ua.follow_contact(SipUri.parse(other), second)
+    stand.ua.follow_contact(SipUri.parse(contact), second._replace(transport=Transport.TCP))
+    assert dialog.flow.connection == 0
+    stand.ua.follow_contact(SipUri.parse(contact), second)
+    assert (dialog.flow, routed.flow.connection) == (second, 0)
+    for one in (dialog, routed):
+        one.bye(now=stand.now)
+    stand.finish()
+
+
 @pytest.mark.parametrize(
     ("source", "uri", "expected"),
     [
@@ -152,7 +175,8 @@ def test_requests_of_a_proxy_do_not_turn_the_dialog_away_from_the_contact() -> N
         (UDP, "", "<sip:192.0.2.1:5060>"),
         (UDP, "+38067", "<sip:+38067@192.0.2.1:5060>"),
         (TCP, "a b", "<sip:a%20b@192.0.2.1:5060;transport=tcp>"),
-        (Flow(Transport.WSS, ("2001:db8::1", 443), ("2001:db8::2", 1)), "", "<sip:[2001:db8::1]:443;transport=wss>"),
+        (Flow(Transport.WSS, ("2001:db8::1", 443), ("2001:db8::2", 1)), "", "<sip:[2001:db8::1]:443;transport=ws>"),
+        (Flow(Transport.TLS, ("192.0.2.1", 5061), ("192.0.2.2", 1)), "", "<sip:192.0.2.1:5061;transport=tls>"),
     ],
 )
 def test_our_contact(flow: Flow, user: str, expected: str) -> None:

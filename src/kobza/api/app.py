@@ -33,7 +33,7 @@ from kobza.api.fmc import (
 from kobza.api.fmc.event_socket import follow_events
 from kobza.api.gate import Gate
 from kobza.api.manual import Manual
-from kobza.api.ports import Commands, WebhookPort
+from kobza.api.ports import BrowserPhones, Commands, WebhookPort
 from kobza.api.problems import IncidentGuard, install_problems, problem
 from kobza.api.proxies import NO_PROXIES, ClientAddress, Proxies
 from kobza.api.rate_limits import RateLimitFields, Rates
@@ -93,6 +93,7 @@ def build_app(
     routes: Sequence[BaseRoute] = (),
     counts: RequestCounts | None = None,
     sip: Sequence[SipListen] = (),
+    browser_phones: BrowserPhones | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -102,7 +103,7 @@ def build_app(
     token may ask, `proxies` who may say whose request it is, `token_overlap` for how many seconds a replaced token
     usually goes on, `tokens_checked_every` after how many seconds at most a change of a token is seen. `routes` are
     paths of others beside ours, with our form of errors. `counts` is where requests are counted,
-    `sip` where phones may register.
+    `sip` where phones may register, `browser_phones` takes those of pages.
 
     Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
     `event_streams` and `exports`.
@@ -120,6 +121,7 @@ def build_app(
         webhooks=webhooks,
         token_overlap=token_overlap,
         sip=sip,
+        browser_phones=browser_phones,
     )
     app.state.context = context
     documented = documented_routes()

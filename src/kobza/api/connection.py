@@ -20,8 +20,8 @@ STOPPING_AFTER: Final = 2.5
 """Seconds for which a client that stalls is waited for when the server stops: less than the server waits for all."""
 TOLD_WITHIN: Final = 5.0
 """Seconds in which a WebSocket's client that stalled may still read why it is given up."""
-MAX_MESSAGE: Final = 4096
-"""Bytes of a message of a WebSocket's client; none says anything that we need."""
+MAX_MESSAGE: Final = 65_535
+"""Bytes of a message of a WebSocket's client: those of phones in browsers are SIP. No other says anything we need."""
 TRY_AGAIN_LATER: Final = 1013
 """The close code (IANA's registry) for who did not keep up."""
 _LOOKS: Final = 4

@@ -14,7 +14,7 @@ from kobza.api.gate import Gate
 from kobza.api.hearings import RecentHearings
 from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.phone_rows import PhoneRows
-from kobza.api.ports import Commands, WebhookPort
+from kobza.api.ports import BrowserPhones, Commands, WebhookPort
 from kobza.api.problems import ApiError, no_such_number
 from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import ServiceNotEnabledError
@@ -31,7 +31,7 @@ class SipListen(NamedTuple):
     """Where SIP is spoken."""
 
     transport: str
-    """`udp` or `tcp`."""
+    """`udp`, `tcp` or `ws`."""
     host: str
     """An address, perhaps one that means all of the machine's."""
     port: int
@@ -57,6 +57,8 @@ class ApiContext:
     """None: call states are not sent by this process, and the functions that need it answer 503."""
     token_overlap: int = 86_400
     """Seconds for which an old token goes on after a rotation, unless something else is chosen."""
+    browser_phones: BrowserPhones | None = None
+    """None: no phone in a browser registers with this process."""
     sip: Sequence[SipListen] = ()
     """Where phones may register, the usual way first."""
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)

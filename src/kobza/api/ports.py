@@ -203,6 +203,32 @@ class Commands(Protocol):
         ...
 
 
+class MessageSocket(Protocol):
+    """An open WebSocket that carries whole messages."""
+
+    async def receive(self) -> str | bytes | None:
+        """Return the next message, None when the socket has ended."""
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message. Raises ConnectionError when the socket has ended."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say why and close; nothing happens when it has ended."""
+        ...
+
+
+class BrowserPhones(Protocol):
+    """Phones whose sockets the portal accepts: `kobza.pbx.browser_phones.BrowserPhones` fulfils it."""
+
+    async def carry(
+        self, socket: MessageSocket, *, number: str, local: tuple[str, int], remote: tuple[str, int], secure: bool
+    ) -> None:
+        """Be a number's phone (E.164) over a socket between two addresses until it ends; asks for no password."""
+        ...
+
+
 class WebhookOutcome(Protocol):
     """What came of one POST: `kobza.webhooks.outcome.Outcome` fulfils it."""
 

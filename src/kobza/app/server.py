@@ -36,6 +36,7 @@ from kobza.pbx import recovery
 from kobza.pbx.admission import Admission
 from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.books import BookKeeper
+from kobza.pbx.browser_phones import BrowserPhones
 from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFailure
@@ -98,6 +99,7 @@ class Server:
         self._routes = tuple(routes)
         self._webhooks_via = webhooks_via
         self._commands: Commands | None = None
+        self._browser_phones = BrowserPhones()
         self._ids = IdMaker()
         self._stops: list[Callable[[], Awaitable[object]]] = []
         self._failure: asyncio.Future[BaseException] | None = None
@@ -207,6 +209,7 @@ class Server:
         await plane.start()
         self._stop_with(plane.stop)
         await self._listen(switch)
+        self._browser_phones.start(switch.endpoint)
         switch.start()
         self._stop_with(switch.stop)
         keeper.start(switch.endpoint)
@@ -262,7 +265,8 @@ class Server:
         locations.load(binding for binding in known if binding.transport in RESTORED)
         secret = settings.nonce_secret
         nonce_key = secrets.token_bytes(SECRET_BYTES) if secret is None else secret.get_secret_value().encode()
-        authenticator = Authenticator(DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime))
+        verifier = DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime)
+        authenticator = Authenticator(verifier, owner_of=self._browser_phones.owner_of)
         presence = Presence(locations, self._now)
         ua = UserAgent(new_token=self._ids.token, supported=("path",), timers=TIMERS.at_speed(self._clock.speed))
         keeper = TrunkKeeper(
@@ -282,6 +286,7 @@ class Server:
             journal=journal,
             limits=ExpiryLimits(settings.registration_min, settings.registration_max, settings.registration_default),
             changed=presence.changed,
+            reached=ua.follow_contact,
         )
         switch = Switch(
             ua=ua,
@@ -349,6 +354,7 @@ class Server:
             sip=[SipListen(transport.value.lower(), host, port) for transport, host, port in self.sip_addresses],
             proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
             counts=requests,
+            browser_phones=self._browser_phones,
         )
 
     async def _serve_http(self, app: FastAPI, streams: EventStreams) -> None:

@@ -3,12 +3,13 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Literal, Self, cast
+from typing import Literal, Self, cast, get_args
 
-SipTransport = Literal["udp", "tcp"]
+SipTransport = Literal["udp", "tcp", "ws"]
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})", re.ASCII)
-_SIP_LISTEN = re.compile(r"(?P<transport>udp|tcp):(?P<address>.+)", re.IGNORECASE)
+_SIP_LISTEN = re.compile(rf"(?P<transport>{'|'.join(get_args(SipTransport))}):(?P<address>.+)", re.IGNORECASE)
+_TRANSPORTS = " or ".join(get_args(SipTransport))
 _PORT_RANGE = re.compile(r"(?P<first>\d{1,5})\s*-\s*(?P<last>\d{1,5})", re.ASCII)
 _RATE = re.compile(r"(?P<requests>\d{1,9})\s*/\s*(?P<seconds>\d{1,5})", re.ASCII)
 MAX_PORT = 65535
@@ -64,9 +65,9 @@ class SipListen:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse `udp:127.0.0.1:5060` or `tcp:[::1]:5060`; raises ValueError that says what is right."""
+        """Parse `udp:127.0.0.1:5060`, `tcp:[::1]:5060`, `ws:…`; raises ValueError that says what is right."""
         found = _SIP_LISTEN.fullmatch(text.strip())
-        right = "expected udp:address:port or tcp:address:port, such as udp:127.0.0.1:5060"
+        right = f"expected transport:address:port with {_TRANSPORTS}, such as udp:127.0.0.1:5060"
         if found is None:
             raise ValueError(right)
         try:

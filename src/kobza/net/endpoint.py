@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kobza.net.tcp import Connection, TcpTransport
 from kobza.net.udp import UdpSocket
+from kobza.net.websocket import MessageSocket, WebSocketConnection, WebSocketTransport
+from kobza.net.websocket_server import WebSocketServer
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Flow, Transmit, Transport
 from kobza.sip.message import SipRequest, SipResponse
@@ -48,16 +50,23 @@ class SipEndpoint:
         *,
         now: Callable[[], float],
         on_events: Callable[[list[UaEvent]], None],
+        on_lost: Callable[[Flow], None] = lambda _flow: None,
         speed: float = 1.0,
     ) -> None:
-        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`)."""
+        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`).
+
+        `on_lost` hears the flow of each WebSocket that has ended: nobody can open it again from here.
+        """
         self._ua = ua
         self._now = now
         self._speed = speed
         self._on_events = on_events
+        self._on_lost = on_lost
         self._udp: list[UdpSocket] = []
         self._udp_by_local: dict[Address, UdpSocket] = {}
         self._tcp: TcpTransport | None = None
+        self._web = WebSocketTransport(received=self._web_message, lost=self._web_lost)
+        self._web_servers: list[WebSocketServer] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._least_delay = LEAST_DELAY
@@ -77,6 +86,11 @@ class SipEndpoint:
             return sock.address
         if transport is Transport.TCP:
             return await self._tcp_transport().listen((host, port))
+        if transport is Transport.WS:
+            server = WebSocketServer(self._carry_plain)
+            address = await server.listen((host, port))
+            self._web_servers.append(server)
+            return address
         raise ValueError(f"no {transport.value} transport")
 
     def flow_to(self, remote: Address, transport: Transport) -> Flow:
@@ -90,6 +104,18 @@ class SipEndpoint:
         if transport is Transport.TCP:
             return Flow(Transport.TCP, self._tcp_transport().local_for(remote), remote)
         raise ValueError(f"no {transport.value} transport")
+
+    async def carry(
+        self,
+        socket: MessageSocket,
+        *,
+        local: Address,
+        remote: Address,
+        secure: bool,
+        opened: Callable[[Flow], None] = lambda _flow: None,
+    ) -> None:
+        """Speak SIP over a WebSocket that somebody else accepted, until it ends (see `WebSocketTransport.carry`)."""
+        await self._web.carry(socket, local=local, remote=remote, secure=secure, opened=opened)
 
     def pump(self) -> None:
         """Send what the user agent wants sent, deliver its events, set the timer. Safe to call from `on_events`."""
@@ -125,14 +151,17 @@ class SipEndpoint:
             self._timer = None
         for sock in self._udp:
             sock.close()
+        await self._web.close()
+        for server in self._web_servers:
+            await server.close()
         if self._tcp is not None:
             await self._tcp.close()
 
     @property
     def sockets(self) -> int:
-        """Sockets that listen: those of UDP, and the one of TCP."""
+        """Sockets that listen: those of UDP and WebSocket, and the one of TCP."""
         listens = self._tcp is not None and self._tcp.address is not None
-        return 0 if self._closed else len(self._udp) + listens
+        return 0 if self._closed else len(self._udp) + len(self._web_servers) + listens
 
     @property
     def dropped(self) -> int:
@@ -143,6 +172,11 @@ class SipEndpoint:
     def connections(self) -> int:
         """TCP connections open now."""
         return self._tcp.connections if self._tcp is not None else 0
+
+    @property
+    def web_sockets(self) -> int:
+        """WebSockets open now, those that the HTTP server accepted included."""
+        return self._web.connections
 
     # in
 
@@ -169,6 +203,15 @@ class SipEndpoint:
             self.counters.exceptions += 1
             log.exception("message from %s:%s was not handled", *connection.remote)
 
+    def _web_message(self, connection: WebSocketConnection, data: bytes) -> None:
+        self.counters.received += 1
+        try:
+            self._ua.receive(data, connection.flow, self._now())
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("message from %s:%s was not handled", *connection.remote)
+        self.pump()
+
     def _malformed(self, connection: Connection, error: MalformedMessage, data: bytes) -> None:
         try:
             self._on_events([MalformedReceived(self._flow_of(connection), error, data)])
@@ -183,6 +226,20 @@ class SipEndpoint:
         for flow in (self._flow_of(connection), *connection.names):
             self._fail(flow)
         self.pump()
+
+    def _web_lost(self, connection: WebSocketConnection) -> None:
+        if self._closed:
+            return
+        self._fail(connection.flow)
+        try:
+            self._on_lost(connection.flow)
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("the end of the flow to %s:%s was not handled", *connection.remote)
+        self.pump()
+
+    async def _carry_plain(self, socket: MessageSocket, local: Address, remote: Address) -> None:
+        await self.carry(socket, local=local, remote=remote, secure=False)
 
     def _udp_failed(self, sock: UdpSocket, remote: Address, error: OSError) -> None:
         log.info("UDP to %s:%s: %s", *remote, error)
@@ -205,7 +262,7 @@ class SipEndpoint:
         try:
             if flow.transport is Transport.UDP:
                 self._socket_at(flow.local).send(transmit.data, flow.remote)
-            elif not self._tcp_transport().send(transmit.data, flow):
+            elif not self._carrier_of(flow.transport).send(transmit.data, flow):
                 self.counters.send_failures += 1
                 self._fail(flow)
         except Exception:
@@ -250,6 +307,9 @@ class SipEndpoint:
         if not local[1]:  # we listen nowhere: the connection itself is the only place to reach us
             local = connection.local
         return Flow(Transport.TCP, local, connection.remote, connection.number)
+
+    def _carrier_of(self, transport: Transport) -> TcpTransport | WebSocketTransport:
+        return self._web if transport.is_web else self._tcp_transport()
 
     def _tcp_transport(self) -> TcpTransport:
         if self._tcp is None:

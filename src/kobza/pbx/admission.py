@@ -93,7 +93,7 @@ class Admission:
         trunk = self._view.trunk_at(flow.transport, flow.remote)
         if trunk is not None:
             return self._by_trunk(trunk, request, directory, now)
-        found = self._authenticator.check_caller(request, directory, now)
+        found = self._authenticator.check_caller(request, flow, directory, now)
         if isinstance(found, Trunk):
             return self._by_trunk(found, request, directory, now)
         if isinstance(found, Denied):

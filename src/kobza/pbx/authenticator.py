@@ -1,5 +1,9 @@
-"""Who sends a request: the check of its digest credentials against the subscribers (RFC 3261 22)."""
+"""Who sends a request: the check of its digest credentials against the subscribers (RFC 3261 22).
 
+Over a socket of the portal nothing is asked for: the portal vouches for its number.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -10,6 +14,7 @@ from kobza.call.trunk import Inbound, Trunk
 from kobza.sip.auth_params import parse_auth
 from kobza.sip.digest import DigestOutcome, DigestVerifier
 from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Flow
 from kobza.sip.message import SipRequest
 
 Headers = tuple[tuple[str, str], ...]
@@ -28,32 +33,48 @@ class Denied:
 class Authenticator:
     """Checks requests of phones and of trunks. A phone's user name is its number as people write it nationally."""
 
-    def __init__(self, verifier: DigestVerifier) -> None:
+    def __init__(
+        self, verifier: DigestVerifier, *, owner_of: Callable[[Flow], str | None] = lambda _flow: None
+    ) -> None:
+        """`owner_of` tells whose number a flow is vouched to be; None: whoever it is has to prove it."""
         self._verifier = verifier
+        self._owner_of = owner_of
 
     def check(
-        self, request: SipRequest, directory: Directory, now: float, *, asked_by: Literal["registrar", "proxy"]
+        self,
+        request: SipRequest,
+        flow: Flow,
+        directory: Directory,
+        now: float,
+        *,
+        asked_by: Literal["registrar", "proxy"],
     ) -> Subscriber | Denied:
         """Return the subscriber whose password the request proves, or what to answer.
 
         A registrar asks with 401, whoever carries calls with 407 (RFC 3261 22.2, 22.3).
         """
-        found = self._check(request, directory, now, asked_by=asked_by, trunks=False)
+        found = self._check(request, flow, directory, now, asked_by=asked_by, trunks=False)
         return cast("Subscriber | Denied", found)
 
-    def check_caller(self, request: SipRequest, directory: Directory, now: float) -> Subscriber | Trunk | Denied:
+    def check_caller(
+        self, request: SipRequest, flow: Flow, directory: Directory, now: float
+    ) -> Subscriber | Trunk | Denied:
         """Return whose password an INVITE proves: a subscriber's or a trunk's; or what to answer."""
-        return self._check(request, directory, now, asked_by="proxy", trunks=True)
+        return self._check(request, flow, directory, now, asked_by="proxy", trunks=True)
 
     def _check(
         self,
         request: SipRequest,
+        flow: Flow,
         directory: Directory,
         now: float,
         *,
         asked_by: Literal["registrar", "proxy"],
         trunks: bool,
     ) -> Subscriber | Trunk | Denied:
+        owner = self._owner_of(flow)
+        if owner is not None:
+            return directory.subscribers.get(owner) or Denied(403, detail=f"{owner} is a number no longer")
         proxy = asked_by == "proxy"
         agent = request.get("user-agent")
         credentials = self._credentials(request, "proxy-authorization" if proxy else "authorization")

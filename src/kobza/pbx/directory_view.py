@@ -89,7 +89,12 @@ class DirectoryView:
                 self.on_change(self.snapshot)
 
     def trunk_at(self, transport: Transport, remote: Address) -> Trunk | None:
-        """Return the trunk that sends from an address; over TCP the port says nothing: each connection has its own."""
+        """Return the trunk that sends from an address; over TCP the port says nothing: each connection has its own.
+
+        None is a browser, whatever its address: an office may share one with its gateway.
+        """
+        if transport.is_web:
+            return None
         if transport is Transport.UDP:
             found = self._by_address.get((transport.value, remote))
         else:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,8 @@ Reply = Callable[[int, Headers], None]
 """Answers the request with a status and headers."""
 Changed = Callable[[str], None]
 """Hears the number whose devices changed."""
+Reached = Callable[[SipUri, Flow], None]
+"""Hears the contact of a device that registered over another WebSocket than before, and that socket's flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,18 @@ class Registrar:
         journal: Journal,
         limits: ExpiryLimits,
         changed: Changed,
+        reached: Reached = lambda _contact, _flow: None,
     ) -> None:
         self._locations = locations
         self._authenticator = authenticator
         self._journal = journal
         self._limits = limits
         self._changed = changed
+        self._reached = reached
 
     def register(self, request: SipRequest, flow: Flow, directory: Directory, now: float, reply: Reply) -> None:
         """Serve a REGISTER that came over a flow; `reply` is called once, at once or after the commit."""
-        subscriber = self._authenticator.check(request, directory, now, asked_by="registrar")
+        subscriber = self._authenticator.check(request, flow, directory, now, asked_by="registrar")
         if isinstance(subscriber, Denied):
             if subscriber.detail:
                 log.info("REGISTER from %s:%s refused: %s", *flow.remote, subscriber.detail)
@@ -94,16 +98,38 @@ class Registrar:
     def sweep(self, now: float) -> None:
         """Forget what has run out. When the journal takes nothing it stays until the next sweep: it rings nobody."""
         expired = self._locations.expired(now)
-        if not expired:
-            return
+        if self._unlist(expired):
+            for number in {binding.number for binding in expired}:
+                self._changed(number)  # before they go: they tell since when the number is not reachable
+            for binding in expired:
+                self._locations.remove(binding)
+
+    def flow_lost(self, flow: Flow) -> None:
+        """Forget the devices that were reached over a WebSocket which has ended (RFC 5626 6): it was the only way.
+
+        When the journal takes nothing they stay until they run out; calls to them fail at once.
+        """
+        gone = [
+            binding
+            for binding in self._locations
+            if binding.connection == flow.connection and binding.transport == flow.transport.value
+        ]
+        if self._unlist(gone):
+            for binding in gone:
+                self._locations.remove(binding)
+            for number in {binding.number for binding in gone}:
+                self._changed(number)
+
+    def _unlist(self, bindings: Iterable[Binding]) -> bool:
+        """Take bindings out of the store; tell whether there were any and the journal took it."""
+        entries: list[Entry] = [BindingRemoved(binding.number, binding.contact) for binding in bindings]
+        if not entries:
+            return False
         try:
-            self._journal.append([BindingRemoved(binding.number, binding.contact) for binding in expired])
+            self._journal.append(entries)
         except (JournalFull, JournalStopped):
-            return
-        for number in {binding.number for binding in expired}:
-            self._changed(number)  # before they go: they tell since when the number is not reachable
-        for binding in expired:
-            self._locations.remove(binding)
+            return False
+        return True
 
     def _serve(
         self, request: SipRequest, flow: Flow, subscriber: Subscriber, now: float, reply: Reply
@@ -115,7 +141,7 @@ class Registrar:
             gone = self._all_of(request, number)
             if isinstance(gone, Denied):
                 return gone
-            return self._apply((), gone, number, request, now, reply)
+            return self._apply((), gone, number, request, flow, now, reply)
         wanted = self._wanted(request)
         if isinstance(wanted, Denied):
             return wanted
@@ -130,7 +156,7 @@ class Registrar:
                 put.append(binding if known is None else _renewed(known, binding))
             elif known is not None:
                 gone.append(known)
-        return self._apply(put, gone, number, request, now, reply)
+        return self._apply(put, gone, number, request, flow, now, reply)
 
     def _all_of(self, request: SipRequest, number: str) -> list[Binding] | Denied:
         """Return what `Contact: *` takes away: everything (10.3 step 6)."""
@@ -196,6 +222,7 @@ class Registrar:
         gone: Sequence[Binding],
         number: str,
         request: SipRequest,
+        flow: Flow,
         now: float,
         reply: Reply,
     ) -> Denied | None:
@@ -223,6 +250,9 @@ class Registrar:
             self._locations.remove(binding)
         for binding in put:
             self._locations.put(binding)
+        if flow.transport.is_web:
+            for address in request.contacts:
+                self._reached(address.uri, flow)
         if bool(after) != bool(before):
             log.info("%s is %s", number, "unreachable now" if before else "reachable now")
         self._changed(number)

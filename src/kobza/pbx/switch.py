@@ -96,7 +96,7 @@ class Switch:
         self._stopping = False
         self._idle = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
-        self.endpoint = SipEndpoint(ua, now=now, on_events=self._take_events, speed=speed)
+        self.endpoint = SipEndpoint(ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, speed=speed)
         """The sockets."""
         plane.on_event = self._media_event
         self._performer = Performer(

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import anyio
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.addresses import client_address
@@ -167,7 +167,7 @@ def safe_next(target: str | None) -> str:
     return target
 
 
-async def find_signed_in(portal: Portal, request: Request) -> tuple[Session, User] | None:
+async def find_signed_in(portal: Portal, request: HTTPConnection) -> tuple[Session, User] | None:
     """Return the session of a request and who it is, if it is still on."""
     secret = request.cookies.get(COOKIE)
     if secret is None or len(secret) > MAX_COOKIE:

@@ -1,7 +1,9 @@
 """The portal's routes, for the one application that serves programs and people."""
 
+from functools import partial
+
 import anyio
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from kobza.api.context import ApiContext
 from kobza.portal import (
@@ -23,6 +25,7 @@ from kobza.portal import (
     phone_account,
     services,
     signin,
+    sip_socket,
     statistics,
     token_actions,
     waveform,
@@ -138,6 +141,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
     }
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
+        WebSocketRoute("/sip", partial(sip_socket.sip_socket, portal)),
         Route("/signin", sign_in.form, methods=["GET"]),
         Route("/signin", sign_in.sign_in, methods=["POST"]),
         Route("/signin/code", sign_in.code_form, methods=["GET"]),

@@ -152,6 +152,14 @@ class Dialog:
             self.flow = flow
         self._base = flow
 
+    def follow_contact(self, contact: SipUri, flow: Flow) -> None:
+        """Take a flow when the peer's Contact has this user and host, and the dialog runs on the same transport."""
+        if self.flow.transport is not flow.transport or self.routes:
+            return
+        target = SipUri.parse(self.remote_target)
+        if (target.user, target.host.lower()) == (contact.user, contact.host.lower()):
+            self.follow(flow)
+
     def lose_connection(self) -> None:
         """Send over a new connection from now on: the old one is gone."""
         host, port = self.flow.remote
@@ -235,7 +243,7 @@ def via_line(flow: Flow, branch: str) -> str:
 
 def contact_of(flow: Flow, user: str = "") -> str:
     """Write a Contact value that reaches us on a flow's transport."""
-    params = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
+    params = () if flow.transport == "UDP" else (("transport", flow.transport.uri_name),)
     return f"<{SipUri('sip', user=user, host=flow.local[0], port=flow.local[1], params=params)}>"
 
 

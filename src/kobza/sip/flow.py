@@ -24,11 +24,22 @@ class Transport(StrEnum):
         return self is not Transport.UDP
 
     @property
+    def is_web(self) -> bool:
+        """Whether it is WebSocket: its peer cannot be called back, only over the connection that it opened itself."""
+        return self in _OF_WEB
+
+    @property
+    def uri_name(self) -> str:
+        """How a URI names it (RFC 3261 19.1.1): WSS is "ws" too (RFC 7118 5.2)."""
+        return "ws" if self.is_web else self.value.lower()
+
+    @property
     def default_port(self) -> int:
         """Port meant when none is written (RFC 3261 19.1.2, RFC 7118 5.3)."""
         return _DEFAULT_PORTS[self]
 
 
+_OF_WEB = frozenset({Transport.WS, Transport.WSS})
 _DEFAULT_PORTS = {Transport.UDP: 5060, Transport.TCP: 5060, Transport.TLS: 5061, Transport.WS: 80, Transport.WSS: 443}
 
 

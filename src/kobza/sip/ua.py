@@ -42,6 +42,7 @@ from kobza.sip.ua_events import (
     UaEvent,
 )
 from kobza.sip.ua_intake import SERVICE_UNAVAILABLE, Intake
+from kobza.sip.uri import SipUri
 
 __all__ = [
     "ClientRequest",
@@ -142,6 +143,15 @@ class UserAgent:
             for dialog in core.dialogs.values():
                 if dialog.flow == flow:
                     dialog.dialog.lose_connection()
+
+    def follow_contact(self, contact: SipUri, flow: Flow) -> None:
+        """Take that a peer is reached over another flow now, under the contact that it gave in its dialogs.
+
+        For peers that open their connections themselves (RFC 7118): their next request would say so as well, but ours
+        may come first. Contacts of dialogs have parameters of their own, so user and host are what counts.
+        """
+        for dialog in self._core.dialogs.values():
+            dialog.dialog.follow_contact(contact, flow)
 
     def handle_timers(self, now: float) -> None:
         """Do what is due."""

@@ -108,9 +108,9 @@ def _port(shown: str, transport: str, host: str, port: int) -> Finding | None:
 def _bound(transport: str, host: str, port: int) -> int | None:
     """Return the error of binding an address, or None when it is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     with socket.socket(family, kind) as candidate:
-        if transport == "tcp":
+        if transport != "udp":
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             candidate.bind((host, port))

@@ -89,6 +89,12 @@ SIP: Final = (
         lambda of: one(of.switch.endpoint.connections),
     ),
     Metric(
+        "kobza_sip_websockets",
+        "gauge",
+        "WebSockets of SIP that are open, those of the portal's pages included.",
+        lambda of: one(of.switch.endpoint.web_sockets),
+    ),
+    Metric(
         "kobza_sip_send_failures_total",
         "counter",
         "SIP messages that could not be sent: the system refused, or too many connections.",
