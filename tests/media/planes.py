@@ -26,9 +26,11 @@ Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed)
 
 
 @asynccontextmanager
-async def running_plane(*, ports: range | None = None, silence: float = 60.0) -> AsyncIterator["RunningPlane"]:
+async def running_plane(
+    *, ports: range | None = None, silence: float = 60.0, browser_hosts: tuple[str, ...] = ()
+) -> AsyncIterator["RunningPlane"]:
     """Start a plane; stop it afterwards."""
-    running = RunningPlane(free_range(40) if ports is None else ports, silence)
+    running = RunningPlane(free_range(40) if ports is None else ports, silence, browser_hosts)
     await running.plane.start()
     try:
         yield running
@@ -55,10 +57,12 @@ class MeasuredPlane(EmbeddedPlane):
 class RunningPlane:
     """An EmbeddedPlane whose answers can be awaited and whose events are kept."""
 
-    def __init__(self, ports: range, silence: float) -> None:
+    def __init__(self, ports: range, silence: float, browser_hosts: tuple[str, ...] = ()) -> None:
         self.events: list[MediaEvent] = []
         self._told = asyncio.Event()
-        self.plane = MeasuredPlane(host=HOST, ports=ports, timeout=silence, on_event=self._event)
+        self.plane = MeasuredPlane(
+            host=HOST, ports=ports, timeout=silence, on_event=self._event, browser_hosts=browser_hosts
+        )
 
     def _event(self, event: MediaEvent) -> None:
         self.events.append(event)

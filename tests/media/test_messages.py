@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kobza.media.messages import (
     MAX_MESSAGE,
+    Certified,
     Command,
     Configure,
     Digits,
@@ -30,6 +31,7 @@ from kobza.media.messages import (
     Report,
     Reserve,
     Reserved,
+    Secure,
     SideFlow,
     StopRecord,
     Take,
@@ -53,6 +55,7 @@ FLOW = SideFlow(
     watched=True,
     muted=True,
     events=101,
+    secure=Secure("ufrag", "password", "peer", ("sha-256 AB:CD", "sha-256 01:02"), client=True),
 )
 COMMANDS: list[Command] = [
     Open(7, "дзвінок", "127.0.0.1", {Side.CALLER: 20000, Side.CALLEE: 20002}),
@@ -75,6 +78,7 @@ REPORTS: list[Report] = [
     RecordingStopped("call", "record", "/spool", "the disk is full"),
     DigitsDone(8, sent=True),
     Pong(0),
+    Certified("sha-256 AB:CD", "the reason"),
     Logged(40, "kobza.media.recorder", "рядок", call_id="call"),
     Traffic(received=1 << 40, jitter=[1, 2], jitter_total=0.5),
 ]

@@ -48,6 +48,7 @@ from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch
+from kobza.sdp.webrtc import candidate_hosts
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
 from kobza.sip.timers import Timers
@@ -203,6 +204,7 @@ class Server:
             timeout=settings.media_timeout,
             speed=self._clock.speed,
             inherited=lock.for_media,
+            browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if settings.webrtc else (),
         )
         switch, commands, locations, keeper = await self._build(store, view, journal, books, recordings, plane, traces)
         self._commands = commands

@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     rtp_ports: Annotated[InstanceOf[PortRange], BeforeValidator(_port_range), AsText] = Field(
         PortRange(20000, 20999), description="UDP ports of the media; a call takes four."
     )
+    webrtc: bool = Field(True, description="Take calls of browsers: ICE and DTLS-SRTP.")
+    webrtc_host: Annotated[str | None, BeforeValidator(_host)] = Field(
+        None, description="Address of the media, as browsers are told it beside `rtp_host`; none: that one alone."
+    )
     sip_realm: Annotated[str, AfterValidator(_realm)] = Field(
         "kobza", description="Realm of the phones' passwords; used by `kobza init` and fixed from then on."
     )

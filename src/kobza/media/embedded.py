@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import (
+    Certified,
     Configure,
     Digits,
     DigitsDone,
@@ -56,7 +59,8 @@ class EmbeddedPlane(MediaPlane):
     `host` is the address that phones are told and ports are bound to, `ports` the range, `timeout` the seconds after
     which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the wall:
     recordings are as long as that clock says, and silence is measured by it. `inherited` are file descriptors that the
-    relay holds for its life: locks, say.
+    relay holds for its life: locks, say. `browser_hosts` are the addresses at which browsers reach it, the best first;
+    none: browsers' media is refused.
     """
 
     def __init__(
@@ -68,8 +72,11 @@ class EmbeddedPlane(MediaPlane):
         on_event: Callable[[MediaEvent], None] = lambda _: None,
         speed: float = 1.0,
         inherited: tuple[int, ...] = (),
+        browser_hosts: tuple[str, ...] = (),
     ) -> None:
         self.on_event = on_event
+        self._browser_hosts = browser_hosts
+        self._browsers: BrowserAccess | None = None
         self._inherited = inherited
         self._host = host
         self._timeout = timeout
@@ -97,7 +104,7 @@ class EmbeddedPlane(MediaPlane):
     async def start(self) -> None:
         """Start the relay; raise MediaError when it does not come up."""
         link = RelayLink(self._reported, self._lost, self._inherited)
-        await link.start(self._timeout, self._speed)
+        await link.start(self._timeout, self._speed, browsers=bool(self._browser_hosts))
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
         self._ports.begin(link)
@@ -151,7 +158,7 @@ class EmbeddedPlane(MediaPlane):
         call = self._calls.get(call_id)
         if call is None:
             self._sessions += 1
-            call = PlaneCall(call_id, CallMedia(self._host, _session_id(self._sessions)))
+            call = PlaneCall(call_id, CallMedia(self._host, _session_id(self._sessions), self._browsers))
         try:
             call.media.check_offer(source, sdp)
         except MediaError as error:
@@ -170,6 +177,13 @@ class EmbeddedPlane(MediaPlane):
         self._ports.need(call, sides, opened)
         if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
             self._configure(call_id, call)
+
+    def browser_offer(self, call_id: str, *, target: Side) -> bytes:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is None:
+            raise MediaError("no such call")
+        return call.media.browser_offer(target)
 
     def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """See MediaPlane."""
@@ -315,6 +329,8 @@ class EmbeddedPlane(MediaPlane):
                     self.on_event(MediaTimedOut(report.call_id, report.side))
             case Traffic():
                 self.traffic = report
+            case Certified():
+                self._certified(report)
             case DigitsDone():
                 waiting = self._digits.pop(report.request, None)
                 if waiting is not None:
@@ -326,6 +342,14 @@ class EmbeddedPlane(MediaPlane):
                     log.error("recording %s stopped early: %s", report.record_id, report.reason, extra=about)
                 if self._recordings.pop(report.record_id, None) is not None:
                     self.on_event(RecordingClosed(report.call_id, report.record_id, Path(report.spool)))
+
+    def _certified(self, report: Certified) -> None:
+        """Learn how the relay shows itself to browsers: each one that starts has a certificate of its own."""
+        if report.fingerprint:
+            self._browsers = BrowserAccess(self._browser_hosts, report.fingerprint, _new_names)
+        else:
+            self._browsers = None
+            log.warning("calls of browsers are refused: %s", report.reason)
 
     # its death
 
@@ -376,3 +400,8 @@ def _session_id(count: int) -> int:
     Dialogs do not outlive the process, so nobody can mistake it for one of another run.
     """
     return 1_000_000 + count
+
+
+def _new_names() -> tuple[str, str]:
+    """Return a name and a password for ICE: of 24 and 128 bits at least (RFC 8445, section 5.3), as hex digits."""
+    return secrets.token_hex(4), secrets.token_hex(16)

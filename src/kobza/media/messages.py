@@ -50,6 +50,20 @@ class Take(msgspec.Struct, frozen=True, tag=True, array_like=True):
     ports: dict[Side, int]
 
 
+class Secure(msgspec.Struct, frozen=True, array_like=True):
+    """How the relay and a browser know each other: ICE-lite on our side (RFC 8445), DTLS-SRTP (RFC 5763).
+
+    Checks come as `ufrag`:`peer_ufrag`, signed with `password`; the certificate must have one of `fingerprints`
+    ("sha-256 AB:CD…"). `client`: the handshake is begun by us.
+    """
+
+    ufrag: str
+    password: str
+    peer_ufrag: str
+    fingerprints: tuple[str, ...]
+    client: bool = False
+
+
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     """What the relay does for one side.
 
@@ -58,7 +72,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `renamed`
     which payload types toward it have another number than the other side uses. `watched`: it must send, else
     MediaTimedOut. `muted`: of its speech the other side gets as much silence, and the recording nothing; `events` is
-    then the payload type of the DTMF events from it, which pass, -1 for none.
+    then the payload type of the DTMF events from it, which pass, -1 for none. `secure`: its phone is a browser; where
+    that wants packets is then found by ICE, and `rtp` and `rtcp` are None.
     """
 
     rtp: Peer | None = None
@@ -72,6 +87,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     watched: bool = False
     muted: bool = False
     events: int = -1
+    secure: Secure | None = None
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -182,6 +198,16 @@ class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int
 
 
+class Certified(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What the relay shows to browsers, said before it is ready: the fingerprint of its certificate ("sha-256 AB:CD…").
+
+    The key stays with the relay. "" when it cannot speak with browsers, for `reason`.
+    """
+
+    fingerprint: str
+    reason: str = ""
+
+
 class Traffic(msgspec.Struct, array_like=True, tag=True):
     """What the relay has moved since it began. All numbers only grow.
 
@@ -220,7 +246,7 @@ class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 Command = Open | Reserve | Take | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
-Report = Opened | OpenFailed | Reserved | TimedOut | RecordingStopped | DigitsDone | Pong | Traffic | Logged
+Report = Opened | OpenFailed | Reserved | TimedOut | RecordingStopped | DigitsDone | Pong | Certified | Traffic | Logged
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from kobza.media.browser_end import BrowserAccess, BrowserEnd
 from kobza.media.messages import SideFlow, SourceName
 from kobza.media.plane import MediaError, Side, ToneName
 from kobza.rtp.continuity import CLOCK
@@ -53,12 +54,14 @@ class SideMedia:
     """The exchange with one phone. `remote` is what it said last, `local` what it was told and agreed to."""
 
     __slots__ = (
+        "_browsers",
         "_host",
         "_layout",
         "_layout_index",
         "_origin",
         "_phone_offered",
         "_said",
+        "browser",
         "directed",
         "holds",
         "local",
@@ -71,8 +74,9 @@ class SideMedia:
         "remote",
     )
 
-    def __init__(self, host: str, session_id: str) -> None:
+    def __init__(self, host: str, session_id: str, browsers: BrowserAccess | None = None) -> None:
         self._host = host
+        self._browsers = browsers
         self._origin = new_origin(session_id, host)
         self.port = 0
         self.begin()
@@ -82,6 +86,7 @@ class SideMedia:
         self._said: LocalAudio | None = None
         self._layout: tuple[Media, ...] = ()
         self._layout_index = 0
+        self.browser = BrowserEnd(self._browsers)
         self.offer: _Offer | None = None
         """The phone's offer that the other side has to answer."""
         self.offered: LocalAudio | None = None
@@ -115,6 +120,22 @@ class SideMedia:
         self._count(local)
         return write_offer(self._origin, local, self._layout, self._layout_index).to_bytes()
 
+    def write_browser_offer(self) -> bytes:
+        """Return the offer made last as a browser takes it: another form of the same, for another branch of a fork."""
+        if self.offered is None:
+            raise MediaError("no offer was made to this side")
+        return write_offer(self._origin, self.browser.offer(self.offered)).to_bytes()
+
+    def parse_answer(self, sdp: bytes) -> tuple[SessionDescription, Audio, LocalAudio]:
+        """Parse an answer to our offer; its codecs become those that are common. Return also what it answers."""
+        if self.offered is None:
+            raise MediaError("no offer was made to this side")
+        description, audio = _parse(sdp)
+        codecs = common_codecs(audio.codecs, self.offered.codecs)
+        if not has_speech(codecs):
+            raise MediaError("not acceptable: no common codec")
+        return description, replace(audio, codecs=codecs), self.browser.agree(audio.webrtc, self.offered)
+
     def write_answer(self, offer: _Offer, local: LocalAudio) -> bytes:
         """Return our answer to the phone's offer; from now on it holds."""
         self.local = local
@@ -144,7 +165,10 @@ class SideMedia:
         self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
     ) -> LocalAudio:
         """Return a description of our end toward the phone."""
-        return LocalAudio(self._host, self.port, codecs, direction, ptime, mux)
+        local = LocalAudio(self._host, self.port, codecs, direction, ptime, mux)
+        if self.remote is None or self.remote.webrtc is None:
+            return local
+        return self.browser.describe(local)
 
     def _count(self, local: LocalAudio) -> None:
         """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
@@ -193,14 +217,15 @@ class SideMedia:
 class CallMedia:
     """The media of one call. Methods raise MediaError and then change nothing that matters."""
 
-    def __init__(self, host: str, session_id: int) -> None:
-        self.sides = {side: SideMedia(host, str(session_id)) for side in Side}
+    def __init__(self, host: str, session_id: int, browsers: BrowserAccess | None = None) -> None:
+        self.sides = {side: SideMedia(host, str(session_id), browsers) for side in Side}
 
     def check_offer(self, source: Side | None, sdp: bytes | None) -> None:
         """Check an offer before ports are opened for it; keep it as the source's open offer."""
         if sdp and source is not None:
             description, audio = _parse(sdp)
             side = self.sides[source]
+            side.browser.meet(audio.webrtc)
             side.offer = _Offer(description, audio)
             side.remote = audio
             side.name(audio.codecs)
@@ -224,20 +249,22 @@ class CallMedia:
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
+    def browser_offer(self, target: Side) -> bytes:
+        """Return the offer to `target` that `offer` gave last, as a browser takes it; it may answer either."""
+        return self.sides[target].write_browser_offer()
+
     def answer(self, source: Side, sdp: bytes) -> bytes:
         """Return the answer for the other side's open offer, b"" when it has none."""
         side, other = self.sides[source], self.sides[source.other]
-        if side.offered is None:
-            raise MediaError("no offer was made to this side")
-        description, audio = _parse_answer(sdp, side.offered)
+        description, audio, offered = side.parse_answer(sdp)
         if other.offer is None:
-            side.take_first_answer(description, audio, side.offered)
+            side.take_first_answer(description, audio, offered)
             return b""
         wanted = other.offer.audio
         codecs = codecs_with_types_of(audio.codecs, wanted.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no codec in common with the other side")
-        side.take_first_answer(description, audio, side.offered)
+        side.take_first_answer(description, audio, offered)
         local = other.local_audio(
             codecs,
             wanted.direction.reversed.narrowed(audio.direction),
@@ -260,6 +287,7 @@ class CallMedia:
             codecs = common_codecs(audio.codecs, side.local.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
+        side.browser.meet(audio.webrtc)
         side.remote = replace(audio, codecs=codecs)
         side.name(audio.codecs)
         side.offer = None
@@ -293,12 +321,10 @@ class CallMedia:
     def reanswer(self, source: Side, sdp: bytes) -> bytes:
         """Take a side's answer to our later offer."""
         side = self.sides[source]
-        if side.offered is None:
-            raise MediaError("no offer was made to this side")
-        description, audio = _parse_answer(sdp, side.offered)
-        side.take_answer(description, audio, side.offered)
+        description, audio, offered = side.parse_answer(sdp)
+        side.take_answer(description, audio, offered)
         side.offer = None
-        side.directed = side.offered.direction
+        side.directed = offered.direction
         self._hear_hold(side, audio.direction)
         return b""
 
@@ -331,12 +357,15 @@ class CallMedia:
         if side.remote is None:
             return SideFlow(laws=_laws(side.told), source="none")
         to = side.remote.destination
-        tone_type, tone_law = _tone_codec(side.remote.codecs)
+        tone_type, tone_law = _tone_codec(side.common)
         source = _source(side, other)
+        webrtc = side.remote.webrtc
+        secure = None if webrtc is None else side.browser.secure(webrtc)
+        named = secure is None
         return SideFlow(
-            rtp=(to.host, to.port) if to.host is not None else None,
-            rtcp=(to.rtcp_host, to.rtcp_port) if to.rtcp_host is not None else None,
-            mux=to.mux and side.local is not None and side.local.mux,
+            rtp=(to.host, to.port) if named and to.host is not None else None,
+            rtcp=(to.rtcp_host, to.rtcp_port) if named and to.rtcp_host is not None else None,
+            mux=secure is not None or (to.mux and side.local is not None and side.local.mux),
             source=source if tone_type >= 0 or source == "relay" else "none",
             tone_type=tone_type,
             tone_law=tone_law,
@@ -345,6 +374,7 @@ class CallMedia:
             watched=side.watched,
             muted=side.muted,
             events=_events_from(side) if side.muted else -1,
+            secure=secure,
         )
 
 
@@ -407,12 +437,3 @@ def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
     if not has_speech(audio.codecs):
         raise MediaError("not acceptable: no codec for speech")
     return description, audio
-
-
-def _parse_answer(sdp: bytes, offered: LocalAudio) -> tuple[SessionDescription, Audio]:
-    """Parse an answer to what we offered; its codecs become those that are common."""
-    description, audio = _parse(sdp)
-    codecs = common_codecs(audio.codecs, offered.codecs)
-    if not has_speech(codecs):
-        raise MediaError("not acceptable: no common codec")
-    return description, replace(audio, codecs=codecs)

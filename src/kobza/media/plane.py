@@ -89,6 +89,13 @@ class MediaPlane(Protocol):
         """
         ...
 
+    def browser_offer(self, call_id: str, *, target: Side) -> bytes:
+        """Return the offer that `offer` gave last for a side in the form that browsers take (UDP/TLS/RTP/SAVPF).
+
+        Both forms may be under way to phones of the side at a time: which one is answered is used. Raises MediaError.
+        """
+        ...
+
     def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """Take the answer of a side to the offer made to it; give the answer for the other side's offer.
 

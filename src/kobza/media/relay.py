@@ -1,4 +1,4 @@
-"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED`.
+"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED [browsers]`.
 
 It is started by the PBX, takes commands over the unix socket and moves packets. It ends when that socket closes, so it
 never outlives the PBX, and completes the spools of its recordings before.
@@ -16,6 +16,7 @@ from typing import Final, cast
 import uvloop
 
 from kobza.media import tones
+from kobza.media.browsers import Browsers
 from kobza.media.messages import (
     Command,
     Configure,
@@ -70,9 +71,12 @@ LAST_REPORTS: Final = 0.05
 class Relay(asyncio.Protocol):
     """Carries out commands. It is the protocol of the unix socket: one relay has one PBX."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float, speed: float = 1.0) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, timeout: float, speed: float = 1.0, browsers: Browsers | None = None
+    ) -> None:
         """`timeout` is in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
         self._loop = loop
+        self._browsers = browsers
         self._timeout = timeout / speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
@@ -93,9 +97,11 @@ class Relay(asyncio.Protocol):
     # the unix socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say that the relay is ready."""
+        """Say that the relay is ready, and before how browsers know it."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MAX_REPORTS)
+        if self._browsers is not None:
+            self._report(self._browsers.certified)
         self._report(Pong(0))
 
     def data_received(self, data: bytes) -> None:
@@ -230,7 +236,8 @@ class Relay(asyncio.Protocol):
         """Give a call its ports; one that is not there yet begins."""
         call = self._calls.get(call_id)
         if call is None:
-            call = self._calls[call_id] = RelayCall(self._loop, call_id, self._writer, self._totals)
+            secured = None if self._browsers is None else self._browsers.sockets(self._loop, call_id)
+            call = self._calls[call_id] = RelayCall(self._loop, call_id, self._writer, self._totals, secured)
         for side, pair in pairs.items():
             call.open(side, pair)
 
@@ -314,16 +321,17 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def main(path: str, silence: float, speed: float) -> None:
+async def main(path: str, silence: float, speed: float, *, browsers: bool) -> None:
     """Serve the PBX that listens on a unix socket until it closes it. `silence` in seconds, see MediaTimedOut."""
     for law in Law:
         tones.ringback(law)
         tones.music(law)
+    known = Browsers() if browsers else None
     # What exists now stays: the collector need not look at it again in the middle of calls.
     gc.freeze()
     loop = asyncio.get_running_loop()
     try:
-        _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed), path)
+        _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed, known), path)
     except (ConnectionRefusedError, FileNotFoundError):
         log.info("the PBX is gone before the relay was ready")
         return
@@ -339,4 +347,4 @@ if __name__ == "__main__":
     # Ctrl-C goes to the whole foreground group; the PBX decides when the relay ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_many_files()
-    uvloop.run(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), browsers="browsers" in sys.argv[4:]))

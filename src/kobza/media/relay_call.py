@@ -10,7 +10,7 @@ from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter
-from kobza.media.relay_side import RelaySide
+from kobza.media.relay_side import RelaySide, SecureSockets
 
 TONES: Final = {"ringback": tones.ringback, "music": tones.music}
 
@@ -23,6 +23,7 @@ class RelayCall:
         "_armed_at",
         "_loop",
         "_recordings",
+        "_secure_sockets",
         "_timed_out",
         "_totals",
         "_watched_since",
@@ -32,9 +33,15 @@ class RelayCall:
     )
 
     def __init__(
-        self, loop: AbstractEventLoop, call_id: str, writer: SpoolWriter, totals: Totals | None = None
+        self,
+        loop: AbstractEventLoop,
+        call_id: str,
+        writer: SpoolWriter,
+        totals: Totals | None = None,
+        secure_sockets: SecureSockets | None = None,
     ) -> None:
         self._loop = loop
+        self._secure_sockets = secure_sockets
         self._totals = totals or Totals()
         self._writer = writer
         self.call_id = call_id
@@ -49,7 +56,7 @@ class RelayCall:
 
     def open(self, side: Side, pair: PortPair) -> None:
         """Give a side its ports."""
-        opened = RelaySide(self._loop, side, pair, self._totals)
+        opened = RelaySide(self._loop, side, pair, self._totals, self._secure_sockets)
         replaced = self.sides.pop(side, None)
         if replaced is not None:
             replaced.close()

@@ -75,9 +75,10 @@ class RelayLink(asyncio.Protocol):
         """The process is behind: do not begin calls."""
         return self._transport is None or self._transport.get_write_buffer_size() > COMMANDS_HIGH
 
-    async def start(self, silence: float, speed: float = 1.0) -> None:
+    async def start(self, silence: float, speed: float = 1.0, *, browsers: bool = False) -> None:
         """Start the process and wait until it is ready; raise MediaError. `silence` is what MediaTimedOut takes, in
-        seconds, `speed` how many of them pass in one of the wall.
+        seconds, `speed` how many of them pass in one of the wall. With `browsers` it can speak with them, or says why
+        it cannot.
 
         The socket's directory is private (0700) and is gone once the process has connected.
         """
@@ -88,6 +89,7 @@ class RelayLink(asyncio.Protocol):
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence), str(speed)),
+                    *(("browsers",) if browsers else ()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=self._inherited,

@@ -10,10 +10,10 @@ import random
 import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kobza.media.digits import STEP_SAMPLES, steps
-from kobza.media.messages import Peer, SideFlow, SourceName
+from kobza.media.messages import Peer, Secure, SideFlow, SourceName
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Losses, Reports, Totals
@@ -23,15 +23,19 @@ from kobza.rtp.continuity import OutgoingStream
 from kobza.rtp.errors import MalformedRtp
 from kobza.rtp.event import TelephoneEvent
 from kobza.rtp.g711 import SILENCE, Law
+from kobza.rtp.ice import Address
 from kobza.rtp.packet import HEADER_BYTES, RtpPacket, is_rtcp
+
+if TYPE_CHECKING:
+    from kobza.media.secure_socket import SecureSocket
 
 RELEARN_AFTER: Final = 3.0
 """Seconds of silence after which packets from a new source are believed."""
 SHUN_FOR: Final = 2.0
 """Seconds in which packets from the address before do not count as the answer from a newly named one: another branch of
 a fork may still send."""
-Address = tuple[str, int] | tuple[str, int, int, int]
-"""As the socket module writes an IPv4 or an IPv6 address."""
+SecureSockets = Callable[[socket.socket], "SecureSocket"]
+"""Puts the protection that a browser wants around a socket."""
 
 
 class RelaySide:
@@ -54,6 +58,8 @@ class RelaySide:
         "_rtcp",
         "_rtcp_named",
         "_rtp",
+        "_secure",
+        "_secure_sockets",
         "_send",
         "_send_rtcp",
         "_shunned",
@@ -83,15 +89,26 @@ class RelaySide:
         "tone_position",
     )
 
-    def __init__(self, loop: AbstractEventLoop, side: Side, pair: PortPair, totals: Totals | None = None) -> None:
-        """Take over bound ports. `totals` is where it is added up what is moved."""
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        side: Side,
+        pair: PortPair,
+        totals: Totals | None = None,
+        secure_sockets: SecureSockets | None = None,
+    ) -> None:
+        """Take over bound ports. `totals` is where it is added up what is moved; `secure_sockets` serve browsers."""
         self._loop = loop
+        self._secure_sockets = secure_sockets
+        self._secure: SecureSocket | None = None
+        """In the place of the socket while the phone is a browser."""
         self._totals = totals or Totals()
         self.side = side
         self._kind = KINDS[side]
         self.port = pair.port
         self._rtp, self._rtcp = pair.rtp, pair.rtcp
-        self._receive, self._send = self._rtp.recvfrom, self._rtp.sendto
+        self._receive: Callable[[int], tuple[bytes, Address]] = self._rtp.recvfrom
+        self._send: Callable[[bytes, Address], object] = self._rtp.sendto
         self._receive_rtcp, self._send_rtcp = self._rtcp.recvfrom, self._rtcp.sendto
         self.other: RelaySide | None = None
         self.flow = SideFlow()
@@ -143,6 +160,8 @@ class RelaySide:
     def close(self) -> None:
         """Close both ports."""
         self.add_up()
+        if self._secure is not None:
+            self._secure.close()
         for opened in (self._rtp, self._rtcp):
             self._loop.remove_reader(opened)
             opened.close()
@@ -153,7 +172,9 @@ class RelaySide:
 
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side."""
-        if flow.rtp != self.flow.rtp:
+        if flow.secure != self.flow.secure:
+            self._protect(flow.secure)
+        if flow.rtp != self.flow.rtp and flow.secure is None:
             self._name(flow.rtp)
         if flow.rtcp != self.flow.rtcp:
             self._rtcp_named = self.rtcp_peer = self._address(flow.rtcp)
@@ -188,6 +209,22 @@ class RelaySide:
         self._named = self.rtp_peer = self._address(peer)
         self.heard = self._swept = None
         self.alive_at = now
+
+    def _protect(self, secure: Secure | None) -> None:
+        """Speak SRTP from now on, or plain RTP again: another phone is in the place of a browser."""
+        if secure is None or self._secure_sockets is None:
+            if self._secure is not None:
+                self._secure.close()
+                self._secure = None
+                self._receive, self._send = self._rtp.recvfrom, self._rtp.sendto
+                self._name(None)
+            return
+        if self._secure is None:
+            self._secure = self._secure_sockets(self._rtp)
+            self._receive, self._send = self._secure.recvfrom, self._secure.sendto
+            self.heard = self._swept = None
+        self._secure.configure(secure)
+        self._named = self.rtp_peer = self._secure.peer
 
     def _address(self, peer: Peer | None) -> Address | None:
         """Return an address as the socket gives it with a packet, so that the two compare equal."""
@@ -420,6 +457,8 @@ class RelaySide:
     def add_up(self) -> None:
         """Add what was moved since the last time to the totals, so that the way of a packet costs little for it."""
         traffic, packets = self._totals.traffic, self.packets
+        if self._secure is not None:
+            self.dropped += self._secure.dropped()
         traffic.lost += self._losses.look(self.heard, packets)
         traffic.received += packets
         traffic.received_bytes += self.bytes_received

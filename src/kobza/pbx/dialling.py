@@ -30,6 +30,14 @@ class DeviceTarget(Value, frozen=True):
     number: str
     binding: Binding
 
+    @property
+    def is_browser(self) -> bool:
+        """Whether it takes media as browsers have it: its contact is reached over WebSocket (RFC 7118, section 5.2).
+
+        The contact says so too where a proxy in front of us speaks WebSocket.
+        """
+        return self.binding.transport in ("WS", "WSS") or ";transport=ws" in self.binding.contact.lower()
+
 
 class TrunkTarget(Value, frozen=True):
     """A number outside, by way of a trunk."""

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, Final, cast
 
 from kobza.call import actions as act
-from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, NO_CIRCUIT, reason_header
+from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
 from kobza.media.plane import MediaError, MediaPlane, Side
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.dialling import OneTarget, TrunkTarget, invitation
+from kobza.pbx.dialling import DeviceTarget, OneTarget, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -25,6 +25,9 @@ ReplaceLeg = Callable[[LiveCall, act.ReplaceLeg], None]
 
 NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
 """Why a trunk that carries as many calls as it may takes no other one."""
+
+NO_BROWSERS: Final = (Reason("Q.850", BEARER_NOT_IMPLEMENTED, ""),)
+"""Why a browser does not ring where the media plane cannot speak with it."""
 
 SIDES: Final[Mapping[act.SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
 
@@ -99,6 +102,13 @@ class Performer:
         if isinstance(target, TrunkTarget) and not self._lines.has_room(target.trunk):
             live.call.branch_rejected(action.branch_id, 503, NO_LINE, now)
             return
+        sdp = action.sdp
+        if isinstance(target, DeviceTarget) and target.is_browser:
+            try:
+                sdp = self._plane.browser_offer(live.call_id, target=SIDES[action.side])
+            except MediaError:  # the plane said why when it started
+                live.call.branch_rejected(action.branch_id, 488, NO_BROWSERS, now)
+                return
         try:
             invite = invitation(
                 target,
@@ -114,7 +124,7 @@ class Performer:
             from_=invite.from_,
             to=invite.to,
             flow=invite.flow,
-            body=action.sdp,
+            body=sdp,
             route_set=invite.route_set,
             headers=invite.headers,
             contact_user=invite.contact_user,

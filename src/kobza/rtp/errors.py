@@ -7,3 +7,7 @@ class MalformedRtp(ValueError):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class MalformedStun(ValueError):
+    """Bytes that are no STUN message: the only exception that parsing one raises."""

@@ -8,6 +8,8 @@ from typing import Final
 from kobza.sdp.codecs import Codec, codecs_of
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import NotAcceptable
+from kobza.sdp.webrtc import PROTOCOLS as WEBRTC_PROTOCOLS
+from kobza.sdp.webrtc import WebRtcPeer, webrtc_of
 from kobza.values import Value
 
 PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
@@ -77,28 +79,36 @@ class Audio(Value, frozen=True):
     destination: Destination
     ptime: int | None
     """Milliseconds of audio in a packet that the owner would like to receive; None: it does not say."""
+    webrtc: WebRtcPeer | None = None
+    """The owner's end when the stream is over DTLS-SRTP, as browsers have it; None: plain RTP."""
 
 
 def audio_of(description: SessionDescription) -> Audio:
-    """Return the first audio stream over plain RTP that is not refused; raise NotAcceptable when there is none."""
+    """Return the first audio stream over RTP or DTLS-SRTP that is not refused; raise NotAcceptable for none."""
     for index, media in enumerate(description.media):
-        if media.kind == "audio" and media.port and media.protocol.upper() in PROTOCOLS:
-            codecs = codecs_of(media)
-            destination = _destination(description, media)
-            return Audio(index, media, codecs, _direction(description, media), destination, _ptime(media))
-    raise NotAcceptable("no audio stream over RTP/AVP")
+        if media.kind == "audio" and media.port:
+            protocol = media.protocol.upper()
+            webrtc = webrtc_of(description, media) if protocol in WEBRTC_PROTOCOLS else None
+            if webrtc is not None or protocol in PROTOCOLS:
+                codecs = codecs_of(media)
+                direction = _direction(description, media, webrtc)
+                destination = _destination(description, media)
+                return Audio(index, media, codecs, direction, destination, _ptime(media), webrtc)
+    raise NotAcceptable("no audio stream over RTP/AVP or UDP/TLS/RTP/SAVPF")
 
 
-def _direction(description: SessionDescription, media: Media) -> Direction:
+def _direction(description: SessionDescription, media: Media, webrtc: WebRtcPeer | None) -> Direction:
     """Return the direction that holds for a stream; its own, the session's, else sendrecv (RFC 8866, section 6.7).
 
-    The address 0.0.0.0 says hold in the way of RFC 2543: its owner does not want to receive.
+    The address 0.0.0.0 says hold in the way of RFC 2543: its owner does not want to receive. In a browser's
+    description it says that the candidates are to be looked at.
     """
     said = Direction.SENDRECV
     for name, _ in (*description.attributes, *media.attributes):
         said = _DIRECTIONS.get(name, said)
     host = media.connection if media.connection is not None else description.connection
-    return Direction.of(sends=said.sends, receives=said.receives and host not in _NOWHERE)
+    held = webrtc is None and host in _NOWHERE
+    return Direction.of(sends=said.sends, receives=said.receives and not held)
 
 
 def _destination(description: SessionDescription, media: Media) -> Destination:

@@ -1,7 +1,8 @@
 """Write offers and answers for the one audio stream of a call (RFC 3264).
 
 The media plane speaks for itself to each side: its descriptions are written anew with its own address, and only
-codecs and packet times travel from one side to the other. What it does not know (ICE, SRTP keys, video) does not pass.
+codecs and packet times travel from one side to the other. What is of one side alone (ICE, DTLS) or not known (video)
+does not pass.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,15 @@ from msgspec.structs import replace
 from kobza.sdp.audio import Audio, Direction
 from kobza.sdp.codecs import Codec
 from kobza.sdp.description import Attribute, Media, Origin, SessionDescription
+from kobza.sdp.webrtc import PROTOCOL, WebRtcEnd
 from kobza.values import Value
 
 
 class LocalAudio(Value, frozen=True):
-    """What the plane says to one side about its end of the audio stream. `ptime` is in milliseconds."""
+    """What the plane says to one side about its end of the audio stream. `ptime` is in milliseconds.
+
+    `webrtc` is there for a side that takes the stream over DTLS-SRTP; it has `mux`.
+    """
 
     host: str
     port: int
@@ -23,8 +28,19 @@ class LocalAudio(Value, frozen=True):
     direction: Direction = Direction.SENDRECV
     ptime: int | None = None
     mux: bool = False
+    webrtc: WebRtcEnd | None = None
 
-    def stream(self, protocol: str = "RTP/AVP") -> Media:
+    @property
+    def protocol(self) -> str:
+        """The transport of an offer."""
+        return "RTP/AVP" if self.webrtc is None else PROTOCOL
+
+    @property
+    def session_attributes(self) -> tuple[Attribute, ...]:
+        """What is said of all streams."""
+        return () if self.webrtc is None else self.webrtc.session_attributes
+
+    def stream(self, protocol: str) -> Media:
         """Return the stream as an `m=` section."""
         attributes: list[Attribute] = []
         for codec in self.codecs:
@@ -34,6 +50,8 @@ class LocalAudio(Value, frozen=True):
         attributes.append((self.direction.value, None))
         if self.mux:
             attributes.append(("rtcp-mux", None))
+        if self.webrtc is not None:
+            attributes += self.webrtc.stream_attributes(self.port)
         formats = tuple(str(codec.payload_type) for codec in self.codecs)
         return Media("audio", self.port, protocol, formats, attributes=tuple(attributes))
 
@@ -54,12 +72,14 @@ def write_offer(origin: Origin, local: LocalAudio, layout: Sequence[Media] = (),
     In a dialog that has agreed on streams already, `layout` is what they were and `index` the place of the audio: a
     later offer keeps number and order of streams (RFC 3264, section 8).
     """
-    return SessionDescription(origin, local.host, _placed(local.stream(), layout, index))
+    media = _placed(local.stream(local.protocol), layout, index)
+    return SessionDescription(origin, local.host, media, local.session_attributes)
 
 
 def write_answer(origin: Origin, local: LocalAudio, offer: SessionDescription, audio: Audio) -> SessionDescription:
     """Return the answer to an offer: the audio stream taken, all others refused with port 0 (RFC 3264, section 6)."""
-    return SessionDescription(origin, local.host, _placed(local.stream(audio.media.protocol), offer.media, audio.index))
+    media = _placed(local.stream(audio.media.protocol), offer.media, audio.index)
+    return SessionDescription(origin, local.host, media, local.session_attributes)
 
 
 def _placed(stream: Media, layout: Sequence[Media], index: int) -> tuple[Media, ...]:
