@@ -35,7 +35,7 @@ demo: $(VENV)/.run ## install and start Kobza with phones that call each other; 
 
 install: $(VENV)/.run ## install what Kobza needs to run into .venv
 
-dev: $(VENV)/.dev ## install what its development needs as well
+dev: $(VENV)/.dev $(VENV)/provider/.installed ## install what its development needs as well
 
 compile: $(VENV)/.compile ## compile the modules on the way of a call (needs a C compiler): a call costs less CPU
 	$(BIN)/python tools/compiled_build.py
@@ -43,7 +43,7 @@ compile: $(VENV)/.compile ## compile the modules on the way of a call (needs a C
 pure: $(VENV)/.uv ## take away what `make compile` made
 	$(BIN)/python tools/compiled_build.py --remove
 
-test: $(VENV)/.dev test-tools ## run every test, many with a store on each database (ARGS="tests/sip -k via" selects)
+test: $(VENV)/.dev $(VENV)/provider/.installed test-tools ## run every test, many with a store on each database (ARGS="tests/sip -k via" selects)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-compiled: $(VENV)/.dev $(VENV)/.compile ## compile, and run the tests of what is compiled (ARGS="tests/sip" selects)
@@ -100,6 +100,7 @@ lock: $(VENV)/.uv ## pin the newest fitting versions that pyproject.toml asks fo
 	$(LOCK) pyproject.toml --group build -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel --group build --group dev --group compile --constraint requirements.lock -o requirements-dev.lock
 	$(LOCK) --group compile --constraint requirements-dev.lock -o requirements-compile.lock
+	$(LOCK) --group provider --constraint requirements-dev.lock -o requirements-provider.lock
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
@@ -132,3 +133,9 @@ $(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml $(VENV)/.uv
 	$(UV) pip sync --quiet --require-hashes requirements-dev.lock
 	$(INSTALL_KOBZA)
 	@touch $(VENV)/.run $@
+
+# A server of others for the tests, in an environment of its own.
+$(VENV)/provider/.installed: requirements-provider.lock $(VENV)/.uv
+	$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	VIRTUAL_ENV=$(abspath $(@D)) $(UV) pip sync --quiet --require-hashes requirements-provider.lock
+	@touch $@

@@ -150,9 +150,9 @@ async def test_new_recovery_codes_end_the_old_ones_and_the_factor_is_switched_of
     renewed = await send(olena, "/account/second-factor/codes", password=PASSWORD)
     assert codes[0] not in renewed.text
     assert (await send(olena, "/account/second-factor/off", password="x")).status_code == 400
-    assert stored(world, "olena").totp_secret is not None
+    assert stored(world, "olena").totp_sealed is not None
     await send(olena, "/account/second-factor/off", password=PASSWORD)
-    assert stored(world, "olena").totp_secret is None
+    assert stored(world, "olena").totp_sealed is None
     await olena.submit("/", "/signout")
     assert (await olena.sign_in("olena")).headers["location"] == "/"
 
@@ -240,9 +240,9 @@ async def test_a_lost_authenticator_is_given_up_by_the_administrator(olena: Visi
         await borys.sign_in(EMPLOYEE)
         await switch_on(borys, world)
         await send(olena, "/people/reset", login=EMPLOYEE)
-        assert stored(world, EMPLOYEE).totp_secret is not None
+        assert stored(world, EMPLOYEE).totp_sealed is not None
         await send(olena, "/people/reset", login=EMPLOYEE, factor="off")
-        assert stored(world, EMPLOYEE).totp_secret is None
+        assert stored(world, EMPLOYEE).totp_sealed is None
 
 
 @given(st.text(max_size=30))

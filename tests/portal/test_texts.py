@@ -77,6 +77,8 @@ MADE_UP = {
     *(f"bulk_{act}" for act in BULK),
     *(f"import_{fault}" for fault in ("many_numbers", "bad_switch", "not_yours", "no_service_column")),
     *("dnd", "hidden"),
+    *(f"openid_{why}" for why in ("away", "wrong", "stale", "refused", "no_claim", "unverified", "not_allowed")),
+    *("openid_unknown", "openid_other"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

@@ -55,7 +55,7 @@ def test_a_password_can_be_replaced_and_ends_the_sessions_but_one(store: Store, 
 
 def test_a_person_is_kept_as_added(store: Store, enterprise_id: str, olha: User) -> None:
     assert (olha.role, olha.enterprise_id, olha.name, olha.number) == (Role.EMPLOYEE, enterprise_id, "Ольга", ANNA)
-    assert (olha.must_change, olha.signed_in_at, olha.totp_secret, olha.totp_step) == (True, None, None, 0)
+    assert (olha.must_change, olha.signed_in_at, olha.totp_sealed, olha.totp_step) == (True, None, None, 0)
     with store.write() as conn:
         root = users.add(conn, "root", "hash", Role.OPERATOR, None, 6)
         assert users.list_for(conn, None) == [root]
@@ -171,4 +171,4 @@ def test_a_code_counts_once(store: Store, olha: User) -> None:
         assert second_factor.count_codes(conn, olha.user_id) == 0
         user = users.find_by_id(conn, olha.user_id)
         assert user is not None
-        assert user.totp_secret is None
+        assert user.totp_sealed is None

@@ -39,6 +39,7 @@ from kobza.api.proxies import NO_PROXIES, ClientAddress, Proxies
 from kobza.api.rate_limits import RateLimitFields, Rates
 from kobza.api.request_counts import CountRequests, RequestCounts
 from kobza.api.token_view import CHECK_EVERY
+from kobza.portal.openid_options import OpenIdOptions
 from kobza.portal.routes import portal_routes
 from kobza.store import Store, ids
 
@@ -94,6 +95,7 @@ def build_app(
     counts: RequestCounts | None = None,
     sip: Sequence[SipListen] = (),
     browser_phones: BrowserPhones | None = None,
+    openid: OpenIdOptions | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -103,7 +105,8 @@ def build_app(
     token may ask, `proxies` who may say whose request it is, `token_overlap` for how many seconds a replaced token
     usually goes on, `tokens_checked_every` after how many seconds at most a change of a token is seen. `routes` are
     paths of others beside ours, with our form of errors. `counts` is where requests are counted,
-    `sip` where phones may register, `browser_phones` takes those of pages.
+    `sip` where phones may register, `browser_phones` takes those of pages, `openid` is the provider by which people may
+    sign in to the portal.
 
     Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
     `event_streams` and `exports`.
@@ -129,7 +132,7 @@ def build_app(
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
     app.router.routes.append(WebSocketRoute("/api/fmc/v1/events", follow_events))
-    app.router.routes += portal_routes(context, portal_secret)
+    app.router.routes += portal_routes(context, portal_secret, openid)
     app.router.routes += routes
     install_problems(app)
     app.add_middleware(RateLimitFields)

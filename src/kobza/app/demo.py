@@ -15,7 +15,8 @@ import uvloop
 from kobza.app import logs
 from kobza.app.demo_office import LOGIN, Office, open_office, put_line
 from kobza.app.demo_phones import DemoPhones
-from kobza.app.server import Server, ServerError
+from kobza.app.server import Server
+from kobza.app.server_error import ServerError
 from kobza.call.numbers import national
 from kobza.config.settings import Settings, store_place
 from kobza.media.plane import MediaError

@@ -11,7 +11,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 
-from kobza.app.server import ServerError
+from kobza.app.server_error import ServerError
 from kobza.call.directory import Package
 from kobza.call.numbers import normalize
 from kobza.sip.digest import ha1

@@ -9,7 +9,8 @@ import uvloop
 
 from kobza import BUILD
 from kobza.app import logs
-from kobza.app.server import Server, ServerError
+from kobza.app.server import Server
+from kobza.app.server_error import ServerError
 from kobza.config.settings import Settings
 from kobza.media.plane import MediaError
 from kobza.store import StoreError

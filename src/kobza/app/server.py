@@ -3,11 +3,9 @@
 import asyncio
 import gc
 import logging
-import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -24,6 +22,8 @@ from kobza.api.rate_limits import Rate, Rates
 from kobza.api.request_counts import RequestCounts
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
+from kobza.app.portal_parts import openid_options, portal_secret
+from kobza.app.server_error import ServerError
 from kobza.app.tracing import TracesMissing, open_traces
 from kobza.config.settings import Settings, retention_terms, store_place, webhook_limits, webhook_networks
 from kobza.config.values import Rate as RateSetting
@@ -74,10 +74,6 @@ HTTP_STOP_SECONDS: Final = 3
 """How long requests under way may take when the server stops."""
 RESTORED: Final = frozenset({"UDP"})
 """Transports whose registrations outlive a restart: a connection does not."""
-
-
-class ServerError(Exception):
-    """The server cannot start, or a part of it died; one line for people."""
 
 
 class Server:
@@ -346,7 +342,7 @@ class Server:
             commands=commands,
             recordings=recordings.directory,
             now=self._now,
-            portal_secret=await asyncio.to_thread(_kept_secret, self._settings.data / "portal.key"),
+            portal_secret=await asyncio.to_thread(portal_secret, self._settings.data / "portal.key", store),
             exports=exports,
             event_streams=streams,
             webhooks=dispatcher,
@@ -357,6 +353,7 @@ class Server:
             proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
             counts=requests,
             browser_phones=self._browser_phones,
+            openid=openid_options(self._settings),
         )
 
     async def _serve_http(self, app: FastAPI, streams: EventStreams) -> None:
@@ -447,18 +444,3 @@ def _realm(store: Store) -> str:
 def _bindings(store: Store, now: float) -> list[bindings.Binding]:
     with store.read() as conn:
         return bindings.load_all(conn, int(now * 1000))
-
-
-def _kept_secret(path: Path) -> bytes:
-    """Return the secret in a file, made at the first start; only its owner may read it."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) < SECRET_BYTES:
-            raise ServerError(f"{path} is damaged: remove it, then everybody signs in anew") from None
-        return key
-    with os.fdopen(handle, "wb") as file:
-        key = secrets.token_bytes(SECRET_BYTES)
-        file.write(key)
-    return key

@@ -181,6 +181,7 @@ def reset(
         user = _known(connection, login)
         noting.enterprise_id = user.enterprise_id
         users.set_password(connection, login, hashed, must_change=not keep_password)
+        users.set_account(connection, user.user_id, None)
         if second_factor_off:
             second_factor.clear(connection, user.user_id)
         changed = _known(connection, login)
@@ -244,7 +245,7 @@ def _shown(user: "User") -> dict[str, Any]:
         "role": user.role.value,
         "number": None if user.number is None else national(user.number),
         "enterprise_id": user.enterprise_id,
-        "second_factor": user.totp_secret is not None,
+        "second_factor": user.totp_sealed is not None,
         "must_change_password": user.must_change,
         "last_sign_in": None if user.signed_in_at is None else wall_text(user.signed_in_at)[:16],
     }

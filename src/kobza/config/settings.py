@@ -88,6 +88,45 @@ def _collector(value: str | None) -> str | None:
     return value
 
 
+def _secure_url(value: str | None, what: str, right: str) -> str | None:
+    """Check an address that secrets go to: https, or http on this machine."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not parts.hostname or parts.username or parts.query or parts.fragment or not (parts.scheme == "https" or local):
+        raise ValueError(f"expected {what} (https; http on loopback alone), such as {right}")
+    return value
+
+
+def _issuer(value: str | None) -> str | None:
+    return _secure_url(
+        value, "the provider's issuer exactly as it names itself", "https://login.example.com/realms/office"
+    )
+
+
+def _portal_url(value: str | None) -> str | None:
+    right = "https://pbx.example.com"
+    checked = _secure_url(value, "the portal's address as browsers know it", right)
+    if checked is not None and urlsplit(checked).path not in ("", "/"):
+        raise ValueError(f"expected an address without a path, such as {right}")
+    return None if checked is None else checked.rstrip("/")
+
+
+def _scopes(value: Any) -> Any:
+    items = _words(value)
+    if not isinstance(items, list | tuple) or "openid" not in items:
+        raise ValueError('expected scopes with openid among them, such as ["openid", "profile", "email"]')
+    return tuple(map(str, items))
+
+
+def _allowed_claims(value: Any) -> Any:
+    items = _words(value)
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item.find("=") > 0 for item in items):
+        raise ValueError('expected claims with their values, such as ["groups=telephony"]')
+    return tuple(items)
+
+
 def _texts(value: tuple[Any, ...]) -> list[str]:
     return [str(item) for item in value]
 
@@ -155,6 +194,31 @@ class Settings(BaseSettings):
     )
     nonce_secret: SecretStr | None = Field(
         None, description="Key of the digest challenges, to be shared by several nodes; none: made anew at each start."
+    )
+    portal_url: Annotated[str | None, AfterValidator(_portal_url)] = Field(
+        None, description="Where browsers find the portal; needed for OpenID Connect."
+    )
+    oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
+        None, description="OpenID Connect provider by which people may sign in to the portal too; none: by none."
+    )
+    oidc_client_id: Annotated[str | None, Field(min_length=1)] = Field(
+        None, description="What the portal is called at that provider."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The portal's secret at that provider; none: a public client, with PKCE alone."
+    )
+    oidc_claim: Annotated[str, Field(min_length=1)] = Field(
+        "preferred_username", description="Claim that names the login here, at the first sign-in by the provider."
+    )
+    oidc_scopes: Annotated[tuple[str, ...], BeforeValidator(_scopes), AsTexts] = Field(
+        ("openid", "profile", "email"), description="Scopes that the provider is asked for."
+    )
+    oidc_allow: Annotated[tuple[str, ...], BeforeValidator(_allowed_claims), AsTexts] = Field(
+        (),
+        description="Claims with a value, of which people need one to be let in; none: the provider decides.",
+    )
+    oidc_name: Annotated[str | None, Field(max_length=40)] = Field(
+        None, description="What people call the provider: the text of the button says it."
     )
     webhook_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
         (), description="Private networks that webhooks may go to."
@@ -234,6 +298,9 @@ class Settings(BaseSettings):
             )
         if self.nonce_secret is not None and len(self.nonce_secret.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"nonce_secret: expected at least {MIN_SECRET} characters")
+        for name in ("oidc_client_id", "portal_url") if self.oidc_issuer is not None else ():
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: expected a value, as oidc_issuer is set")
         return self
 
 

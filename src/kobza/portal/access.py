@@ -22,6 +22,7 @@ from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, here, page_language
 from kobza.portal.sealing import Sealer
 from kobza.portal.texts import say_in
+from kobza.portal.vault import Vault
 from kobza.store import StoreAway, enterprises, sessions
 from kobza.store.audit import By
 from kobza.store.sessions import Session
@@ -51,6 +52,7 @@ class Portal:
 
     context: ApiContext
     sealer: Sealer
+    vault: Vault
     pages: Pages
     guesses: GuessLimit
     hashing: anyio.Semaphore
@@ -199,7 +201,7 @@ async def _visitor(portal: Portal, request: Request, access: Access) -> Visitor 
         at = await portal.context.read(lambda conn: enterprises.find(conn, enterprise_id))
     csrf = portal.sealer.form_token(session.session_id)
     visitor = Visitor(user, session, at, csrf, client_address(request))
-    if user.must_change and not access.before_change:
+    if user.must_change and not access.before_change and not session.openid:  # they use no password
         return lead_to(request, "/account/password")
     if user.role is Role.OPERATOR and at is None and access.enterprise:
         return lead_to(request, "/enterprises")

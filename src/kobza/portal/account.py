@@ -39,6 +39,7 @@ class SessionView:
     since: str
     used: str
     own: bool
+    openid: bool
 
 
 async def account(portal: Portal, request: Request, visitor: Visitor) -> Response:
@@ -76,6 +77,7 @@ def _session_view(session: Session, visitor: Visitor, say: Say) -> SessionView:
         since=moment_text(session.created_at, say),
         used=moment_text(session.last_used_at, say),
         own=session.session_id == visitor.session.session_id,
+        openid=session.openid,
     )
 
 
@@ -126,7 +128,7 @@ def _new_password_refused(form: Form, login: str, say: Say) -> str | None:
 
 async def second_factor_page(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """A new secret as a QR code, for the authenticator."""
-    if visitor.user.totp_secret is not None:
+    if visitor.user.totp_sealed is not None:
         return RedirectResponse("/account", 303)
     return _setup_page(portal, request, visitor, new_secret())
 
@@ -153,16 +155,17 @@ async def switch_on_second_factor(portal: Portal, request: Request, visitor: Vis
     """Ask for codes from now on, once the authenticator has shown one; show the recovery codes, this once."""
     say, user, now = say_in(page_language(request)), visitor.user, portal.context.now()
     secret = portal.sealer.open(_setup_purpose(visitor), form.get("sealed"), now)
-    if secret is None or user.totp_secret is not None:
+    if secret is None or user.totp_sealed is not None:
         return RedirectResponse("/account/second-factor", 303)
     error = await _password_refused(portal, visitor, form, say)
     step = step_of(secret, form.get("code", ""), now)
     if error is not None or step is None:
         return _setup_page(portal, request, visitor, secret, error or say("code_wrong_setup"))
     codes, hashes = _codes()
+    kept = portal.vault.keep(user.user_id, secret)
 
     def set_up(conn: Connection) -> None:
-        second_factor.set_up(conn, user.user_id, secret, step, hashes)
+        second_factor.set_up(conn, user.user_id, kept, step, hashes)
         sessions.end_others(conn, user.user_id, visitor.session.session_id)
 
     await _change(portal, visitor, "person.second_factor", set_up)
@@ -183,7 +186,7 @@ async def renew_codes(portal: Portal, request: Request, visitor: Visitor, form: 
     """Make new recovery codes, which end the old ones; show them, this once."""
     say, user = say_in(page_language(request)), visitor.user
     error = await _password_refused(portal, visitor, form, say)
-    if error is None and user.totp_secret is None:
+    if error is None and user.totp_sealed is None:
         error = say("second_factor_is_off")
     if error is not None:
         return await _page(portal, request, visitor, error=error)

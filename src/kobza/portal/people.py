@@ -102,7 +102,7 @@ def _row(user: User, visitor: Visitor, say: Say) -> PersonRow:
         role=user.role.value,
         number="" if user.number is None else national(user.number),
         phone="" if user.number is None else phone_text(user.number, say),
-        second_factor=user.totp_secret is not None,
+        second_factor=user.totp_sealed is not None,
         must_change=user.must_change,
         signed_in="" if user.signed_in_at is None else moment_text(user.signed_in_at, say),
         own=user.user_id == visitor.user.user_id,
@@ -180,6 +180,7 @@ async def reset_person(portal: Portal, request: Request, visitor: Visitor, form:
         if user.user_id == visitor.user.user_id:
             raise PersonRefused("self", "one's own password is changed on the page of the account")
         users.set_password(conn, login, hashed, must_change=True)
+        users.set_account(conn, user.user_id, None)
         if form.get("factor") == "off":
             second_factor.clear(conn, user.user_id)
         return user

@@ -66,6 +66,8 @@ def page_theme(request: Request) -> str:
 def here(request: Request) -> str:
     """Return the path of a page with its query; of what a form answered with, the page that had the form."""
     url = request.url
+    if url.path.startswith("/signin/openid"):  # what the provider sent is good once
+        return "/signin"
     if request.method == "POST":  # nobody can be led back there
         sent_from = urlsplit(request.headers.get("referer", ""))
         return sent_from.path if sent_from.netloc == url.netloc and sent_from.path else "/"

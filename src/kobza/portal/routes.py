@@ -50,17 +50,22 @@ from kobza.portal.guessing import GuessLimit
 from kobza.portal.import_drafts import ImportDrafts
 from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.known_tallies import KnownTallies
+from kobza.portal.openid_options import OpenIdOptions
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.sealing import Sealer
 from kobza.portal.signin import SignIn
 from kobza.portal.uploads import read_upload
+from kobza.portal.vault import Vault
 
 
-def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
-    """Return the routes. `secret` (32 bytes or more) seals what browsers keep and signs the forms."""
+def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | None = None) -> list[BaseRoute]:
+    """Return the routes. `secret` (32 bytes or more) seals what browsers keep, signs the forms and encrypts what the
+    store keeps of second factors; `openid` is the provider by which people may sign in too.
+    """
     portal = Portal(
         context=context,
         sealer=Sealer(secret),
+        vault=Vault(secret),
         pages=Pages(),
         guesses=GuessLimit(),
         hashing=anyio.Semaphore(HASHING_AT_ONCE),
@@ -68,7 +73,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         tallies=KnownTallies(),
         drafts=ImportDrafts(),
     )
-    sign_in = SignIn(portal)
+    sign_in = SignIn(portal, None if openid is None else openid.label or "")
     shown: dict[str, tuple[Page, Access]] = {
         "/": (pages.overview, STAFF),
         "/live": (board.board, STAFF),
@@ -146,6 +151,7 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
         Route("/signin", sign_in.sign_in, methods=["POST"]),
         Route("/signin/code", sign_in.code_form, methods=["GET"]),
         Route("/signin/code", sign_in.check_code, methods=["POST"]),
+        *([] if openid is None else _openid_routes(portal, sign_in, openid)),
         Route("/language/{language}", actions.choose_language, methods=["GET"]),
         Route("/theme/{theme}", actions.choose_theme, methods=["GET"]),
         *(Route(path, page(portal, show, access), methods=["GET"]) for path, (show, access) in shown.items()),
@@ -154,4 +160,15 @@ def portal_routes(context: ApiContext, secret: bytes) -> list[BaseRoute]:
             Route(path, action(portal, act, access, read_upload), methods=["POST"])
             for path, (act, access) in uploads.items()
         ),
+    ]
+
+
+def _openid_routes(portal: Portal, sign_in: SignIn, options: OpenIdOptions) -> list[BaseRoute]:
+    from kobza.portal.openid_provider import OpenIdProvider  # their libraries take half a second to load
+    from kobza.portal.openid_signin import OpenIdSignIn
+
+    pages = OpenIdSignIn(portal, sign_in, OpenIdProvider(options))
+    return [
+        Route("/signin/openid", pages.begin, methods=["GET"]),
+        Route("/signin/openid/back", pages.back, methods=["GET"]),
     ]

@@ -49,6 +49,10 @@ class Sealer:
         """Tell whether a form is one of a session."""
         return hmac.compare_digest(self.form_token(session_id).encode(), token.encode())
 
+    def derived(self, purpose: str, text: str) -> str:
+        """Return a text (256 bits) that follows from another, and that only this server can tell."""
+        return _text(self._mac(purpose, text.encode()))
+
     def _mac(self, purpose: str, body: bytes) -> bytes:
         return hmac.digest(self._secret, purpose.encode() + b"\0" + body, "sha256")
 

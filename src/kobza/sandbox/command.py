@@ -14,7 +14,8 @@ import uvloop
 
 from kobza.app import logs
 from kobza.app.demo_office import PEOPLE, Office, open_office, put_line
-from kobza.app.server import Server, ServerError
+from kobza.app.server import Server
+from kobza.app.server_error import ServerError
 from kobza.config.settings import LOOPBACK, Settings, store_place
 from kobza.media.plane import MediaError
 from kobza.net.clock import AcceleratedClock

@@ -27,6 +27,7 @@ CHANGES: Final = (
     "person.removed",
     "person.password",
     "person.second_factor",
+    "person.linked",
     "token.added",
     "token.rotated",
     "token.revoked",

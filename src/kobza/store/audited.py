@@ -21,7 +21,7 @@ Kind = Literal[
 ]
 SECRET: Final = frozenset(
     {
-        *("password_hash", "totp_secret", "ha1_md5", "ha1_sha256", "token", "secret"),
+        *("password_hash", "totp_secret", "totp_sealed", "ha1_md5", "ha1_sha256", "token", "secret"),
         *("password", "incoming_ha1_md5", "incoming_ha1_sha256"),
     }
 )
@@ -75,7 +75,7 @@ def _enterprise(conn: Connection, _enterprise_id: str | None, key: str) -> Thing
 
 
 def _person(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
-    columns = ("login", "name", "role", "number", "must_change", "password_hash", "totp_secret")
+    columns = ("login", "name", "role", "number", "must_change", "password_hash", "totp_sealed", "openid_account")
     return _row(conn, schema.users, columns, "name", schema.users.c.login == key)
 
 

@@ -74,12 +74,15 @@ users = Table(
     Column("number", Number),
     Column("must_change", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Column("signed_in_at", Moment),
-    Column("totp_secret", String(64)),
     Column("totp_step", BigInteger, nullable=False, server_default="0"),
+    Column("totp_sealed", Text),
+    Column("openid_account", Text),
     Index(None, "enterprise_id"),
+    Index(None, "openid_account", unique=True),
 )
 """People who log in to the portal. Without an enterprise: operators of the installation. The secret of the second
-factor must be computed with, so it is stored as it is."""
+factor is encrypted by a key that is not in the store. `openid_account`: issuer and subject of an OpenID Connect
+provider, with a space between."""
 
 recovery_codes = Table(
     "recovery_codes",
@@ -103,6 +106,7 @@ sessions = Table(
     Column("address", String(64), nullable=False),
     Column("client", Text, nullable=False),
     Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="SET NULL")),
+    Column("openid", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Index(None, "user_id"),
 )
 """Who is signed in to the portal. `enterprise_id`: where an operator has entered."""

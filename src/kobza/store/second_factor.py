@@ -3,23 +3,38 @@
 A code counts once: of the authenticator's the last interval is kept, a recovery code is deleted when it is used.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Connection, func, select
 
 from kobza.store.schema import recovery_codes, users
 
 
-def set_up(conn: Connection, user_id: str, secret: str, step: int, code_hashes: Collection[str]) -> None:
-    """Ask for codes of an authenticator from now on; `step` was the first one used. The recovery codes are new."""
-    conn.execute(users.update().where(users.c.user_id == user_id).values(totp_secret=secret, totp_step=step))
+def set_up(conn: Connection, user_id: str, sealed: str, step: int, code_hashes: Collection[str]) -> None:
+    """Ask for codes of an authenticator from now on; `step` was the first one used. The recovery codes are new.
+
+    `sealed` is its secret, encrypted by whoever has the key.
+    """
+    conn.execute(users.update().where(users.c.user_id == user_id).values(totp_sealed=sealed, totp_step=step))
     replace_codes(conn, user_id, code_hashes)
 
 
 def clear(conn: Connection, user_id: str) -> None:
     """Let the password be enough again."""
-    conn.execute(users.update().where(users.c.user_id == user_id).values(totp_secret=None))
+    conn.execute(users.update().where(users.c.user_id == user_id).values(totp_sealed=None))
     replace_codes(conn, user_id, ())
+
+
+def seal_all(conn: Connection, seal: Callable[[str, str], str | None]) -> int:
+    """Replace secrets by what `seal` makes of a person's id and what is stored, None: nothing. Return how many."""
+    known = select(users.c.user_id, users.c.totp_sealed).where(users.c.totp_sealed.is_not(None))
+    replaced = 0
+    for user_id, stored in conn.execute(known).all():
+        sealed = seal(user_id, stored)
+        if sealed is not None:
+            conn.execute(users.update().where(users.c.user_id == user_id).values(totp_sealed=sealed))
+            replaced += 1
+    return replaced
 
 
 def use_step(conn: Connection, user_id: str, step: int) -> bool:

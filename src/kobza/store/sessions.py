@@ -28,10 +28,20 @@ class Session(NamedTuple):
     """User-Agent of the sign-in."""
     enterprise_id: str | None
     """The enterprise that an operator has entered."""
+    openid: bool
+    """Whether an OpenID Connect provider said who it is."""
 
 
 def begin(
-    conn: Connection, user_id: str, secret: str, now_ms: int, *, ends_at: int, address: str, client: str
+    conn: Connection,
+    user_id: str,
+    secret: str,
+    now_ms: int,
+    *,
+    ends_at: int,
+    address: str,
+    client: str,
+    openid: bool = False,
 ) -> Session:
     """Begin a session; `secret` (256 random bits) is what its browser shows. Sessions that are over are deleted."""
     conn.execute(sessions.delete().where(sessions.c.ends_at <= now_ms))
@@ -39,7 +49,7 @@ def begin(
     surplus = conn.execute(kept.order_by(sessions.c.last_used_at.desc()).offset(MAX_SESSIONS - 1)).scalars().all()
     if surplus:
         conn.execute(sessions.delete().where(sessions.c.session_id.in_(surplus)))
-    made = Session(new_id(), user_id, now_ms, now_ms, ends_at, address, client[:MAX_CLIENT], None)
+    made = Session(new_id(), user_id, now_ms, now_ms, ends_at, address, client[:MAX_CLIENT], None, openid)
     conn.execute(sessions.insert().values(**made._asdict(), secret_hash=hash_token(secret)))
     conn.execute(users.update().where(users.c.user_id == user_id).values(signed_in_at=now_ms))
     return made

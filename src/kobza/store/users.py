@@ -43,10 +43,18 @@ class User:
     must_change: bool
     """Whether somebody else knows the password: it has to be changed at the next sign-in."""
     signed_in_at: int | None
-    totp_secret: str | None
-    """Base32 (RFC 6238); None: the password is enough."""
     totp_step: int
     """The last interval of 30 s whose code was used: none counts twice."""
+    totp_sealed: str | None
+    """The secret of the second factor (RFC 6238), encrypted by a key that the store does not have; None: they have no
+    second factor here."""
+    openid_account: str | None
+    """Issuer and subject at an OpenID Connect provider, with a space between; None: they never came from one."""
+
+    def may_have(self, account: str) -> bool:
+        """Tell whether an account of a provider may be theirs: it is, or they have none of this issuer."""
+        known = self.openid_account
+        return known is None or known == account or known.partition(" ")[0] != account.partition(" ")[0]
 
 
 def add(
@@ -99,6 +107,12 @@ def find(conn: Connection, login: str) -> User | None:
 def find_by_id(conn: Connection, user_id: str) -> User | None:
     """Return a person, or None."""
     row = conn.execute(person.where(users.c.user_id == user_id)).one_or_none()
+    return None if row is None else of_row(row)
+
+
+def find_by_account(conn: Connection, account: str) -> User | None:
+    """Return who has signed in by an account of an OpenID Connect provider, or None."""
+    row = conn.execute(person.where(users.c.openid_account == account)).one_or_none()
     return None if row is None else of_row(row)
 
 
@@ -168,6 +182,11 @@ def set_password(
     return True
 
 
+def set_account(conn: Connection, user_id: str, account: str | None) -> None:
+    """Note by which account of an OpenID Connect provider a person signs in; None: by none that is known."""
+    conn.execute(users.update().where(users.c.user_id == user_id).values(openid_account=account))
+
+
 def number_removed(conn: Connection, number: str) -> None:
     """Take a number that is no more from whoever had it: the next one to get it is somebody else."""
     conn.execute(users.update().where(users.c.number == number).values(number=None))
@@ -223,8 +242,9 @@ person = select(
     users.c.number,
     users.c.must_change,
     users.c.signed_in_at,
-    users.c.totp_secret,
     users.c.totp_step,
+    users.c.totp_sealed,
+    users.c.openid_account,
 )
 """What `of_row` reads."""
 
