@@ -79,6 +79,40 @@ async def test_a_presentation_number_that_is_removed_is_presented_no_more(
     assert await shown(client, world, "clip") == {**OWN, "restricted": True}
 
 
+FORWARDED = {"number": "0671111111", "always": None, "busy": None, "no_answer": None, "unreachable": None}
+
+
+async def test_forwarding_is_set_whole(client: httpx.AsyncClient, world: World) -> None:
+    off = {**FORWARDED, "no_answer_after": None}
+    assert await shown(client, world, "forwarding") == off
+    some = {"busy": "+380672222222", "no_answer": "044 555 01 23", "unreachable": "101"}
+    expected = {**FORWARDED, "busy": "0672222222", "no_answer": "0445550123", "unreachable": "101"}
+    assert (await put(client, world, "forwarding", **some)).json() == {**expected, "no_answer_after": 20}
+    await put(client, world, "forwarding", **some, no_answer_after=30)
+    assert await shown(client, world, "forwarding") == {**expected, "no_answer_after": 30}
+    always = {**off, "always": "0672222222"}
+    assert (await put(client, world, "forwarding", always="0672222222", no_answer_after=30)).json() == always
+    assert (await put(client, world, "forwarding")).json() == off
+    assert await shown(client, world, "forwarding", BORYS) == {**off, "number": "0672222222"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "parameter"),
+    [
+        ({"busy": "sales"}, "invalid_number", "busy"),
+        ({"always": "0671111111"}, "invalid_number", "always"),
+        ({"no_answer": "101", "no_answer_after": 4}, "invalid_body", "no_answer_after"),
+        ({"no_answer": "101", "no_answer_after": "soon"}, "invalid_body", "no_answer_after"),
+        ({"unreachable": 101}, "invalid_body", "unreachable"),
+    ],
+)
+async def test_forwarding_that_cannot_be(
+    client: httpx.AsyncClient, world: World, setting: dict[str, Any], code: str, parameter: str
+) -> None:
+    assert_problem(await put(client, world, "forwarding", **setting), 400, code, parameter)
+    assert (await shown(client, world, "forwarding"))["busy"] is None
+
+
 ENDS = [
     ("2026-04-20T13:00:00", "2026-04-20T10:00:00.000Z"),
     ("2026-04-20T13:00:00+03:00", "2026-04-20T10:00:00.000Z"),

@@ -21,6 +21,7 @@ from kobza.api.ports import ControlAction, RecordingState
 from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
+from kobza.call.forwarding import Forwarding
 from kobza.pbx.commands import KEY_SECONDS
 from kobza.store import STORE_FILE, NotInStore, Store, address_book, audit, enterprises, numbers
 from kobza.store.audit import By
@@ -150,6 +151,13 @@ class TestCommands:
         now_ms = int(self.now() * 1000)
         with self.store.write() as conn, audit.noted(conn, by, "number.dnd", enterprise_id, number, now_ms):
             numbers.set_dnd(conn, enterprise_id, number, on, until_ms)
+
+    async def set_forwarding(
+        self, enterprise_id: str, number: str, forwarding: Forwarding, *, by: By | None = None
+    ) -> None:
+        now_ms = int(self.now() * 1000)
+        with self.store.write() as conn, audit.noted(conn, by, "number.forwarding", enterprise_id, number, now_ms):
+            numbers.set_forwarding(conn, enterprise_id, number, forwarding)
 
     async def set_clip(
         self,

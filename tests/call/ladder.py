@@ -15,9 +15,10 @@ from kobza.call.cdr import Cdr, CdrFold
 from kobza.call.controls import RecordCommand
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import CallEnded, CallFact
+from kobza.call.leg import Rejection
 from kobza.call.routing import Party, Refused
 from kobza.call.states import OwnerState, OwnerStates
-from kobza.call.transfer import Destination
+from kobza.call.step import Destination, Step
 from kobza.sip.headers import Reason
 
 OFFER = b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n"
@@ -64,6 +65,9 @@ class Ladder:
         self._names: dict[str, str] = {"in": "caller"}
         ids = itertools.count(1)
         self._new_id = lambda: f"id{next(ids)}"
+        self.steps: list[Step | Refused | None] = []
+        """Who is called when those before do not answer: one for each failure that is asked about."""
+        self.failures: list[Rejection] = []
         self._owner_states = OwnerStates(self._new_id)
         self._cdr = CdrFold()
         self.call: Call
@@ -78,8 +82,9 @@ class Ladder:
         sdp: bytes = OFFER,
         origin: Literal["phone", "trunk"] = "phone",
         ring_timeout: float = 60.0,
+        hops: Sequence[Party] = (),
     ) -> None:
-        """The caller's INVITE comes."""
+        """The caller's INVITE comes; `hops` are those that it is forwarded to at once."""
         self.call = Call.incoming(
             "call",
             caller=caller,
@@ -87,7 +92,8 @@ class Ladder:
             dialled=callee.number,
             branch_id="in",
             sdp=sdp,
-            targets=targets,
+            first=Step(targets, hops),
+            onward=self._onward,
             origin=origin,
             caller_leg_id="leg-caller",
             callee_leg_id="leg-callee",
@@ -96,6 +102,10 @@ class Ladder:
             ring_timeout=ring_timeout,
         )
         self._carry_out()
+
+    def then(self, *targets: str | do.InTurn, hops: Sequence[Party] = (PETRO,), seconds: float | None = None) -> None:
+        """Who is called when those before do not answer."""
+        self.steps.append(Step(targets, hops, seconds))
 
     def originate(
         self,
@@ -113,7 +123,8 @@ class Ladder:
             callee=callee,
             dialled=callee.number,
             originator_targets=originator,
-            find_destination=lambda _: destination,
+            find_destination=lambda _: destination if isinstance(destination, Refused) else Step(destination),
+            onward=self._onward,
             caller_leg_id="leg-caller",
             callee_leg_id="leg-callee",
             new_id=self._new_id,
@@ -301,6 +312,11 @@ class Ladder:
             return short
         names = {who.number: who.display_name for who in EVERYBODY}
         return f"{short}, answered by {names.get(cdr.answered_number) or cdr.answered_number}"
+
+    def _onward(self, rejection: Rejection, now: float) -> Step | Refused | None:
+        assert now <= self.now
+        self.failures.append(rejection)
+        return self.steps.pop(0) if self.steps else None
 
     def _wait(self, seconds: float) -> None:
         self.now += seconds

@@ -6,8 +6,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.call.actions import InTurn
+from kobza.call.reach import LOOP
 from kobza.call.routing import Refused
-from tests.call.ladder import COMPETITOR, OLENA, STRANGER, Ladder, q850
+from tests.call.ladder import COMPETITOR, OLENA, PETRO, STRANGER, Ladder, q850
 
 SCENARIOS: Final[dict[str, Callable[[Ladder], None]]] = {}
 
@@ -256,6 +257,104 @@ def _(ladder: Ladder) -> None:
     ladder.clear("caller", after=10)
 
 
+@scenario("always forwarded to a colleague")
+def _(ladder: Ladder) -> None:
+    ladder.invite("new", hops=[PETRO])
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("busy, forwarded to a colleague")
+def _(ladder: Ladder) -> None:
+    ladder.then("new")
+    ladder.invite("desk")
+    ladder.reject("desk", 486)
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("new", after=10)
+
+
+@scenario("no answer, forwarded to the outside")
+def _(ladder: Ladder) -> None:
+    ladder.then("trunk", hops=[STRANGER])
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.timer("ring", after=20)
+    ladder.reject("desk", 487)
+    ladder.progress("trunk", 183, b"early")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("from outside, no device registered, forwarded to the outside")
+def _(ladder: Ladder) -> None:
+    ladder.then("trunk", hops=[replace(STRANGER, number="+380445550001")])
+    ladder.invite(caller=STRANGER, origin="trunk")
+    ladder.progress("trunk")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("no answer, forwarded to another enterprise, and on to the outside")
+def _(ladder: Ladder) -> None:
+    ladder.then("trunk", hops=[COMPETITOR, STRANGER])
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.timer("ring", after=20)
+    ladder.reject("desk", 487)
+    ladder.progress("trunk")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("busy, forwarded, no answer there")
+def _(ladder: Ladder) -> None:
+    ladder.then("new", seconds=20)
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.reject("desk", 486, after=4)
+    ladder.progress("new")
+    ladder.timer("ring", after=20)
+    ladder.reject("new", 487)
+
+
+@scenario("busy, forwarded, nobody there")
+def _(ladder: Ladder) -> None:
+    ladder.then()
+    ladder.invite("desk")
+    ladder.reject("desk", 486)
+
+
+@scenario("busy, forwarded in a circle")
+def _(ladder: Ladder) -> None:
+    ladder.steps.append(LOOP)
+    ladder.invite("desk")
+    ladder.reject("desk", 486)
+
+
+@scenario("no answer, forwarded, the caller gives up")
+def _(ladder: Ladder) -> None:
+    ladder.then("new")
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.timer("ring", after=20)
+    ladder.reject("desk", 487)
+    ladder.progress("new")
+    ladder.cancel(after=5)
+    ladder.reject("new", 487)
+
+
+@scenario("forwarded, rejected through the API there")
+def _(ladder: Ladder) -> None:
+    ladder.then("new")
+    ladder.invite("desk")
+    ladder.reject("desk", 486)
+    ladder.progress("new")
+    ladder.clear("callee", after=5)
+    ladder.reject("new", 487)
+
+
 @scenario("held and resumed by a phone")
 def _(ladder: Ladder) -> None:
     ladder.invite("desk")
@@ -410,6 +509,18 @@ def _(ladder: Ladder) -> None:
     ladder.progress("mine")
     ladder.answer("mine", after=3)
     ladder.reject("desk", 486)
+
+
+@scenario("click2dial, the destination is busy, forwarded")
+def _(ladder: Ladder) -> None:
+    ladder.then("new")
+    ladder.originate(["mine"], ["desk"])
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+    ladder.reject("desk", 486, after=1)
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("mine", after=10)
 
 
 @scenario("click2dial, the destination is not to be disturbed")

@@ -22,6 +22,7 @@ from kobza.call.errors import WrongStateError
 from kobza.call.events import (
     CallAnswered,
     CallEnded,
+    CallForwarded,
     CallHeld,
     CallResumed,
     CallRinging,
@@ -31,18 +32,23 @@ from kobza.call.events import (
     TransferAnswered,
 )
 from kobza.call.phases import Phase
-from kobza.call.transfer import Destination
+from kobza.call.reach import LOOP
+from kobza.call.routing import Party
+from kobza.call.step import Destination, Step
 from kobza.sip.headers import Reason
 from tests.call.ladder import COMPETITOR, EVERYBODY, OLENA, PETRO, STRANGER, TARAS, Ladder, with_direction
 
-REPEATED: Final = (CallHeld, CallResumed, CallRinging, RecordingStarted, CallTransferred, TransferAnswered)
+REPEATED: Final = (
+    *(CallHeld, CallResumed, CallRinging, RecordingStarted),
+    *(CallTransferred, TransferAnswered, CallForwarded),
+)
 
 OWNER_TOLD: Final = re.compile(r"|(alerting )?(established (held resumed )*(held )?)?finished")
 NEW_NAMES: Final = ["five", "six"]
 """Devices of those to whom a call is transferred, and of those who are called again."""
 
 SDPS: Final = [b"", b"early", *(with_direction(word) for word in ("sendrecv", "sendonly", "recvonly", "inactive"))]
-NAMES: Final = ["caller", "one", "two", "three", "four", "five", "six", "ghost"]
+NAMES: Final = ["caller", "one", "two", "three", "four", "five", "six", "seven", "eight", "ghost"]
 STATUSES: Final = [100, 180, 183, 200, 302, 401, 404, 408, 480, 486, 487, 488, 491, 500, 503, 603]
 
 branch_names = st.sampled_from(NAMES)
@@ -243,6 +249,12 @@ class Watched(Ladder):
                 raise AssertionError(step)
         self._carry_out()
 
+    def forwarded(self, number: int, hops: list[Party]) -> None:
+        """Have one more step to go when nobody answers: the third one leads nowhere."""
+        devices = [["seven"], ["eight", "nine"], []][number % 3]
+        self.branch_ids |= dict.fromkeys(devices, "no such branch")
+        self.steps.append(Step(devices, hops, 7.0) if number % 4 < 3 else LOOP)
+
     def question(self, number: int) -> str:
         """The id of an open question to the plane; each is answered once, most of them in order."""
         return self.asked.pop(min(number, len(self.asked) - 1)) if self.asked else "no such question"
@@ -332,6 +344,8 @@ class Watched(Ladder):
             assert fact.at >= before.at
             if isinstance(fact, TransferAnswered | RecordingStarted):
                 assert counts[CallAnswered]
+            if isinstance(fact, CallForwarded):
+                assert not any(isinstance(each, CallAnswered) for each in self.facts[: self.facts.index(fact)])
         assert counts[TransferAnswered] <= counts[CallTransferred]
         assert counts[CallEnded] == (self.call.phase is Phase.ENDED)
         assert not self.call.finished or self.call.phase is Phase.ENDED
@@ -382,6 +396,8 @@ def test_a_call_keeps_its_promises(data: st.DataObject, *, originated: bool) -> 
     if data.draw(st.booleans()):
         caller = replace(caller, record=True)
     ladder = Watched()
+    for number in range(data.draw(st.sampled_from([0, 0, 1, 2, 3]))):
+        ladder.forwarded(number, data.draw(st.lists(st.sampled_from([PETRO, STRANGER, COMPETITOR]), max_size=2)))
     if originated:
         ladder.branch_ids["caller"] = "no such branch"
         ladder.originate(devices, destination, caller=caller, callee=callee)
@@ -402,7 +418,9 @@ def test_a_call_keeps_its_promises(data: st.DataObject, *, originated: bool) -> 
 
 def random_step(choice: random.Random) -> tuple[object, ...]:
     """A step, most of the time one that keeps a call going."""
-    talker = choice.choice(["caller", "caller", "one", "one", "two", "three", "three", "four", "five", "six"])
+    talker = choice.choice(
+        ["caller", "caller", "one", "one", "two", "three", "three", "four", "five", "six", "seven", "eight"]
+    )
     sdp = choice.choice(SDPS)
     if choice.random() < 0.03:
         return choice.choice(
@@ -455,13 +473,20 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
         ladder = Watched()
         recorded = replace(OLENA, record=choice.random() < 0.5)
         originated = choice.random() < 0.5
+        for number in range(choice.choice([0, 0, 0, 1, 2, 3])):
+            ladder.forwarded(number, [PETRO])
         if originated:
             ladder.branch_ids["caller"] = "no such branch"
             ladder.originate(["one", "two"], ["three", "four"], caller=recorded)
         else:
             ladder.invite("one", "three", sdp=choice.choice([b"offer", b""]), caller=recorded)
+        refused = bool(ladder.steps) and not originated and choice.random() < 0.4
         for step in PATHS[originated]:
             ladder.play(step)
+            if refused:  # at once or after early media
+                ladder.play(("reject", "three", 486, []))
+                ladder.play(("reject", "one", 503, []))
+                ladder.play(("answer", "seven", b"answer"))
             if choice.random() < 0.3:
                 ladder.play(random_step(choice))
         for number in range(80):
@@ -475,6 +500,7 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
         met.update(set(ladder.fact_names) | set(ladder.commands.values()) | set(ladder.lines))
     assert min(met[name] for name in ("CallHeld", "CallResumed", "held", "RecordingStarted")) > 50
     assert min(met[name] for name in ("CallTransferred", "TransferAnswered", "finished")) > 50
+    assert met["CallForwarded"] > 50
     assert min(met[name] for name in ("refused_by_phone", "no_answer_from_phone", "wrong_state", "established")) > 30
     assert min(met[line] for line in ("media: play music to caller", "media: sendonly to callee")) > 30
     assert min(met[f"media: codec of the other side to {side}"] for side in ("caller", "callee")) > 50

@@ -114,6 +114,38 @@ def test_a_password_is_asked_only_where_somebody_can_answer(kobza: Kobza, data: 
     assert "--password: needed, as there is no terminal" in ran.err
 
 
+def test_forwarding_is_set_in_parts_listed_and_removed(kobza: Kobza) -> None:
+    kobza("init")
+    added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
+    own = ("--enterprise", added["enterprise_id"])
+    number = "0671234567"
+    kobza("number", "add", number, *own)
+    assert "none: see kobza forward set" in kobza("forward", "list", *own).out
+    shown = {"number": number, "always": None, "busy": "0671234568", "no_answer": None, "unreachable": None}
+    made = kobza("forward", "set", number, *own, "--busy", "+380671234568", "--json").json
+    assert made == {**shown, "no_answer_after": None, "enterprise_id": added["enterprise_id"]}
+    kobza("forward", "set", number, *own, "--no-answer", "101")
+    assert kobza("forward", "set", number, *own, "--after", "30").code == 0
+    (listed,) = kobza("forward", "list", *own, "--json").json["numbers"]
+    assert listed == {**shown, "no_answer": "101", "no_answer_after": 30}
+    kobza("forward", "remove", number, *own, "--no-answer")
+    assert kobza("forward", "list", *own, "--json").json["numbers"] == [{**shown, "no_answer_after": None}]
+    kobza("forward", "remove", number, *own)
+    assert kobza("forward", "list", *own, "--json").json["numbers"] == []
+    for arguments, told in (
+        ((), "nothing to set"),
+        (("--after", "30"), "says how long it rings before --no-answer, which is off"),
+        (("--no-answer", "101", "--after", "4"), "5 to 120 seconds before its calls go on, not 4"),
+        (("--always", number), "cannot be forwarded to itself"),
+        (("--busy", "sales"), "is no number"),
+    ):
+        ran = kobza("forward", "set", number, *own, *arguments)
+        assert ran.code == 2 or ran.code == 1
+        assert told in ran.err
+    assert "has no number +380671234569" in kobza("forward", "set", "0671234569", *own, "--busy", "101").err
+    assert "there is no enterprise" in kobza("forward", "list", "--enterprise", "another").err
+
+
 def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Kobza, place: Place) -> None:
     kobza("init")
     assert "none yet: see kobza enterprise add" in kobza("enterprise", "list").out

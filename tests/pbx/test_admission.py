@@ -82,13 +82,13 @@ def test_a_phone_calls_a_phone(admission: Admission, enterprise_id: str) -> None
     assert call.callee == Party(BOHDAN, enterprise_id)
     assert (call.dialled, call.origin) == ("067-100-00-02", "phone")
     assert call.identity == Identity(ANNA, "Anna", restricted=False)
-    (target,) = call.targets  # the other one has run out
+    (target,) = call.first.targets  # the other one has run out
     assert isinstance(target, DeviceTarget)
     assert (target.number, target.binding.contact) == (BOHDAN, "sip:b@1")
 
 
 def test_nobody_there(admission: Admission) -> None:
-    assert admitted(admission.admit(signed(invite("0671000002")), PHONE, NOW + 60)).targets == []
+    assert admitted(admission.admit(signed(invite("0671000002")), PHONE, NOW + 60)).first.targets == []
 
 
 async def test_what_the_caller_wants_shown(admission: Admission, store: Store, enterprise_id: str) -> None:
@@ -124,7 +124,7 @@ def test_the_caller_is_who_has_the_password_not_who_from_says(admission: Admissi
 
 def test_out_by_the_trunk(admission: Admission) -> None:
     call = admitted(admission.admit(signed(invite("0441234567")), PHONE, NOW))
-    (target,) = call.targets
+    (target,) = call.first.targets
     assert isinstance(target, TrunkTarget)
     assert (target.dial, target.address, target.trunk.name) == (OUTSIDE, ("192.0.2.50", 5060), "carrier")
     assert call.callee == Party(OUTSIDE)
@@ -132,7 +132,7 @@ def test_out_by_the_trunk(admission: Admission) -> None:
 
 def test_a_trunk_whose_address_is_unknown_is_passed_over(admission: Admission) -> None:
     call = admitted(admission.admit(signed(invite("0800123456")), PHONE, NOW))
-    (target,) = call.targets
+    (target,) = call.first.targets
     assert isinstance(target, TrunkTarget)
     assert target.trunk.name == "carrier"
 

@@ -1,14 +1,19 @@
 """How INVITEs are addressed, and what they say of who calls."""
 
 import pytest
+from msgspec.structs import replace
 
+from kobza.call.forwarding import Diversion, Occasion
 from kobza.call.routing import Identity
 from kobza.call.trunk import NumberFormat, Trunk
 from kobza.pbx.dialling import ANONYMOUS, DeviceTarget, TrunkTarget, invitation
+from kobza.pbx.diverting import MAX_DIVERTED, diverted_before
+from kobza.sip import diversion as sip
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.request import Credentials
-from tests.pbx.office import ANNA, BOHDAN, OUTSIDE
+from kobza.sip.uri import SipUri
+from tests.pbx.office import ANNA, BOHDAN, OUTSIDE, request
 from tests.store.builders import binding
 
 SHOWN = Identity(ANNA, "Anna", restricted=False)
@@ -41,6 +46,55 @@ def test_a_device_on_udp() -> None:
 def test_a_device_on_tcp_is_reached_over_its_connection() -> None:
     made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), SHOWN, ANNA, no_flows)
     assert made.flow == Flow(Transport.TCP, ("127.0.0.1", 5060), ("192.0.2.1", 40000), 7)
+
+
+A, B = Diversion(ANNA, Occasion.BUSY), Diversion(BOHDAN, Occasion.NO_ANSWER, private=True)
+BEFORE = [sip.Diversion(SipUri("sip", user="0445550000", host="carrier"), "away", private=True, display_name="Вера")]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_trunk_is_told_who_sent_the_call_on_and_whose_it_is(*, trusted: bool) -> None:
+    trunk = Trunk("t", "carrier", "192.0.2.50", 5080, trusted=trusted, number_format=NumberFormat.DIGITS)
+    target = TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5080), (A, B), BOHDAN)
+    made = invitation(target, Identity("+380445559999", "", restricted=False), "+380445559999", flows, BEFORE)
+    told = dict(made.headers)
+    assert str(made.from_) == "<sip:380445559999@192.0.2.1>"
+    assert told.get("P-Asserted-Identity") == ("<sip:380671000002@192.0.2.1>" if trusted else None)
+    bohdan = "sip:380671000002@192.0.2.1" if trusted else "sip:anonymous@anonymous.invalid"
+    before = '"Вера" <sip:0445550000@carrier>' if trusted else "<sip:anonymous@anonymous.invalid>"
+    assert told["Diversion"].split(", ") == [
+        f"<{bohdan}>;reason=no-answer;counter=1;privacy=full",
+        "<sip:380671000001@192.0.2.1>;reason=user-busy;counter=1;privacy=off",
+        f"{before};reason=away;counter=1;privacy=full",
+    ]
+    assert told["History-Info"].split(", ") == [
+        "<sip:380671000001@192.0.2.1?Reason=SIP%3Bcause%3D486>;index=1",
+        f"<{bohdan};cause=486?Reason=SIP%3Bcause%3D408&Privacy=history>;index=1.1;mp=1",
+        "<sip:380441234567@192.0.2.50:5080;cause=408>;index=1.1.1;mp=1.1",
+    ]
+    assert [each.index for each in sip.history(request("INVITE", "sip:b@h", headers=made.headers))] == [
+        *("1", "1.1", "1.1.1"),
+    ]
+
+
+def test_always_forwarded_says_so_without_an_answer_of_anybody() -> None:
+    target = replace(to_trunk(), diversions=(Diversion(ANNA, Occasion.ALWAYS),), payer=ANNA)
+    told = dict(invitation(target, SHOWN, BOHDAN, flows).headers)
+    assert ";reason=unconditional;" in told["Diversion"]
+    assert told["History-Info"].split(", ") == [
+        "<sip:+380671000001@192.0.2.1>;index=1",
+        "<sip:+380441234567@192.0.2.50:5080;cause=302>;index=1.1;mp=1",
+    ]
+
+
+def test_what_a_caller_says_of_diversions_is_told_to_nobody_unless_we_divert() -> None:
+    assert "Diversion" not in dict(invitation(to_trunk(), SHOWN, ANNA, flows, BEFORE).headers)
+
+
+def test_what_a_caller_says_is_read_in_bounds() -> None:
+    many = [("Diversion", "<sip:a@h>;reason=no-answer") for _ in range(MAX_DIVERTED + 1)]
+    assert len(diverted_before(request("INVITE", "sip:b@h", headers=many))) == MAX_DIVERTED
+    assert diverted_before(request("INVITE", "sip:b@h", headers=[("Diversion", "<<")])) == ()
 
 
 def test_a_device_learns_nothing_of_a_hidden_caller() -> None:

@@ -8,6 +8,7 @@ from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
 from kobza.call.routing import Party
 from kobza.call.states import OwnerStates
+from kobza.call.step import Step
 from kobza.pbx.books import BookKeeper, CallBooks
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal
@@ -26,7 +27,7 @@ def live_call(caller: Party, callee: Party) -> LiveCall:
         dialled=callee.number,
         branch_id="in",
         sdp=b"",
-        targets=["phone"],
+        first=Step(["phone"]),
         origin="phone",
         caller_leg_id="leg-1",
         callee_leg_id="leg-2",

@@ -60,7 +60,7 @@ class Exchange:
         message = signed(request("INVITE", f"sip:{number}@h", to=f"<sip:{number}@h>"))
         answer = self.admission.admit(message, PHONE, NOW)
         assert isinstance(answer, Admitted), answer
-        (target,) = answer.targets
+        (target,) = answer.first.targets
         found: Sequence[Any] = target.targets if isinstance(target, InTurn) else [target]
         assert all(isinstance(each, TrunkTarget) for each in found)
         return list(found)

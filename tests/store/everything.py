@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect, select
 
 from kobza.call.directory import Package
+from kobza.call.forwarding import Forwarding
 from kobza.store import (
     Store,
     address_book,
@@ -52,6 +53,7 @@ def fill_everything(store: Store) -> str:
             now_ms=NOW_MS,
         )
         numbers.set_dnd(conn, enterprise_id, ANNA, True, NOW_MS + 1)
+        numbers.set_forwarding(conn, enterprise_id, ANNA, Forwarding(BOHDAN, OUTSIDE, BOHDAN, OUTSIDE, 30))
         boss = users.add(conn, "boss", "hash", users.Role.SUPERVISOR, enterprise_id, NOW_MS, name=AWKWARD, number=ANNA)
         second_factor.set_up(conn, boss.user_id, "SECRET", 7, ["d" * 64])
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import Connection
 
 from kobza.call.directory import Package, Subscriber
+from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.store import NotInStore, NumberTaken, Store, address_book, bindings, enterprises, numbers
 from kobza.store.address_book import Entry
 from kobza.store.entries import BindingStored
@@ -46,6 +47,20 @@ def test_a_number_comes_back_whole(store: Store, enterprise_id: str, anna: str) 
         ha1_md5="md5",
         ha1_sha256="sha256",
     )
+
+
+@pytest.mark.parametrize(
+    "forwarding", [Forwarding(always=BOHDAN), Forwarding(None, OUTSIDE, OUTSIDE, OUTSIDE, 30), NO_FORWARDING]
+)
+def test_where_its_calls_go(store: Store, enterprise_id: str, anna: str, forwarding: Forwarding) -> None:
+    with store.write() as conn:
+        version = store.directory_version()
+        numbers.set_forwarding(conn, enterprise_id, ANNA, Forwarding(busy=OUTSIDE))
+        numbers.set_forwarding(conn, enterprise_id, ANNA, forwarding)
+        with pytest.raises(NotInStore):
+            numbers.set_forwarding(conn, "another", ANNA, forwarding)
+    assert found(store, enterprise_id).forwarding == forwarding
+    assert store.directory_version() > version
 
 
 def test_its_name_is_in_the_address_book(store: Store, enterprise_id: str, anna: str) -> None:

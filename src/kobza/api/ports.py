@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from kobza.call.directory import Endpoint
+from kobza.call.forwarding import Forwarding
 from kobza.store.audit import By
 
 RecordingState = Literal["on", "paused", "stopped"]
@@ -170,6 +171,12 @@ class Commands(Protocol):
         self, enterprise_id: str, number: str, on: bool, until_ms: int | None, *, by: By | None = None
     ) -> None:
         """Switch Do Not Disturb, until a moment in ms or until it is switched off; note in the audit who did it."""
+        ...
+
+    async def set_forwarding(
+        self, enterprise_id: str, number: str, forwarding: Forwarding, *, by: By | None = None
+    ) -> None:
+        """Set where the calls of a number go; note in the audit who did it."""
         ...
 
     async def set_clip(

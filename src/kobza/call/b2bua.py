@@ -21,15 +21,20 @@ from kobza.call.controls import Controls, RecordCommand
 from kobza.call.core import COMMAND_TIMER, RING_TIMER, SETTLE_TIMER, CallCore
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.events import CallFact, CallStarted, Origin
-from kobza.call.leg import Branch, BranchState, Leg, LegView, RecordingState
+from kobza.call.leg import Branch, BranchState, Leg, LegView, RecordingState, Rejection
 from kobza.call.phases import Phase
 from kobza.call.renegotiation import Renegotiation
 from kobza.call.routing import Party
-from kobza.call.setup import FindTargets, Setup
-from kobza.call.transfer import Destination, Transfer
+from kobza.call.setup import Setup
+from kobza.call.step import Destination, FindTargets, Onward, Step
+from kobza.call.transfer import Transfer
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
+
+
+def _nowhere(_rejection: Rejection, _now: float) -> None:
+    """Nobody else is called."""
 
 
 class Call:
@@ -54,22 +59,25 @@ class Call:
         dialled: str,
         branch_id: str,
         sdp: bytes,
-        targets: Sequence[Target],
+        first: Step,
         origin: Origin,
         caller_leg_id: str,
         callee_leg_id: str,
         new_id: Callable[[], str],
         now: float,
+        onward: Onward = _nowhere,
         ring_timeout: float = 60.0,
     ) -> Self:
-        """Begin a call that came in as the INVITE `branch_id`; the targets ring together, for lack of any it gets 480.
+        """Begin a call that came in as the INVITE `branch_id`: who the `first` step names rings.
 
-        `sdp` b"" is a late offer: the plane makes the offers to both sides. `new_id` makes the ids of new branches.
+        The targets of a step ring together. When they fail, `onward` says who is called next; the INVITE gets what the
+        last ones said, 480 for lack of any. `sdp` b"" is a late offer: the plane makes the offers to both sides.
+        `new_id` makes the ids of new branches.
         """
         started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
         core = CallCore(started, Phase.PREPARING, new_id)
         renegotiation = Renegotiation(core)
-        setup = Setup(core, renegotiation, lambda _: targets, ring_timeout)
+        setup = Setup(core, renegotiation, lambda _: first, onward, ring_timeout)
         setup.begin_incoming(branch_id, sdp, now)
         return cls(core, renegotiation, setup)
 
@@ -87,6 +95,7 @@ class Call:
         callee_leg_id: str,
         new_id: Callable[[], str],
         now: float,
+        onward: Onward = _nowhere,
         timeout: float = 60.0,
         client_state: str | None = None,
     ) -> Self:
@@ -98,7 +107,7 @@ class Call:
         started = CallStarted(call_id, now, caller, dialled, callee, "api", caller_leg_id, callee_leg_id, client_state)
         core = CallCore(started, Phase.ORIGINATOR_PREPARING, new_id)
         renegotiation = Renegotiation(core)
-        setup = Setup(core, renegotiation, find_destination, timeout)
+        setup = Setup(core, renegotiation, find_destination, onward, timeout)
         setup.begin_originated(originator_targets, now)
         return cls(core, renegotiation, setup)
 
@@ -144,7 +153,7 @@ class Call:
         if branch is not None and branch.state is BranchState.PENDING:
             self._placing.progressed(branch, status, sdp, now)
 
-    def branch_answered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
+    def branch_answered(self, branch_id: str, sdp: bytes, now: float) -> None:
         """A device answered with 200: the first one wins; a 200 that crosses our CANCEL is ended at once."""
         branch = self._dialled(branch_id)
         if branch is None:
@@ -153,7 +162,7 @@ class Call:
             self._core.outbox.actions.append(Bye(branch_id, branch.cancel_cause))
             self._core.close(branch)
         elif branch.state is BranchState.PENDING:
-            self._placing.answered(branch, sdp)
+            self._placing.answered(branch, sdp, now)
 
     def branch_rejected(self, branch_id: str, status: int, reasons: "Sequence[Reason]", now: float) -> None:
         """A device refused, or never answered (408): when none is left, the best refusal ends the call.

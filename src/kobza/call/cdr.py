@@ -7,6 +7,7 @@ from kobza.call.events import (
     CallAnswered,
     CallEnded,
     CallFact,
+    CallForwarded,
     CallRinging,
     CallStarted,
     CallTransferred,
@@ -48,12 +49,15 @@ class Cdr(Value, frozen=True, kw_only=True):
 
 
 class _Joined:
-    """What the record of an enterprise says that came into the call by a transfer."""
+    """What the record of an enterprise says that came into the call by a transfer, or because it was forwarded."""
 
-    __slots__ = ("answered_at", "ended", "fact", "ringing_at")
+    __slots__ = ("answered_at", "answered_number", "ended", "fact", "leg_id", "ringing_at")
 
-    def __init__(self, fact: CallTransferred) -> None:
+    def __init__(self, fact: CallTransferred | CallForwarded) -> None:
         self.fact = fact
+        self.leg_id = fact.new_leg_id
+        """The leg that it is about: where a call is forwarded, the one that follows."""
+        self.answered_number: str | None = None
         self.ringing_at: float | None = None
         self.answered_at: float | None = None
         self.ended: tuple[float, int, ReleasedBy] | None = None
@@ -63,7 +67,8 @@ class _Joined:
 class CdrFold:
     """The call records of one call, growing with its facts; `records` is what is known so far.
 
-    A transfer changes who answered, no more; an enterprise that comes into the call by it gets a record of its leg.
+    A transfer changes who answered, and so does forwarding, no more; an enterprise that comes into the call by them
+    gets a record of its leg, of a forwarded one together with those that follow.
     """
 
     __slots__ = (
@@ -94,13 +99,16 @@ class CdrFold:
             case CallStarted():
                 self._started = fact
             case CallRinging():
-                if self._answered is None:
+                if self._answered is None and self._ringing_at is None:
                     self._ringing_at = fact.at
                 for joined in self._of_leg(fact.leg_id):
-                    joined.ringing_at = fact.at
+                    if joined.ringing_at is None:
+                        joined.ringing_at = fact.at
             case CallAnswered():
                 self._answered = fact
                 self._answered_number = fact.answered_number
+                for joined in self._of_leg(fact.leg_id):
+                    joined.answered_at, joined.answered_number = fact.at, fact.answered_number
             case CallEnded():
                 self._ended = fact
             case OriginatorRang():
@@ -109,10 +117,14 @@ class CdrFold:
                 self._record_ids[fact.enterprise_id] = fact.record_id
             case CallTransferred():
                 self._transfer(fact)
+            case CallForwarded():
+                for joined in self._of_leg(fact.leg_id):
+                    joined.leg_id = fact.new_leg_id
+                self._join(fact)
             case TransferAnswered():
                 self._answered_number = fact.answered_number
                 for joined in self._of_leg(fact.leg_id):
-                    joined.answered_at = fact.at
+                    joined.answered_at, joined.answered_number = fact.at, joined.fact.party.number
             case _:
                 return False
         return True
@@ -120,6 +132,10 @@ class CdrFold:
     def _transfer(self, fact: CallTransferred) -> None:
         for joined in self._of_leg(fact.leg_id):
             joined.ended = (fact.at, fact.cause, fact.released_by)
+        self._join(fact)
+
+    def _join(self, fact: CallTransferred | CallForwarded) -> None:
+        """Give an enterprise that has no record of the call yet one of the leg by which it comes in."""
         enterprise_id, started = fact.party.enterprise_id, self._started
         if enterprise_id is None or started is None or enterprise_id in self._joined:
             return
@@ -129,7 +145,7 @@ class CdrFold:
     def _of_leg(self, leg_id: str) -> Iterable[_Joined]:
         if not self._joined:
             return ()
-        return [joined for joined in self._joined.values() if joined.fact.new_leg_id == leg_id]
+        return [joined for joined in self._joined.values() if joined.leg_id == leg_id]
 
     @property
     def records(self) -> tuple[Cdr, ...]:
@@ -161,7 +177,7 @@ class CdrFold:
             enterprise_id=enterprise_id,
             calling_number=fact.kept.seen_by(enterprise_id),
             called_number=fact.party.number,
-            answered_number=fact.party.number if answered else None,
+            answered_number=joined.answered_number,
             started_at=fact.at,
             ringing_at=joined.ringing_at,
             answered_at=joined.answered_at,

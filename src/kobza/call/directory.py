@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from kobza.call.forwarding import NO_FORWARDING, Forwarding
+
 if TYPE_CHECKING:  # the command line has the packages from here, and shall not load all of what knows numbers
     from kobza.call.trunk import Trunk
 
@@ -63,6 +65,7 @@ class Subscriber:
     """Whether the number is hidden from those whom it calls (RFC 3323)."""
     clip_until: int | None = None
     """When the two settings above revert by themselves."""
+    forwarding: Forwarding = NO_FORWARDING
 
     def dnd_at(self, now: float) -> bool:
         """Tell whether the number is not to be disturbed at a moment (in seconds)."""

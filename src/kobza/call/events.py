@@ -85,6 +85,21 @@ class CallTransferred(CallFact, frozen=True):
     """Who stays."""
 
 
+class CallForwarded(CallFact, frozen=True):
+    """The called side does not answer, or its phones are not asked at all: another number is called in its place."""
+
+    leg_id: str
+    """The leg that is over."""
+    cause: int
+    """Why, as its owner is told if its phone rang."""
+    released_by: ReleasedBy
+    new_leg_id: str
+    party: Party
+    """Who is called now."""
+    kept: Party
+    """Who calls."""
+
+
 class TransferAnswered(CallFact, frozen=True):
     """The side that stayed talks again."""
 

@@ -5,6 +5,7 @@ from typing import Final
 from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, UNALLOCATED, cause_text
 from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import NumberError
+from kobza.call.forwarding import Occasion
 from kobza.call.numbers import normalize
 from kobza.call.trunk import Trunk
 from kobza.values import Value
@@ -42,6 +43,15 @@ class ToSubscriber(Value, frozen=True):
     party: Party
 
 
+class Diverted(Value, frozen=True):
+    """The call does not come to the number's phones: it goes on to another number."""
+
+    subscriber: Subscriber
+    number: str
+    """Where to: E.164 or a short code."""
+    occasion: Occasion
+
+
 class ToTrunk(Value, frozen=True):
     """The call goes out by the first of some trunks that can take it; `dial` is E.164, or a short code."""
 
@@ -58,7 +68,7 @@ class Refused(Value, frozen=True):
     text: str
 
 
-Route = ToSubscriber | ToTrunk | Refused
+Route = ToSubscriber | Diverted | ToTrunk | Refused
 
 
 class Identity(Value, frozen=True):
@@ -92,9 +102,10 @@ def party_of(subscriber: Subscriber, shown: Identity | None = None) -> Party:
 def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> Route:
     """Decide where a call goes.
 
-    A number of our own goes to its devices, whoever calls (with DND on, nowhere: 480, cause 21). Any other number goes
-    out by the trunks whose prefixes match, the longest first, but only for a caller of ours: from trunk to trunk
-    nothing goes, or strangers would call the world at our expense.
+    A number of our own goes to its devices, whoever calls (with DND on, nowhere: 480, cause 21), or, when its calls are
+    always forwarded, on to another number, DND or not: its phones stay silent either way. Any other number goes out by
+    the trunks whose prefixes match, the longest first, but only for a caller of ours: from trunk to trunk nothing goes,
+    or strangers would call the world at our expense.
     """
     try:
         number = normalize(dialled)
@@ -102,6 +113,8 @@ def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> R
         return Refused(484, INVALID_NUMBER, error.detail)
     subscriber = directory.subscribers.get(number)
     if subscriber is not None:
+        if subscriber.forwarding.always is not None:
+            return Diverted(subscriber, subscriber.forwarding.always, Occasion.ALWAYS)
         if subscriber.dnd_at(now):
             return Refused(480, CALL_REJECTED, "The number is not to be disturbed.")
         return ToSubscriber(subscriber, party_of(subscriber))

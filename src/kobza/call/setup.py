@@ -10,6 +10,7 @@ from kobza.call.actions import (
     MediaOffer,
     MediaPlay,
     Progress,
+    ReplaceLeg,
     SideName,
     StartTimer,
     StopTimer,
@@ -20,21 +21,20 @@ from kobza.call.causes import (
     BEARER_NOT_IMPLEMENTED,
     NO_ANSWER,
     PROTOCOL_ERROR,
+    REDIRECTION,
     TEMPORARY_FAILURE,
+    sip_from_cause,
 )
 from kobza.call.core import RING_TIMER, CallCore
-from kobza.call.events import CallAnswered, CallRinging, OriginatorRang
+from kobza.call.events import CallAnswered, CallForwarded, CallRinging, OriginatorRang, ReleasedBy
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
 from kobza.call.renegotiation import COMMAND_TIMEOUT, Renegotiation
-from kobza.call.routing import Refused
+from kobza.call.routing import Party, Refused
+from kobza.call.step import FindTargets, Onward, Step
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
-
-
-FindTargets = Callable[[float], Sequence[Target] | Refused]
-"""Says (at a moment) where the called side is reached, or why it is not."""
 
 
 class Setup:
@@ -44,12 +44,14 @@ class Setup:
         "_core",
         "_early",
         "_find_targets",
+        "_hears_us",
         "_late_offer",
+        "_offer",
+        "_onward",
         "_progressed",
         "_renegotiation",
         "_ring_timeout",
         "_ringback",
-        "_targets",
     )
 
     def __init__(
@@ -57,17 +59,20 @@ class Setup:
         core: CallCore,
         renegotiation: Renegotiation,
         find_targets: FindTargets,
+        onward: Onward,
         ring_timeout: float,
     ) -> None:
         self._core = core
         self._renegotiation = renegotiation
         self._find_targets = find_targets
-        self._targets: Sequence[Target] = ()  # of the called side, once found
+        self._onward = onward
+        self._offer = b""  # what the called side is offered, whoever that is
         self._ring_timeout = ring_timeout
         self._early: Branch | None = None  # the branch whose early media the caller hears
         self._late_offer = False  # the caller's INVITE had no offer: its ACK brings the answer
         self._progressed = False  # the caller was told that it rings
-        self._ringback = False  # the originator hears our ringback
+        self._hears_us = False  # the caller has an answer to its offer, in which it heard early media
+        self._ringback = False  # the caller hears our ringback
 
     def begin_incoming(self, branch_id: str, sdp: bytes, now: float) -> None:
         """Begin with the caller's INVITE."""
@@ -82,19 +87,52 @@ class Setup:
             self._fail(caller, NOBODY_THERE, now)
             return
         self._core.outbox.actions.append(StartTimer(RING_TIMER, self._ring_timeout))
-        self._ask_for_offer(partial(self._dial, caller, targets), None, "caller", None)
+        self._ask_for_offer(partial(self._dial_originator, targets), None, "caller", None)
 
     def _offer_to_callee(self, source: SideName | None, sdp: bytes | None, now: float) -> None:
         found = self._find_targets(now)
         if isinstance(found, Refused):
             self._core.end(found.cause, found.status, "network", now)
             return
-        self._targets = found
-        if not self._targets:
-            self._fail(self._core.callee, NOBODY_THERE, now)
-            return
-        self._core.outbox.actions.append(StartTimer(RING_TIMER, self._ring_timeout))
-        self._ask_for_offer(partial(self._dial, self._core.callee, self._targets), source, "callee", sdp)
+        step = self._reached(found, Rejection(sip_from_cause(REDIRECTION), REDIRECTION), "network", now)
+        if step is not None:
+            self._start_timer(step)
+            self._ask_for_offer(partial(self._dial_first, step), source, "callee", sdp)
+
+    def _reached(self, step: Step | None, why: Rejection, by: ReleasedBy, now: float) -> Step | None:
+        """Let the called side be who a step leads to, over those where nobody is; None: nobody is left, the call fails.
+
+        `why` is how those before have failed, as their owners are told: a cause of its own for who was never called.
+        """
+        while step is not None:
+            for party in step.hops:
+                self._replace_callee(party, why, by, now)
+                why, by = Rejection(sip_from_cause(REDIRECTION), REDIRECTION), "network"
+            if step.targets:
+                return step
+            why, by = NOBODY_THERE, NOBODY_THERE.released_by("callee")
+            step = self._next_step(why, now)
+        self._core.end(why.cause, why.status_for_caller, by, now)
+        return None
+
+    def _next_step(self, rejection: Rejection, now: float) -> Step | None:
+        """Return who is called after a failure, if anybody can be; else the caller hears of the failure itself."""
+        following = self._onward(rejection, now)
+        return following if isinstance(following, Step) else None
+
+    def _replace_callee(self, party: Party, why: Rejection, by: ReleasedBy, now: float) -> None:
+        core = self._core
+        old = core.callee
+        old.change(LegState.FINISHED, now)
+        leg = core.callee = Leg(core.new_id(), "callee", party, now)
+        core.outbox.facts.append(
+            CallForwarded(core.call_id, now, old.leg_id, why.cause, by, leg.leg_id, party, core.caller.party)
+        )
+        core.outbox.actions.append(ReplaceLeg("callee", leg.leg_id, party))
+
+    def _start_timer(self, step: Step) -> None:
+        seconds = self._ring_timeout if step.seconds is None else step.seconds
+        self._core.outbox.actions.append(StartTimer(RING_TIMER, seconds))
 
     def _ask_for_offer(
         self, replied: Callable[[bytes, float], None], source: SideName | None, target: SideName, sdp: bytes | None
@@ -103,10 +141,14 @@ class Setup:
         request_id = self._core.outbox.ask(replied, self._media_failed)
         self._core.outbox.actions.append(MediaOffer(request_id, source, target, sdp))
 
-    def _dial(self, leg: Leg, targets: Sequence[Target], sdp: bytes, _now: float) -> None:
-        core = self._core
-        core.enter(Phase.ORIGINATOR_RINGING if leg is core.caller else Phase.RINGING)
-        core.dial(leg, targets, sdp)
+    def _dial_originator(self, targets: Sequence[Target], sdp: bytes, _now: float) -> None:
+        self._core.enter(Phase.ORIGINATOR_RINGING)
+        self._core.dial(self._core.caller, targets, sdp)
+
+    def _dial_first(self, step: Step, sdp: bytes, _now: float) -> None:
+        self._core.enter(Phase.RINGING)
+        self._offer = sdp
+        self._core.dial(self._core.callee, step.targets, sdp)
 
     # ringing
 
@@ -148,6 +190,8 @@ class Setup:
             self._renegotiation.align(self._core.caller, partial(self._early_aligned, branch))
         else:
             self._core.outbox.actions.append(Progress(self._core.caller.branches[0].branch_id, 183, sdp))
+            self._hears_us = True
+            self._play_ringback(on=False)
 
     def _early_aligned(self, branch: Branch, ok: bool, _now: float) -> None:
         """Let the originator hear early media that its phone understands; else the ringback stays."""
@@ -177,14 +221,36 @@ class Setup:
             if self._core.originated:
                 self._play_ringback(on=True)
 
-    def _fail(self, leg: Leg, rejection: Rejection, now: float) -> None:
-        """Nobody on a leg answers: the call fails. Forwarding will put other targets here."""
-        self._core.end(rejection.cause, rejection.status_for_caller, rejection.released_by(leg.side), now)
+    def _fail(self, leg: Leg, rejection: Rejection, now: float, released_by: ReleasedBy | None = None) -> None:
+        """Nobody on a leg answers: the call goes on to whoever is to be called then, or fails."""
+        by = rejection.released_by(leg.side) if released_by is None else released_by
+        step = None if leg is self._core.caller else self._next_step(rejection, now)
+        if step is None:
+            self._core.end(rejection.cause, rejection.status_for_caller, by, now)
+            return
+        for branch in leg.branches:
+            if branch.state is BranchState.PENDING:
+                self._core.cancel(branch, rejection.cause)
+        following = self._reached(step, rejection, by, now)
+        if following is not None:
+            self._go_on(following)
+
+    def _go_on(self, step: Step) -> None:
+        """Call the next ones with the offer that the ones before had; the caller hears that it rings anew."""
+        core = self._core
+        self._early = None
+        if not core.originated:
+            self._progressed = False
+            core.outbox.actions.append(Progress(core.caller.branches[0].branch_id, 181, b""))
+        if core.originated or self._hears_us:
+            self._play_ringback(on=True)
+        self._start_timer(step)
+        core.dial(core.callee, step.targets, self._offer)
 
     def _media_failed(self, reason: str, now: float) -> None:
         self._core.end(*why(reason), "network", now)
 
-    def answered(self, branch: Branch, sdp: bytes) -> None:
+    def answered(self, branch: Branch, sdp: bytes, _now: float) -> None:
         """Take the first 200 of a leg: its other devices stop ringing."""
         core = self._core
         branch.state = BranchState.ANSWERED
@@ -237,9 +303,8 @@ class Setup:
         caller, callee = core.caller, core.callee
         actions, facts = core.outbox.actions, core.outbox.facts
         actions.append(StopTimer(RING_TIMER))
-        if core.originated:
-            self._play_ringback(on=False)
-        else:
+        self._play_ringback(on=False)
+        if not core.originated:
             branch = caller.branches[0]
             branch.state = BranchState.ANSWERED
             caller.talking = branch
@@ -247,6 +312,7 @@ class Setup:
         caller.connected = callee.connected = True
         caller.change(LegState.ESTABLISHED, now)
         callee.change(LegState.ESTABLISHED, now)
+        core.answered_number = callee.party.number
         facts.append(CallAnswered(core.call_id, now, callee.party.number, callee.leg_id))
         if caller.party.record or callee.party.record:
             core.record_party(caller.party, now)
@@ -278,10 +344,12 @@ class Setup:
         480 rather than 408: it is what RFC 3398 (7.2.4.1) gives for cause 19, while 408 would read as 102 at the other
         end (8.2.6.1), a network that lost its answer.
         """
-        if self._core.phase in (Phase.ORIGINATOR_RINGING, Phase.RINGING):
-            self._core.end(NO_ANSWER, 480, "network", now)
-        elif not self._core.answered and self._core.phase is not Phase.ENDED:
-            self._core.terminate(TEMPORARY_FAILURE, now)
+        core = self._core
+        if core.phase in (Phase.ORIGINATOR_RINGING, Phase.RINGING):
+            leg = core.caller if core.phase is Phase.ORIGINATOR_RINGING else core.callee
+            self._fail(leg, Rejection(480, NO_ANSWER), now, "network")
+        elif not core.answered and core.phase is not Phase.ENDED:
+            core.terminate(TEMPORARY_FAILURE, now)
 
 
 def _nothing(_sdp: bytes, _now: float) -> None:

@@ -10,6 +10,7 @@ from kobza.call.events import (
     CallAnswered,
     CallEnded,
     CallFact,
+    CallForwarded,
     CallHeld,
     CallResumed,
     CallRinging,
@@ -115,7 +116,8 @@ class OwnerStates:
 
     An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed` of
     its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
-    side away. Who is called by a transfer is told of a leg of its own. The originator of a click2dial call is always
+    side away. Who is called by a transfer is told of a leg of its own, and
+    so is who is called by forwarding. The originator of a click2dial call is always
     told `finished`, because the API gave its leg's id away. `record_ready` comes to those that talked. `extended_for`
     names the enterprises for which the states `held`, `resumed` and `record_ready` are made at all, so that the
     sequence has no gaps for the others; None: all. The client_state is told to the enterprise that gave it.
@@ -164,7 +166,7 @@ class OwnerStates:
                 return self._extended(StateType.HELD, fact)
             case CallResumed():
                 return self._extended(StateType.RESUMED, fact)
-            case CallTransferred():
+            case CallTransferred() | CallForwarded():
                 return self._transfer(fact)
             case TransferAnswered():
                 return [self._established(owner, fact) for owner in self._owners if owner.leg_id == fact.leg_id]
@@ -195,7 +197,7 @@ class OwnerStates:
             own_state = client_state if whose == own.enterprise_id else None
             self._owners.append(_Owner(leg_id, own, other, own.enterprise_id, own_state, calls=calls))
 
-    def _transfer(self, fact: CallTransferred) -> list[OwnerState]:
+    def _transfer(self, fact: CallTransferred | CallForwarded) -> list[OwnerState]:
         """Tell the owner that left of its end; the one who is called in its place is told when its phone rings."""
         states = []
         for owner in self._owners:

@@ -6,7 +6,6 @@ transfer failed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,19 +34,11 @@ from kobza.call.events import CallRinging, CallTransferred, ReleasedBy, Transfer
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
 from kobza.call.renegotiation import COMMAND_TIMEOUT, Renegotiation
-from kobza.call.routing import Party
 from kobza.call.setup import why
+from kobza.call.step import Destination
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Who is called in the place of a side, and where that is reached now."""
-
-    party: Party
-    targets: Sequence[Target]
 
 
 class Transfer:
@@ -172,7 +163,7 @@ class Transfer:
         if branch.state is BranchState.PENDING:
             self._early = None
 
-    def answered(self, branch: Branch, sdp: bytes) -> None:
+    def answered(self, branch: Branch, sdp: bytes, _now: float) -> None:
         """Take the first 200: the other devices stop ringing."""
         core, leg = self._core, branch.leg
         branch.state = BranchState.ANSWERED

@@ -5,19 +5,24 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from kobza.call import forwarding as call
 from kobza.call.actions import InTurn
-from kobza.call.causes import CALL_REJECTED, NO_CIRCUIT, TEMPORARY_FAILURE, reason_header
+from kobza.call.causes import CALL_REJECTED, NO_CIRCUIT, reason_header
 from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.events import Origin
 from kobza.call.numbers import normalize
-from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, ToSubscriber, ToTrunk, identity_of, party_of, route
+from kobza.call.reach import Reach
+from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of, party_of
+from kobza.call.step import Onward, Step
 from kobza.call.trunk import CallerIn, Trunk
 from kobza.pbx.authenticator import Authenticator, Denied, Headers
 from kobza.pbx.dialling import DeviceTarget, Target, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.diverting import diverted_before
 from kobza.pbx.locations import Locations
 from kobza.pbx.trunk_lines import TrunkLines
+from kobza.sip.diversion import Diversion
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
 from kobza.sip.headers import NameAddr
@@ -42,12 +47,16 @@ class Admitted(Value, frozen=True):
     origin: Origin
     identity: Identity
     """What the called side may learn of the caller."""
-    targets: Sequence[Target]
-    """Where the called side is reached now; none: nowhere."""
+    first: Step
+    """Who rings first."""
+    onward: Onward
+    """Who is called when those do not answer."""
     trunk: Trunk | None = None
     """The trunk that it came by."""
     identified_at: float | None = None
     """When it was known who calls; None: nobody asked."""
+    diverted: tuple[Diversion, ...] = ()
+    """What the INVITE says of diversions before it came here; they decide nothing."""
 
 
 class Turned(Value, frozen=True):
@@ -107,32 +116,33 @@ class Admission:
         dialled = request.uri.unescaped_user
         return self._decide(dialled, directory, party_of(found, identity), identity, "phone", now)
 
-    def targets_of(self, subscriber: Subscriber, now: float) -> list[Target]:
+    @property
+    def directory(self) -> Directory:
+        """The newest one."""
+        return self._view.snapshot
+
+    def devices_of(self, subscriber: Subscriber, now: float) -> list[Target]:
         """Return the devices of a number."""
         number = subscriber.number
         return [DeviceTarget(number, binding) for binding in self._locations.of(number, now)]
 
-    def find(self, dialled: str, caller: Party, now: float) -> Sequence[Target] | Refused:
-        """Return where what a caller dialled is reached at this moment (none: nowhere), or why it may not be."""
-        match route(self._view.snapshot, dialled, caller=caller, now=now):
-            case ToSubscriber(subscriber):
-                return self.targets_of(subscriber, now)
-            case ToTrunk(trunks, dial):
-                text = f"the address of trunk {' and '.join(each.name for each in trunks)} is unknown"
-                return self.targets_by(trunks, dial) or Refused(503, TEMPORARY_FAILURE, text)
-            case refused:
-                return refused
+    def reach(self, dialled: str, caller: Party) -> Reach:
+        """Return the way of a call to what a caller dialled."""
+        return Reach(self, dialled, caller)
 
-    def targets_by(self, trunks: Sequence[Trunk], dial: str) -> list[Target]:
+    def targets_by(
+        self, trunks: Sequence[Trunk], dial: str, diversions: Sequence[call.Diversion] = (), payer: str = ""
+    ) -> list[Target]:
         """Return the way to a number outside; none while no trunk's address is known.
 
+        `diversions` are the numbers that sent the call on, and the last of them is the `payer`: it is its call.
         Trunks that cannot be used now come last: what was seen of them may be over, and without another one a call
         that is tried is better than one that is not.
         """
         if len(trunks) > 1:
             trunks = sorted(trunks, key=lambda trunk: not self._usable(trunk))
         found = [
-            TrunkTarget(dial, trunk, address)
+            TrunkTarget(dial, trunk, address, tuple(diversions), payer)
             for trunk in trunks
             if (address := self._view.address_of(trunk)) is not None
         ]
@@ -148,7 +158,7 @@ class Admission:
             text = f"trunk {trunk.name} carries {trunk.capacity} calls already"
             refused = (caller, called(directory, dialled), dialled, ORIGIN_TRUNK, NO_CIRCUIT)
             return Turned(503, (("Reason", reason_header(NO_CIRCUIT)),), text, refused, trunk)
-        return self._decide(dialled, directory, caller, identity, ORIGIN_TRUNK, now, trunk)
+        return self._decide(dialled, directory, caller, identity, ORIGIN_TRUNK, now, trunk, diverted_before(request))
 
     def _decide(
         self,
@@ -159,16 +169,18 @@ class Admission:
         origin: Origin,
         now: float,
         trunk: Trunk | None = None,
+        diverted: tuple[Diversion, ...] = (),
     ) -> Admitted | Turned:
         identified_at = None if self._clock is None else self._clock()
         callee = called(directory, dialled)
-        found = self.find(dialled, caller, now)
+        reach = self.reach(dialled, caller)
+        found = reach.first(now)
         if isinstance(found, Refused):
             headers = (("Reason", reason_header(found.cause)),)
             return Turned(
                 found.status, headers, found.text, (caller, callee, dialled, origin, found.cause), trunk, identified_at
             )
-        return Admitted(caller, callee, dialled, origin, identity, found, trunk, identified_at)
+        return Admitted(caller, callee, dialled, origin, identity, found, reach.after, trunk, identified_at, diverted)
 
 
 def called(directory: Directory, dialled: str) -> Party:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Literal, NamedTuple
 
 from kobza.call.actions import SideName
@@ -22,13 +21,13 @@ from kobza.call.errors import (
     ServiceNotEnabledError,
     WrongStateError,
 )
+from kobza.call.forwarding import Forwarding
 from kobza.call.leg import RecordingState
 from kobza.call.phases import Phase
 from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of, party_of
 from kobza.call.states import Direction, direction_of
-from kobza.call.transfer import Destination
+from kobza.call.step import Destination, Step
 from kobza.pbx.admission import Admission, called
-from kobza.pbx.dialling import Target
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall, LiveLeg
@@ -136,7 +135,7 @@ class Commands:
         subscriber = self._subscriber(enterprise_id, originator)
         if self._presence.is_busy(subscriber.number):
             raise OriginatorBusyError("The originator is in a call.", parameter="originator")
-        devices = self._admission.targets_of(subscriber, now)
+        devices = self._admission.devices_of(subscriber, now)
         if not devices:
             raise OriginatorUnreachableError("No phone of the originator is registered.", parameter="originator")
         identity = identity_of(subscriber, now)
@@ -145,6 +144,7 @@ class Commands:
         caller = party_of(subscriber, identity)
         callee = called(self._view.snapshot, destination)
         self._find(destination, caller, now)
+        reach = self._admission.reach(destination, caller)
         stored = asyncio.Event()
 
         def promised(call_id: str, leg_id: str, at: float) -> list[Entry]:
@@ -160,7 +160,8 @@ class Commands:
                 callee=callee,
                 dialled=destination,
                 originator_targets=devices,
-                find_destination=partial(self._admission.find, destination, caller),
+                find_destination=reach.first,
+                onward=reach.after,
                 shown={"caller": Identity(callee.number, name, restricted=False), "callee": identity},
                 timeout=timeout,
                 client_state=client_state,
@@ -240,15 +241,15 @@ class Commands:
             raise NumberError("A call cannot be transferred to one who takes part in it.", parameter="destination")
         if live.call.phase is not Phase.TALKING:  # before the destination is looked at: this is the nearer fault
             raise WrongStateError("The call is not established, or is being transferred.")
-        party, targets = self._destination(destination, own, now)
-        if not targets:
+        new = self._destination(destination, own, now)
+        if not new.targets:
             raise DestinationUnreachableError("No phone of the destination is registered.", parameter="destination")
         side: SideName = "caller" if leg_id == live.caller_leg_id else "callee"
         own_subscriber = self._view.snapshot.subscribers.get(own.number)
-        own_targets = [] if own_subscriber is None else self._admission.targets_of(own_subscriber, now)
+        own_targets = [] if own_subscriber is None else self._admission.devices_of(own_subscriber, now)
         token = live.call.transfer(
             leg_id,
-            Destination(party, targets),
+            new,
             Destination(own, own_targets),
             now,
             ring_timeout=self._switch.ring_timeout,
@@ -291,6 +292,12 @@ class Commands:
         """Switch Do Not Disturb, until a moment in ms or until it is switched off. Raises NotFoundError."""
         await self._change(by, "number.dnd", numbers.set_dnd, enterprise_id, number, on, until_ms)
 
+    async def set_forwarding(
+        self, enterprise_id: str, number: str, forwarding: Forwarding, *, by: By | None = None
+    ) -> None:
+        """Set where the calls of a number go, from the next one on. Raises NotFoundError."""
+        await self._change(by, "number.forwarding", numbers.set_forwarding, enterprise_id, number, forwarding)
+
     async def set_clip(
         self,
         enterprise_id: str,
@@ -315,24 +322,28 @@ class Commands:
             entry = address_book.find(conn, enterprise_id, number)
         return "" if entry is None else entry.name
 
-    def _find(self, destination: str, caller: Party, now: float) -> Sequence[Target] | Refused:
-        """Return where a destination is, or that it is not to be disturbed.
+    def _find(self, destination: str, caller: Party, now: float) -> Step | Refused:
+        """Return who rings first for a destination, or that it is not to be disturbed.
 
         Raises NumberError or NoRouteError for a number to which no call can go now, whoever is asked there.
         """
-        found = self._admission.find(destination, caller, now)
+        found = self._admission.reach(destination, caller).first(now)
         if isinstance(found, Refused) and found.status != 480:
             if found.status == 484:
                 raise NumberError(found.text, parameter="destination")
             raise NoRouteError(NO_ROUTE[found.status], parameter="destination")
         return found
 
-    def _destination(self, destination: str, caller: Party, now: float) -> tuple[Party, Sequence[Target]]:
-        """Return who is called and where. Raises as `_find`, and WrongStateError when it is not to be disturbed."""
+    def _destination(self, destination: str, caller: Party, now: float) -> Destination:
+        """Return who is called and where, following numbers that are always forwarded.
+
+        Raises as `_find`, and WrongStateError when it is not to be disturbed.
+        """
         found = self._find(destination, caller, now)
         if isinstance(found, Refused):
             raise WrongStateError(found.text, parameter="destination")
-        return called(self._view.snapshot, destination), found
+        party = found.hops[-1] if found.hops else called(self._view.snapshot, destination)
+        return Destination(party, found.targets)
 
     def _subscriber(self, enterprise_id: str, number: str) -> Subscriber:
         subscriber = self._view.snapshot.subscribers.get(number)
@@ -388,7 +399,7 @@ class Commands:
         change: Callable[..., None],
         enterprise_id: str,
         number: str,
-        *values: str | bool | int | None,
+        *values: str | bool | int | Forwarding | None,
     ) -> None:
         """Change a setting by a function of the store, note who did it, and see the change before anybody asks."""
         now_ms = int(self._now() * 1000)

@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kobza.call.actions import InTurn
+from kobza.call.forwarding import Diversion
 from kobza.call.numbers import national
 from kobza.call.routing import Identity
 from kobza.call.trunk import Trunk
+from kobza.pbx.diverting import diversion_headers
+from kobza.sip import diversion as sip_diversion
 from kobza.sip.flow import Address, Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.request import Credentials
@@ -46,6 +49,10 @@ class TrunkTarget(Value, frozen=True):
     """E.164 with its plus sign, or a short code."""
     trunk: Trunk
     address: Address
+    diversions: tuple[Diversion, ...] = ()
+    """The numbers that sent the call on to this one."""
+    payer: str = ""
+    """Whose call it is for the carrier (E.164), when that is not the caller's: of who forwarded it."""
 
 
 OneTarget = DeviceTarget | TrunkTarget
@@ -67,16 +74,23 @@ class Invitation(Value, frozen=True):
     """Answer a challenge."""
 
 
-def invitation(target: OneTarget, shown: Identity, own_number: str, flows: Flows) -> Invitation:
+def invitation(
+    target: OneTarget,
+    shown: Identity,
+    own_number: str,
+    flows: Flows,
+    diverted: Sequence[sip_diversion.Diversion] = (),
+) -> Invitation:
     """Address an INVITE.
 
     `shown` is what the called side may learn, `own_number` (E.164) what the network behind a trusted trunk learns even
     then: it is asserted to carriers, who need it to bill and to trace, and never to phones or untrusted trunks
-    (RFC 3325, sections 5 and 7). Raises ValueError when no socket fits.
+    (RFC 3325, sections 5 and 7). `diverted` is what the caller's INVITE said of diversions; a trunk that is told
+    of ours is told of them too. Raises ValueError when no socket fits.
     """
     if isinstance(target, DeviceTarget):
         return _to_device(target, shown, flows)
-    return _to_trunk(target, shown, own_number, flows)
+    return _to_trunk(target, shown, target.payer or own_number, flows, diverted)
 
 
 def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitation:
@@ -100,7 +114,13 @@ def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitatio
     )
 
 
-def _to_trunk(target: TrunkTarget, shown: Identity, own_number: str, flows: Flows) -> Invitation:
+def _to_trunk(
+    target: TrunkTarget,
+    shown: Identity,
+    own_number: str,
+    flows: Flows,
+    diverted: Sequence[sip_diversion.Diversion],
+) -> Invitation:
     trunk = target.trunk
     flow = flows(target.address, Transport(trunk.transport))
     host = trunk.domain or flow.local[0]
@@ -110,7 +130,8 @@ def _to_trunk(target: TrunkTarget, shown: Identity, own_number: str, flows: Flow
     else:
         away = SipUri("sip", user=called, host=trunk.domain)
     asserted = f"<sip:{trunk.written(own_number)}@{host_text(host)}>"
-    headers = (("P-Asserted-Identity", asserted),) if trunk.trusted else ()
+    diversions = diversion_headers(target.diversions, diverted, away, trunk, host)
+    headers = (("P-Asserted-Identity", asserted), *diversions) if trunk.trusted else diversions
     caller = NameAddr(shown.display_name, SipUri("sip", user=trunk.written(shown.number), host=host))
     return Invitation(
         uri=str(away),

@@ -1,7 +1,7 @@
 """A call that is on: the machine with what it has outside, its dialogs, timers, books and commands under way."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kobza.call.actions import SideName
@@ -10,6 +10,7 @@ from kobza.call.errors import KobzaError
 from kobza.call.routing import Identity, Party
 from kobza.call.states import Direction, direction_of
 from kobza.pbx.books import CallBooks
+from kobza.sip.diversion import Diversion
 from kobza.sip.invite import InviteDialog
 
 
@@ -41,6 +42,7 @@ class LiveCall:
         "caller_leg_id",
         "commands",
         "dialogs",
+        "diverted",
         "ended",
         "is_settling",
         "max_forwards",
@@ -61,6 +63,7 @@ class LiveCall:
         callee_leg_id: str,
         shown: Mapping[SideName, Identity],
         max_forwards: int | None = None,
+        diverted: Sequence[Diversion] = (),
     ) -> None:
         self.call = call
         self.books = books
@@ -74,6 +77,8 @@ class LiveCall:
         """By the side that is dialled: what it may learn of the other one."""
         self.max_forwards = max_forwards
         """Of the caller's INVITE: what is left for ours."""
+        self.diverted = diverted
+        """What the caller's INVITE said of diversions before it came here, the last one first."""
         self.asserted: str | None = None
         """Whose number carriers are told from now on (E.164); None: that of the side which calls."""
         self.dialogs: dict[str, InviteDialog] = {}

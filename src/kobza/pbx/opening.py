@@ -7,7 +7,7 @@ from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
 from kobza.call.events import CallEnded, CallStarted
 from kobza.call.routing import Identity, Party
-from kobza.call.setup import FindTargets
+from kobza.call.step import FindTargets, Onward
 from kobza.pbx.admission import Admitted, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.dialling import Target
@@ -38,7 +38,8 @@ class CallOpening:
             dialled=admitted.dialled,
             branch_id=branch_id,
             sdp=request.body,
-            targets=admitted.targets,
+            first=admitted.first,
+            onward=admitted.onward,
             origin=admitted.origin,
             caller_leg_id=caller_leg_id,
             callee_leg_id=callee_leg_id,
@@ -59,6 +60,7 @@ class CallOpening:
             callee_leg_id=callee_leg_id,
             shown={"callee": admitted.identity},
             max_forwards=None if hops is None else hops - 1,
+            diverted=admitted.diverted,
         )
 
     def originated(
@@ -69,6 +71,7 @@ class CallOpening:
         dialled: str,
         originator_targets: Sequence[Target],
         find_destination: FindTargets,
+        onward: Onward,
         shown: Mapping[SideName, Identity],
         timeout: float,
         client_state: str | None,
@@ -83,6 +86,7 @@ class CallOpening:
             dialled=dialled,
             originator_targets=originator_targets,
             find_destination=find_destination,
+            onward=onward,
             caller_leg_id=caller_leg_id,
             callee_leg_id=callee_leg_id,
             new_id=self._new_id,

@@ -115,6 +115,7 @@ class Performer:
                 live.shown[action.side],
                 live.asserted_by(action.side),
                 self._endpoint.flow_to,
+                live.diverted,
             )
         except ValueError:  # no socket for that transport
             live.call.branch_rejected(action.branch_id, 503, (), now)

@@ -14,7 +14,7 @@ from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party
-from kobza.call.setup import FindTargets
+from kobza.call.step import FindTargets, Onward
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.admission import Admission, Turned
@@ -187,6 +187,7 @@ class Switch:
         dialled: str,
         originator_targets: Sequence[Target],
         find_destination: FindTargets,
+        onward: Onward,
         shown: Mapping[SideName, Identity],
         timeout: float,
         client_state: str | None,
@@ -209,6 +210,7 @@ class Switch:
             dialled=dialled,
             originator_targets=originator_targets,
             find_destination=find_destination,
+            onward=onward,
             shown=shown,
             timeout=timeout,
             client_state=client_state,

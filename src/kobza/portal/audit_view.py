@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kobza.call.forwarding import Occasion
 from kobza.portal.formats import moment_text, phone_text, wall_moment
 from kobza.portal.texts import Say
 from kobza.store.audit import Entry
 
 MOMENTS: Final = frozenset({"expires_at", "revoked_at", "dnd_until", "clip_until"})
-NUMBERS: Final = frozenset({"number", "presentation_number"})
+NUMBERS: Final = frozenset(
+    {"number", "presentation_number", *(f"forward_{occasion.value}" for occasion in Occasion)},
+)
 _NOTHING: Final = "–"
 
 

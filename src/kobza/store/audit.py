@@ -36,6 +36,7 @@ CHANGES: Final = (
     "number.removed",
     "number.dnd",
     "number.clip",
+    "number.forwarding",
     "presentation.added",
     "presentation.removed",
     "trunk.added",

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from kobza.call.forwarding import FIELDS
 from kobza.store import schema
 from kobza.store.place import MASK
 
@@ -88,6 +89,7 @@ def _number(conn: Connection, enterprise_id: str | None, key: str) -> Thing | No
     table, book, packages = schema.numbers, schema.address_book, schema.number_packages
     columns = (
         *("username", "dnd", "dnd_until", "presentation_number", "clip_restricted", "clip_until"),
+        *(f"forward_{field}" for field in FIELDS),
         *("ha1_md5", "ha1_sha256"),
     )
     found = _row(conn, table, columns, "username", table.c.number == key, table.c.enterprise_id == enterprise_id)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from kobza.call.directory import Package, Subscriber
+from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding
 from kobza.store import address_book, enterprises, meta, presentation, users
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
@@ -14,6 +15,8 @@ from kobza.store.schema import bindings, number_packages, numbers
 
 AT_ONCE: Final = 500
 """Numbers looked up by one statement."""
+FORWARDED: Final = len(FIELDS)
+OFF: Final = (None,) * FORWARDED
 
 
 def add(
@@ -174,6 +177,16 @@ def set_clip(
     _change(conn, enterprise_id, number, settings)
 
 
+def set_forwarding(conn: Connection, enterprise_id: str, number: str, forwarding: Forwarding) -> None:
+    """Set where the calls of a number go on each occasion.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    _change(conn, enterprise_id, number, {f"forward_{field}": getattr(forwarding, field) for field in FIELDS})
+
+
 def load(conn: Connection, enterprise_id: str | None = None, some: Sequence[str] | None = None) -> list[Subscriber]:
     """Return subscribers with their packages and names, in order: all, those of an enterprise, or some of them."""
     packages: defaultdict[str, list[Package]] = defaultdict(list)
@@ -206,6 +219,7 @@ _subscribers = select(
     numbers.c.presentation_number,
     numbers.c.clip_restricted,
     numbers.c.clip_until,
+    *(numbers.c[f"forward_{field}"] for field in FIELDS),
 ).join_from(
     numbers,
     book,
@@ -216,7 +230,9 @@ _subscribers = select(
 
 def _subscriber(row: Row[Any], packages: dict[str, list[Package]]) -> Subscriber:
     owned = frozenset(packages.get(row.number, ()))
-    return Subscriber(row.number, row.enterprise_id, row.name or "", row.department or "", owned, *row[4:])
+    forwarding = row[-FORWARDED:]
+    settings = [*row[4:-FORWARDED], NO_FORWARDING if forwarding == OFF else Forwarding(*forwarding)]
+    return Subscriber(row.number, row.enterprise_id, row.name or "", row.department or "", owned, *settings)
 
 
 def _put_packages(conn: Connection, number: str, packages: Iterable[Package]) -> None:

@@ -146,6 +146,11 @@ numbers = Table(
     Column("clip_restricted", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Column("clip_until", Moment),
     Column("created_at", Moment, nullable=False),
+    Column("forward_always", Number),
+    Column("forward_busy", Number),
+    Column("forward_no_answer", Number),
+    Column("forward_unreachable", Number),
+    Column("forward_no_answer_after", Integer),
     Index(None, "enterprise_id"),
 )
 

@@ -1,0 +1,103 @@
+"""Calls that go on to another number: real phones, and sipp as the outside line."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.interop.conftest import NUMBERS
+from tests.interop.outcome import Ledger
+from tests.interop.server import Server
+from tests.interop.sipp import Sipp, SippProcess
+from tests.interop.test_commands import Phones, hears, made
+from tests.support.waiting import PATIENCE
+
+A, B, C, D = NUMBERS
+OUTSIDE = "0445550123"
+
+
+@pytest.fixture
+async def phones(kobza_server: Server) -> AsyncIterator[Phones]:
+    async with made(kobza_server) as phones:
+        yield phones
+
+
+@pytest.fixture
+def forwarded(kobza_server: Server) -> Iterator[Server]:
+    yield kobza_server
+    for number in NUMBERS:
+        kobza_server.put("/v1/forwarding", {"number": number})
+
+
+async def told(ledger: Ledger, called: str, owners: int) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The row of a new call of A to a number, and what each owner was told: its states, with their causes."""
+    row = await ledger._row(A, called, PATIENCE)
+    states: dict[str, list[str]] = {}
+    for state in await ledger._sink.finished(row["call_id"], owners):
+        cause = f" {state['cause']}" if state.get("cause") else ""
+        states.setdefault(str(state["state_owner"]), []).append(f"{state['state_type']}{cause}")
+    return row, states
+
+
+@pytest.fixture
+async def trunk(sipp: Sipp, kobza_server: Server) -> AsyncIterator[SippProcess]:
+    """The outside line, listening by the time that the phones have talked among themselves."""
+    async with sipp.start("uas_answer", "-rtp_echo", port=kobza_server.site.trunk_port, pause_ms=100) as process:
+        yield process
+
+
+async def test_calls_go_on_to_a_colleague_to_the_outside_and_not_in_a_circle(
+    phones: Phones, trunk: SippProcess, forwarded: Server, ledger: Ledger
+) -> None:
+    a = await phones.at(A, 440)
+    await phones.at(B, 660, reject=486)
+    c = await phones.at(C, 880, answer_after=0.1)
+    forwarded.put("/v1/forwarding", {"number": B, "busy": C})
+    call = a.dial(B)
+    await call.established()
+    await hears(call, 880)
+    (other,) = c.calls
+    assert other.peer == A
+    await hears(other, 440)
+    assert (forwarded.status_of(B), forwarded.status_of(C)) == ("available", "busy")
+    call.hang_up()
+    await other.ended()
+    row, states = await told(ledger, B, 2)
+    assert (row["answered_number"], row["cause"], row["sip_status"]) == (C, 16, 200)
+    assert states == {
+        A: ["alerting", "established", "finished 16"],
+        C: ["alerting", "established", "finished 16"],
+    }
+
+    forwarded.put("/v1/forwarding", {"number": B, "unreachable": D, "busy": D})
+    forwarded.put("/v1/forwarding", {"number": D, "unreachable": OUTSIDE})
+    call = a.dial(B)
+    await call.established()
+    await hears(call, 440)  # the outside line is an echo
+    call.hang_up()
+    await trunk.success()
+    invite = trunk.messages.split("INVITE ", 1)[1].split("\n\r\n", 1)[0]
+    line = {name: value.strip() for name, _, value in (each.partition(":") for each in invite.splitlines())}
+    assert f"+38{A}@" in line["From"]
+    assert f"+38{D}@" in line["P-Asserted-Identity"]  # whose call it is
+    last, first = line["Diversion"].split(", ")
+    assert last.startswith(f"<sip:+38{D}@")
+    assert last.endswith(">;reason=unavailable;counter=1;privacy=off")
+    assert first.startswith(f"<sip:+38{B}@")
+    assert ";reason=user-busy;" in first
+    assert [entry.partition(";index=")[2] for entry in line["History-Info"].split(", ")] == [
+        "1",
+        "1.1;mp=1",
+        "1.1.1;mp=1.1",
+    ]
+    row, states = await told(ledger, B, 1)
+    assert (row["answered_number"], row["direction"]) == (OUTSIDE, "local")
+    assert states == {A: ["alerting", "established", "finished 16"]}
+
+    forwarded.put("/v1/forwarding", {"number": B, "always": D})
+    forwarded.put("/v1/forwarding", {"number": D, "always": B})
+    call = a.dial(B)
+    ended = await call.ended()
+    assert (ended.status, ended.cause) == (482, 25)
+    row, states = await told(ledger, B, 0)
+    assert (row["cause"], row["sip_status"], row["answered_number"], states) == (25, 482, None, {})
