@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.browser_line import names_in, offer
 from bench.rows import Row, cpu_seconds, memory_kib
 from bench.rtp_load import HEADER, PAYLOAD
 from kobza.media.embedded import EmbeddedPlane
@@ -39,15 +40,19 @@ class Result:
     delay_p99_ms: float
 
 
-async def drive(pid: int, pairs: list[tuple[int, int]], seconds: float) -> Result:
-    """Send through pairs of (phone, relay port), two for a call; measure process `pid` meanwhile."""
-    before = cpu_seconds(pid)
-    load = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(HERE / "rtp_load.py"), str(seconds)),
+async def start_load(seconds: float, *options: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.rtp_load", str(seconds), *options),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        cwd=HERE.parent,
     )
-    out, _ = await load.communicate("".join(f"{phone} {port}\n" for phone, port in pairs).encode())
+
+
+async def drive(load: asyncio.subprocess.Process, pid: int, lines: list[str], seconds: float) -> Result:
+    """Send through lines of phone and relay port, two for a call; measure process `pid` meanwhile."""
+    before = cpu_seconds(pid)
+    out, _ = await load.communicate("".join(f"{line}\n" for line in lines).encode())
     spent = cpu_seconds(pid) - before
     counts = json.loads(out)
     return Result(
@@ -66,8 +71,8 @@ async def bare(calls: int, seconds: float) -> Result:
     try:
         assert forwarder.stdout is not None
         await forwarder.stdout.readline()
-        pairs = [(FIRST_PHONE + index, FIRST_PORT + index) for index in range(2 * calls)]
-        return await drive(forwarder.pid, pairs, seconds)
+        lines = [f"{FIRST_PHONE + index} {FIRST_PORT + index}" for index in range(2 * calls)]
+        return await drive(await start_load(seconds), forwarder.pid, lines, seconds)
     finally:
         forwarder.kill()
         await forwarder.wait()
@@ -84,33 +89,50 @@ def port_in(answer: bytes | MediaError) -> int:
     return int(answer.split(b"m=audio ")[1].split()[0])
 
 
-async def set_up(plane: EmbeddedPlane, name: str, caller: bytes, callee: bytes) -> tuple[int, int]:
-    """Make a call; return the relay's port for the caller and the one for the callee."""
+async def set_up(plane: EmbeddedPlane, name: str, caller: bytes, callee: bytes) -> tuple[bytes, int]:
+    """Make a call; return the answer for the caller and the relay's port for the callee."""
     loop = asyncio.get_running_loop()
     offered: asyncio.Future[bytes | MediaError] = loop.create_future()
     plane.offer(name, source=Side.CALLER, target=Side.CALLEE, sdp=caller, done=offered.set_result)
     for_callee = port_in(await offered)
     answered: asyncio.Future[bytes | MediaError] = loop.create_future()
     plane.answer(name, source=Side.CALLEE, sdp=callee, done=answered.set_result)
-    return port_in(await answered), for_callee
+    answer = await answered
+    if isinstance(answer, MediaError):
+        raise answer
+    return answer, for_callee
 
 
-async def relayed(calls: int, seconds: float, spools: Path | None) -> Result:
+async def relayed(calls: int, seconds: float, spools: Path | None, *, browsers: bool = False) -> Result:
+    """Measure calls between phones, or (`browsers`) from browsers to phones: half of the packets are SRTP each way.
+
+    What the handshakes take is measured too.
+    """
+    ports = range(FIRST_PORT, FIRST_PORT + 8 * calls)
     plane = EmbeddedPlane(
-        host="127.0.0.1", ports=range(FIRST_PORT, FIRST_PORT + 8 * calls), timeout=600.0, on_event=lambda _: None
+        host="127.0.0.1",
+        ports=ports,
+        timeout=600.0,
+        on_event=lambda _: None,
+        browser_hosts=("127.0.0.1",) if browsers else (),
     )
     await plane.start()
     assert plane.relay_pid is not None
-    pairs: list[tuple[int, int]] = []
+    load = await start_load(seconds, *(("browsers",) if browsers else ()))
+    assert load.stdout is not None
+    fingerprint = (await load.stdout.readline()).decode().strip() if browsers else ""
+    lines: list[str] = []
     for call in range(calls):
         caller, callee = FIRST_PHONE + 2 * call, FIRST_PHONE + 2 * call + 1
         name = f"call-{call}"
-        for_caller, for_callee = await set_up(plane, name, description(caller), description(callee))
-        pairs += [(caller, for_caller), (callee, for_callee)]
+        said = offer(caller, fingerprint) if browsers else description(caller)
+        answer, for_callee = await set_up(plane, name, said, description(callee))
+        names = " ".join(names_in(answer)) if browsers else ""
+        lines += [f"{caller} {port_in(answer)} {names}", f"{callee} {for_callee}"]
         if spools is not None:
             plane.record(name, record_id=name, spool=spools / name)
     try:
-        return await drive(plane.relay_pid, pairs, seconds)
+        return await drive(load, plane.relay_pid, lines, seconds)
     finally:
         await plane.stop()
 
@@ -141,7 +163,8 @@ async def memory_of_a_call(calls: int) -> float:
             if call == calls:
                 before = memory_kib(plane.relay_pid)
             name = f"call-{call}"
-            for ssrc, port in enumerate(await set_up(plane, name, said, said)):
+            answer, for_callee = await set_up(plane, name, said, said)
+            for ssrc, port in enumerate((port_in(answer), for_callee)):
                 for sequence in range(4):
                     packet = HEADER.pack(0x80, 8, sequence, 160 * sequence, ssrc) + PAYLOAD
                     phone.sendto(packet, ("127.0.0.1", port))
@@ -152,17 +175,21 @@ async def memory_of_a_call(calls: int) -> float:
     return grown / calls
 
 
-BARE, RELAY, RECORDING = "bare forwarder", "relay", "relay, recording"
+BARE, RELAY, RECORDING, BROWSERS = "bare forwarder", "relay", "relay, recording", "relay, from browsers"
 
 
-async def main(calls: int, seconds: float, rounds: int) -> dict[str, Result]:
+async def main(calls: int, seconds: float, rounds: int, *, browsers: bool = False) -> dict[str, Result]:
     results: dict[str, list[Result]] = {BARE: [], RELAY: [], RECORDING: []}
+    if browsers:
+        results[BROWSERS] = []
     spools = Path(tempfile.mkdtemp(prefix="kobza-bench-"))
     try:
         for number in range(rounds):
             results[BARE].append(await bare(calls, seconds))
             results[RELAY].append(await relayed(calls, seconds, None))
             results[RECORDING].append(await relayed(calls, seconds, spools / str(number)))
+            if browsers:
+                results[BROWSERS].append(await relayed(calls, seconds, None, browsers=True))
     finally:
         shutil.rmtree(spools)
     return {name: middle(some) for name, some in results.items()}
@@ -205,9 +232,10 @@ if __name__ == "__main__":
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="the median of them is shown")
+    parser.add_argument("--browsers", action="store_true", help="measure calls from browsers to phones as well")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    measured = asyncio.run(main(arguments.calls, arguments.seconds, arguments.rounds))
+    measured = asyncio.run(main(arguments.calls, arguments.seconds, arguments.rounds, browsers=arguments.browsers))
     if arguments.json:
         print(json.dumps({name: vars(result) for name, result in measured.items()}))
     else:

@@ -2,6 +2,9 @@
 
 Each line on stdin is "LOCAL_PORT DESTINATION_PORT" on 127.0.0.1: a socket on the local port sends 50 packets of G.711 a
 second to the destination, and counts what it receives. Prints one JSON object.
+
+With `browsers` behind SECONDS it prints the fingerprint of its certificate first, and a line with "NAME PASSWORD
+FINGERPRINT" of the relay behind the ports is a browser: what it sends and receives is SRTP.
 """
 
 import json
@@ -10,6 +13,8 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 PAYLOAD = bytes(152)
 HEADER = struct.Struct("!BBHII")
@@ -18,17 +23,31 @@ INTERVAL = 0.02
 SILENT = 1.0
 
 
-def main(seconds: float, pairs: list[tuple[int, int]]) -> dict[str, float]:
-    sockets: list[socket.socket] = []
+class Line(Protocol):
+    def send(self, data: bytes, /) -> object: ...
+
+    def recv(self, size: int, /) -> bytes: ...
+
+
+Protect = Callable[[socket.socket, list[str]], Line]
+
+
+def plain(opened: socket.socket, _words: list[str]) -> Line:
+    return opened
+
+
+def main(seconds: float, lines: list[list[str]], protect: Protect = plain) -> dict[str, float]:
+    sockets: list[Line] = []
     poller = select.epoll()
-    by_fd: dict[int, socket.socket] = {}
-    for local, destination in pairs:
+    by_fd: dict[int, Line] = {}
+    for local, destination, *words in lines:
         opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        opened.bind(("127.0.0.1", local))
-        opened.connect(("127.0.0.1", destination))
-        sockets.append(opened)
-        by_fd[opened.fileno()] = opened
+        opened.bind(("127.0.0.1", int(local)))
+        opened.connect(("127.0.0.1", int(destination)))
+        line = protect(opened, words) if words else opened
+        sockets.append(line)
+        by_fd[opened.fileno()] = line
         poller.register(opened.fileno(), select.EPOLLIN)
     sent = received = 0
     delays: list[float] = []
@@ -44,10 +63,10 @@ def main(seconds: float, pairs: list[tuple[int, int]]) -> dict[str, float]:
             sockets[stream].send(header + SENT_AT.pack(time.perf_counter()) + PAYLOAD)
         sent = due
         for fd, _ in poller.poll(0.001):
-            opened = by_fd[fd]
+            line = by_fd[fd]
             while True:
                 try:
-                    data = opened.recv(2048)
+                    data = line.recv(2048)
                 except OSError:
                     break
                 last_heard = time.perf_counter()
@@ -63,6 +82,16 @@ def main(seconds: float, pairs: list[tuple[int, int]]) -> dict[str, float]:
     }
 
 
+def browsers() -> Protect:
+    """Return what makes browsers of sockets, and print by which certificate they are known."""
+    from bench.browser_line import BrowserLine
+    from kobza.media.dtls import Certificate
+
+    certificate = Certificate()
+    print(certificate.fingerprint, flush=True)
+    return lambda opened, words: BrowserLine(opened, certificate, words[0], words[1], " ".join(words[2:]))
+
+
 if __name__ == "__main__":
-    lines = [line.split() for line in sys.stdin]
-    json.dump(main(float(sys.argv[1]), [(int(local), int(to)) for local, to in lines]), sys.stdout)
+    chosen = browsers() if "browsers" in sys.argv[2:] else plain
+    json.dump(main(float(sys.argv[1]), [line.split() for line in sys.stdin], chosen), sys.stdout)

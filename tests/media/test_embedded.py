@@ -8,6 +8,7 @@ import pytest
 from kobza.media import port_broker
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.messages import (
+    Certified,
     Command,
     Configure,
     Open,
@@ -215,3 +216,15 @@ async def test_stopping_ends_calls_and_gives_up_recordings(plane: Plane) -> None
     await plane.plane.stop()
     assert plane.events == [RecordingClosed("call", "r", Path("/spool"))]
     assert isinstance(plane.link.sent[-1], Release)
+
+
+async def test_a_relay_that_cannot_serve_browsers_says_why(plane: Plane, caplog: pytest.LogCaptureFixture) -> None:
+    plane.plane._reported(Certified("sha-256 01:02"))
+    plane.plane._reported(Certified("", "the libraries are missing"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "calls of browsers are refused: the libraries are missing"
+    ]
+    plane.offer()
+    plane.plane._reported(Opened(plane.opens()[0].request))
+    with pytest.raises(MediaError, match=r"not available here"):
+        plane.plane.browser_offer("call", target=CALLEE)

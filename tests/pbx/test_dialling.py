@@ -97,6 +97,20 @@ def test_what_a_caller_says_is_read_in_bounds() -> None:
     assert diverted_before(request("INVITE", "sip:b@h", headers=[("Diversion", "<<")])) == ()
 
 
+@pytest.mark.parametrize(
+    ("contact", "transport", "browser"),
+    [
+        ("sip:b@10.0.0.5", "UDP", False),
+        ("sip:ws@10.0.0.5;transport=tcp", "TCP", False),
+        ("sip:k2j@f3.invalid;transport=ws", "WSS", True),
+        ("sip:k2j@f3.invalid", "WS", True),
+        ("sip:k2j@f3.invalid;Transport=WSS;ob", "UDP", True),  # behind a proxy that speaks WebSocket
+    ],
+)
+def test_who_takes_media_as_browsers_do(contact: str, transport: str, browser: bool) -> None:
+    assert DeviceTarget(BOHDAN, binding(BOHDAN, contact, transport=transport)).is_browser is browser
+
+
 def test_a_device_learns_nothing_of_a_hidden_caller() -> None:
     made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), HIDDEN, ANNA, flows)
     assert made.from_ == ANONYMOUS

@@ -155,5 +155,6 @@ def datagrams(records: bytes) -> Iterator[bytes]:
 
 
 def _words(error: SSL.Error) -> str:
-    """Return what OpenSSL says was wrong: its errors are tuples of library, function and reason."""
-    return "; ".join(str(entry[-1]) for entry in (error.args[0] if error.args else ())) or type(error).__name__
+    """Return what OpenSSL says was wrong: a list of library, function and reason, or nothing at all."""
+    entries = error.args[0] if error.args else None
+    return "; ".join(str(entry[-1]) for entry in entries) if isinstance(entries, list) else type(error).__name__

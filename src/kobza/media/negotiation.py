@@ -38,6 +38,7 @@ from kobza.values import Value, same
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
 _G711: Final = (PCMA, PCMU)
+_BEST_FOR_US: Final = {PCMA.key: 0, PCMU.key: 1}
 
 _REMEMBERED: Final = 256
 """Results kept of each question about codecs, see `kobza.sdp.codecs`. Nobody may change those that are dictionaries."""
@@ -224,6 +225,8 @@ class CallMedia:
         """Check an offer before ports are opened for it; keep it as the source's open offer."""
         if sdp and source is not None:
             description, audio = _parse(sdp)
+            if audio.webrtc is not None:
+                audio = replace(audio, codecs=_g711_first(audio.codecs))
             side = self.sides[source]
             side.browser.meet(audio.webrtc)
             side.offer = _Offer(description, audio)
@@ -387,6 +390,15 @@ def _source(side: SideMedia, other: SideMedia) -> SourceName:
     if other.holds or other.directed is Direction.INACTIVE:
         return "music"
     return "relay" if other.sends else "none"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _g711_first(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """Return a browser's codecs with those first that can be recorded here, and of which tones are made.
+
+    Browsers name Opus first, and so two of them would talk it.
+    """
+    return tuple(sorted(codecs, key=lambda codec: _BEST_FOR_US.get(codec.key, len(_BEST_FOR_US))))
 
 
 @lru_cache(maxsize=_REMEMBERED)
