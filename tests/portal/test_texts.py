@@ -25,6 +25,7 @@ from kobza.portal.people import COMPANY_ROLES
 from kobza.portal.rendering import make_environment
 from kobza.portal.search_form import ORDERS, TALKS
 from kobza.portal.services import BULK
+from kobza.portal.softphone import TEXTS
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
 from kobza.store.audit import ACTIONS, Via
@@ -33,6 +34,7 @@ from kobza.store.users import Role
 
 USED = re.compile(r'\bsay(?:\.count)?\(\s*["\'](\w+)["\']\s*[),]')
 MADE_UP = {
+    *TEXTS,
     *("active", "inactive", "alerting", "established", "held", "finished"),
     *("available", "busy", "unavailable"),
     *("incoming", "outgoing", "local", "convergent", "api_fmc", "call_recording"),

@@ -108,6 +108,11 @@ class Visitor:
         return Role.ADMIN in self.roles
 
     @property
+    def own_number(self) -> str | None:
+        """The number that they speak from here; None: they have none, or look at an enterprise that is not theirs."""
+        return None if self.at is None or self.user.enterprise_id != self.enterprise_id else self.user.number
+
+    @property
     def only_number(self) -> str | None:
         """The one number whose calls they may see; None: all of the enterprise."""
         return self.user.number or NO_NUMBER if self.user.role is Role.EMPLOYEE else None

@@ -12,11 +12,14 @@ class Tab(NamedTuple):
     key: str
     """Of its text."""
     access: Access
+    own_number: bool = False
+    """Whether it is for those alone who have a number."""
 
 
 TABS: Final = (
     Tab("/enterprises", "enterprises", OPERATORS),
     Tab("/", "overview", STAFF),
+    Tab("/phone", "phone", STAFF, own_number=True),
     Tab("/history", "history", STAFF),
     Tab("/statistics", "statistics", WATCHERS),
     Tab("/contacts", "contacts", STAFF),
@@ -31,6 +34,7 @@ TABS: Final = (
 def common(visitor: Visitor) -> dict[str, Any]:
     """Return what the frame of every page shows."""
     here = [tab for tab in TABS if visitor.at is not None or not tab.access.enterprise]
+    here = [tab for tab in here if not tab.own_number or visitor.own_number is not None]
     return {
         "enterprise": "" if visitor.at is None else visitor.at.name,
         "csrf": visitor.csrf,

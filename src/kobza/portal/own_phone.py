@@ -57,7 +57,7 @@ async def switch_own_dnd(portal: Portal, _request: Request, visitor: Visitor, fo
 
 def _own(visitor: Visitor) -> str:
     """Return the visitor's own number. Raises ApiError 404 for somebody without one."""
-    number = visitor.user.number
-    if number is None or visitor.user.enterprise_id != visitor.enterprise_id:
+    number = visitor.own_number
+    if number is None:
         raise not_found()
     return number

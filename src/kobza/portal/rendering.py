@@ -36,6 +36,12 @@ STATIC: Final[Mapping[str, str]] = {
     "kobza.js": "text/javascript; charset=utf-8",
     "player.js": "text/javascript; charset=utf-8",
     "pictures.js": "text/javascript; charset=utf-8",
+    "phone.css": "text/css; charset=utf-8",
+    "phone.js": "text/javascript; charset=utf-8",
+    "phone_quality.js": "text/javascript; charset=utf-8",
+    "phone_socket.js": "text/javascript; charset=utf-8",
+    "phone_sounds.js": "text/javascript; charset=utf-8",
+    "jssip.min.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "kobza.svg": "image/svg+xml",
 }

@@ -26,6 +26,7 @@ from kobza.portal import (
     services,
     signin,
     sip_socket,
+    softphone,
     statistics,
     token_actions,
     waveform,
@@ -76,6 +77,8 @@ def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | No
     sign_in = SignIn(portal, None if openid is None else openid.label or "")
     shown: dict[str, tuple[Page, Access]] = {
         "/": (pages.overview, STAFF),
+        "/phone": (softphone.phone_page, STAFF),
+        "/phone/who": (softphone.who, STAFF),
         "/live": (board.board, STAFF),
         "/live/stream": (board.board_stream, STAFF),
         "/history": (history.history, STAFF),
@@ -121,6 +124,7 @@ def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | No
         "/people/remove": (people.remove_person, MANAGERS),
         "/own/dial": (own_phone.dial, STAFF),
         "/own/dnd": (own_phone.switch_own_dnd, STAFF),
+        "/phone/transfer": (softphone.transfer, STAFF),
         "/live/hangup": (live_actions.hang_up, STAFF),
         "/live/hold": (live_actions.hold, STAFF),
         "/live/resume": (live_actions.resume, STAFF),
