@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from kobza.api.languages import Language
-from kobza.portal.formats import clock_text, day_text, duration_text, moment_text, phone_text
+from kobza.portal.formats import clock_text, day_text, decimal_text, duration_text, moment_text, phone_text, size_text
 from kobza.portal.texts import say_in
 
 EVENING = 1_776_713_975_120
@@ -53,3 +53,15 @@ def test_days_for_people(day: date, english: str, ukrainian: str) -> None:
     today = date(2026, 4, 20)
     assert day_text(day, today, say_in("en")) == english
     assert day_text(day, today, say_in("uk")) == ukrainian
+
+
+def test_sizes_and_decimals() -> None:
+    english, ukrainian = say_in("en"), say_in("uk")
+    assert [size_text(size, english) for size in (0, 412_000, 3_450_000, 77_540_000_000)] == [
+        "0.0 kB",
+        "412.0 kB",
+        "3.4 MB",
+        "77.5 GB",
+    ]
+    assert size_text(77_540_000_000, ukrainian) == "77,5 ГБ"
+    assert decimal_text(1234.5, english) == "1,234.5"

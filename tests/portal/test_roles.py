@@ -12,11 +12,13 @@ from starlette.routing import Route
 from kobza.store import numbers, users
 from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, Leg, World
 from tests.portal.people import EMPLOYEE, ENTERED, OPERATOR, SUPERVISOR, TEMPORARY, add_people
+from tests.portal.system import QuietSystem
 from tests.portal.visitor import Visitor, text_of
 
 NOBODY = "nobody"
 COLUMNS: Final = (NOBODY, OPERATOR, ENTERED, "olena", SUPERVISOR, EMPLOYEE, TEMPORARY)
 YES, SIGN_IN, ENTER, NO, PASSWORD = "yes", "sign in", "enter an enterprise", "no", "change the password"
+NO_SUCH = "no such page"
 
 PUBLIC = (YES,) * 7
 ANYBODY = (SIGN_IN, YES, YES, YES, YES, YES, PASSWORD)
@@ -26,6 +28,7 @@ WATCHERS = (SIGN_IN, ENTER, YES, YES, YES, NO, PASSWORD)
 ADMINS = (SIGN_IN, ENTER, YES, YES, NO, NO, PASSWORD)
 MANAGERS = (SIGN_IN, YES, YES, YES, NO, NO, PASSWORD)
 OPERATORS = (SIGN_IN, YES, YES, NO, NO, NO, PASSWORD)
+SYSTEM = (SIGN_IN, YES, YES, NO_SUCH, NO_SUCH, NO_SUCH, PASSWORD)
 
 TABLE: Final = {
     ("GET", "/healthz"): PUBLIC,
@@ -68,6 +71,9 @@ TABLE: Final = {
     ("GET", "/audit"): MANAGERS,
     ("GET", "/audit.csv"): MANAGERS,
     ("GET", "/enterprises"): OPERATORS,
+    ("GET", "/system"): SYSTEM,
+    ("GET", "/system/now"): SYSTEM,
+    ("POST", "/system/examine"): SYSTEM,
     ("GET", "/account"): ANYBODY,
     ("GET", "/account/password"): BEFORE_CHANGE,
     ("GET", "/account/second-factor"): ANYBODY,
@@ -136,6 +142,8 @@ def outcome(path: str, answer: httpx.Response) -> str:
         return PASSWORD
     if answer.status_code == 403 and "not for your role" in answer.text:
         return NO
+    if answer.status_code == 404 and path.startswith("/system"):
+        return NO_SUCH
     assert answer.status_code < 500 or path == "/live/stream", answer.text
     assert "out of date" not in answer.text, "the form's token must not decide"
     return YES
@@ -145,6 +153,7 @@ def outcome(path: str, answer: httpx.Response) -> str:
 async def everybody(world: World) -> AsyncIterator[dict[str, Visitor]]:
     """A signed-in visitor for each column of the table."""
     add_people(world)
+    world.app = world.build(system=QuietSystem())
     async with AsyncExitStack() as stack:
         visitors = {}
         for column in COLUMNS:
@@ -209,7 +218,7 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         *("/own/dial", "/own/dnd", "/phone/transfer", "/crm-integration/webhook", "/crm-integration/webhook/activate"),
         *("/crm-integration/webhook/remove", "/crm-integration/tokens/add", "/enterprises/enter"),
         *("/enterprises/leave", "/contacts/import", "/contacts/import/apply"),
-        *("/provisioning/change", "/provisioning/apply", "/provisioning/import"),
+        *("/provisioning/change", "/provisioning/apply", "/provisioning/import", "/system/examine"),
     }
     assert taking_ids == forms.keys(), "does a new form take an id? Then try that of another enterprise"
     shown = (f"/history/{call.call_id}", f"/recordings/{record}", f"/recordings/{record}/waveform")

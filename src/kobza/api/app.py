@@ -42,6 +42,7 @@ from kobza.api.request_counts import CountRequests, RequestCounts
 from kobza.api.token_view import CHECK_EVERY
 from kobza.portal.openid_options import OpenIdOptions
 from kobza.portal.routes import portal_routes
+from kobza.portal.system_port import SystemPort
 from kobza.store import Store, ids
 
 ROUTERS: Final = (
@@ -98,6 +99,7 @@ def build_app(
     sip: Sequence[SipListen] = (),
     browser_phones: BrowserPhones | None = None,
     openid: OpenIdOptions | None = None,
+    system: SystemPort | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -108,7 +110,7 @@ def build_app(
     usually goes on, `tokens_checked_every` after how many seconds at most a change of a token is seen. `routes` are
     paths of others beside ours, with our form of errors. `counts` is where requests are counted,
     `sip` where phones may register, `browser_phones` takes those of pages, `openid` is the provider by which people may
-    sign in to the portal.
+    sign in to the portal, `system` tells the operator how the installation is.
 
     Who stops the application calls `app.state.context.gate.stop()`, which writes the last uses of the tokens, and stops
     `event_streams` and `exports`.
@@ -134,7 +136,7 @@ def build_app(
     app.state.manual = manual
     app.router.routes += [*documented, *manual.routes(), Route("/healthz", healthz, methods=["GET"])]
     app.router.routes.append(WebSocketRoute("/api/fmc/v1/events", follow_events))
-    app.router.routes += portal_routes(context, portal_secret, openid)
+    app.router.routes += portal_routes(context, portal_secret, openid, system)
     app.router.routes += routes
     install_problems(app)
     app.add_middleware(RateLimitFields)

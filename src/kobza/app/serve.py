@@ -11,25 +11,26 @@ from kobza import BUILD
 from kobza.app import logs
 from kobza.app.server import Server
 from kobza.app.server_error import ServerError
-from kobza.config.settings import Settings
+from kobza.config.loading import Loaded
 from kobza.media.plane import MediaError
 from kobza.store import StoreError
 
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> int | None:
+def serve(loaded: Loaded) -> int | None:
     """Run until Ctrl-C or SIGTERM; return the exit status: 1 when it cannot start or a part of it died."""
+    settings = loaded.settings
     logs.configure(settings.log_level, settings.log_format)
-    return uvloop.run(_serve(settings))
+    return uvloop.run(_serve(loaded))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(loaded: Loaded) -> int:
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
-    server = Server(settings)
+    server = Server(loaded.settings, loaded=loaded)
     try:
         await server.start()
     except (StoreError, ServerError, MediaError) as error:

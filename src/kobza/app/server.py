@@ -24,7 +24,9 @@ from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
+from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
+from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, retention_terms, store_place, webhook_limits, webhook_networks
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
@@ -83,14 +85,17 @@ class Server:
         self,
         settings: Settings,
         *,
+        loaded: Loaded | None = None,
         clock: Clock | None = None,
         routes: Sequence[BaseRoute] = (),
         webhooks_via: str | None = None,
     ) -> None:
-        """`clock` is the wall's unless a sandbox has one of its own; `routes` are HTTP paths beside the API's and the
-        portal's; `webhooks_via` is a URL that takes all call states in their receivers' place.
+        """`loaded` says where the settings come from; `clock` is the wall's unless a sandbox has one of its own;
+        `routes` are HTTP paths beside the API's and the portal's; `webhooks_via` is a URL that takes all call states in
+        their receivers' place.
         """
         self._settings = settings
+        self._system = SystemWatch(loaded or Loaded(settings, dict.fromkeys(Settings.model_fields, "default"), None))
         self._clock = clock or SteadyClock()
         self._now = self._clock.now
         self._routes = tuple(routes)
@@ -241,6 +246,8 @@ class Server:
             lag=lag,
             now=self._now,
         )
+        self._system.start(sources)
+        self._stop_with(self._system.stop)
         app.router.routes += monitoring_routes(
             sources, allowed=settings.metrics_allow, proxies=bool(settings.trusted_proxies)
         )
@@ -354,6 +361,7 @@ class Server:
             counts=requests,
             browser_phones=self._browser_phones,
             openid=openid_options(self._settings),
+            system=self._system,
         )
 
     async def _serve_http(self, app: FastAPI, streams: EventStreams) -> None:

@@ -58,7 +58,7 @@ def serve(
     config_file: ConfigOption = None,
 ) -> int | None:
     """Run Kobza until it is told to stop (Ctrl-C, SIGTERM)."""
-    settings = load_settings(
+    loaded = load_settings(
         ctx,
         data=data,
         config=config_file,
@@ -66,10 +66,10 @@ def serve(
         sip=sip or None,
         rtp_ports=rtp_ports,
         rtp_host=rtp_host,
-    ).settings
+    )
     from kobza.app.serve import serve as run
 
-    return run(settings)
+    return run(loaded)
 
 
 def demo(

@@ -21,6 +21,7 @@ from kobza.portal.known_peaks import KnownPeaks
 from kobza.portal.known_tallies import KnownTallies
 from kobza.portal.rendering import Pages, here, page_language
 from kobza.portal.sealing import Sealer
+from kobza.portal.system_port import SystemPort
 from kobza.portal.texts import say_in
 from kobza.portal.vault import Vault
 from kobza.store import StoreAway, enterprises, sessions
@@ -59,6 +60,8 @@ class Portal:
     peaks: KnownPeaks
     tallies: KnownTallies
     drafts: ImportDrafts
+    system: SystemPort | None = None
+    """None: this process does not know the installation as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,8 @@ class Access:
     """Whether it is about an enterprise: an operator has to enter one first."""
     before_change: bool = False
     """Whether it is for those too who have to change their password first."""
+    hidden: bool = False
+    """Whether others are told that there is no such page."""
 
 
 EVERYBODY: Final = frozenset(Role)
@@ -143,6 +148,7 @@ WATCHERS: Final = Access(frozenset({Role.ADMIN, Role.SUPERVISOR}))
 STAFF: Final = Access(frozenset({Role.ADMIN, Role.SUPERVISOR, Role.EMPLOYEE}))
 MANAGERS: Final = Access(frozenset({Role.ADMIN, Role.OPERATOR}), enterprise=False)
 OPERATORS: Final = Access(frozenset({Role.OPERATOR}), enterprise=False)
+SYSTEM: Final = Access(frozenset({Role.OPERATOR}), enterprise=False, hidden=True)
 ANYBODY: Final = Access(EVERYBODY, enterprise=False)
 BEFORE_CHANGE: Final = Access(EVERYBODY, enterprise=False, before_change=True)
 
@@ -210,6 +216,8 @@ async def _visitor(portal: Portal, request: Request, access: Access) -> Visitor 
         return lead_to(request, "/account/password")
     if user.role is Role.OPERATOR and at is None and access.enterprise:
         return lead_to(request, "/enterprises")
+    if not access.roles & visitor.roles and access.hidden:
+        return error_page(portal, request, 404, say_in(page_language(request))("error_not_found"))
     if not access.roles & visitor.roles:
         return error_page(portal, request, 403, say_in(page_language(request))("error_role"))
     return visitor

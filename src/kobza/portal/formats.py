@@ -6,6 +6,7 @@ from typing import Final
 
 import phonenumbers
 from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
 
 from kobza.api.times import KYIV
 from kobza.call.numbers import national
@@ -44,6 +45,19 @@ def duration_text(seconds: int, say: Say) -> str:
     if minutes:
         return f"{minutes} {say('minutes')} {rest} {say('seconds')}"
     return f"{rest} {say('seconds')}"
+
+
+def decimal_text(value: float, say: Say) -> str:
+    """Write a number with one decimal: `77.5`, or `77,5`."""
+    return format_decimal(value, "#,##0.0", locale=say.locale)
+
+
+def size_text(size: int, say: Say) -> str:
+    """Write a number of bytes: `412.0 kB`, `3.5 MB`, `77.5 GB`."""
+    for unit, key in ((1e9, "gigabytes"), (1e6, "megabytes")):
+        if size >= unit:
+            return f"{decimal_text(size / unit, say)} {say(key)}"
+    return f"{decimal_text(size / 1e3, say)} {say('kilobytes')}"
 
 
 def wall_moment(ms: int) -> datetime:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
-from kobza.portal.access import ADMINS, MANAGERS, OPERATORS, STAFF, WATCHERS, Access, Visitor
+from kobza.portal.access import ADMINS, MANAGERS, OPERATORS, STAFF, SYSTEM, WATCHERS, Access, Visitor
 
 
 class Tab(NamedTuple):
@@ -18,6 +18,7 @@ class Tab(NamedTuple):
 
 TABS: Final = (
     Tab("/enterprises", "enterprises", OPERATORS),
+    Tab("/system", "system", SYSTEM),
     Tab("/", "overview", STAFF),
     Tab("/phone", "phone", STAFF, own_number=True),
     Tab("/history", "history", STAFF),

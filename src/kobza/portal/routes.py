@@ -28,6 +28,7 @@ from kobza.portal import (
     sip_socket,
     softphone,
     statistics,
+    system_page,
     token_actions,
     waveform,
 )
@@ -39,6 +40,7 @@ from kobza.portal.access import (
     MANAGERS,
     OPERATORS,
     STAFF,
+    SYSTEM,
     WATCHERS,
     Access,
     Action,
@@ -55,13 +57,17 @@ from kobza.portal.openid_options import OpenIdOptions
 from kobza.portal.rendering import Pages, static_file
 from kobza.portal.sealing import Sealer
 from kobza.portal.signin import SignIn
+from kobza.portal.system_port import SystemPort
 from kobza.portal.uploads import read_upload
 from kobza.portal.vault import Vault
 
 
-def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | None = None) -> list[BaseRoute]:
+def portal_routes(
+    context: ApiContext, secret: bytes, openid: OpenIdOptions | None = None, system: SystemPort | None = None
+) -> list[BaseRoute]:
     """Return the routes. `secret` (32 bytes or more) seals what browsers keep, signs the forms and encrypts what the
-    store keeps of second factors; `openid` is the provider by which people may sign in too.
+    store keeps of second factors; `openid` is the provider by which people may sign in too,
+    `system` the installation as a whole.
     """
     portal = Portal(
         context=context,
@@ -73,6 +79,7 @@ def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | No
         peaks=KnownPeaks(),
         tallies=KnownTallies(),
         drafts=ImportDrafts(),
+        system=system,
     )
     sign_in = SignIn(portal, None if openid is None else openid.label or "")
     shown: dict[str, tuple[Page, Access]] = {
@@ -104,6 +111,8 @@ def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | No
         "/audit": (audit_page.audit_page, MANAGERS),
         "/audit.csv": (audit_page.audit_file, MANAGERS),
         "/enterprises": (enterprises.enterprises_page, OPERATORS),
+        "/system": (system_page.system_page, SYSTEM),
+        "/system/now": (system_page.system_now, SYSTEM),
         "/account": (account.account, ANYBODY),
         "/account/password": (account.password_page, BEFORE_CHANGE),
         "/account/second-factor": (account.second_factor_page, ANYBODY),
@@ -118,6 +127,7 @@ def portal_routes(context: ApiContext, secret: bytes, openid: OpenIdOptions | No
         "/account/sessions/end-others": (account.end_other_sessions, ANYBODY),
         "/enterprises/enter": (enterprises.enter, OPERATORS),
         "/enterprises/leave": (enterprises.leave, OPERATORS),
+        "/system/examine": (system_page.examine, SYSTEM),
         "/people/add": (people.add_person, MANAGERS),
         "/people/change": (people.change_person, MANAGERS),
         "/people/reset": (people.reset_person, MANAGERS),

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from kobza.call.directory import Endpoint
 from kobza.call.trunk import Trunk
-from kobza.store import endpoints, enterprises, erasures, meta, trunks
+from kobza.store import backup_notes, endpoints, enterprises, erasures, meta, trunks
 from kobza.store.deliveries import PENDING
 from kobza.store.recordings import ENCODING, ERASING, FAILED, RECORDING
 from kobza.store.schema import calls, deliveries, events, numbers, recordings
@@ -45,6 +45,7 @@ class Facts(NamedTuple):
     """Status -> how many, of those that are not simply ready or erased."""
     unfinished_erasures: list[str]
     endpoints: list[EndpointHealth]
+    last_backup: int | None
 
 
 def facts(conn: Connection) -> Facts:
@@ -62,6 +63,7 @@ def facts(conn: Connection) -> Facts:
         recordings=_recordings(conn),
         unfinished_erasures=[each.erasure_id for each in erasures.list_all(conn) if each.finished_at is None],
         endpoints=[_endpoint(conn, each, names) for each in endpoints.load(conn)],
+        last_backup=next((each.made_at for each in backup_notes.list_all(conn)), None),
     )
 
 

@@ -17,7 +17,7 @@ from kobza.app.backups.files import Listing, hash_of, sync, sync_folders
 from kobza.app.backups.manifest import FILES, RECORDINGS, SETTINGS, STORE, Manifest, write_manifest
 from kobza.config.loading import FILE_NAME
 from kobza.pbx.recordings import spool_of
-from kobza.store import Store, recordings
+from kobza.store import Store, backup_notes, recordings
 from kobza.store.copies import Encoded, FileKnown
 from kobza.store.errors import StoreError
 
@@ -78,6 +78,10 @@ def back_up(
         target.rmdir()
     partial.rename(target)
     sync(target.absolute().parent)
+    made_ms = int(made_at.timestamp() * 1000)
+    made = backup_notes.BackupNote(made_ms, str(target.absolute()), listing.size, with_recordings)
+    with store.write() as conn:
+        backup_notes.note(conn, made)
     return manifest
 
 

@@ -16,6 +16,8 @@ from kobza.store.health import Facts
 from kobza.store.place import PostgresUrl
 
 DAY_MS: Final = 24 * 3_600_000
+BACKUP_DAYS: Final = 7
+"""Age of the last backup from which on somebody should look."""
 LATE_DAYS: Final = 2
 """Days for which what is too old may still be there: it is deleted once an hour."""
 
@@ -57,6 +59,7 @@ class Examination:
                 ("calls", lambda: self._calls(facts)),
                 ("recordings", lambda: self._recordings(facts)),
                 ("erasures", lambda: self._erasures(facts)),
+                ("backups", lambda: self._backups(facts)),
                 ("office", lambda: self._office(facts)),
                 ("trunks", lambda: trunks.trunks(facts.trunks)),
                 ("registrations", lambda: trunks.registrations(facts, served=self.told is not None)),
@@ -124,6 +127,18 @@ class Examination:
                 f"not finished: {', '.join(facts.unfinished_erasures)}",
                 "unless it is going on now, repeat the command kobza erase for the same number",
             )
+
+    def _backups(self, facts: Facts) -> Iterable[Finding]:
+        made = facts.last_backup
+        if made is None:
+            if facts.calls:
+                yield look("backups", "none was made", "kobza backup DIR every night (docs/operations.md)")
+            return
+        days = (self.now_ms - made) // DAY_MS
+        if days > BACKUP_DAYS:
+            yield look("backups", f"the last one is {days} days old", "look why kobza backup does not run any more")
+        else:
+            yield good("backups", f"the last one is {days} days old" if days else "the last one is of today")
 
     def _office(self, facts: Facts) -> Iterable[Finding]:
         if not facts.enterprises:

@@ -73,6 +73,19 @@ document.addEventListener("htmx:afterRequest", (event) => {
   for (const open of document.querySelectorAll("[data-board] details[open]")) open.open = false;
 });
 
+// A part of a page that is asked for again and again: not while something in it is open or about to be pressed.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.detail.target;
+  if (!part.matches("[data-renewed]")) return;
+  if (part.contains(document.activeElement) || part.querySelector("details[open]")) event.detail.shouldSwap = false;
+  delete document.documentElement.dataset.lost;
+});
+for (const lost of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(lost, (event) => {
+    if (event.detail.elt.matches("[data-renewed]")) document.documentElement.dataset.lost = "";
+  });
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
