@@ -181,3 +181,17 @@ def test_the_variables_of_the_client_are_no_settings_and_no_mistake(tmp_path: Pa
     assert set(found.shown()) == set(Settings.model_fields)
     (problem,) = problems(tmp_path, environment={"KOBZA_URI": "x"})
     assert "did you mean KOBZA_URL?" in problem
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"KOBZA_SIP": "tls:127.0.0.1:5061"}, "expected a file, as sip has tls:127.0.0.1:5061"),
+        ({"KOBZA_SIP": "udp:127.0.0.1:5060 wss:127.0.0.1:443"}, "expected a file, as sip has wss:127.0.0.1:443"),
+        ({"KOBZA_SIP_CERTIFICATE": "chain.pem"}, "expected a file too, as sip_certificate is given"),
+        ({"KOBZA_SIP_KEY": "key.pem"}, "expected a file too, as sip_key is given"),
+    ],
+)
+def test_a_certificate_and_its_key_go_together(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    [line] = problems(tmp_path, environment=environment)
+    assert said in line

@@ -10,6 +10,7 @@ import pytest
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.sipp import Line, Sipp
+from tests.support import authority
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.sink import WebhookSink
@@ -93,6 +94,8 @@ def new_site(tmp_path_factory: pytest.TempPathFactory, database: PostgresServer 
 def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site) -> Iterator[Server]:
     """A served Kobza; its end must be clean and its log free of errors."""
     settings = {"KOBZA_RING_TIMEOUT": str(RING_TIMEOUT), "KOBZA_MEDIA_TIMEOUT": str(MEDIA_TIMEOUT)}
+    certificate, key = authority.files(tmp_path_factory.mktemp("certificate"))
+    settings |= {"KOBZA_SIP_CERTIFICATE": str(certificate), "KOBZA_SIP_KEY": str(key)}
     server = new_site.copy(tmp_path_factory.mktemp("served") / "kobza", **settings).start()
     yield server
     server.stop()

@@ -75,6 +75,7 @@ class Site:
     """The server of the store; None: it is a file in the folder."""
     http: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     sip_port: int = field(default_factory=free_port)
+    tls_port: int = field(default_factory=free_port)
     trunk_port: int = field(default_factory=free_port)
     rtp: range = field(default_factory=lambda: free_range(200))
     lines: dict[str, Line] = field(default_factory=dict)
@@ -164,6 +165,8 @@ class Server:
         self._log_path = site.folder / "serve.log"
         self._log_from = self._log_path.stat().st_size if self._log_path.exists() else 0
         sip = [f"{transport}:127.0.0.1:{site.sip_port}" for transport in ("udp", "tcp")]
+        if "KOBZA_SIP_CERTIFICATE" in site.environment:
+            sip.append(f"tls:127.0.0.1:{site.tls_port}")
         command = [KOBZA, "serve", "--data", str(site.folder), "--http", site.http]
         command += [word for address in sip for word in ("--sip", address)]
         command += ["--rtp-ports", f"{site.rtp.start}-{site.rtp.stop - 1}", "--rtp-host", "127.0.0.1"]

@@ -1,4 +1,4 @@
-"""The portal's phone in a real Chromium talks with a baresip phone: it calls, is called, and each hears the other."""
+"""The portal's phone in a real Chromium talks with a baresip phone on TLS: both call, and each hears the other."""
 
 import asyncio
 import shutil
@@ -109,7 +109,11 @@ async def test_the_portals_phone_calls_and_is_called(
     def carry(socket: WebSocketRoute) -> None:
         sockets.append(socket.connect_to_server())
 
-    async with page_of(tmp_path) as page, baresip(tmp_path / "b", lines[3], site.sip, tone=PLAYED) as phone:
+    secure = (site.sip[0], site.tls_port)
+    async with (
+        page_of(tmp_path) as page,
+        baresip(tmp_path / "b", lines[3], secure, tone=PLAYED, transport="tls") as phone,
+    ):
         page.on("pageerror", lambda error: faults.append(str(error)))
         await page.route_web_socket("**/sip", carry)
         await open_phone(page, kobza_server)
@@ -142,7 +146,7 @@ async def test_the_portals_phone_calls_and_is_called(
         assert sum(abs(tone - SPOKEN) < 8 for tone in tones) >= 5, tones
 
         # it is called
-        await phone.command("dial", f"sip:{BROWSER}@{site.sip[0]}:{site.sip[1]}")
+        await phone.command("dial", f"sip:{BROWSER}@{secure[0]}:{secure[1]};transport=tls")
         await expect(page.locator("#call-state")).to_have_text("incoming call")
         assert await page.title() == "☎ Phone 04"
         await page.click("#answer")

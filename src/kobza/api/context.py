@@ -31,7 +31,7 @@ class SipListen(NamedTuple):
     """Where SIP is spoken."""
 
     transport: str
-    """`udp`, `tcp` or `ws`."""
+    """`udp`, `tcp`, `tls`, `ws` or `wss`."""
     host: str
     """An address, perhaps one that means all of the machine's."""
     port: int

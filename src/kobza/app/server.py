@@ -31,6 +31,7 @@ from kobza.config.settings import Settings, retention_terms, store_place, webhoo
 from kobza.config.values import Rate as RateSetting
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
+from kobza.net.tls import Certificate, CertificateError, CertificateFiles, Tls, client_context
 from kobza.observe.lag import LoopLag
 from kobza.observe.routes import monitoring_routes
 from kobza.observe.sources import Sources
@@ -305,6 +306,7 @@ class Server:
             keeper=keeper,
             now=self._now,
             new_id=self._ids.id,
+            tls=await self._open_tls(),
             ring_timeout=settings.ring_timeout,
             speed=self._clock.speed,
             watch=watch,
@@ -313,6 +315,26 @@ class Server:
             store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
         )
         return switch, commands, locations, keeper
+
+    async def _open_tls(self) -> Tls:
+        """Load the certificate, and look after it from now on."""
+        settings = self._settings
+        try:
+            client = await asyncio.to_thread(client_context, settings.sip_authorities)
+            if settings.sip_certificate is None or settings.sip_key is None:
+                return Tls(client=client)
+            certificate = Certificate(CertificateFiles(settings.sip_certificate, settings.sip_key))
+        except CertificateError as error:
+            raise ServerError(str(error)) from error
+        watching = asyncio.create_task(certificate.watch(), name="certificate")
+        watching.add_done_callback(self._part_ended)
+
+        async def stop() -> None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+        self._stop_with(stop)
+        return Tls(certificate, client)
 
     async def _open_traces(self) -> "Traces | None":
         try:
@@ -382,7 +404,7 @@ class Server:
             )
         )
         task = asyncio.create_task(server.serve(), name="http")
-        task.add_done_callback(self._http_ended)
+        task.add_done_callback(self._part_ended)
 
         async def stop() -> None:
             streams.stop()  # they have no end of their own
@@ -409,7 +431,7 @@ class Server:
         else:
             self._fail(failure.error)
 
-    def _http_ended(self, task: "asyncio.Task[None]") -> None:
+    def _part_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 

@@ -167,6 +167,13 @@ class Settings(BaseSettings):
         (SipListen.parse("udp:127.0.0.1:5060"), SipListen.parse("tcp:127.0.0.1:5060")),
         description="Transports, addresses and ports of SIP.",
     )
+    sip_certificate: Path | None = Field(
+        None, description="PEM file with the certificate of `tls` and `wss` and its chain; none: neither can be used."
+    )
+    sip_key: Path | None = Field(None, description="PEM file with the key of that certificate.")
+    sip_authorities: Annotated[tuple[Path, ...], BeforeValidator(_words)] = Field(
+        (), description="PEM files with authorities that are trusted beside the machine's, when we connect over TLS."
+    )
     rtp_host: Annotated[str, BeforeValidator(_host)] = Field(
         "127.0.0.1", description="Address of the media, as phones are told it."
     )
@@ -296,6 +303,12 @@ class Settings(BaseSettings):
                 "registration_default: expected a value from registration_min to registration_max "
                 f"({self.registration_min} to {self.registration_max})"
             )
+        for given, missing in (("sip_certificate", "sip_key"), ("sip_key", "sip_certificate")):
+            if getattr(self, given) is not None and getattr(self, missing) is None:
+                raise ValueError(f"{missing}: expected a file too, as {given} is given")
+        secure = [str(listen) for listen in self.sip if listen.transport in ("tls", "wss")]
+        if secure and self.sip_certificate is None:
+            raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")
         if self.nonce_secret is not None and len(self.nonce_secret.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"nonce_secret: expected at least {MIN_SECRET} characters")
         for name in ("oidc_client_id", "portal_url") if self.oidc_issuer is not None else ():

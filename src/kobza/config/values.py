@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal, Self, cast, get_args
 
-SipTransport = Literal["udp", "tcp", "ws"]
+SipTransport = Literal["udp", "tcp", "tls", "ws", "wss"]
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})", re.ASCII)
 _SIP_LISTEN = re.compile(rf"(?P<transport>{'|'.join(get_args(SipTransport))}):(?P<address>.+)", re.IGNORECASE)

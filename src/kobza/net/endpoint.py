@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from kobza.net.tcp import Connection, TcpTransport
+from kobza.net.tls import Tls
 from kobza.net.udp import UdpSocket
 from kobza.net.websocket import MessageSocket, WebSocketConnection, WebSocketTransport
 from kobza.net.websocket_server import WebSocketServer
@@ -51,11 +53,13 @@ class SipEndpoint:
         now: Callable[[], float],
         on_events: Callable[[list[UaEvent]], None],
         on_lost: Callable[[Flow], None] = lambda _flow: None,
+        tls: Tls | None = None,
         speed: float = 1.0,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`).
 
-        `on_lost` hears the flow of each WebSocket that has ended: nobody can open it again from here.
+        `on_lost` hears the flow of each WebSocket that has ended: nobody can open it again from here. `tls` is what TLS
+        and WSS need; made when it is first wanted, without a certificate of our own.
         """
         self._ua = ua
         self._now = now
@@ -64,7 +68,8 @@ class SipEndpoint:
         self._on_lost = on_lost
         self._udp: list[UdpSocket] = []
         self._udp_by_local: dict[Address, UdpSocket] = {}
-        self._tcp: TcpTransport | None = None
+        self._tls = tls
+        self._streams: dict[Transport, TcpTransport] = {}
         self._web = WebSocketTransport(received=self._web_message, lost=self._web_lost)
         self._web_servers: list[WebSocketServer] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -77,32 +82,38 @@ class SipEndpoint:
     async def listen(self, transport: Transport, host: str, port: int) -> Address:
         """Bind; returns the address with the real port. `port` 0 takes a free one. Raises `OSError` when it is taken.
 
-        Several UDP sockets may be bound, one TCP server. Raises `ValueError` for a transport that is not there.
+        Several UDP sockets and servers of WebSocket may be bound, one server of TCP and one of TLS.
         """
         if transport is Transport.UDP:
             sock = UdpSocket((host, port), received=self._datagram, drained=self.pump, failed=self._udp_failed)
             self._udp.append(sock)
             self._udp_by_local[sock.address] = sock
             return sock.address
-        if transport is Transport.TCP:
-            return await self._tcp_transport().listen((host, port))
-        if transport is Transport.WS:
-            server = WebSocketServer(self._carry_plain)
-            address = await server.listen((host, port))
-            self._web_servers.append(server)
-            return address
-        raise ValueError(f"no {transport.value} transport")
+        if not transport.is_web:
+            return await self._stream_transport(transport).listen((host, port))
+        certificate = self._tls.certificate if transport is Transport.WSS and self._tls is not None else None
+        if transport is Transport.WSS and certificate is None:
+            raise OSError("TLS needs a certificate")
+        carry = partial(self._carry_accepted, secure=transport is Transport.WSS)
+        server = WebSocketServer(carry, None if certificate is None else certificate.context)
+        address = await server.listen((host, port))
+        self._web_servers.append(server)
+        return address
 
-    def flow_to(self, remote: Address, transport: Transport) -> Flow:
-        """Return the flow a first request to `remote` (an IP address and port) takes; TCP opens a connection when used.
+    def flow_to(self, remote: Address, transport: Transport, name: str = "") -> Flow:
+        """Return the flow a first request to `remote` (an IP address and port) takes; a connection is opened when used.
 
-        Raises `ValueError` when nothing listens on that transport (UDP) or it does not exist here.
+        `name` is what the certificate at the other end has to be for; "": its address. Raises `ValueError` when nothing
+        listens on that transport (UDP), and for WebSocket, which is only opened toward us.
         """
         if transport is Transport.UDP:
             sock = self._socket_toward(remote)
             return Flow(Transport.UDP, sock.local_for(remote), remote)
-        if transport is Transport.TCP:
-            return Flow(Transport.TCP, self._tcp_transport().local_for(remote), remote)
+        if not transport.is_web:
+            stream = self._stream_transport(transport)
+            if name:
+                stream.expect(remote, name)
+            return Flow(transport, stream.local_for(remote), remote)
         raise ValueError(f"no {transport.value} transport")
 
     async def carry(
@@ -154,14 +165,14 @@ class SipEndpoint:
         await self._web.close()
         for server in self._web_servers:
             await server.close()
-        if self._tcp is not None:
-            await self._tcp.close()
+        for stream in self._streams.values():
+            await stream.close()
 
     @property
     def sockets(self) -> int:
-        """Sockets that listen: those of UDP and WebSocket, and the one of TCP."""
-        listens = self._tcp is not None and self._tcp.address is not None
-        return 0 if self._closed else len(self._udp) + len(self._web_servers) + listens
+        """Sockets that listen: those of UDP and WebSocket, the one of TCP and that of TLS."""
+        listen = sum(stream.address is not None for stream in self._streams.values())
+        return 0 if self._closed else len(self._udp) + len(self._web_servers) + listen
 
     @property
     def dropped(self) -> int:
@@ -170,8 +181,8 @@ class SipEndpoint:
 
     @property
     def connections(self) -> int:
-        """TCP connections open now."""
-        return self._tcp.connections if self._tcp is not None else 0
+        """Connections of TCP and TLS open now."""
+        return sum(stream.connections for stream in self._streams.values())
 
     @property
     def web_sockets(self) -> int:
@@ -193,7 +204,7 @@ class SipEndpoint:
 
     def _message(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
         self.counters.received += 1
-        flow = self._flow_of(connection)
+        flow = connection.flow
         try:
             if isinstance(item, BrokenMessage):  # the user agent knows what a broken request is answered
                 self._ua.receive(item.data, flow, self._now())
@@ -214,7 +225,7 @@ class SipEndpoint:
 
     def _malformed(self, connection: Connection, error: MalformedMessage, data: bytes) -> None:
         try:
-            self._on_events([MalformedReceived(self._flow_of(connection), error, data)])
+            self._on_events([MalformedReceived(connection.flow, error, data)])
         except Exception:
             self.counters.exceptions += 1
             log.exception("malformed stream from %s:%s was not handled", *connection.remote)
@@ -223,7 +234,7 @@ class SipEndpoint:
         """Tell the user agent under every name its flows have for this connection."""
         if self._closed:
             return
-        for flow in (self._flow_of(connection), *connection.names):
+        for flow in (connection.flow, *connection.names):
             self._fail(flow)
         self.pump()
 
@@ -238,8 +249,8 @@ class SipEndpoint:
             log.exception("the end of the flow to %s:%s was not handled", *connection.remote)
         self.pump()
 
-    async def _carry_plain(self, socket: MessageSocket, local: Address, remote: Address) -> None:
-        await self.carry(socket, local=local, remote=remote, secure=False)
+    async def _carry_accepted(self, socket: MessageSocket, local: Address, remote: Address, *, secure: bool) -> None:
+        await self.carry(socket, local=local, remote=remote, secure=secure)
 
     def _udp_failed(self, sock: UdpSocket, remote: Address, error: OSError) -> None:
         log.info("UDP to %s:%s: %s", *remote, error)
@@ -302,21 +313,22 @@ class SipEndpoint:
 
     # inside
 
-    def _flow_of(self, connection: Connection) -> Flow:
-        local = self._tcp_transport().local_for(connection.remote)
-        if not local[1]:  # we listen nowhere: the connection itself is the only place to reach us
-            local = connection.local
-        return Flow(Transport.TCP, local, connection.remote, connection.number)
-
     def _carrier_of(self, transport: Transport) -> TcpTransport | WebSocketTransport:
-        return self._web if transport.is_web else self._tcp_transport()
+        return self._web if transport.is_web else self._stream_transport(transport)
 
-    def _tcp_transport(self) -> TcpTransport:
-        if self._tcp is None:
-            self._tcp = TcpTransport(
-                received=self._message, drained=self.pump, lost=self._lost, malformed=self._malformed
+    def _stream_transport(self, transport: Transport) -> TcpTransport:
+        stream = self._streams.get(transport)
+        if stream is None:
+            if transport is Transport.TLS and self._tls is None:
+                self._tls = Tls()
+            stream = self._streams[transport] = TcpTransport(
+                received=self._message,
+                drained=self.pump,
+                lost=self._lost,
+                malformed=self._malformed,
+                tls=self._tls if transport is Transport.TLS else None,
             )
-        return self._tcp
+        return stream
 
     def _socket_toward(self, remote: Address) -> UdpSocket:
         """Choose the socket for a first request: the one bound to the address the route leaves from, else the first."""

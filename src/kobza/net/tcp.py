@@ -1,14 +1,16 @@
-"""SIP over TCP (RFC 3261 section 18): incoming and outgoing connections, their limits and their end."""
+"""SIP over TCP and TLS (RFC 3261 section 18): incoming and outgoing connections, their limits and their end."""
 
 import asyncio
 import logging
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from kobza.net.addresses import LocalHosts, is_wildcard
+from kobza.net.tls import Tls
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.flow import Address, Flow
+from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.stream import BrokenMessage, KeepAlive, StreamParser
 
@@ -30,12 +32,16 @@ MAX_UNSENT = 1024 * 1024
 """Bytes queued toward a peer that does not read. At the bound the connection is closed: late messages are useless."""
 MAX_NAMES = 1024
 """Flows of one connection that are told of its end by name; beyond, its requests learn it from their timers."""
+MAX_EXPECTED = 4096
+"""Peers of which the name in their certificate is known; at the bound the oldest is forgotten."""
+SHUTDOWN_WITHIN = 2.0
+"""Seconds for the end of TLS, before the connection is closed all the same."""
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks for connections that are overdue."""
 
 
 class Connection(asyncio.Protocol):
-    """One TCP connection. `number` is its id in a Flow; `names` are other flows that were sent over it.
+    """One connection. `number` is its id in a Flow; `names` are other flows that were sent over it.
 
     Those are flows with connection 0, and those of connections that are gone, of which this one took the place.
     """
@@ -56,6 +62,11 @@ class Connection(asyncio.Protocol):
         self._incomplete_since: float | None = None
         self._heard_a_message = False
         self.closed = False
+
+    @property
+    def flow(self) -> Flow:
+        """What names it to the user agent."""
+        return self._owner.flow_of(self)
 
     def name(self, flow: Flow) -> None:
         """Remember a flow that this connection serves under another name, to tell of its end under that one too."""
@@ -97,7 +108,7 @@ class Connection(asyncio.Protocol):
                 return
         error = self._parser.error
         if error is not None:  # the frame is lost: nothing after it can be trusted
-            log.info("TCP %s:%s: %s, connection closed", *self.remote, error)
+            log.info("%s %s:%s: %s, connection closed", self._owner.transport, *self.remote, error)
             self._owner.framing_lost(self, error, data)
             self.close()
         elif items or self._incomplete_since is None:
@@ -158,12 +169,12 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
-            log.warning("TCP %s:%s does not read, connection closed", *self.remote)
+            log.warning("%s %s:%s does not read, connection closed", self._owner.transport, *self.remote)
             self.abort()
 
 
 class TcpTransport:
-    """All TCP connections of one endpoint: one server at most, connections on demand, reuse, limits.
+    """All TCP connections of one endpoint, or all of TLS: one server at most, connections on demand, reuse, limits.
 
     Callbacks: `received(connection, message)`, `drained()` after each batch, `lost(connection)` once for each
     connection that had stood or was asked for, `malformed(connection, error, data)` for a stream that cannot be framed.
@@ -176,7 +187,12 @@ class TcpTransport:
         drained: Callable[[], None],
         lost: Callable[[Connection], None],
         malformed: Callable[[Connection, MalformedMessage, bytes], None],
+        tls: Tls | None = None,
     ) -> None:
+        """`tls`: every connection is one of TLS. None: none is."""
+        self.transport = Transport.TCP if tls is None else Transport.TLS
+        self._tls = tls
+        self._expected: dict[Address, str] = {}
         self._received = received
         self.drained = drained
         self._lost = lost
@@ -202,8 +218,17 @@ class TcpTransport:
     async def listen(self, bind: Address) -> Address:
         """Accept connections at `bind`; returns the address with the real port. Raises `OSError` when it is taken."""
         if self._server is not None:
-            raise OSError("this endpoint already listens on TCP")  # a second one needs a second transport
-        self._server = await self._loop.create_server(self._accept, *bind, reuse_address=True, backlog=512)
+            raise OSError(f"this endpoint already listens on {self.transport}")  # a second one needs a second transport
+        options: dict[str, Any] = {}
+        if self._tls is not None:
+            if self._tls.certificate is None:
+                raise OSError("TLS needs a certificate")
+            options = {
+                "ssl": self._tls.certificate.context,
+                "ssl_handshake_timeout": INCOMPLETE_CLOSE,
+                "ssl_shutdown_timeout": SHUTDOWN_WITHIN,
+            }
+        self._server = await self._loop.create_server(self._accept, *bind, reuse_address=True, backlog=512, **options)
         name = self._server.sockets[0].getsockname()
         self.address = (name[0], name[1])
         return self.address
@@ -215,6 +240,20 @@ class TcpTransport:
         if is_wildcard(self.address[0]):
             return self._locals.get(remote[0]), self.address[1]
         return self.address
+
+    def flow_of(self, connection: Connection) -> Flow:
+        """Return the flow of a connection."""
+        local = self.local_for(connection.remote)
+        if not local[1]:  # we listen nowhere: the connection itself is the only place to reach us
+            local = connection.local
+        return Flow(self.transport, local, connection.remote, connection.number)
+
+    def expect(self, remote: Address, name: str) -> None:
+        """Know by which name a peer's certificate is to call it: the one it was looked up by, never its own."""
+        self._expected.pop(remote, None)
+        self._expected[remote] = name
+        if len(self._expected) > MAX_EXPECTED:
+            del self._expected[next(iter(self._expected))]
 
     def send(self, data: bytes, flow: Flow) -> bool:
         """Send on the flow's connection, or (0, or when that one is gone) on any to its peer, opening one when needed.
@@ -256,7 +295,7 @@ class TcpTransport:
             crowded = self._per_host.get(host, 0) >= MAX_CONNECTIONS_PER_HOST
             if crowded or self._closing or len(self._connections) >= MAX_CONNECTIONS:
                 self.refused += 1
-                log.warning("TCP connection from %s:%s refused: too many", *connection.remote)
+                log.warning("%s connection from %s:%s refused: too many", self.transport, *connection.remote)
                 connection.abort()
                 return
             self._add(connection)
@@ -282,7 +321,7 @@ class TcpTransport:
         else:
             self._per_host.pop(host, None)
         if reason is not None:
-            log.info("TCP %s:%s: %s", *connection.remote, reason)
+            log.info("%s %s:%s: %s", self.transport, *connection.remote, reason)
         self._lost(connection)
 
     # inside
@@ -307,7 +346,7 @@ class TcpTransport:
         connection = Connection(self, self._new_number(), remote)
         self._add(connection)
         connection.connecting = self._loop.create_task(
-            self._connect(connection), name=f"sip-tcp-{remote[0]}:{remote[1]}"
+            self._connect(connection), name=f"sip-{self.transport.lower()}-{remote[0]}:{remote[1]}"
         )
         return connection
 
@@ -315,12 +354,18 @@ class TcpTransport:
         """Open the connection; its failure is the connection's end, and the owner hears of that."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._loop.create_connection(lambda: connection, *connection.remote)
+                await self._loop.create_connection(lambda: connection, *connection.remote, **self._verified(connection))
         except (OSError, TimeoutError) as error:
             connection.fail(error)
         except asyncio.CancelledError:
             connection.fail(None)
             raise
+
+    def _verified(self, connection: Connection) -> dict[str, Any]:
+        if self._tls is None:
+            return {}
+        name = self._expected.get(connection.remote, connection.remote[0])
+        return {"ssl": self._tls.client, "server_hostname": name, "ssl_shutdown_timeout": SHUTDOWN_WITHIN}
 
     def _sweep_overdue(self) -> None:
         self._sweep = None
@@ -328,7 +373,7 @@ class TcpTransport:
         for connection in list(self._connections.values()):
             why = connection.overdue(now)
             if why is not None:
-                log.info("TCP %s:%s closed: %s", *connection.remote, why)
+                log.info("%s %s:%s closed: %s", self.transport, *connection.remote, why)
                 connection.abort()
         if self._connections and not self._closing:
             self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_overdue)

@@ -5,7 +5,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -39,6 +39,7 @@ class WebSocketServer:
 
     async def listen(self, bind: Address) -> Address:
         """Accept connections; returns the address with the real port. Raises `OSError` when it is taken."""
+        secure: dict[str, Any] = {} if self._ssl is None else {"ssl_handshake_timeout": INCOMPLETE_CLOSE}
         self._server = await serve(
             self._serve,
             *bind,
@@ -55,6 +56,7 @@ class WebSocketServer:
             max_queue=16,
             server_header=None,
             backlog=512,
+            **secure,
         )
         name = next(iter(self._server.sockets)).getsockname()
         return name[0], name[1]

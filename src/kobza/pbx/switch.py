@@ -17,6 +17,7 @@ from kobza.call.routing import Identity, Party
 from kobza.call.step import FindTargets, Onward
 from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
+from kobza.net.tls import Tls
 from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.busy import BusyNumbers
@@ -74,10 +75,14 @@ class Switch:
         now: Callable[[], float],
         new_id: Callable[[], str],
         ring_timeout: float,
+        tls: Tls | None = None,
         speed: float = 1.0,
         watch: CallWatch | None = None,
     ) -> None:
-        """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE."""
+        """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE.
+
+        `tls` is what the endpoint needs for TLS.
+        """
         self._watch = watch
         self._ua = ua
         self._plane = plane
@@ -96,7 +101,9 @@ class Switch:
         self._stopping = False
         self._idle = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
-        self.endpoint = SipEndpoint(ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, speed=speed)
+        self.endpoint = SipEndpoint(
+            ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, tls=tls, speed=speed
+        )
         """The sockets."""
         plane.on_event = self._media_event
         self._performer = Performer(

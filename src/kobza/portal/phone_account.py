@@ -63,7 +63,11 @@ async def _page(portal: Portal, request: Request, visitor: Visitor, written: str
     number = number_of(written, "number")
     subscriber = await context.subscriber(visitor.enterprise_id, number)
     account = await context.commands.sip_account(visitor.enterprise_id, number, password, by=visitor.by)
-    sip = [listen for listen in context.sip if listen.transport != "ws"]  # that is for pages, not for phones
+    sip = [
+        listen
+        for listen in context.sip
+        if listen.transport not in ("ws", "wss")  # those are for pages, not for phones
+    ]
     servers = [(_server(listen.host, listen.port, request), listen.transport) for listen in sip]
     server, transport = servers[0] if servers else (_host(request.url.hostname or ""), "udp")
     phones = context.commands.phone_status(visitor.enterprise_id, (number,))

@@ -85,7 +85,7 @@ SIP: Final = (
     Metric(
         "kobza_sip_tcp_connections",
         "gauge",
-        "TCP connections of SIP that are open.",
+        "Connections of SIP over TCP and TLS that are open.",
         lambda of: one(of.switch.endpoint.connections),
     ),
     Metric(

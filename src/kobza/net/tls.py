@@ -1,0 +1,116 @@
+"""TLS of SIP (RFC 3261 26, RFC 5922): our certificate, taken anew when its files change, and whom we trust."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 10.0
+"""Seconds between two looks at the files of the certificate: whoever renews it need not tell us."""
+OLDEST: Final = ssl.TLSVersion.TLSv1_2
+"""RFC 8996 forbids those before."""
+
+
+class CertificateError(Exception):
+    """The certificate cannot be used; one line for people that names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where the certificate (with its chain, PEM) and its key are."""
+
+    certificate: Path
+    key: Path
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Take the certificate into a context. Raises CertificateError; the context is then not to be used."""
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            what = error.strerror or str(error)
+            raise CertificateError(f"the certificate {self.certificate} with the key {self.key}: {what}") from error
+
+    def state(self) -> tuple[object, ...]:
+        """Return what changes when a file does; a file that is away for a moment is a state too."""
+        return tuple(_state(path) for path in (self.certificate, self.key))
+
+
+def _state(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class Certificate:
+    """Our certificate: `context` is for servers. Connections that stand keep what they began with."""
+
+    def __init__(self, files: CertificateFiles) -> None:
+        """Load it. Raises CertificateError."""
+        self._files = files
+        self._state = files.state()
+        self.context = _server_context()
+        files.load_into(self.context)
+
+    def look(self) -> bool:
+        """Take the certificate anew if its files have changed; tell whether it was.
+
+        A pair that does not fit together, such as one that is being written, is tried without harm to what is in use.
+        """
+        state = self._files.state()
+        if state == self._state:
+            return False
+        self._files.load_into(_server_context())
+        self._files.load_into(self.context)
+        self._state = state
+        return True
+
+    async def watch(self) -> None:
+        """Look now and then, for ever."""
+        complained: object = None
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                if await asyncio.to_thread(self.look):
+                    log.info("the certificate of SIP was taken anew")
+            except CertificateError as error:
+                state = self._files.state()
+                if state != complained:  # once for each change, not every ten seconds
+                    log.error("%s; the one before stays in use", error)  # noqa: TRY400 - no fault of the code
+                    complained = state
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = OLDEST
+    return context
+
+
+def client_context(authorities: Iterable[Path] = ()) -> ssl.SSLContext:
+    """Return what verifies the servers that we connect to: by the machine's authorities, and by those of files.
+
+    Raises CertificateError.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = OLDEST
+    for path in authorities:
+        try:
+            context.load_verify_locations(path)
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateError(f"the authority {path}: {error.strerror or error}") from error
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What an endpoint needs for TLS in both directions."""
+
+    certificate: Certificate | None = None
+    """None: nothing is listened for."""
+    client: ssl.SSLContext = field(default_factory=client_context)
