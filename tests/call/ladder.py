@@ -14,7 +14,7 @@ from kobza.call.b2bua import Call
 from kobza.call.cdr import Cdr, CdrFold
 from kobza.call.controls import RecordCommand
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
-from kobza.call.events import CallEnded, CallFact
+from kobza.call.events import CallEnded, CallFact, ReleasedBy
 from kobza.call.leg import Rejection
 from kobza.call.routing import Party, Refused
 from kobza.call.states import OwnerState, OwnerStates
@@ -236,6 +236,11 @@ class Ladder:
         token = self.call.transfer(leg_id, Destination(to, targets), Destination(party, recall), self.now)
         self._carry_out()
         return token
+
+    def hand_over(self, side: do.SideName, by: ReleasedBy, *, after: float = 1.0) -> None:
+        self._wait(after)
+        self.call.hand_over(self.leg_ids[side], by, self.now)
+        self._carry_out()
 
     def digits(self, side: do.SideName, digits: str, *, after: float = 1.0) -> str:
         self._wait(after)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.leg import LegState
 from kobza.call.phases import Phase
+from kobza.call.step import Destination
 from tests.call.ladder import COMPETITOR, OLENA, PETRO, STRANGER, TARAS, Ladder, q850, with_direction
 
 INACTIVE = with_direction("inactive")
@@ -481,3 +482,57 @@ def test_a_recording_goes_on_across_a_transfer() -> None:
     assert ladder.fact_names.count("RecordingStarted") == 1
     ladder.hang_up("new")
     assert {state.record_id is None for state in ladder.states if state.state_type == "finished"} == {False}
+
+
+# when a phone puts two of its calls together
+
+
+def test_a_side_is_handed_over_to_another_call() -> None:
+    ladder = talking()
+    ladder.offer("desk", INACTIVE)
+    ladder.media = "manual"
+    ladder.offer("desk", INACTIVE)
+    ladder.take()
+    ladder.hand_over("callee", "caller")
+    assert ladder.take() == ["to desk: 487 to the re-INVITE", "to caller: BYE, cause 16", "media: release"]
+    assert (ladder.ended.cause, ladder.ended.sip_status, ladder.ended.released_by) == (16, 200, "caller")
+    assert ladder.call.finished
+    assert ladder.told("callee") == "alerting established held finished"
+    ladder.hang_up("desk")  # no concern of this call any more
+    assert ladder.take() == []
+
+
+def test_only_a_call_that_is_established_is_handed_over() -> None:
+    ladder = Ladder()
+    ladder.invite("desk")
+    with pytest.raises(WrongStateError):
+        ladder.hand_over("callee", "caller")
+    with pytest.raises(WrongStateError):
+        transferring("one").hand_over("caller", "called")
+
+
+def test_whose_leg_a_phone_is() -> None:
+    ladder = Ladder()
+    ladder.invite("desk", "mobile")
+    branches = ladder.branch_ids
+    assert [ladder.call.leg_of(branches[name]) for name in ("caller", "desk")] == ["leg-caller", "leg-callee"]
+    assert ladder.call.leg_of("unknown") is None
+    ladder.answer("desk")
+    assert ladder.call.leg_of(branches["mobile"]) is None
+    assert ladder.call.leg_of(branches["desk"]) == "leg-callee"
+    ladder.transfer("callee", "one")
+    assert ladder.call.leg_of(branches["desk"]) is None
+    assert ladder.call.leg_of(branches["one"]) == ladder.leg_ids["callee"]
+
+
+def test_who_wanted_the_transfer_and_who_the_end() -> None:
+    ladder = talking()
+    destination, recall = Destination(PETRO, ["one"]), Destination(TARAS, [])
+    ladder.call.transfer("leg-callee", destination, recall, ladder.now, by="called")
+    ladder._carry_out()
+    assert ladder.states[-1].released_by == "called"
+    early = Ladder()
+    early.invite("desk")
+    early.call.clear("leg-caller", early.now, by="caller")
+    early._carry_out()
+    assert (early.ended.cause, early.ended.released_by) == (31, "caller")

@@ -22,6 +22,7 @@ from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
 from kobza.pbx.presence import Presence
+from kobza.pbx.transfers import Transfers
 from kobza.sip.digest import ha1
 from kobza.sip.flow import Address
 from kobza.store import Store, enterprises, numbers, trunks
@@ -50,12 +51,14 @@ class Office:
         self.locations = Locations()
         self.locations.put(binding(ANNA, expires_at=NOW + 60))
         self.presence = Presence(self.locations, lambda: NOW)
+        admission = Admission(self.view, self.locations, Authenticator(verifier()))
         self.commands = Commands(
             store=store,
             view=self.view,
             switch=cast("Any", None),
-            admission=Admission(self.view, self.locations, Authenticator(verifier())),
+            admission=admission,
             presence=self.presence,
+            transfers=Transfers(admission, self.view),
             now=lambda: NOW,
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kobza.pbx import outside_calls
 from kobza.sip import layer, message, ua_core
 from kobza.sip.field_names import known_key
 from kobza.sip.header_lines import MAX_HEADERS
@@ -56,7 +57,7 @@ def listed(words: str) -> list[str]:
 
 
 def test_methods() -> None:
-    allowed = {*ua_core.DIALOG_METHODS, "REGISTER"}
+    allowed = {*ua_core.DIALOG_METHODS, *outside_calls.METHODS}
     assert {cells[0] for cells in rows("Methods")} == allowed
     assert set(listed("refused with 405 and Allow")) == METHODS - allowed
 

@@ -12,6 +12,7 @@ from kobza.sip.digest import DigestOutcome, DigestVerifier, authorize, ha1
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
 from kobza.sip.message import SipRequest, SipResponse, parse_message
+from kobza.sip.refer import ReferTo, Replaces, refer_to
 from kobza.sip.responses import response_to
 from kobza.sip.stream import BrokenMessage, StreamItem, StreamParser
 from kobza.sip.uri import SipUri
@@ -52,6 +53,18 @@ VIAS = st.builds(Via, TOKEN.map(str.upper), HOST, PORT, PARAMS)
 CSEQS = st.builds(CSeq, st.integers(0, 2**31 - 1), TOKEN)
 REASONS = st.builds(Reason, TOKEN, st.integers(0, 999), NAMES)
 TEXT = st.text(max_size=60) | st.text('<>"@:;,=?\\ \t\r\n[]*sip.Bob%0\x00\udcff', max_size=60)
+
+
+@given(SIP_URIS, st.none() | st.builds(Replaces, TOKEN, TOKEN, TOKEN, st.booleans()), TEXT)
+def test_refer_to(uri: SipUri, replaces: Replaces | None, text: str) -> None:
+    written = SipRequest.create("REFER", "sip:x@x", [("Refer-To", refer_to(uri, replaces))])
+    with suppress(MalformedMessage):  # as with a method parameter
+        wanted = ReferTo.of(written)
+        assert (wanted.dialled, wanted.replaces) == (uri.unescaped_user, replaces)
+    with suppress(MalformedMessage):
+        ReferTo.of(SipRequest.create("REFER", "sip:x@x", [("Refer-To", text)]))
+    with suppress(MalformedMessage):
+        Replaces.parse(text)
 
 
 @given(URIS)

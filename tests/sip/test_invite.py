@@ -461,3 +461,32 @@ def test_representation() -> None:
     mine, _ = network.talk()
     assert repr(mine) == f"<InviteDialog uac confirmed {mine.sip_call_id}>"
     assert mine.flow == network.out
+
+
+def test_a_peer_names_our_dialog() -> None:
+    network = Network()
+    mine, theirs = network.talk()
+    named = network.called.ua.dialog_named(mine.sip_call_id, theirs.local_tag, mine.local_tag)
+    assert named is theirs
+    for call_id, ours, other in (
+        ("other", theirs.local_tag, mine.local_tag),
+        (mine.sip_call_id, "other", mine.local_tag),
+        (mine.sip_call_id, theirs.local_tag, "other"),
+    ):
+        assert network.called.ua.dialog_named(call_id, ours, other) is None
+    notify = mine.send_request("NOTIFY", now=network.now)
+    assert notify.request.contacts
+    mine.bye(now=network.now)
+    network.finish()
+
+
+def test_who_rings_has_a_tag() -> None:
+    network = Network()
+    ringing, rung = network.ring()
+    assert ringing.ringing_tag == rung.local_tag
+    assert rung.ringing_tag is None
+    rung.accept(ANSWER, now=network.now)
+    network.settle()
+    assert [ringing.ringing_tag, ringing.remote_tag] == [None, rung.local_tag]
+    ringing.bye(now=network.now)
+    network.finish()

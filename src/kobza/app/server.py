@@ -44,11 +44,13 @@ from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
+from kobza.pbx.outside_calls import METHODS
 from kobza.pbx.presence import Presence
 from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings, spools_of
 from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
+from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch
 from kobza.sdp.webrtc import candidate_hosts
@@ -274,7 +276,12 @@ class Server:
         verifier = DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime)
         authenticator = Authenticator(verifier, owner_of=self._browser_phones.owner_of)
         presence = Presence(locations, self._now)
-        ua = UserAgent(new_token=self._ids.token, supported=("path",), timers=TIMERS.at_speed(self._clock.speed))
+        ua = UserAgent(
+            new_token=self._ids.token,
+            timers=TIMERS.at_speed(self._clock.speed),
+            methods=METHODS,
+            supported=("path",),
+        )
         keeper = TrunkKeeper(
             ua=ua, view=view, store=store, now=self._now, new_id=self._ids.token, speed=self._clock.speed
         )
@@ -294,6 +301,7 @@ class Server:
             changed=presence.changed,
             reached=ua.follow_contact,
         )
+        transfers = Transfers(admission, view)
         switch = Switch(
             ua=ua,
             plane=plane,
@@ -304,6 +312,7 @@ class Server:
             books=books,
             recordings=recordings,
             keeper=keeper,
+            transfers=transfers,
             now=self._now,
             new_id=self._ids.id,
             tls=await self._open_tls(),
@@ -312,7 +321,13 @@ class Server:
             watch=watch,
         )
         commands = Commands(
-            store=store, view=view, switch=switch, admission=admission, presence=presence, now=self._now
+            store=store,
+            view=view,
+            switch=switch,
+            admission=admission,
+            presence=presence,
+            transfers=transfers,
+            now=self._now,
         )
         return switch, commands, locations, keeper
 

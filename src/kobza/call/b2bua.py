@@ -20,7 +20,7 @@ from kobza.call.causes import (
 from kobza.call.controls import Controls, RecordCommand
 from kobza.call.core import COMMAND_TIMER, RING_TIMER, SETTLE_TIMER, CallCore
 from kobza.call.errors import NotFoundError, WrongStateError
-from kobza.call.events import CallFact, CallStarted, Origin
+from kobza.call.events import CallFact, CallStarted, Origin, ReleasedBy
 from kobza.call.leg import Branch, BranchState, Leg, LegView, RecordingState, Rejection
 from kobza.call.phases import Phase
 from kobza.call.renegotiation import Renegotiation
@@ -284,8 +284,10 @@ class Call:
 
     # what others want
 
-    def clear(self, leg_id: str, now: float) -> None:
+    def clear(self, leg_id: str, now: float, *, by: ReleasedBy = "api") -> None:
         """Reject an alerting call (cause 21), give up one's own (31), or end an established one (16), through the API.
+
+        `by` is who wants it instead, as call states say.
 
         While a call is transferred, the one who is called rejects the transfer only. Raises NotFoundError for a leg
         that is not the call's, WrongStateError when the call has ended.
@@ -295,11 +297,11 @@ class Call:
             if isinstance(self._placing, Transfer) and self._placing.calls(leg):
                 self._placing.cleared(now)
             else:
-                core.end(NORMAL_CLEARING, 200, "api", now)
+                core.end(NORMAL_CLEARING, 200, by, now)
         elif leg is core.caller and not core.originated:
-            core.end(NORMAL_UNSPECIFIED, 487, "api", now)
+            core.end(NORMAL_UNSPECIFIED, 487, by, now)
         else:
-            core.end(CALL_REJECTED, sip_from_cause(CALL_REJECTED), "api", now)
+            core.end(CALL_REJECTED, sip_from_cause(CALL_REJECTED), by, now)
 
     def hold(self, leg_id: str, now: float) -> str:  # noqa: ARG002
         """Put the other side on hold for a leg; return the token of the CommandDone or CommandFailed to come.
@@ -313,18 +315,46 @@ class Call:
         return self._renegotiation.command(self._leg(leg_id), hold=False)
 
     def transfer(
-        self, leg_id: str, destination: Destination, recall: Destination, now: float, *, ring_timeout: float = 60.0
+        self,
+        leg_id: str,
+        destination: Destination,
+        recall: Destination,
+        now: float,
+        *,
+        ring_timeout: float = 60.0,
+        by: ReleasedBy = "api",
     ) -> str:
         """Have the owner of a leg leave and the destination called in its place; return a token as `hold` does.
 
         The command is done when the destination is being called. `recall` is the owner that leaves, to be called again
-        when nobody answers there. Raises NotFoundError or WrongStateError.
+        when nobody answers there; `by` is who wants it, as its call states say. Raises NotFoundError or
+        WrongStateError.
         """
+        leg = self._leg(leg_id)
         transfer = Transfer(
-            self._core, self._renegotiation, self._leg(leg_id), destination, recall, ring_timeout=ring_timeout, now=now
+            self._core, self._renegotiation, leg, destination, recall, ring_timeout=ring_timeout, by=by, now=now
         )
         self._placing = transfer
         return transfer.token
+
+    def hand_over(self, leg_id: str, by: ReleasedBy, now: float) -> None:
+        """End the call, but not the dialog of a leg's phone, which talks on in another call.
+
+        Raises NotFoundError, and WrongStateError when the call is not established, or is being transferred.
+        """
+        leg, core = self._leg(leg_id), self._core
+        branch = leg.talking
+        if core.phase is not Phase.TALKING or branch is None:
+            raise WrongStateError("The call is not established, or is being transferred.")
+        self._renegotiation.leave(leg)
+        branch.state = BranchState.CLOSED
+        core.end(NORMAL_CLEARING, 200, by, now)
+
+    def leg_of(self, branch_id: str) -> str | None:
+        """Return the leg whose phone a branch is; None when it has left, or none is."""
+        branch, core = self._core.branches.get(branch_id), self._core
+        gone = branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED)
+        return None if branch is None or gone or branch.leg not in (core.caller, core.callee) else branch.leg.leg_id
 
     def digits(self, leg_id: str, digits: str, now: float) -> str:  # noqa: ARG002
         """Send DTMF digits to the other side of a leg; return a token as `hold` does, done when all are out.

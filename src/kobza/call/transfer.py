@@ -66,11 +66,12 @@ class Transfer:
         recall: Destination,
         *,
         ring_timeout: float,
+        by: ReleasedBy,
         now: float,
     ) -> None:
         """Begin for the owner of `leg`, who leaves; WrongStateError when the call is not in a state for it.
 
-        `recall` is that owner, called again should the transfer fail.
+        `recall` is that owner, called again should the transfer fail. `by` is who wants the transfer.
         """
         branch = leg.talking
         if core.phase is not Phase.TALKING or branch is None:
@@ -91,7 +92,7 @@ class Transfer:
         branch.state = BranchState.CLOSED
         core.outbox.actions.append(Bye(branch.branch_id, NORMAL_CLEARING))
         self._leg = leg
-        self._call(destination, NORMAL_CLEARING, "api", now)
+        self._call(destination, NORMAL_CLEARING, by, now)
         self._kept.playing_music = False
         renegotiation.follow(self._kept)
 

@@ -5,34 +5,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from kobza.call.actions import SideName
 from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.controls import RecordCommand
 from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import (
-    DestinationUnreachableError,
     KobzaError,
-    NoRouteError,
     NotFoundError,
-    NumberError,
     OriginatorBusyError,
     OriginatorUnreachableError,
     PresentationNotAllowedError,
     ServiceNotEnabledError,
-    WrongStateError,
 )
 from kobza.call.forwarding import Forwarding
 from kobza.call.leg import RecordingState
-from kobza.call.phases import Phase
-from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of, party_of
+from kobza.call.routing import Identity, identity_of, party_of
 from kobza.call.states import Direction, direction_of
-from kobza.call.step import Destination, Step
 from kobza.pbx.admission import Admission, called
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall, LiveLeg
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.switch import Switch
+from kobza.pbx.transfers import Transfers
 from kobza.sip.digest import Algorithm, ha1
 from kobza.store import NotInStore, NotPresentable, Store, address_book, audit, meta, numbers
 from kobza.store.audit import By
@@ -41,11 +35,6 @@ from kobza.store.entries import Entry, KeyUsed, LegPromised
 ControlAction = Literal["clear", "hold", "unhold", "mute", "unmute", "dtmf", "transfer"] | RecordCommand
 FINISHED: Final = "finished"
 NEEDED: Final = frozenset({Package.CONVERGENT, Package.API_FMC})
-NO_ROUTE: Final = {
-    404: "Nothing leads to the destination: it is nobody's here, and no trunk takes it.",
-    503: "The trunk to the destination cannot be reached.",
-}
-"""Why no call goes to a number, by the SIP status that a phone would get."""
 ALGORITHMS: Final[tuple[Algorithm, Algorithm]] = ("MD5", "SHA-256")
 """In which digests of a password are stored."""
 STORE_SECONDS: Final = 15.0
@@ -91,12 +80,14 @@ class Commands:
         switch: Switch,
         admission: Admission,
         presence: Presence,
+        transfers: Transfers,
         now: Callable[[], float],
     ) -> None:
         self._store = store
         self._view = view
         self._switch = switch
         self._admission = admission
+        self._transfers = transfers
         self._presence = presence
         self._now = now
         self._sorted_out: Directory | None = None
@@ -143,7 +134,7 @@ class Commands:
             identity = Identity(clip, subscriber.name if clip == subscriber.number else "", restricted=False)
         caller = party_of(subscriber, identity)
         callee = called(self._view.snapshot, destination)
-        self._find(destination, caller, now)
+        self._transfers.find(destination, caller, now)
         reach = self._admission.reach(destination, caller)
         stored = asyncio.Event()
 
@@ -203,7 +194,7 @@ class Commands:
 
         """
         now = self._now()
-        live, own, other = self._leg(enterprise_id, call_control_id)
+        live = self._call_of(enterprise_id, call_control_id)
         call = live.call
         state: str | None = None
         match action:
@@ -217,7 +208,9 @@ class Commands:
             case "dtmf":
                 state = await self._outcome(live, call.digits(call_control_id, digits, now))
             case "transfer":
-                token = self._transfer(live, call_control_id, own, other, destination, now)
+                token = self._transfers.begin(
+                    live, call_control_id, destination, now, ring_timeout=self._switch.ring_timeout
+                )
                 state = await self._outcome(live, token)
             case "mute" | "unmute":
                 call.mute(call_control_id, now, on=action == "mute")
@@ -234,38 +227,6 @@ class Commands:
         outcome = live.commands[token] = asyncio.get_running_loop().create_future()
         self._switch.feed(live, _nothing)
         return str(await outcome)
-
-    def _transfer(self, live: LiveCall, leg_id: str, own: Party, other: Party, destination: str, now: float) -> str:
-        """Begin a transfer; return its token."""
-        if destination in (own.number, other.seen_by(own.enterprise_id)):
-            raise NumberError("A call cannot be transferred to one who takes part in it.", parameter="destination")
-        if live.call.phase is not Phase.TALKING:  # before the destination is looked at: this is the nearer fault
-            raise WrongStateError("The call is not established, or is being transferred.")
-        new = self._destination(destination, own, now)
-        if not new.targets:
-            raise DestinationUnreachableError("No phone of the destination is registered.", parameter="destination")
-        side: SideName = "caller" if leg_id == live.caller_leg_id else "callee"
-        own_subscriber = self._view.snapshot.subscribers.get(own.number)
-        own_targets = [] if own_subscriber is None else self._admission.devices_of(own_subscriber, now)
-        token = live.call.transfer(
-            leg_id,
-            new,
-            Destination(own, own_targets),
-            now,
-            ring_timeout=self._switch.ring_timeout,
-        )
-        live.shown = {side: live.shown.get(side) or self._identity_of(other, now)}
-        live.asserted = own.number if other.enterprise_id is None else None
-        return token
-
-    def _identity_of(self, party: Party, now: float) -> Identity:
-        """Return what those may learn of a party to whom it is transferred."""
-        if party.shown_as is not None:
-            return Identity(party.shown_as, "", restricted=party.shown_as == ANONYMOUS)
-        subscriber = self._view.snapshot.subscribers.get(party.number)
-        if subscriber is not None:
-            return identity_of(subscriber, now)
-        return Identity(party.number, party.display_name, restricted=party.number == ANONYMOUS)
 
     def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> list[PhoneStatus]:
         """Return the presence of numbers of an enterprise; for None of all that have the packages for it.
@@ -322,45 +283,22 @@ class Commands:
             entry = address_book.find(conn, enterprise_id, number)
         return "" if entry is None else entry.name
 
-    def _find(self, destination: str, caller: Party, now: float) -> Step | Refused:
-        """Return who rings first for a destination, or that it is not to be disturbed.
-
-        Raises NumberError or NoRouteError for a number to which no call can go now, whoever is asked there.
-        """
-        found = self._admission.reach(destination, caller).first(now)
-        if isinstance(found, Refused) and found.status != 480:
-            if found.status == 484:
-                raise NumberError(found.text, parameter="destination")
-            raise NoRouteError(NO_ROUTE[found.status], parameter="destination")
-        return found
-
-    def _destination(self, destination: str, caller: Party, now: float) -> Destination:
-        """Return who is called and where, following numbers that are always forwarded.
-
-        Raises as `_find`, and WrongStateError when it is not to be disturbed.
-        """
-        found = self._find(destination, caller, now)
-        if isinstance(found, Refused):
-            raise WrongStateError(found.text, parameter="destination")
-        party = found.hops[-1] if found.hops else called(self._view.snapshot, destination)
-        return Destination(party, found.targets)
-
     def _subscriber(self, enterprise_id: str, number: str) -> Subscriber:
         subscriber = self._view.snapshot.subscribers.get(number)
         if subscriber is None or subscriber.enterprise_id != enterprise_id:
             raise NotFoundError("The enterprise has no such number.", parameter="number")
         return subscriber
 
-    def _leg(self, enterprise_id: str, leg_id: str) -> tuple[LiveCall, Party, Party]:
-        """Return the call of a leg, whose it is, and the other side; the number must have the packages now."""
+    def _call_of(self, enterprise_id: str, leg_id: str) -> LiveCall:
+        """Return the call of a leg of an enterprise's number, which must have the packages now."""
         live = self._switch.by_leg(leg_id)
         if live is not None and not live.ended:
-            for own_leg_id, own, other in live.parties():
+            for own_leg_id, own, _ in live.parties():
                 if own_leg_id == leg_id and own.enterprise_id == enterprise_id:
                     subscriber = self._view.snapshot.subscribers.get(own.number)
                     if subscriber is None or not subscriber.packages >= NEEDED:
                         raise ServiceNotEnabledError("The number needs the packages Convergent and API FMC.")
-                    return live, own, other
+                    return live
         raise NotFoundError("There is no such call.", parameter="call_control_id")
 
     async def sip_account(

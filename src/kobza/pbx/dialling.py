@@ -12,6 +12,7 @@ from kobza.pbx.diverting import diversion_headers
 from kobza.sip import diversion as sip_diversion
 from kobza.sip.flow import Address, Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
+from kobza.sip.invite import InviteDialog
 from kobza.sip.request import Credentials
 from kobza.sip.uri import SipUri
 from kobza.store.entries import Binding
@@ -55,8 +56,19 @@ class TrunkTarget(Value, frozen=True):
     """Whose call it is for the carrier (E.164), when that is not the caller's: of who forwarded it."""
 
 
+class TakenTarget(Value, frozen=True):
+    """Somebody who is on the line already, in a call that gives the dialog away."""
+
+    dialog: InviteDialog
+
+    @property
+    def is_browser(self) -> bool:
+        """Whether it takes media as browsers have it."""
+        return self.dialog.flow.transport in (Transport.WS, Transport.WSS)
+
+
 OneTarget = DeviceTarget | TrunkTarget
-Target = OneTarget | InTurn
+Target = OneTarget | InTurn | TakenTarget
 """What a call may ring: in turn are trunks that take the same number."""
 
 

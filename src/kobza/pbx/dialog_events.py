@@ -92,9 +92,18 @@ class DialogEvents:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
             sdp = sdp_of(event.response)
-            self._enter(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
+            if branch_id in live.taking:
+                live.taking.discard(branch_id)
+                self._enter(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
+            else:
+                self._enter(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
 
     def _offer_rejected(self, event: sip.OfferRejected) -> None:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            self._enter(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))
+            if branch_id in live.taking:
+                live.taking.discard(branch_id)
+                event.dialog.bye(now=self._now())
+                self._enter(live, lambda: live.call.branch_rejected(branch_id, event.status, (), self._now()))
+            else:
+                self._enter(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))

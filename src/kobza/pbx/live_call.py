@@ -49,6 +49,8 @@ class LiveCall:
         "present",
         "shown",
         "stored",
+        "taken",
+        "taking",
         "timers",
     )
 
@@ -83,6 +85,10 @@ class LiveCall:
         """Whose number carriers are told from now on (E.164); None: that of the side which calls."""
         self.dialogs: dict[str, InviteDialog] = {}
         """By branch id."""
+        self.taken: InviteDialog | None = None
+        """The dialog of another call that this one takes over, until it has a branch here."""
+        self.taking: set[str] = set()
+        """Branches of dialogs that were taken over, until their phones have answered our offer."""
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.commands: dict[str, asyncio.Future[str]] = {}
         """By token: who waits for the outcome of a command."""

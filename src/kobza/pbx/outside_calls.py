@@ -1,19 +1,23 @@
-"""Requests outside calls: registrations, questions whether we live, what is none of ours; answers to ours."""
+"""Requests that are no INVITE: registrations, transfers, questions whether we live, what is none of ours; answers."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip import ua as sip
 
 log = logging.getLogger(__name__)
 
+METHODS: Final = ("REGISTER", "REFER")
+"""What is answered here beside the methods that every user agent knows."""
+
 
 class OutsideCalls:
-    """Answers every request that belongs to no call, and hands answers to ours on to the trunks' keeper.
+    """Answers every request that is not of a dialog's own, and hands answers to ours on to the trunks' keeper.
 
     `pump` sends what is answered later than at once.
     """
@@ -24,6 +28,7 @@ class OutsideCalls:
         registrar: Registrar,
         view: DirectoryView,
         keeper: TrunkKeeper,
+        refers: Refers,
         *,
         now: Callable[[], float],
         pump: Callable[[], None],
@@ -32,6 +37,7 @@ class OutsideCalls:
         self._registrar = registrar
         self._view = view
         self._keeper = keeper
+        self._refers = refers
         self._now = now
         self._pump = pump
 
@@ -56,6 +62,8 @@ class OutsideCalls:
                 self._pump()
 
             self._registrar.register(request, incoming.flow, self._view.snapshot, now, reply)
+        elif request.method == "REFER":
+            self._refers.take(incoming)
         elif request.method in ("OPTIONS", "INFO"):  # asked whether we live; DTMF beside the media, for nobody here
             self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"),), now=now)
         else:

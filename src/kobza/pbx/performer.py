@@ -9,7 +9,7 @@ from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
 from kobza.media.plane import MediaError, MediaPlane, Side
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.dialling import DeviceTarget, OneTarget, TrunkTarget, invitation
+from kobza.pbx.dialling import DeviceTarget, OneTarget, TakenTarget, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -96,6 +96,9 @@ class Performer:
 
     def _dial(self, live: LiveCall, action: act.Dial) -> None:
         now = self._now()
+        if isinstance(action.target, TakenTarget):
+            self._take_over(live, action, action.target.dialog, now)
+            return
         target = cast("OneTarget", action.target)
         if action.replaces and (failed := live.books.meter.failed_over(action.replaces)) is not None:
             self._keeper.suspect(failed)
@@ -140,6 +143,17 @@ class Performer:
         dialog.tag = (live, action.branch_id)
         live.dialogs[action.branch_id] = dialog
 
+    def _take_over(self, live: LiveCall, action: act.Dial, dialog: InviteDialog, now: float) -> None:
+        """Offer our media to a phone that another call talked to. Its answer is taken as that to an INVITE."""
+        live.taken = None
+        if not dialog.is_standing:  # its phone has hung up meanwhile
+            live.call.branch_rejected(action.branch_id, 480, (), now)
+            return
+        dialog.tag = (live, action.branch_id)
+        live.dialogs[action.branch_id] = dialog
+        live.taking.add(action.branch_id)
+        dialog.reinvite(action.sdp, now=now)
+
     def _progress(self, live: LiveCall, action: act.Progress) -> None:
         self._dialog(live, action.branch_id).provisional(action.status, body=action.sdp, now=self._now())
 
@@ -151,7 +165,11 @@ class Performer:
 
     def _cancel(self, live: LiveCall, action: act.Cancel) -> None:
         reason = (("Reason", ANSWERED_ELSEWHERE_REASON),) if action.answered_elsewhere else reason_of(action.cause)
-        self._dialog(live, action.branch_id).cancel(headers=reason, now=self._now())
+        now = self._now()
+        self._dialog(live, action.branch_id).cancel(headers=reason, now=now)
+        if action.branch_id in live.taking:  # a call that was answered before: that was a BYE, which has no outcome
+            live.taking.discard(action.branch_id)
+            live.call.branch_rejected(action.branch_id, 487, (), now)
 
     def _bye(self, live: LiveCall, action: act.Bye) -> None:
         self._dialog(live, action.branch_id).bye(headers=reason_of(action.cause), now=self._now())

@@ -32,7 +32,9 @@ from kobza.pbx.performer import Performer, reason_of
 from kobza.pbx.presence import Presence
 from kobza.pbx.reading import call_of
 from kobza.pbx.recordings import Recordings
+from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
+from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch, tell_admission
 from kobza.sip import ua as sip
@@ -72,6 +74,7 @@ class Switch:
         books: BookKeeper,
         recordings: Recordings,
         keeper: TrunkKeeper,
+        transfers: Transfers,
         now: Callable[[], float],
         new_id: Callable[[], str],
         ring_timeout: float,
@@ -117,10 +120,11 @@ class Switch:
             replace_leg=self._replace_leg,
             speed=speed,
         )
+        refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
             **DialogEvents(self._feed, now).by_type,
-            **OutsideCalls(ua, registrar, view, keeper, now=now, pump=self.endpoint.pump).by_type,
+            **OutsideCalls(ua, registrar, view, keeper, refers, now=now, pump=self.endpoint.pump).by_type,
         }
 
     # life
@@ -361,6 +365,9 @@ class Switch:
         live.fail_commands(WrongStateError("The call has ended."))
         live.books.close()
         live.dialogs.clear()
+        if live.taken is not None:  # the call ended before it could talk to that phone
+            live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())
+            live.taken = None
         if not self._calls:
             self._idle.set()
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from kobza.phone.agreement import Agreement
 from kobza.phone.events import Detail, What
 from kobza.phone.voice import Voice
@@ -13,7 +15,9 @@ from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.invite import InviteDialog
 from kobza.sip.message import SipMessage, SipResponse
+from kobza.sip.refer import Replaces, refer_to
 from kobza.sip.responses import reason_phrase
+from kobza.sip.uri import SipUri
 
 DECLINE = 603
 BUSY_HERE = 486
@@ -110,6 +114,7 @@ class PhoneCall:
         self._now = now
         self._owes_answer = False
         self._reoffer: asyncio.Future[int] | None = None
+        self._transfer: asyncio.Future[int] | None = None
         self._changed = asyncio.Event()
         voice.on_digit = self._hear_digit
 
@@ -163,6 +168,32 @@ class PhoneCall:
     async def resume(self, within: float = 10.0) -> None:
         """Take the peer back (re-INVITE, sendrecv). Raises `CallFailed` when it does not agree."""
         await self._offer(Direction.SENDRECV, within)
+
+    async def transfer(self, number: str, *, joining: "PhoneCall | None" = None, within: float = 10.0) -> None:
+        """Have the peer talk to `number` instead, or to whom a second call of this phone is with (`joining`).
+
+        Returns when the server has taken it over (REFER, RFC 3515; Replaces, RFC 3891); then it ends the call. Raises
+        `CallFailed` when it refuses.
+        """
+        dialog = self._need(CallState.ESTABLISHED)
+        if self._transfer is not None:
+            raise CallFailed("a transfer is under way")
+        replaces = None
+        if joining is not None and joining.dialog is not None:
+            other = joining.dialog
+            tag = other.remote_tag or other.ringing_tag or ""
+            replaces = Replaces(other.sip_call_id, to_tag=tag, from_tag=other.local_tag)
+        to = replace(SipUri.parse(dialog.remote_target), user=number)
+        self._transfer = asyncio.get_running_loop().create_future()
+        try:
+            dialog.send_request("REFER", headers=(("Refer-To", refer_to(to, replaces)),), now=self._now()).tag = self
+            self._act()
+            async with asyncio.timeout(within):
+                status = await self._transfer
+        finally:
+            self._transfer = None
+        if status >= 300:
+            raise CallFailed(f"transfer: {status} {reason_phrase(status)}")
 
     async def ringing(self, within: float = 10.0) -> None:
         """Wait until it rings (or was answered at once). Raises `CallFailed` or `TimeoutError`."""
@@ -252,6 +283,11 @@ class PhoneCall:
         if self._reoffer is not None and not self._reoffer.done():
             self._reoffer.set_result(status)
 
+    def transfer_settled(self, status: int) -> None:
+        """The final response to our REFER."""
+        if self._transfer is not None and not self._transfer.done():
+            self._transfer.set_result(status)
+
     def end(self, ending: Ending) -> None:
         """Settle that the call is over; a second time does nothing."""
         if self.ending is not None:
@@ -262,8 +298,9 @@ class PhoneCall:
             if timer is not None:
                 timer.cancel()
         self.voice.close()
-        if self._reoffer is not None and not self._reoffer.done():
-            self._reoffer.set_exception(CallFailed(str(ending)))
+        for waiting in (self._reoffer, self._transfer):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(CallFailed(str(ending)))
         talk = None if self.answered_at is None else round(self._now() - self.answered_at, 3)
         details: dict[str, Detail] = {
             "by": ending.by,

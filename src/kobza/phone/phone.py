@@ -108,7 +108,10 @@ class SoftPhone:
         self.answering: Callable[[PhoneCall], Answering] | None = None
         """Decides about each incoming call in the place of `answer_after` and `reject`."""
         self._ua = UserAgent(
-            new_token=lambda: secrets.token_hex(8), product="Kobza phone", timers=Timers().at_speed(speed)
+            new_token=lambda: secrets.token_hex(8),
+            product="Kobza phone",
+            timers=Timers().at_speed(speed),
+            methods=("NOTIFY",),
         )
         self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed)
         self._made_calls = 0
@@ -224,14 +227,18 @@ class SoftPhone:
             case InviteReceived():
                 self._invited(event)
             case RequestReceived(incoming=incoming):
-                # OPTIONS asks whether we are here, INFO tells what we need not know; the rest is no phone's business
-                known = incoming.request.method in ("OPTIONS", "INFO")
+                # OPTIONS asks whether we are here, INFO and NOTIFY tell what we need not know; no phone's business else
+                known = incoming.request.method in ("OPTIONS", "INFO", "NOTIFY")
                 self._ua.respond(incoming, 200 if known else 501, now=self._now())
             case ResponseReceived(request=request, response=response):
-                if self.registration is not None and self.registration.owns(request):
+                if isinstance(request.tag, PhoneCall):
+                    request.tag.transfer_settled(response.status)
+                elif self.registration is not None and self.registration.owns(request):
                     self.registration.answered(response)
             case RequestFailed(request=request, status=status):
-                if self.registration is not None and self.registration.owns(request):
+                if isinstance(request.tag, PhoneCall):
+                    request.tag.transfer_settled(status)
+                elif self.registration is not None and self.registration.owns(request):
                     self.registration.failed(status, f"no answer from the server ({status})")
             case MalformedReceived(flow=flow, error=error):
                 log.info("from %s:%s: %s", *flow.remote, error)

@@ -33,6 +33,8 @@ __all__ = ["InviteDialog", "InviteState"]
 
 MAX_EARLY_TAGS = 32
 """Forks of one INVITE that are remembered while it rings."""
+REFRESHING = frozenset({"NOTIFY", "UPDATE"})
+"""Requests in a dialog, beside INVITE, that say anew where we are reached (RFC 3311, section 5.1, RFC 6665, 4.4.1)."""
 TEMPORARILY_UNAVAILABLE = 480
 """How `bye` refuses a call that was not answered."""
 
@@ -109,6 +111,11 @@ class InviteDialog:
     def remote_tag(self) -> str | None:
         """The peer's tag; None before it is known, and for a peer of RFC 2543."""
         return self.dialog.remote_tag
+
+    @property
+    def ringing_tag(self) -> str | None:
+        """The tag of whoever rang first for our INVITE, as long as nobody has answered; None before."""
+        return self._early_tags[0] if self._early_tags else None
 
     @property
     def dialog_id(self) -> tuple[str, str, str | None]:
@@ -210,13 +217,15 @@ class InviteDialog:
             offer.reject(status, reason, headers, now)
 
     def send_request(self, method: str, *, headers: Headers = (), body: bytes = b"", now: float) -> ClientRequest:
-        """Send INFO, UPDATE or another request in the dialog; a Content-Type goes into `headers`.
+        """Send INFO, NOTIFY, UPDATE or another request in the dialog; a Content-Type goes into `headers`.
 
         ResponseReceived or RequestFailed follows: with 481 at once when there is no dialog (yet, any more).
         """
         dialog, core = self.dialog, self.core
         cseq, branch = dialog.next_cseq(), core.new_branch()
-        lines = (dialog.contact_line, core.allow_line, *core.supported_lines) if method == "UPDATE" else ()
+        lines: tuple[RawLine, ...] = ()
+        if method in REFRESHING:
+            lines = (dialog.contact_line, core.allow_line, *core.supported_lines)
         request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
         client = InDialogRequest(self, request, branch, self._credentials)
         if not (self.is_standing or (self.state is InviteState.EARLY and self.role == "uas")):

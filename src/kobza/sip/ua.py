@@ -276,6 +276,11 @@ class UserAgent:
             invite.rejected(SERVICE_UNAVAILABLE, None)
         return invite
 
+    def dialog_named(self, call_id: str, local_tag: str, remote_tag: str) -> InviteDialog | None:
+        """Find the call that a peer names by its dialog, as in Replaces (RFC 3891, section 3)."""
+        dialog = self._core.dialogs.get(local_tag)
+        return dialog if dialog is not None and dialog.dialog_id == (call_id, local_tag, remote_tag) else None
+
     def respond(
         self,
         incoming: IncomingRequest,
