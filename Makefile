@@ -10,8 +10,8 @@ UV := $(BIN)/uv
 WORKERS ?= 4
 # The tests of what `make compile` compiles, and calls through all of Kobza.
 COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/pbx tests/net/test_clock.py \
-	tests/media/test_negotiation.py tests/store/test_ids.py tests/store/test_journal.py tests/webhooks/test_payload.py \
-	tests/interop/test_calls.py
+	tests/media/test_negotiation.py tests/media/test_browser_negotiation.py tests/store/test_ids.py \
+	tests/store/test_journal.py tests/webhooks/test_payload.py tests/interop/test_calls.py
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 

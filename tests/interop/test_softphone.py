@@ -14,7 +14,7 @@ from tests.interop.baresip import baresip, write_tone
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
-from tests.interop.sipp import Line
+from tests.interop.sipp import Line, Sipp
 from tests.support.spectrum import needs_sox, tones_over_time
 from tests.support.waiting import PATIENCE, until
 
@@ -96,7 +96,7 @@ async def hears(page: Page, hz: float) -> None:
 
 
 async def test_the_portals_phone_calls_and_is_called(
-    kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path
+    kobza_server: Server, sipp: Sipp, ledger: Ledger, lines: list[Line], tmp_path: Path
 ) -> None:
     site = kobza_server.site
     site.prepare(

@@ -62,7 +62,7 @@ class IceLite:
         transaction = message.transaction
         username = message.get(StunAttribute.USERNAME)
         if username is None or message.signed is None:
-            return write(FAILURE, transaction, (error_code(400, "Bad Request"),))
+            return None  # RFC 8489 has 400 here, which is longer than what asked for it: not to be aimed at others
         if username != self._username or not message.is_signed_with(self._password):
             return write(FAILURE, transaction, (error_code(401, "Unauthorized"),))
         if message.unknown:
