@@ -5,7 +5,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from kobza.store.journal import JournalWriter
 from kobza.store.trunks import TrunkState
 from tests.cli.conftest import Kobza, Ran
 from tests.store.builders import cdr, recording, stored
+from tests.support import authority
 from tests.support.lines import outside_line
 from tests.support.ports import free_port, free_range
 from tests.support.postgres import PostgresServer
@@ -222,8 +223,13 @@ def test_webhooks(
     )
 
 
-def asked(port: int, transport: Literal["UDP", "TCP"] = "UDP", host: str = "127.0.0.1") -> tuple[State, str]:
-    (found,) = trunks.trunks([Trunk("id", "carrier", host, port, transport=transport)])
+def asked(
+    port: int,
+    transport: Literal["UDP", "TCP", "TLS"] = "UDP",
+    host: str = "127.0.0.1",
+    authorities: Sequence[Path] = (),
+) -> tuple[State, str]:
+    (found,) = trunks.trunks([Trunk("id", "carrier", host, port, transport=transport)], authorities)
     assert found.check == "trunk carrier"
     assert bool(found.advice) is (found.state is not State.GOOD)
     return found.state, found.found
@@ -236,18 +242,55 @@ def test_a_trunk_is_asked(kobza: Kobza, enterprise: str, ports: dict[str, int]) 
     assert found == ("good", f"127.0.0.1:{port} (UDP) answers 200 OK, to our 127.0.0.1", "")
 
 
-@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
 @pytest.mark.parametrize(
     ("statuses", "state"),
     [((200,), State.GOOD), ((100, 401), State.GOOD), ((405,), State.GOOD), ((501,), State.GOOD), ((503,), State.LOOK)],
 )
-def test_what_a_trunk_answers(transport: Literal["UDP", "TCP"], statuses: tuple[int, ...], state: State) -> None:
-    if transport == "TCP" and len(statuses) > 1:
+def test_what_a_trunk_answers(
+    tmp_path: Path, transport: Literal["UDP", "TCP", "TLS"], statuses: tuple[int, ...], state: State
+) -> None:
+    if transport != "UDP" and len(statuses) > 1:
         statuses = statuses[1:]  # one question, one answer
-    with outside_line(transport, *statuses) as port:
-        found, told = asked(port, transport)
+    tls = authority.serving() if transport == "TLS" else None
+    with outside_line(transport, *statuses, tls=tls) as port:
+        found, told = asked(port, transport, authorities=[authority.authority_file(tmp_path)])
     assert found is state
     assert f"answers {statuses[-1]} " in told
+
+
+def test_trunks_that_are_not_who_they_should_be(tmp_path: Path) -> None:
+    trusted = [authority.authority_file(tmp_path)]
+    with outside_line("TLS", 200, tls=authority.serving(authority.issued("sip.example.net"))) as port:
+        state, told = asked(port, "TLS", authorities=trusted)
+    assert state is State.BAD
+    assert f"the certificate of 127.0.0.1:{port} (TLS) is refused" in told
+    with outside_line("TCP", 200) as port:
+        socket.create_connection(("127.0.0.1", port)).close()  # its one answer is spent, it hangs up
+    assert asked(port, "TLS", authorities=trusted)[0] is State.BAD
+    assert asked(port, "TLS", authorities=[tmp_path / "absent.pem"])[0] is State.BAD
+
+
+@pytest.mark.parametrize(
+    ("until", "state"), [(timedelta(days=60), "good"), (timedelta(days=9), "look"), (-timedelta(hours=1), "bad")]
+)
+def test_the_certificate_of_sip(
+    kobza: Kobza,
+    enterprise: str,
+    ports: dict[str, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    until: timedelta,
+    state: str,
+) -> None:
+    chain, key = authority.files(tmp_path, authority.issued(since=-timedelta(days=2), until=until))
+    monkeypatch.setenv("KOBZA_SIP_CERTIFICATE", str(chain))
+    monkeypatch.setenv("KOBZA_SIP_KEY", str(key))
+    (found,) = states(kobza("doctor", "--json"))["certificate of SIP"]
+    assert found[0] == state
+    assert "ends on" in found[1]
+    key.write_text("no key")
+    assert sick(kobza("doctor", "--json"), "certificate of SIP").startswith("bad: the certificate")
 
 
 def test_trunks_that_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

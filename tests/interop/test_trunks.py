@@ -5,16 +5,19 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from kobza.net.tls import Certificate, CertificateFiles, Tls
 from kobza.sip.flow import Transport
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.sipp import Line, Sipp
+from tests.support import authority
 from tests.support.carrier import Carrier
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
@@ -83,15 +86,16 @@ def silent_peer() -> Iterator[int]:
 
 
 async def test_a_call_goes_by_the_next_trunk_when_the_first_one_fails(
-    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, tmp_path: Path
 ) -> None:
-    """The first one refuses, the second wants a password, TCP and numbers of its own: one call, one row."""
-    async with Carrier() as first, Carrier(Transport.TCP) as second:
+    """The first one, on TLS, refuses, the second wants a password, TCP and numbers of its own: one call, one row."""
+    tls = Tls(Certificate(CertificateFiles(*authority.files(tmp_path))))
+    async with Carrier(Transport.TLS, tls=tls) as first, Carrier(Transport.TCP) as second:
         first.invite_status = 503
         second.accounts = {"office": "open sesame"}
         account = ("--username", "office", "--password", "open sesame", "--domain", "carrier.example")
         form = ("--format", "national", "--add", "77#", "--transport", "tcp")
-        office_trunks.add("first", first.port, "--priority", "1", "--format", "digits")
+        office_trunks.add("first", first.port, "--priority", "1", "--format", "digits", "--transport", "tls")
         office_trunks.add("second", second.port, *account, *form)
         await office_trunks.until("first", state="up")
         await office_trunks.until("second", state="up")

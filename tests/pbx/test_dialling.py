@@ -20,11 +20,11 @@ SHOWN = Identity(ANNA, "Anna", restricted=False)
 HIDDEN = Identity(ANNA, "Anna", restricted=True)
 
 
-def flows(remote: Address, transport: Transport) -> Flow:
+def flows(remote: Address, transport: Transport, _name: str) -> Flow:
     return Flow(transport, ("::1" if ":" in remote[0] else "192.0.2.1", 5060), remote)
 
 
-def no_flows(remote: Address, transport: Transport) -> Flow:
+def no_flows(remote: Address, transport: Transport, _name: str) -> Flow:
     raise ValueError("no socket")
 
 
@@ -185,6 +185,30 @@ def test_what_a_stranger_calls_himself_breaks_no_header() -> None:
     made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), shown, ANNA, flows)
     read = NameAddr.parse(str(made.from_), "From header")
     assert (read.display_name, read.uri.unescaped_user, read.uri.host) == ('An"na', 'a@b>"', "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain", "name"),
+    [
+        ("sip.example.net", None, "sip.example.net"),
+        ("sip.example.net", "example.net", "sip.example.net"),
+        ("192.0.2.50", "example.net", "example.net"),
+        ("192.0.2.50", None, "192.0.2.50"),
+        ("[2001:db8::5]", None, "2001:db8::5"),
+    ],
+)
+def test_over_tls_the_trunk_has_to_be_who_it_is_configured_as(host: str, domain: str | None, name: str) -> None:
+    """RFC 5922 7: what was configured counts, never what a resolver or the peer says."""
+    asked: list[tuple[Transport, str]] = []
+
+    def noted(remote: Address, transport: Transport, expected: str) -> Flow:
+        asked.append((transport, expected))
+        return flows(remote, transport, expected)
+
+    trunk = Trunk("t", "c", host, 5061, transport="TLS", domain=domain)
+    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5061)), SHOWN, ANNA, noted)
+    assert asked == [(Transport.TLS, name)]
+    assert made.flow.transport is Transport.TLS
 
 
 def test_no_socket() -> None:

@@ -125,6 +125,18 @@ async def test_a_trunk_with_several_addresses(exchange: Exchange) -> None:
     assert exchange.dialled("0441234567")[0].address == ("192.0.2.62", 5060)
 
 
+async def test_a_trunk_on_tls_is_let_in_over_tls_alone(exchange: Exchange) -> None:
+    await exchange.add("secure", host="192.0.2.60", transport="TLS")
+    for transport, known in (
+        (Transport.TLS, True),
+        (Transport.TCP, False),
+        (Transport.UDP, False),
+        (Transport.WSS, False),
+    ):
+        flow = Flow(transport, ("192.0.2.1", 5061), ("192.0.2.60", 40_000), 1)
+        assert isinstance(exchange.comes(invite(ANNA_USER), flow), Admitted) is known, transport
+
+
 async def test_in_from_networks_whatever_the_port_and_the_transport(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:

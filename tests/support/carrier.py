@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from kobza.net.clock import SteadyClock
 from kobza.net.endpoint import SipEndpoint
+from kobza.net.tls import Tls
 from kobza.sip import ua as sip
 from kobza.sip.digest import DigestOutcome, DigestVerifier, ha1
 from kobza.sip.flow import Transport
@@ -31,7 +32,7 @@ def sdp(port: int) -> bytes:
 class Carrier:
     """Use it as an async context manager. Set its attributes to what it shall do."""
 
-    def __init__(self, transport: Transport = Transport.UDP, port: int | None = None) -> None:
+    def __init__(self, transport: Transport = Transport.UDP, port: int | None = None, tls: Tls | None = None) -> None:
         self.transport = transport
         self.port = port or free_port()
         self.accounts: dict[str, str] = {}
@@ -53,7 +54,7 @@ class Carrier:
         self.ended = 0
         self._now = SteadyClock().now
         self._ua = UserAgent(new_token=lambda: secrets.token_hex(6), product="Carrier")
-        self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take)
+        self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, tls=tls)
         self._digest = DigestVerifier(REALM, b"s" * 32)
         self._changed = asyncio.Event()
 

@@ -1,6 +1,7 @@
 """Lines to the outside that answer questions, for tests that place no call."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,9 @@ from kobza.sip.responses import response_to
 
 
 @contextmanager
-def outside_line(transport: str, *statuses: int, port: int = 0) -> Iterator[int]:
+def outside_line(transport: str, *statuses: int, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A line that answers each question with the next of some statuses, and after them with nothing."""
-    kind = socket.SOCK_STREAM if transport == "TCP" else socket.SOCK_DGRAM
+    kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
     answers = iter(statuses)
 
     def answer(data: bytes) -> bytes:
@@ -25,9 +26,9 @@ def outside_line(transport: str, *statuses: int, port: int = 0) -> Iterator[int]
 
     def serve() -> None:
         try:
-            if transport == "TCP":
-                connection, _ = line.accept()
-                with connection:
+            if transport != "UDP":
+                accepted, _ = line.accept()
+                with tls.wrap_socket(accepted, server_side=True) if tls is not None else accepted as connection:
                     while data := connection.recv(4096):
                         connection.sendall(answer(data))
                 return
@@ -44,7 +45,7 @@ def outside_line(transport: str, *statuses: int, port: int = 0) -> Iterator[int]
 
     with socket.socket(socket.AF_INET, kind) as line:
         line.bind(("127.0.0.1", port))
-        if transport == "TCP":
+        if transport != "UDP":
             line.listen()
         thread = threading.Thread(target=serve)
         thread.start()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Literal
 
 from kobza.call.errors import NumberError
@@ -50,7 +50,7 @@ class Trunk:
     port: int
     prefix: str | None = None
     """First digits of the numbers that go out here, in any spelling (`044`, `38044`, `+38044`); None: all of them."""
-    transport: Literal["UDP", "TCP"] = "UDP"
+    transport: Literal["UDP", "TCP", "TLS"] = "UDP"
     trusted: bool = True
     """Whether the other end belongs to the trust domain of RFC 3325: it is told in P-Asserted-Identity who calls."""
     priority: int = 10
@@ -84,6 +84,16 @@ class Trunk:
     incoming_ha1_md5: str = field(repr=False, default="")
     incoming_ha1_sha256: str = field(repr=False, default="")
     caller_in: CallerIn = CallerIn.FROM
+
+    @property
+    def certified_name(self) -> str:
+        """What its certificate has to be for (RFC 5922, section 7): its host, or its domain when that is an address."""
+        host = self.host.removeprefix("[").removesuffix("]")
+        try:
+            ip_address(host)
+        except ValueError:
+            return host
+        return self.domain or host
 
     def match(self, number: str) -> int:
         """Return how many characters of a normalized number the prefix covers, or -1 when it does not match."""

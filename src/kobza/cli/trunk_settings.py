@@ -34,7 +34,7 @@ PrefixOption = Annotated[
     typer.Option("--prefix", metavar="P", help="First digits of the numbers that go out here; without it: all."),
 ]
 TransportOption = Annotated[
-    str | None, typer.Option("--transport", metavar="udp|tcp", help="How it is reached (udp).", show_default=False)
+    str | None, typer.Option("--transport", metavar="udp|tcp|tls", help="How it is reached (udp).", show_default=False)
 ]
 PriorityOption = Annotated[
     int | None,
@@ -234,7 +234,7 @@ _READERS: Final[Mapping[str, Any]] = {
     "host": _host,
     "port": int,
     "prefix": _digits,
-    "transport": lambda text: _choice("udp", "tcp")(text).upper(),
+    "transport": lambda text: _choice("udp", "tcp", "tls")(text).upper(),
     "trusted": bool,
     "priority": int,
     "capacity": lambda number: number or None,

@@ -24,8 +24,10 @@ ANONYMOUS: Final = NameAddr("Anonymous", SipUri("sip", user="anonymous", host="a
 PRIVACY: Final = ("Privacy", "id")
 """Asks whoever passes the call on to keep the identity to itself (RFC 3325, section 9.3)."""
 
-Flows = Callable[[Address, Transport], Flow]
-"""Chooses the socket for a first request; raises ValueError when there is none."""
+Flows = Callable[[Address, Transport, str], Flow]
+"""Chooses the way of a first request to an address; the text is what the certificate there has to be for.
+
+Raises ValueError when there is none."""
 
 
 class DeviceTarget(Value, frozen=True):
@@ -112,7 +114,7 @@ def _to_device(target: DeviceTarget, shown: Identity, flows: Flows) -> Invitatio
     if transport.reliable:
         flow = Flow(transport, (binding.local_host, binding.local_port), remote, binding.connection)
     else:
-        flow = flows(remote, transport)
+        flow = flows(remote, transport, "")
     host = flow.local[0]
     user = national(shown.number)
     return Invitation(
@@ -134,7 +136,7 @@ def _to_trunk(
     diverted: Sequence[sip_diversion.Diversion],
 ) -> Invitation:
     trunk = target.trunk
-    flow = flows(target.address, Transport(trunk.transport))
+    flow = flows(target.address, Transport(trunk.transport), trunk.certified_name)
     host = trunk.domain or flow.local[0]
     called = trunk.called(target.dial).replace("#", "%23")  # RFC 3261, 19.1.2
     if trunk.domain is None:

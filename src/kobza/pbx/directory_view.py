@@ -45,7 +45,7 @@ class DirectoryView:
         self._addresses: dict[str, Sequence[Address]] = {}
         self._chosen: dict[str, Address] = {}
         self._by_address: dict[tuple[str, Address], Trunk] = {}
-        self._by_host: dict[str, Trunk] = {}
+        self._by_host: dict[tuple[str, str], Trunk] = {}
         self._networks: list[tuple[IPv4Network | IPv6Network, Trunk]] = []
         self._by_network: dict[str, Trunk | None] = {}
         self._resolved_at = 0.0
@@ -89,7 +89,7 @@ class DirectoryView:
                 self.on_change(self.snapshot)
 
     def trunk_at(self, transport: Transport, remote: Address) -> Trunk | None:
-        """Return the trunk that sends from an address; over TCP the port says nothing: each connection has its own.
+        """Return the trunk that sends from an address; over connections the port says nothing: each has its own.
 
         None is a browser, whatever its address: an office may share one with its gateway.
         """
@@ -98,7 +98,7 @@ class DirectoryView:
         if transport is Transport.UDP:
             found = self._by_address.get((transport.value, remote))
         else:
-            found = self._by_host.get(remote[0])
+            found = self._by_host.get((transport.value, remote[0]))
         if found is None and self._networks:
             return self._trunk_of_network(remote[0])
         return found
@@ -153,8 +153,8 @@ class DirectoryView:
         for trunk in open_trunks:
             for address in addresses.get(trunk.trunk_id, ()):
                 self._by_address.setdefault((trunk.transport, address), trunk)
-                if trunk.transport == "TCP":
-                    self._by_host.setdefault(address[0], trunk)
+                if trunk.transport != "UDP":
+                    self._by_host.setdefault((trunk.transport, address[0]), trunk)
         self._networks = [(network, trunk) for trunk in open_trunks for network in trunk.networks]
         self._by_network = {}
         self._resolved_at = asyncio.get_running_loop().time()

@@ -190,9 +190,9 @@ class KeptTrunk:
         trunk = self.trunk
         user = trunk.username or ""
         host, port = flow.local
-        tcp = "" if flow.transport is Transport.UDP else ";transport=tcp"
+        transport = "" if flow.transport is Transport.UDP else f";transport={flow.transport.uri_name}"
         account = NameAddr("", SipUri("sip", user=user, host=trunk.domain or self._server.host))
-        contact = str(SipUri("sip", user=user, host=host, port=port)) + tcp
+        contact = str(SipUri("sip", user=user, host=host, port=port)) + transport
         registration.contact = contact
         request = self._ua.request(
             "REGISTER",
@@ -220,7 +220,7 @@ class KeptTrunk:
         """Return the way to an address; ValueError when it is not known, or no socket has one."""
         if address is None:
             raise ValueError("its host name is unknown")
-        return self._endpoint.flow_to(address, Transport(self.trunk.transport))
+        return self._endpoint.flow_to(address, Transport(self.trunk.transport), self.trunk.certified_name)
 
     @property
     def _server(self) -> SipUri:

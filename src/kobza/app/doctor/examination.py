@@ -50,6 +50,7 @@ class Examination:
         second: list[tuple[str, Check]] = [
             ("server", lambda: network.server(self.told, self.facts, settings, self.now_ms)),
             ("ports", lambda: network.ports(settings, ours=self.told is not None)),
+            ("certificate of SIP", lambda: network.sip_certificate(settings)),
         ]
         if isinstance(settings.store, PostgresUrl):
             url = settings.store.url
@@ -61,7 +62,7 @@ class Examination:
                 ("erasures", lambda: self._erasures(facts)),
                 ("backups", lambda: self._backups(facts)),
                 ("office", lambda: self._office(facts)),
-                ("trunks", lambda: trunks.trunks(facts.trunks)),
+                ("trunks", lambda: trunks.trunks(facts.trunks, settings.sip_authorities)),
                 ("registrations", lambda: trunks.registrations(facts, served=self.told is not None)),
                 *((f"webhook of {each.enterprise}", self._webhook(each)) for each in facts.endpoints),
             ]

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography import x509
+
 from kobza.app.doctor.findings import Finding, bad, good, look
 from kobza.config.settings import Settings, webhook_networks
+from kobza.net.tls import Certificate, CertificateError, CertificateFiles
 from kobza.store.health import EndpointHealth, Facts
 from kobza.store.meta import SIGN_OF_LIFE_MS
 from kobza.webhooks.address import AddressRefused, check_address
@@ -167,6 +170,26 @@ def _certificate(check: str, certificate: Any, host: str) -> Iterable[Finding]:
         yield look(check, said, "its operator should renew it now")
     else:
         yield good(check, f"{host} can be reached; {said}")
+
+
+def sip_certificate(settings: Settings) -> Iterable[Finding]:
+    """Look at the certificate of SIP over TLS: whether it can be served, and when it ends."""
+    chain, key = settings.sip_certificate, settings.sip_key
+    if chain is None or key is None:
+        return
+    try:
+        Certificate(CertificateFiles(chain, key))
+        ends = x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc
+    except (CertificateError, OSError, ValueError) as error:
+        yield bad("certificate of SIP", str(error), "correct sip_certificate and sip_key, or renew the files")
+        return
+    said = f"{chain} ends on {ends:%Y-%m-%d}"
+    if ends < datetime.now(UTC):
+        yield bad("certificate of SIP", said, "renew it: phones refuse it; a server that runs takes the new files")
+    elif ends - datetime.now(UTC) < SOON:
+        yield look("certificate of SIP", said, "renew it now; a server that runs takes new files by itself")
+    else:
+        yield good("certificate of SIP", said)
 
 
 def store_certificates(url: str) -> Iterable[Finding]:

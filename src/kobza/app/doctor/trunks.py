@@ -6,13 +6,17 @@ The question comes from a port of its own, so a server that runs meanwhile neith
 import os
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from kobza.app.doctor.findings import Finding, bad, good, look
 from kobza.call.trunk import Trunk
+from kobza.net.tls import CertificateError, client_context
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.stream import StreamParser
@@ -27,13 +31,13 @@ AT_ONCE: Final = 8
 DATAGRAM: Final = 65_535
 
 
-def trunks(found: Sequence[Trunk]) -> Iterable[Finding]:
-    """Ask every trunk; blocks until each has answered or had its time."""
+def trunks(found: Sequence[Trunk], authorities: Sequence[Path] = ()) -> Iterable[Finding]:
+    """Ask every trunk; blocks until each has answered or had its time. `authorities` are those of the settings."""
     if not found:
         yield look("trunks", "there is none: no call goes out", "kobza trunk add NAME --host ADDRESS --port 5060")
         return
     with ThreadPoolExecutor(AT_ONCE, "doctor-trunks") as threads:
-        yield from threads.map(_trunk, found)
+        yield from threads.map(partial(_trunk, authorities=authorities), found)
 
 
 def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
@@ -53,9 +57,9 @@ def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
             yield look(check, "it is being tried", "look again in some seconds")
 
 
-def _trunk(trunk: Trunk) -> Finding:
+def _trunk(trunk: Trunk, authorities: Sequence[Path] = ()) -> Finding:
     check = f"trunk {trunk.name}"
-    kind = socket.SOCK_STREAM if trunk.transport == "TCP" else socket.SOCK_DGRAM
+    kind = socket.SOCK_DGRAM if trunk.transport == "UDP" else socket.SOCK_STREAM
     try:
         family, _, protocol, _, address = socket.getaddrinfo(trunk.host, trunk.port, type=kind)[0]
     except OSError as error:
@@ -68,7 +72,18 @@ def _trunk(trunk: Trunk) -> Finding:
         try:
             line.connect(address)
             ours = line.getsockname()
-            answer = _ask(line, trunk, str(ours[0]), int(ours[1]))
+            if trunk.transport == "TLS":
+                with client_context(authorities).wrap_socket(line, server_hostname=trunk.certified_name) as secure:
+                    answer = _ask(secure, trunk, str(ours[0]), int(ours[1]))
+            else:
+                answer = _ask(line, trunk, str(ours[0]), int(ours[1]))
+        except CertificateError as error:
+            return bad(check, str(error), "correct sip_authorities")
+        except ssl.SSLCertVerificationError as error:
+            advice = f"it has to be for {trunk.certified_name}; who signs it may be named in sip_authorities"
+            return bad(check, f"the certificate of {where} is refused: {error.verify_message}", advice)
+        except ssl.SSLError as error:
+            return bad(check, f"{where} speaks no TLS: {error.reason}", "correct its port or transport")
         except ConnectionRefusedError:
             advice = "correct its host or port (kobza trunk list), or start it"
             return bad(check, f"nobody listens at {where}", advice)
@@ -90,7 +105,7 @@ def _trunk(trunk: Trunk) -> Finding:
 def _ask(line: socket.socket, trunk: Trunk, host: str, port: int) -> SipResponse:
     """Return the final answer to a question; raises OSError, which TimeoutError is one of."""
     question = _question(trunk, host, port)
-    answers = _over_tcp(line, question) if trunk.transport == "TCP" else _over_udp(line, question)
+    answers = _over_udp(line, question) if trunk.transport == "UDP" else _over_tcp(line, question)
     for answer in answers:
         if answer.status >= 200 and answer.get("call-id") == question.get("call-id"):
             return answer
