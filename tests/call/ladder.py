@@ -14,7 +14,7 @@ from kobza.call.b2bua import Call
 from kobza.call.cdr import Cdr, CdrFold
 from kobza.call.controls import RecordCommand
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
-from kobza.call.events import CallEnded, CallFact, ReleasedBy
+from kobza.call.events import CallEnded, CallFact, MemberCalled, ReleasedBy
 from kobza.call.leg import Rejection
 from kobza.call.routing import Party, Refused
 from kobza.call.states import OwnerState, OwnerStates
@@ -29,6 +29,8 @@ TARAS = Party("+380671110002", "mriia", owner=True, convergent=True, record=Fals
 STRANGER = Party("+380445550000")
 PETRO = Party("+380671110003", "mriia", owner=True, convergent=True, record=False, display_name="Петро")
 COMPETITOR = Party("+380672220002", "sokil", owner=True, convergent=True, record=False)
+
+GROUP = Party("200", "mriia", convergent=True, display_name="Продажі")
 
 EVERYBODY = (OLENA, TARAS, PETRO, STRANGER, COMPETITOR)
 
@@ -83,8 +85,9 @@ class Ladder:
         origin: Literal["phone", "trunk"] = "phone",
         ring_timeout: float = 60.0,
         hops: Sequence[Party] = (),
+        first: Step | None = None,
     ) -> None:
-        """The caller's INVITE comes; `hops` are those that it is forwarded to at once."""
+        """The caller's INVITE comes; `hops` are those that it is forwarded to at once, `first` is what else rings."""
         self.call = Call.incoming(
             "call",
             caller=caller,
@@ -92,7 +95,7 @@ class Ladder:
             dialled=callee.number,
             branch_id="in",
             sdp=sdp,
-            first=Step(targets, hops),
+            first=first or Step(targets, hops),
             onward=self._onward,
             origin=origin,
             caller_leg_id="leg-caller",
@@ -107,10 +110,14 @@ class Ladder:
         """Who is called when those before do not answer."""
         self.steps.append(Step(targets, hops, seconds))
 
+    def ring_group(self, *people: tuple[Party, str], seconds: float = 20.0) -> Step:
+        """Members of a ringing group, each with one device."""
+        return Step((), (), seconds, [Destination(party, [device]) for party, device in people])
+
     def originate(
         self,
         originator: Sequence[str],
-        destination: Sequence[str | do.InTurn] | Refused,
+        destination: Sequence[str | do.InTurn] | Refused | Step,
         *,
         caller: Party = OLENA,
         callee: Party = TARAS,
@@ -123,7 +130,7 @@ class Ladder:
             callee=callee,
             dialled=callee.number,
             originator_targets=originator,
-            find_destination=lambda _: destination if isinstance(destination, Refused) else Step(destination),
+            find_destination=lambda _: destination if isinstance(destination, Refused | Step) else Step(destination),
             onward=self._onward,
             caller_leg_id="leg-caller",
             callee_leg_id="leg-callee",
@@ -204,7 +211,7 @@ class Ladder:
         self.call.timer_fired(name, self.now)
         self._carry_out()
 
-    def clear(self, side: do.SideName, *, after: float = 1.0) -> None:
+    def clear(self, side: str, *, after: float = 1.0) -> None:
         self._wait(after)
         self.call.clear(self.leg_ids[side], self.now)
         self._carry_out()
@@ -296,6 +303,12 @@ class Ladder:
     def told(self, side: do.SideName) -> str:
         """The states of an owner: "alerting established finished"; of those who came in its place after a "then"."""
         return ", then ".join(self.told_leg(leg_id) or "none" for leg_id in (f"leg-{side}", *self.later_legs[side]))
+
+    def told_members(self) -> str:
+        """The states of a group's members: those of each, in the order in which they were called."""
+        members = [fact for fact in self.facts if isinstance(fact, MemberCalled)]
+        told = [f"{fact.party.display_name} {self.told_leg(fact.leg_id) or 'none'}" for fact in members]
+        return "; ".join(told)
 
     def told_leg(self, leg_id: str) -> str:
         """The states of one leg's owner."""
@@ -400,6 +413,12 @@ class Ladder:
                 self.leg_ids[side] = leg_id
                 self.later_legs[side].append(leg_id)
                 self.lines.append(f"{side} is {party.number}")
+            case do.AddLeg(leg_id, party):
+                self.leg_ids[party.number] = leg_id
+                self.lines.append(f"{party.number} is called")
+            case do.DropLeg(leg_id):
+                (number,) = [key for key, each in self.leg_ids.items() if each == leg_id]
+                self.lines.append(f"{number} is called no longer")
             case do.MediaRelease():
                 self.lines.append("media: release")
             case do.StartTimer(name, delay):

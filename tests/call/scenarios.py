@@ -6,9 +6,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.call.actions import InTurn
-from kobza.call.reach import LOOP
+from kobza.call.reach import EVERYBODY_BUSY, LOOP
 from kobza.call.routing import Refused
-from tests.call.ladder import COMPETITOR, OLENA, PETRO, STRANGER, Ladder, q850
+from kobza.call.step import Step
+from tests.call.ladder import COMPETITOR, GROUP, OLENA, PETRO, STRANGER, TARAS, Ladder, q850
 
 SCENARIOS: Final[dict[str, Callable[[Ladder], None]]] = {}
 
@@ -353,6 +354,70 @@ def _(ladder: Ladder) -> None:
     ladder.progress("new")
     ladder.clear("callee", after=5)
     ladder.reject("new", 487)
+
+
+@scenario("a group rings all at once, one answers")
+def _(ladder: Ladder) -> None:
+    ladder.invite(
+        callee=GROUP, first=ladder.ring_group((TARAS, "desk"), (PETRO, "new")), caller=STRANGER, origin="trunk"
+    )
+    ladder.progress("desk")
+    ladder.progress("new", after=1)
+    ladder.answer("new", after=3)
+    ladder.reject("desk", 487)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("a group rings all at once, busy, rejected through the API, no answer")
+def _(ladder: Ladder) -> None:
+    ladder.invite(
+        callee=GROUP, first=ladder.ring_group((TARAS, "desk"), (PETRO, "new"), (OLENA, "soft")), caller=STRANGER
+    )
+    ladder.progress("new")
+    ladder.progress("soft", after=0)
+    ladder.reject("desk", 486)
+    ladder.clear(PETRO.number, after=4.9)
+    ladder.reject("new", 487)
+    ladder.timer("ring", after=15)
+    ladder.reject("soft", 487)
+
+
+@scenario("a group rings in turn, the second one answers")
+def _(ladder: Ladder) -> None:
+    ladder.steps.append(ladder.ring_group((PETRO, "new")))
+    ladder.invite(callee=GROUP, first=ladder.ring_group((TARAS, "desk")))
+    ladder.progress("desk")
+    ladder.timer("ring", after=20)
+    ladder.reject("desk", 487)
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("new", after=10)
+
+
+@scenario("a group rings in turn, nobody answers, then the outside")
+def _(ladder: Ladder) -> None:
+    ladder.then("trunk", hops=[STRANGER])
+    ladder.invite(callee=GROUP, first=ladder.ring_group((TARAS, "desk")))
+    ladder.progress("desk")
+    ladder.timer("ring", after=20)
+    ladder.reject("desk", 487)
+    ladder.progress("trunk")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("trunk", after=10)
+
+
+@scenario("a group rings, the caller gives up")
+def _(ladder: Ladder) -> None:
+    ladder.invite(callee=GROUP, first=ladder.ring_group((TARAS, "desk"), (PETRO, "new")))
+    ladder.progress("desk")
+    ladder.cancel(after=5)
+    ladder.reject("desk", 487)
+    ladder.reject("new", 487)
+
+
+@scenario("all of a group are busy")
+def _(ladder: Ladder) -> None:
+    ladder.invite(callee=GROUP, first=Step((), empty=EVERYBODY_BUSY))
 
 
 @scenario("held and resumed by a phone")

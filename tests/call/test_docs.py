@@ -31,7 +31,7 @@ def row(name: str) -> list[str]:
         str(ended.cause),
         ended.released_by,
         ladder.told("caller") or "none",
-        ladder.told("callee") or "none",
+        ladder.told_members() or ladder.told("callee") or "none",
         "; ".join(records),
     ]
 

@@ -28,6 +28,8 @@ from kobza.call.events import (
     CallRinging,
     CallStarted,
     CallTransferred,
+    MemberCalled,
+    MemberLeft,
     RecordingStarted,
     TransferAnswered,
 )
@@ -40,7 +42,7 @@ from tests.call.ladder import COMPETITOR, EVERYBODY, OLENA, PETRO, STRANGER, TAR
 
 REPEATED: Final = (
     *(CallHeld, CallResumed, CallRinging, RecordingStarted),
-    *(CallTransferred, TransferAnswered, CallForwarded),
+    *(CallTransferred, TransferAnswered, CallForwarded, MemberCalled, MemberLeft),
 )
 
 OWNER_TOLD: Final = re.compile(r"|(alerting )?(established (held resumed )*(held )?)?finished")
@@ -255,6 +257,10 @@ class Watched(Ladder):
         self.branch_ids |= dict.fromkeys(devices, "no such branch")
         self.steps.append(Step(devices, hops, 7.0) if number % 4 < 3 else LOOP)
 
+    def group(self, *people: tuple[Party, list[str]]) -> Step:
+        """Members of a ringing group with their devices."""
+        return Step((), (), 9.0, [Destination(party, devices) for party, devices in people])
+
     def question(self, number: int) -> str:
         """The id of an open question to the plane; each is answered once, most of them in order."""
         return self.asked.pop(min(number, len(self.asked) - 1)) if self.asked else "no such question"
@@ -323,7 +329,7 @@ class Watched(Ladder):
                 assert record_id not in self.records_on
                 assert enterprise_id not in self.records_on.values()
                 self.records_on[record_id] = enterprise_id
-            case do.ReplaceLeg(_, leg_id):
+            case do.ReplaceLeg(_, leg_id) | do.AddLeg(leg_id):
                 self.all_legs.append(leg_id)
             case do.MediaRelease():
                 self.media_released = True
@@ -402,7 +408,11 @@ def test_a_call_keeps_its_promises(data: st.DataObject, *, originated: bool) -> 
         ladder.branch_ids["caller"] = "no such branch"
         ladder.originate(devices, destination, caller=caller, callee=callee)
     else:
-        ladder.invite(*devices, *destination, caller=caller, callee=callee, sdp=data.draw(st.sampled_from([b"o", b""])))
+        grouped = data.draw(st.sampled_from([None, None, [["one"], ["two", "three"]], [["one", "three"]]]))
+        people = [] if grouped is None else zip([TARAS, PETRO], grouped, strict=False)
+        first = None if grouped is None else ladder.group(*people)
+        sdp = data.draw(st.sampled_from([b"o", b""]))
+        ladder.invite(*devices, *destination, caller=caller, callee=callee, sdp=sdp, first=first)
     ladder.check()
     for step in story:
         ladder.play(step)
@@ -479,7 +489,8 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
             ladder.branch_ids["caller"] = "no such branch"
             ladder.originate(["one", "two"], ["three", "four"], caller=recorded)
         else:
-            ladder.invite("one", "three", sdp=choice.choice([b"offer", b""]), caller=recorded)
+            grouped = ladder.group((TARAS, ["one"]), (PETRO, ["three", "four"])) if choice.random() < 0.3 else None
+            ladder.invite("one", "three", sdp=choice.choice([b"offer", b""]), caller=recorded, first=grouped)
         refused = bool(ladder.steps) and not originated and choice.random() < 0.4
         for step in PATHS[originated]:
             ladder.play(step)
@@ -500,7 +511,7 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
         met.update(set(ladder.fact_names) | set(ladder.commands.values()) | set(ladder.lines))
     assert min(met[name] for name in ("CallHeld", "CallResumed", "held", "RecordingStarted")) > 50
     assert min(met[name] for name in ("CallTransferred", "TransferAnswered", "finished")) > 50
-    assert met["CallForwarded"] > 50
+    assert min(met[name] for name in ("CallForwarded", "MemberCalled", "MemberLeft")) > 50
     assert min(met[name] for name in ("refused_by_phone", "no_answer_from_phone", "wrong_state", "established")) > 30
     assert min(met[line] for line in ("media: play music to caller", "media: sendonly to callee")) > 30
     assert min(met[f"media: codec of the other side to {side}"] for side in ("caller", "callee")) > 50

@@ -1,10 +1,13 @@
 """The way of a call through the office: forwarding, followed from number to number."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from kobza.call.actions import Target
 from kobza.call.directory import Directory, Package, Subscriber
@@ -16,10 +19,11 @@ from kobza.call.forwarding import (
     Occasion,
     occasion_of,
 )
+from kobza.call.group import RingingGroup, Strategy, group_key
 from kobza.call.leg import NOBODY_THERE, Rejection
-from kobza.call.reach import LOOP, MAX_DIVERSIONS, Reach
+from kobza.call.reach import EVERYBODY_BUSY, LOOP, MAX_DIVERSIONS, Reach
 from kobza.call.routing import Party, Refused, party_of
-from kobza.call.step import Step
+from kobza.call.step import Destination, Step
 from kobza.call.trunk import Trunk
 
 NOW = 1_790_000_000.0
@@ -41,16 +45,25 @@ class Office:
         self.trunks: tuple[Trunk, ...] = (Trunk("t", "carrier", "192.0.2.1", 5060),)
         self.unregistered: set[str] = set()
         self.lost = False
+        self.groups: dict[str, RingingGroup] = {}
+        self.busy: set[str] = set()
+        self.idle: dict[str, float] = {}
 
     @property
     def directory(self) -> Directory:
-        return Directory(self.subscribers, self.trunks)
+        return Directory(self.subscribers, self.trunks, groups=self.groups)
 
     def forward(self, number: str, **where: str | int) -> None:
         forwarding = replace(self.subscribers[number].forwarding, **where)  # type: ignore[arg-type] # its own fields
         self.subscribers[number] = replace(self.subscribers[number], forwarding=forwarding)
 
-    def devices_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
+    def is_busy(self, number: str) -> bool:
+        return number in self.busy
+
+    def idle_since(self, number: str) -> float:
+        return self.idle.get(number, -math.inf)
+
+    def phones_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
         assert now == NOW
         return [] if subscriber.number in self.unregistered else [f"phone of {subscriber.number}"]
 
@@ -193,3 +206,111 @@ def test_a_chain_ends_too(office: Office) -> None:
     found = office.reach(chain[1]).first(NOW)
     assert isinstance(found, Step)
     assert [party.number for party in found.hops] == chain[2:]
+
+
+# ringing groups
+
+
+SALES = RingingGroup("200", "mriia", "Sales", Strategy.ALL, (OLENA, TARAS, PETRO), 15)
+GROUP = Party("200", "mriia", convergent=True, display_name="Sales")
+
+
+def group(office: Office, **changes: Any) -> RingingGroup:
+    made = replace(SALES, **changes)
+    office.groups[group_key(made.number, made.enterprise_id)] = made
+    return made
+
+
+def members(office: Office, *numbers: str) -> list[Destination]:
+    return [Destination(office.party(number), [f"phone of {number}"]) for number in numbers]
+
+
+def test_a_group_rings_those_who_can_be_rung_but_not_who_calls(office: Office) -> None:
+    group(office)
+    assert office.reach("200", Party("+380671119999", "mriia")).first(NOW) == Step(
+        (), [], 15, members(office, OLENA, TARAS, PETRO)
+    )
+    assert office.reach("200", office.party(OLENA)).first(NOW) == Step((), [], 15, members(office, TARAS, PETRO))
+    office.subscribers[TARAS] = replace(office.subscribers[TARAS], dnd=True)
+    office.forward(PETRO, always=OUTSIDE)  # counts for Petro's own calls only
+    del office.subscribers[OLENA]
+    assert office.reach("200", Party(SOKIL, "mriia")).first(NOW) == Step((), [], 15, members(office, PETRO))
+
+
+def test_a_short_code_is_one_of_its_enterprise(office: Office) -> None:
+    group(office)
+    for stranger in (CALLER, office.party(SOKIL)):
+        found = office.reach("200", stranger).first(NOW)
+        assert not isinstance(found, Step) or not found.members
+    group(office, number="+380443334455")
+    found = office.reach("0443334455").first(NOW)
+    assert isinstance(found, Step)
+    assert len(found.members) == 3
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_nobody_of_a_group_can_be_rung(office: Office, strategy: Strategy) -> None:
+    group(office, strategy=strategy)
+    office.unregistered |= {OLENA, TARAS, PETRO}
+    caller = Party(SOKIL, "mriia")
+    found = office.reach("200", caller).first(NOW)
+    assert isinstance(found, Step)
+    assert (found.targets, found.members, found.empty) == ((), found.members[:0], NOBODY_THERE)
+    office.busy.add(TARAS)
+    reach = office.reach("200", caller)
+    found = reach.first(NOW)
+    assert isinstance(found, Step)
+    assert (found.empty, reach.after(found.empty, NOW)) == (EVERYBODY_BUSY, None)
+
+
+def test_one_after_the_other(office: Office) -> None:
+    group(office, strategy=Strategy.IN_TURN, then=OUTSIDE)
+    reach = office.reach("200", Party(SOKIL, "mriia"))
+    assert reach.first(NOW) == Step((), [], 15, members(office, OLENA))
+    office.busy.add(TARAS)  # by now
+    assert reach.after(DECLINED, NOW) == Step((), [], 15, members(office, PETRO))
+    gone = (Diversion("200", Occasion.NO_ANSWER),)
+    assert reach.after(NO_ANSWER, NOW) == Step([("carrier", OUTSIDE, gone, OLENA)], [Party(OUTSIDE)])
+    assert reach.after(NO_ANSWER, NOW) is None
+
+
+def test_one_after_the_other_over_who_is_gone_by_now(office: Office) -> None:
+    group(office, strategy=Strategy.IN_TURN)
+    reach = office.reach("200", Party(SOKIL, "mriia"))
+    reach.first(NOW)
+    del office.subscribers[TARAS]
+    office.unregistered.add(PETRO)
+    assert reach.after(NO_ANSWER, NOW) is None
+
+
+def test_who_had_no_call_for_the_longest_time(office: Office) -> None:
+    group(office, strategy=Strategy.LONGEST_IDLE)
+    office.idle = {OLENA: NOW - 60, PETRO: NOW - 600}
+    reach = office.reach("200", Party(SOKIL, "mriia"))
+    assert reach.first(NOW) == Step((), [], 15, members(office, TARAS))
+    assert reach.after(NO_ANSWER, NOW) == Step((), [], 15, members(office, PETRO))
+    assert reach.after(BUSY, NOW) == Step((), [], 15, members(office, OLENA))
+
+
+def test_forwarded_to_a_group_and_on_to_a_colleague_at_the_groups_expense(office: Office) -> None:
+    group(office, number="+380443334455", then=SOKIL)
+    office.forward(OLENA, busy="+380443334455")
+    reach = office.reach(OLENA)
+    reach.first(NOW)
+    ours = structs.replace(GROUP, number="+380443334455")
+    assert reach.after(BUSY, NOW) == Step((), [ours], 15, members(office, OLENA, TARAS, PETRO))
+    office.forward(SOKIL, always=OUTSIDE)
+    gone = (
+        *(Diversion(OLENA, Occasion.BUSY), Diversion("+380443334455", Occasion.BUSY)),
+        Diversion(SOKIL, Occasion.ALWAYS),
+    )
+    expected = Step([("carrier", OUTSIDE, gone, SOKIL)], [office.party(SOKIL), Party(OUTSIDE)])
+    assert reach.after(EVERYBODY_BUSY, NOW) == expected
+
+
+def test_a_group_without_members_goes_on_at_its_own_expense(office: Office) -> None:
+    group(office, members=(), then=OUTSIDE)
+    reach = office.reach("200", Party(SOKIL, "mriia"))
+    reach.first(NOW)
+    gone = (Diversion("200", Occasion.NO_ANSWER),)
+    assert reach.after(NOBODY_THERE, NOW) == Step([("carrier", OUTSIDE, gone, "200")], [Party(OUTSIDE)])

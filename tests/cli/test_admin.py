@@ -146,6 +146,47 @@ def test_forwarding_is_set_in_parts_listed_and_removed(kobza: Kobza) -> None:
     assert "there is no enterprise" in kobza("forward", "list", "--enterprise", "another").err
 
 
+def test_groups_are_made_changed_listed_and_removed(kobza: Kobza) -> None:
+    kobza("init")
+    added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
+    own = ("--enterprise", added["enterprise_id"])
+    for number in ("0671234567", "0671234568"):
+        kobza("number", "add", number, *own)
+    assert "none yet: see kobza group set" in kobza("group", "list", *own).out
+    people = ("--member", "0671234568", "--member", "+380671234567", "--member", "0671234568")
+    made = kobza("group", "set", "200", *own, "--name", "Sales", *people, "--then", "0501112233", "--json").json
+    shown = {
+        "number": "200",
+        "name": "Sales",
+        "strategy": "all",
+        "members": ["0671234568", "0671234567"],
+        "seconds": 20,
+    }
+    assert made == {**shown, "then": "0501112233", "enterprise_id": added["enterprise_id"]}
+    changes = ("--strategy", "longest_idle", "--seconds", "15", "--then", "none")
+    assert kobza("group", "set", "200", *own, *changes).code == 0
+    expected = {**shown, "strategy": "longest_idle", "seconds": 15, "then": None}
+    assert kobza("group", "list", *own, "--json").json["groups"] == [expected]
+    for arguments, told in (
+        (("201", "--name", "X"), "a new group needs one at least"),
+        (("201", "--member", "0671234569"), "has no number +380671234569"),
+        (("0671234567", "--member", "0671234568"), "is a number with phones of its own"),
+        (("200", "--then", "200"), "cannot be forwarded to itself"),
+        (("200", "--seconds", "4"), "greater than or equal to 5"),
+        (("200", *(each for n in range(33) for each in ("--member", f"06712300{n:02}"))), "32 members at most"),
+    ):
+        ran = kobza("group", "set", *arguments, *own)
+        assert ran.code in (1, 2)
+        assert told in ran.err
+    assert kobza("group", "remove", "200", *own).code == 0
+    assert "has no group 200" in kobza("group", "remove", "200", *own).err
+    assert "there is no enterprise" in kobza("group", "list", "--enterprise", "another").err
+    mobile = kobza("number", "set", "0671234567", *own, "--mobile", "050 111 22 33", "--json").json
+    assert mobile["mobile"] == "0501112233"
+    assert "mobile" not in kobza("number", "set", "0671234567", *own, "--mobile", "none", "--json").json
+    assert "cannot be forwarded to itself" in kobza("number", "set", "0671234567", *own, "--mobile", "0671234567").err
+
+
 def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Kobza, place: Place) -> None:
     kobza("init")
     assert "none yet: see kobza enterprise add" in kobza("enterprise", "list").out

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from kobza.phone.phone import SoftPhone
+from kobza.phone.sound import Sound
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
@@ -101,3 +103,48 @@ async def test_calls_go_on_to_a_colleague_to_the_outside_and_not_in_a_circle(
     assert (ended.status, ended.cause) == (482, 25)
     row, states = await told(ledger, B, 0)
     assert (row["cause"], row["sip_status"], row["answered_number"], states) == (25, 482, None, {})
+    assert (await phones.originate(A, B, expect=503))["code"] == "no_route"
+
+
+async def test_a_group_rings_all_at_once_in_turn_and_with_a_mobile_phone(
+    phones: Phones, forwarded: Server, ledger: Ledger
+) -> None:
+    site = forwarded.site
+    own = ("--enterprise", site.enterprise["enterprise_id"])
+    site.prepare("group", "set", "200", *own, "--name", "Sales", "--member", B, "--member", C, "--seconds", "5")
+    site.prepare("number", "set", C, *own, "--mobile", OUTSIDE)
+    forwarded.put("/v1/dnd", {"number": D, "dnd": "off"})  # whoever changes something here sees all that has changed
+    line = ("127.0.0.1", site.trunk_port)
+    async with SoftPhone(OUTSIDE, site.sip, bind=line, sound=Sound.tone(990)) as mobile:
+        a, b, c = await phones.at(A, 440), await phones.at(B, 660), await phones.at(C, 880)
+        call = a.dial("200")
+        lost, rings = await b.incoming(), await mobile.incoming()
+        await c.incoming()
+        assert (lost.peer, forwarded.status_of(B), forwarded.status_of(C)) == (A, "busy", "busy")
+        rings.answer()
+        assert (await lost.ended()).cause == 26
+        await hears(call, 990)
+        await hears(rings, 440)
+        assert forwarded.status_of(B) == "available"
+        call.hang_up()
+        await rings.ended()
+    row, states = await told(ledger, "200", 3)
+    assert (row["answered_number"], row["cause"]) == (C, 16)
+    assert states[A] == states[C] == ["alerting", "established", "finished 16"]
+    assert states[B] == ["alerting", "finished 26"]
+
+    site.prepare("group", "set", "200", *own, "--strategy", "in_turn")
+    site.prepare("number", "set", C, *own, "--mobile", "none")
+    forwarded.put("/v1/dnd", {"number": D, "dnd": "off"})
+    call = a.dial("200")
+    (await b.incoming()).reject(603)
+    second = await c.incoming()
+    second.answer()
+    await hears(call, 880)
+    second.hang_up()
+    await call.ended()
+    row, states = await told(ledger, "200", 3)
+    assert (row["answered_number"], row["released_by"]) == (C, "called")
+    assert states[B] == ["alerting", "finished 21"]
+    assert states[C] == ["alerting", "established", "finished 16"]
+    site.prepare("group", "remove", "200", *own)

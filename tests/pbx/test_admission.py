@@ -1,8 +1,11 @@
 """Admission: who calls, where to, and what the called side may learn."""
 
+import math
+
 import pytest
 
 from kobza.call.directory import Package
+from kobza.call.group import RingingGroup
 from kobza.call.routing import Identity, Party
 from kobza.pbx.admission import Admission, Admitted, Turned
 from kobza.pbx.authenticator import Authenticator
@@ -11,7 +14,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.message import SipRequest
-from kobza.store import Store, enterprises, numbers, trunks
+from kobza.store import Store, enterprises, groups, numbers, trunks
 from tests.pbx.office import (
     ANNA,
     ANNA_USER,
@@ -237,3 +240,33 @@ def test_a_caller_that_is_no_number(admission: Admission) -> None:
     call = admitted(admission.admit(_from(f'"Olha" <sip:{"o" * 70}@h>'), CARRIER, NOW))
     assert call.identity == Identity("o" * 64, "Olha", restricted=False)
     assert call.caller == Party("o" * 64, display_name="Olha")
+
+
+async def test_a_mobile_phone_rings_beside_the_devices_at_the_numbers_expense(
+    store: Store, admission: Admission, enterprise_id: str
+) -> None:
+    def targets(number: str = BOHDAN) -> list[object]:
+        subscriber = admission.directory.subscribers[number]
+        return list(admission.phones_of(subscriber, NOW))
+
+    (desk,) = targets()
+    for mobile, found in ((OUTSIDE, 1), (ANNA, 0), ("0800", 1)):  # one of ours, by now, is no longer outside
+        with store.write() as conn:
+            numbers.set_mobile(conn, enterprise_id, BOHDAN, mobile)
+        await admission._view.refresh()
+        first, *others = targets()
+        assert first == desk
+        assert len(others) == found
+        assert all(isinstance(each, TrunkTarget) and each.payer == BOHDAN for each in others)
+
+
+async def test_a_group_is_who_is_called_before_anybody_answers(
+    store: Store, admission: Admission, enterprise_id: str
+) -> None:
+    with store.write() as conn:
+        groups.put(conn, RingingGroup("200", enterprise_id, "Sales", members=(ANNA, BOHDAN, VERA)))
+    await admission._view.refresh()
+    call = admitted(admission.admit(signed(invite("200")), PHONE, NOW))
+    assert call.callee == Party("200", enterprise_id, convergent=True, display_name="Sales")
+    assert [member.party.number for member in call.first.members] == [BOHDAN]
+    assert (admission.is_busy(BOHDAN), admission.idle_since(BOHDAN)) == (False, -math.inf)

@@ -1,5 +1,6 @@
 """Presence: what a number's status is, and since when."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -149,3 +150,15 @@ def test_dnd_as_of_now(clock: Clock) -> None:
     assert presence.of(undisturbed).dnd
     clock.now += 60
     assert not presence.of(undisturbed).dnd
+
+
+def test_when_the_last_call_was_over(clock: Clock) -> None:
+    presence = Presence(Locations(), clock)
+    assert presence.idle_since(ANNA) == -math.inf
+    presence.call_began(ANNA)
+    presence.call_began(ANNA)
+    presence.call_ended(ANNA)
+    assert presence.idle_since(ANNA) == -math.inf
+    clock.now += 5
+    presence.call_ended(ANNA)
+    assert presence.idle_since(ANNA) == NOW + 5

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, inspect, select
 
 from kobza.call.directory import Package
 from kobza.call.forwarding import Forwarding
+from kobza.call.group import RingingGroup, Strategy
 from kobza.store import (
     Store,
     address_book,
@@ -15,6 +16,7 @@ from kobza.store import (
     endpoints,
     enterprises,
     erasures,
+    groups,
     holds,
     meta,
     numbers,
@@ -58,6 +60,10 @@ def fill_everything(store: Store) -> str:
         second_factor.set_up(conn, boss.user_id, "SECRET", 7, ["d" * 64])
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
         audit.note(conn, audit.By("cli", AWKWARD), "person.signed_in", None, AWKWARD, NOW_MS, after={"a": AWKWARD})
+        numbers.set_mobile(conn, enterprise_id, ANNA, OUTSIDE)
+        groups.put(
+            conn, RingingGroup("200", enterprise_id, AWKWARD, Strategy.IN_TURN, (ANNA,), 15, OUTSIDE), now_ms=NOW_MS
+        )
         presentation.add(conn, enterprise_id, "+380800123456", now_ms=NOW_MS)
         address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])
         line: dict[str, Any] = {"username": "044", "password": AWKWARD, "networks": [ip_network("10.0.0.0/8")]}

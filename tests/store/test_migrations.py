@@ -98,6 +98,7 @@ NEW_TABLES = {
     **dict.fromkeys(("sessions", "recovery_codes"), "0004"),
     "trunk_states": "0005",
     "audit": "0006",
+    **dict.fromkeys(("ringing_groups", "group_members"), "0008"),
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

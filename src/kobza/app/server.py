@@ -289,6 +289,7 @@ class Server:
             view,
             locations,
             authenticator,
+            presence=presence,
             lines=keeper.lines,
             usable=keeper.is_usable,
             clock=None if watch is None else self._now,

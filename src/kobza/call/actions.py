@@ -206,6 +206,19 @@ class ReplaceLeg(Struct, frozen=True):
     party: Party
 
 
+class AddLeg(Struct, frozen=True):
+    """A member of a ringing group is called, on the called side, as a leg of its own."""
+
+    leg_id: str
+    party: Party
+
+
+class DropLeg(Struct, frozen=True):
+    """A member of a ringing group rings no longer."""
+
+    leg_id: str
+
+
 class MediaRelease(Struct, frozen=True):
     """Free the ports; nothing for the plane follows."""
 
@@ -262,6 +275,8 @@ Action = (
     | MediaStopRecord
     | MediaRelease
     | ReplaceLeg
+    | AddLeg
+    | DropLeg
     | StartTimer
     | StopTimer
     | CommandDone

@@ -142,8 +142,7 @@ class Call:
     @property
     def legs(self) -> Mapping[str, LegView]:
         """The legs by id, as commands and presence see them; the caller's first."""
-        core = self._core
-        return {leg.leg_id: leg.view for leg in (core.caller, core.callee)}
+        return {leg.leg_id: leg.view for leg in self._core.legs}
 
     # what happens to the branches
 
@@ -298,6 +297,8 @@ class Call:
                 self._placing.cleared(now)
             else:
                 core.end(NORMAL_CLEARING, 200, by, now)
+        elif leg in core.members:
+            self._setup.member_cleared(leg, by, now)
         elif leg is core.caller and not core.originated:
             core.end(NORMAL_UNSPECIFIED, 487, by, now)
         else:
@@ -390,7 +391,7 @@ class Call:
 
     def _leg(self, leg_id: str) -> Leg:
         core = self._core
-        for leg in (core.caller, core.callee):
+        for leg in core.legs:
             if leg.leg_id == leg_id:
                 if core.phase is Phase.ENDED:
                     raise WrongStateError("The call has ended.")

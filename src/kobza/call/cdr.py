@@ -11,6 +11,7 @@ from kobza.call.events import (
     CallRinging,
     CallStarted,
     CallTransferred,
+    MemberCalled,
     OriginatorRang,
     RecordingStarted,
     ReleasedBy,
@@ -76,6 +77,7 @@ class CdrFold:
         "_answered_number",
         "_ended",
         "_joined",
+        "_members",
         "_originator_rang_at",
         "_record_ids",
         "_ringing_at",
@@ -91,6 +93,8 @@ class CdrFold:
         self._record_ids: dict[str, str] = {}
         self._joined: dict[str, _Joined] = {}
         """By enterprise."""
+        self._members: dict[str, str] = {}
+        """Of ringing groups: the group's leg by the member's."""
         self._ended: CallEnded | None = None
 
     def feed(self, fact: CallFact) -> bool:
@@ -117,6 +121,9 @@ class CdrFold:
                 self._record_ids[fact.enterprise_id] = fact.record_id
             case CallTransferred():
                 self._transfer(fact)
+            case MemberCalled():
+                self._members[fact.leg_id] = fact.group_leg_id
+                return False
             case CallForwarded():
                 for joined in self._of_leg(fact.leg_id):
                     joined.leg_id = fact.new_leg_id
@@ -145,6 +152,7 @@ class CdrFold:
     def _of_leg(self, leg_id: str) -> Iterable[_Joined]:
         if not self._joined:
             return ()
+        leg_id = self._members.get(leg_id, leg_id)
         return [joined for joined in self._joined.values() if joined.leg_id == leg_id]
 
     @property

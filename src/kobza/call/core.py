@@ -4,23 +4,35 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from kobza.call.actions import (
+    AddLeg,
     Bye,
     Cancel,
     CommandDone,
     CommandFailed,
     Dial,
+    DropLeg,
     InTurn,
     MediaRecord,
     MediaRelease,
     Reject,
     RejectOffer,
+    ReplaceLeg,
     StartTimer,
     StopTimer,
     Target,
 )
 from kobza.call.causes import RECOVERY_ON_TIMER, cause_from_sip, sip_from_cause
 from kobza.call.errors import KobzaError, WrongStateError
-from kobza.call.events import CallEnded, CallHeld, CallResumed, CallStarted, RecordingStarted, ReleasedBy
+from kobza.call.events import (
+    CallEnded,
+    CallHeld,
+    CallResumed,
+    CallStarted,
+    MemberCalled,
+    MemberLeft,
+    RecordingStarted,
+    ReleasedBy,
+)
 from kobza.call.leg import Branch, BranchState, Leg, LegState, Recording, Rejection
 from kobza.call.outbox import Outbox
 from kobza.call.phases import TRANSITIONS, Phase
@@ -53,6 +65,7 @@ class CallCore:
         "caller",
         "commands",
         "media_open",
+        "members",
         "new_id",
         "originated",
         "outbox",
@@ -70,6 +83,8 @@ class CallCore:
         """A click2dial call: the caller's leg has branches that we dialled."""
         self.caller = Leg(started.caller_leg_id, "caller", started.caller, started.at)
         self.callee = Leg(started.callee_leg_id, "callee", started.callee, started.at)
+        self.members: list[Leg] = []
+        """Of the ringing group on the called side, those that ring now."""
         self.branches: dict[str, Branch] = {}
         """Every branch that there ever was, by id."""
         self.media_open = False
@@ -95,6 +110,42 @@ class CallCore:
     def other(self, leg: Leg) -> Leg:
         """Return the leg on the other side."""
         return self.callee if leg is self.caller else self.caller
+
+    @property
+    def legs(self) -> "tuple[Leg, ...]":
+        """Every leg that there is now, the caller's first."""
+        return (self.caller, self.callee, *self.members)
+
+    def add_member(self, party: Party, targets: Sequence[Target], sdp: bytes, now: float) -> None:
+        """Call a member of a ringing group beside the others."""
+        leg = Leg(self.new_id(), "callee", party, now)
+        self.members.append(leg)
+        called = MemberCalled(self.call_id, now, leg.leg_id, self.callee.leg_id, party, self.caller.party)
+        self.outbox.facts.append(called)
+        self.outbox.actions.append(AddLeg(leg.leg_id, party))
+        self.dial(leg, targets, sdp)
+
+    def drop_member(
+        self, leg: Leg, cause: int, released_by: ReleasedBy, now: float, *, answered_elsewhere: bool = False
+    ) -> None:
+        """Call a member of a ringing group no longer."""
+        self.cancel_pending(leg, cause, answered_elsewhere=answered_elsewhere)
+        self.members.remove(leg)
+        leg.change(LegState.FINISHED, now)
+        self.outbox.facts.append(MemberLeft(self.call_id, now, leg.leg_id, cause, released_by))
+        self.outbox.actions.append(DropLeg(leg.leg_id))
+
+    def replace_callee(self, leg: Leg, now: float) -> None:
+        """Let another leg be the called side."""
+        self.callee.change(LegState.FINISHED, now)
+        self.callee = leg
+        self.outbox.actions.append(ReplaceLeg("callee", leg.leg_id, leg.party))
+
+    def cancel_pending(self, leg: Leg, cause: int, *, answered_elsewhere: bool = False) -> None:
+        """Take back what INVITEs of a leg have no final response yet."""
+        for branch in leg.branches:
+            if branch.state is BranchState.PENDING:
+                self.cancel(branch, cause, answered_elsewhere=answered_elsewhere)
 
     def new_token(self, leg: Leg) -> str:
         """Return the name under which the outcome of a command comes."""
@@ -234,7 +285,7 @@ class CallCore:
             actions.append(MediaRelease())
             if not talked:
                 actions.append(StopTimer(RING_TIMER))
-        for leg in (self.caller, self.callee):
+        for leg in self.legs:
             if leg.command is not None and not leg.command.failed:
                 actions.append(StopTimer(COMMAND_TIMER + leg.command.token))
                 actions.append(CommandFailed(leg.command.token, WrongStateError("The call has ended.")))

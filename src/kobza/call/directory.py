@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kobza.call.forwarding import NO_FORWARDING, Forwarding
+from kobza.call.group import RingingGroup
 
 if TYPE_CHECKING:  # the command line has the packages from here, and shall not load all of what knows numbers
     from kobza.call.trunk import Trunk
@@ -66,6 +67,8 @@ class Subscriber:
     clip_until: int | None = None
     """When the two settings above revert by themselves."""
     forwarding: Forwarding = NO_FORWARDING
+    mobile: str | None = None
+    """A number outside that rings beside the devices: the same person's other phone."""
 
     def dnd_at(self, now: float) -> bool:
         """Tell whether the number is not to be disturbed at a moment (in seconds)."""
@@ -95,6 +98,8 @@ class Directory:
     """By enterprise id."""
     enterprises: Mapping[str, Enterprise] = field(default_factory=dict)
     """By enterprise id."""
+    groups: Mapping[str, RingingGroup] = field(default_factory=dict)
+    """By `group_key`."""
     version: int = 0
 
     def trunks_for(self, number: str) -> "tuple[Trunk, ...]":

@@ -100,6 +100,26 @@ class CallForwarded(CallFact, frozen=True):
     """Who calls."""
 
 
+class MemberCalled(CallFact, frozen=True):
+    """A member of the ringing group on the called side is called, as a leg of its own."""
+
+    leg_id: str
+    """The member's."""
+    group_leg_id: str
+    party: Party
+    """The member."""
+    kept: Party
+    """Who calls."""
+
+
+class MemberLeft(CallFact, frozen=True):
+    """A member of a ringing group rings no longer: it refused, its time is up, or another one has answered."""
+
+    leg_id: str
+    cause: int
+    released_by: ReleasedBy
+
+
 class TransferAnswered(CallFact, frozen=True):
     """The side that stayed talks again."""
 

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from kobza.call.actions import Target
-from kobza.call.causes import EXCHANGE_ROUTING_ERROR, TEMPORARY_FAILURE
+from kobza.call.causes import EXCHANGE_ROUTING_ERROR, TEMPORARY_FAILURE, USER_BUSY
 from kobza.call.directory import Directory, Subscriber
-from kobza.call.forwarding import Diversion, occasion_of
-from kobza.call.leg import Rejection
-from kobza.call.routing import Diverted, Party, Refused, ToSubscriber, ToTrunk, party_of, route
-from kobza.call.step import Step
+from kobza.call.forwarding import Diversion, Occasion, occasion_of
+from kobza.call.group import RingingGroup, Strategy
+from kobza.call.leg import NOBODY_THERE, Rejection
+from kobza.call.routing import Diverted, Party, Refused, ToGroup, ToSubscriber, ToTrunk, party_of, route
+from kobza.call.step import Destination, Step
 from kobza.call.trunk import Trunk
 
 MAX_DIVERSIONS: Final = 5
 """How often a call may go on to another number: more is a mistake, and each may cost a call by a trunk."""
+
+EVERYBODY_BUSY: Final = Rejection(486, USER_BUSY)
+"""Who of a ringing group could be rung is in a call."""
 
 LOOP: Final = Refused(482, EXCHANGE_ROUTING_ERROR, "The call is forwarded in a circle, or too often.")
 
@@ -26,8 +30,16 @@ class Surroundings(Protocol):
         """The newest one."""
         ...
 
-    def devices_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
+    def phones_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
         """Return where the phones of a number are."""
+        ...
+
+    def is_busy(self, number: str) -> bool:
+        """Tell whether a number is in a call, or alerting."""
+        ...
+
+    def idle_since(self, number: str) -> float:
+        """Return when the last call of a number was over (s); minus infinity: it had none."""
         ...
 
     def targets_by(
@@ -40,7 +52,7 @@ class Surroundings(Protocol):
 class Reach:
     """Where one call goes. Ask `first` once, then `after` each failure."""
 
-    __slots__ = ("_caller", "_dialled", "_diversions", "_payer", "_subscriber", "_surroundings")
+    __slots__ = ("_caller", "_dialled", "_diversions", "_group", "_payer", "_subscriber", "_surroundings", "_waiting")
 
     def __init__(self, surroundings: Surroundings, dialled: str, caller: Party) -> None:
         self._surroundings = surroundings
@@ -48,7 +60,10 @@ class Reach:
         self._caller = caller
         self._payer = caller
         self._subscriber: Subscriber | None = None
-        """Whose phones ring."""
+        """Whose phones ring; None: a group's, or somebody's outside."""
+        self._group: RingingGroup | None = None
+        self._waiting: list[str] = []
+        """Of the group, those whose turn is to come."""
         self._diversions: tuple[Diversion, ...] = ()
 
     @property
@@ -62,6 +77,8 @@ class Reach:
 
     def after(self, rejection: Rejection, now: float) -> Step | Refused | None:
         """Return who is called after a failure; None: nobody, the caller is told of it."""
+        if self._group is not None:
+            return self._after_member(self._group, rejection, now)
         subscriber = self._subscriber
         occasion = None if subscriber is None else occasion_of(rejection.status, rejection.cause)
         if subscriber is None or occasion is None:
@@ -69,7 +86,8 @@ class Reach:
         number = subscriber.forwarding.target(occasion)
         if number is None:
             return None
-        return self._divert(Diverted(subscriber, number, occasion), [], now)
+        self._gone_from(subscriber.number, occasion, party_of(subscriber), private=subscriber.restricted_at(now))
+        return self._onward(number, [], now)
 
     def _find(self, dialled: str, hops: list[Party], now: float) -> Step | Refused:
         """Follow a number to whom it rings; `hops` are those that the call has come to since the last step."""
@@ -79,7 +97,11 @@ class Reach:
             case ToSubscriber(subscriber, party):
                 self._subscriber = subscriber
                 self._note(hops, party)
-                return Step(surroundings.devices_of(subscriber, now), hops, subscriber.forwarding.seconds)
+                return Step(surroundings.phones_of(subscriber, now), hops, subscriber.forwarding.seconds)
+            case ToGroup(group, party):
+                self._subscriber, self._group = None, group
+                self._note(hops, party)
+                return self._ring(group, hops, now)
             case ToTrunk(trunks, dial, party):
                 self._subscriber = None
                 self._note(hops, party)
@@ -90,8 +112,10 @@ class Reach:
                     return Refused(503, TEMPORARY_FAILURE, f"the address of trunk {names} is unknown")
                 return Step(targets, hops)
             case Diverted():
-                self._note(hops, party_of(found.subscriber))
-                return self._divert(found, hops, now)
+                subscriber, party = found.subscriber, party_of(found.subscriber)
+                self._note(hops, party)
+                self._gone_from(subscriber.number, found.occasion, party, private=subscriber.restricted_at(now))
+                return self._onward(found.number, hops, now)
             case _:
                 return found
 
@@ -99,13 +123,69 @@ class Reach:
         if self._diversions:
             hops.append(party)
 
-    def _divert(self, diverted: Diverted, hops: list[Party], now: float) -> Step | Refused:
-        """Go on from a number to another one, at its enterprise's expense; not in a circle, nor forever."""
-        subscriber = diverted.subscriber
-        gone = {subscriber.number, self._caller.number, *(diversion.number for diversion in self._diversions)}
-        if diverted.number in gone or len(self._diversions) == MAX_DIVERSIONS:
+    def _gone_from(self, number: str, occasion: Occasion, payer: Party, *, private: bool = False) -> None:
+        """Note that the call goes on from a number, from here on at the expense of whoever that is."""
+        self._diversions = (*self._diversions, Diversion(number, occasion, private))
+        self._payer = payer
+
+    def _onward(self, number: str, hops: list[Party], now: float) -> Step | Refused:
+        """Go on to another number; not in a circle, nor forever."""
+        gone = {self._caller.number, *(diversion.number for diversion in self._diversions)}
+        if number in gone or len(self._diversions) > MAX_DIVERSIONS:
             return LOOP
-        made = Diversion(subscriber.number, diverted.occasion, subscriber.restricted_at(now))
-        self._diversions = (*self._diversions, made)
-        self._payer = party_of(subscriber)
-        return self._find(diverted.number, hops, now)
+        return self._find(number, hops, now)
+
+    # ringing groups
+
+    def _ring(self, group: RingingGroup, hops: list[Party], now: float) -> Step:
+        """Return who of a group rings first: all, or the first one; who is in a call already is not disturbed."""
+        free = [each for each in self._people(group, now) if not self._surroundings.is_busy(each.number)]
+        if group.strategy is Strategy.ALL:
+            members = [member for each in free if (member := self._member(each, now)).targets]
+            return Step((), hops, group.seconds, members, self._why_nobody(group, now))
+        if group.strategy is Strategy.LONGEST_IDLE:
+            free.sort(key=lambda each: self._surroundings.idle_since(each.number))
+        self._waiting = [each.number for each in free]
+        return self._next_member(group, hops, now) or Step((), hops, empty=self._why_nobody(group, now))
+
+    def _after_member(self, group: RingingGroup, rejection: Rejection, now: float) -> Step | Refused | None:
+        """Return whose turn it is in a group, or where its calls go that nobody answers."""
+        step = self._next_member(group, [], now)
+        if step is not None:
+            return step
+        self._group = None
+        if group.then is None:
+            return None
+        occasion = Occasion.BUSY if rejection.cause == USER_BUSY else Occasion.NO_ANSWER
+        self._gone_from(group.number, occasion, self._payer_of(group))
+        return self._onward(group.then, [], now)
+
+    def _next_member(self, group: RingingGroup, hops: list[Party], now: float) -> Step | None:
+        """Return the next one in turn who can be rung by now."""
+        people = {each.number: each for each in self._people(group, now)}
+        while self._waiting:
+            number = self._waiting.pop(0)
+            if number in people and not self._surroundings.is_busy(number):
+                member = self._member(people[number], now)
+                if member.targets:
+                    return Step((), hops, group.seconds, [member])
+        return None
+
+    def _people(self, group: RingingGroup, now: float) -> list[Subscriber]:
+        """Return the members of a group that may be rung: not with Do Not Disturb on, nor who calls."""
+        known = (self._surroundings.directory.subscribers.get(number) for number in group.members)
+        return [
+            each for each in known if each is not None and not each.dnd_at(now) and each.number != self._caller.number
+        ]
+
+    def _member(self, subscriber: Subscriber, now: float) -> Destination:
+        return Destination(party_of(subscriber), self._surroundings.phones_of(subscriber, now))
+
+    def _why_nobody(self, group: RingingGroup, now: float) -> Rejection:
+        busy = any(self._surroundings.is_busy(each.number) for each in self._people(group, now))
+        return EVERYBODY_BUSY if busy else NOBODY_THERE
+
+    def _payer_of(self, group: RingingGroup) -> Party:
+        """Return at whose expense a group's calls go on: its own number's, or, of a short code, its first member's."""
+        number = group.number if group.number.startswith("+") else next(iter(group.members), group.number)
+        return Party(number, group.enterprise_id)

@@ -6,6 +6,7 @@ from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, UNALLOCATED, cause_
 from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.forwarding import Occasion
+from kobza.call.group import RingingGroup, group_key
 from kobza.call.numbers import normalize
 from kobza.call.trunk import Trunk
 from kobza.values import Value
@@ -43,6 +44,13 @@ class ToSubscriber(Value, frozen=True):
     party: Party
 
 
+class ToGroup(Value, frozen=True):
+    """The call is for a ringing group."""
+
+    group: RingingGroup
+    party: Party
+
+
 class Diverted(Value, frozen=True):
     """The call does not come to the number's phones: it goes on to another number."""
 
@@ -68,7 +76,7 @@ class Refused(Value, frozen=True):
     text: str
 
 
-Route = ToSubscriber | Diverted | ToTrunk | Refused
+Route = ToSubscriber | ToGroup | Diverted | ToTrunk | Refused
 
 
 class Identity(Value, frozen=True):
@@ -99,6 +107,16 @@ def party_of(subscriber: Subscriber, shown: Identity | None = None) -> Party:
     )
 
 
+def party_of_group(group: RingingGroup, directory: Directory) -> Party:
+    """Return a ringing group as the called side, until one of its people answers: nobody's phone, so no owner.
+
+    Its calls are in the basic call information when those of one of its people are.
+    """
+    people = (directory.subscribers.get(member) for member in group.members)
+    convergent = any(each is not None and Package.CONVERGENT in each.packages for each in people)
+    return Party(group.number, group.enterprise_id, convergent=convergent, display_name=group.name)
+
+
 def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> Route:
     """Decide where a call goes.
 
@@ -118,6 +136,9 @@ def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> R
         if subscriber.dnd_at(now):
             return Refused(480, CALL_REJECTED, "The number is not to be disturbed.")
         return ToSubscriber(subscriber, party_of(subscriber))
+    group = directory.groups.get(group_key(number, caller.enterprise_id))
+    if group is not None:
+        return ToGroup(group, party_of_group(group, directory))
     trunks = directory.trunks_for(number) if caller.enterprise_id is not None else ()
     if not trunks:
         return Refused(404, UNALLOCATED, cause_text(UNALLOCATED))

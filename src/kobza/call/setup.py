@@ -10,7 +10,6 @@ from kobza.call.actions import (
     MediaOffer,
     MediaPlay,
     Progress,
-    ReplaceLeg,
     SideName,
     StartTimer,
     StopTimer,
@@ -19,6 +18,7 @@ from kobza.call.actions import (
 from kobza.call.causes import (
     ANSWERED_ELSEWHERE,
     BEARER_NOT_IMPLEMENTED,
+    CALL_REJECTED,
     NO_ANSWER,
     PROTOCOL_ERROR,
     REDIRECTION,
@@ -44,6 +44,7 @@ class Setup:
         "_core",
         "_early",
         "_find_targets",
+        "_group_refused_by",
         "_hears_us",
         "_late_offer",
         "_offer",
@@ -66,6 +67,7 @@ class Setup:
         self._renegotiation = renegotiation
         self._find_targets = find_targets
         self._onward = onward
+        self._group_refused_by: ReleasedBy = "network"  # who the best refusal of a group's members came from
         self._offer = b""  # what the called side is offered, whoever that is
         self._ring_timeout = ring_timeout
         self._early: Branch | None = None  # the branch whose early media the caller hears
@@ -108,9 +110,9 @@ class Setup:
             for party in step.hops:
                 self._replace_callee(party, why, by, now)
                 why, by = Rejection(sip_from_cause(REDIRECTION), REDIRECTION), "network"
-            if step.targets:
+            if step.targets or step.members:
                 return step
-            why, by = NOBODY_THERE, NOBODY_THERE.released_by("callee")
+            why, by = step.empty, step.empty.released_by("callee")
             step = self._next_step(why, now)
         self._core.end(why.cause, why.status_for_caller, by, now)
         return None
@@ -122,13 +124,11 @@ class Setup:
 
     def _replace_callee(self, party: Party, why: Rejection, by: ReleasedBy, now: float) -> None:
         core = self._core
-        old = core.callee
-        old.change(LegState.FINISHED, now)
-        leg = core.callee = Leg(core.new_id(), "callee", party, now)
+        old, leg = core.callee, Leg(core.new_id(), "callee", party, now)
         core.outbox.facts.append(
             CallForwarded(core.call_id, now, old.leg_id, why.cause, by, leg.leg_id, party, core.caller.party)
         )
-        core.outbox.actions.append(ReplaceLeg("callee", leg.leg_id, party))
+        core.replace_callee(leg, now)
 
     def _start_timer(self, step: Step) -> None:
         seconds = self._ring_timeout if step.seconds is None else step.seconds
@@ -145,10 +145,16 @@ class Setup:
         self._core.enter(Phase.ORIGINATOR_RINGING)
         self._core.dial(self._core.caller, targets, sdp)
 
-    def _dial_first(self, step: Step, sdp: bytes, _now: float) -> None:
+    def _dial_first(self, step: Step, sdp: bytes, now: float) -> None:
         self._core.enter(Phase.RINGING)
         self._offer = sdp
-        self._core.dial(self._core.callee, step.targets, sdp)
+        self._dial_step(step, now)
+
+    def _dial_step(self, step: Step, now: float) -> None:
+        core = self._core
+        core.dial(core.callee, step.targets, self._offer)
+        for member in step.members:
+            core.add_member(member.party, member.targets, self._offer, now)
 
     # ringing
 
@@ -214,12 +220,34 @@ class Setup:
     def rejected(self, branch: Branch, status: int, reasons: "Sequence[Reason]", now: float) -> None:
         """Take a device's refusal: when no other may still answer, or at 6xx, the best refusal ends the leg."""
         rejection = self._core.refused(branch, status, reasons)
-        if rejection is not None:
+        if rejection is not None and branch.leg in self._core.members:
+            self._member_failed(branch.leg, rejection, rejection.released_by("callee"), now)
+        elif rejection is not None:
             self._fail(branch.leg, rejection, now)
         elif branch is self._early:
-            self._early = None
-            if self._core.originated:
-                self._play_ringback(on=True)
+            self._early_over()
+
+    def _early_over(self) -> None:
+        self._early = None
+        if self._core.originated:
+            self._play_ringback(on=True)
+
+    def member_cleared(self, leg: Leg, by: ReleasedBy, now: float) -> None:
+        """A member of a ringing group rejects by a command: the others go on ringing."""
+        self._member_failed(leg, Rejection(sip_from_cause(CALL_REJECTED), CALL_REJECTED), by, now)
+
+    def _member_failed(self, leg: Leg, rejection: Rejection, by: ReleasedBy, now: float) -> None:
+        """A member rings no longer. When it was the last one, the group has failed for the best of their reasons."""
+        core = self._core
+        group = core.callee
+        core.drop_member(leg, rejection.cause, by, now)
+        best = group.rejection = rejection.better(group.rejection)
+        if best is rejection:
+            self._group_refused_by = by
+        if not core.members:
+            self._fail(group, best, now, self._group_refused_by)
+        elif self._early is not None and self._early.leg is leg:
+            self._early_over()
 
     def _fail(self, leg: Leg, rejection: Rejection, now: float, released_by: ReleasedBy | None = None) -> None:
         """Nobody on a leg answers: the call goes on to whoever is to be called then, or fails."""
@@ -228,14 +256,12 @@ class Setup:
         if step is None:
             self._core.end(rejection.cause, rejection.status_for_caller, by, now)
             return
-        for branch in leg.branches:
-            if branch.state is BranchState.PENDING:
-                self._core.cancel(branch, rejection.cause)
+        self._core.cancel_pending(leg, rejection.cause)
         following = self._reached(step, rejection, by, now)
         if following is not None:
-            self._go_on(following)
+            self._go_on(following, now)
 
-    def _go_on(self, step: Step) -> None:
+    def _go_on(self, step: Step, now: float) -> None:
         """Call the next ones with the offer that the ones before had; the caller hears that it rings anew."""
         core = self._core
         self._early = None
@@ -245,20 +271,23 @@ class Setup:
         if core.originated or self._hears_us:
             self._play_ringback(on=True)
         self._start_timer(step)
-        core.dial(core.callee, step.targets, self._offer)
+        self._dial_step(step, now)
 
     def _media_failed(self, reason: str, now: float) -> None:
         self._core.end(*why(reason), "network", now)
 
-    def answered(self, branch: Branch, sdp: bytes, _now: float) -> None:
-        """Take the first 200 of a leg: its other devices stop ringing."""
+    def answered(self, branch: Branch, sdp: bytes, now: float) -> None:
+        """Take the first 200 of a leg: its other devices stop ringing, and so do the other members of a group."""
         core = self._core
         branch.state = BranchState.ANSWERED
         leg = branch.leg
         leg.talking = branch
-        for other in leg.branches:
-            if other.state is BranchState.PENDING:
-                core.cancel(other, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        if leg in core.members:
+            core.members.remove(leg)
+            for other in core.members.copy():
+                core.drop_member(other, ANSWERED_ELSEWHERE, "called", now, answered_elsewhere=True)
+            core.replace_callee(leg, now)
         if leg is core.caller:
             core.enter(Phase.ORIGINATOR_CONNECTING)
             request_id = core.outbox.ask(self._originator_connected, self._media_failed)
@@ -347,6 +376,8 @@ class Setup:
         core = self._core
         if core.phase in (Phase.ORIGINATOR_RINGING, Phase.RINGING):
             leg = core.caller if core.phase is Phase.ORIGINATOR_RINGING else core.callee
+            for member in core.members.copy():
+                core.drop_member(member, NO_ANSWER, "network", now)
             self._fail(leg, Rejection(480, NO_ANSWER), now, "network")
         elif not core.answered and core.phase is not Phase.ENDED:
             core.terminate(TEMPORARY_FAILURE, now)

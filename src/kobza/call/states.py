@@ -16,6 +16,8 @@ from kobza.call.events import (
     CallRinging,
     CallStarted,
     CallTransferred,
+    MemberCalled,
+    MemberLeft,
     OriginatorRang,
     RecordingStarted,
     ReleasedBy,
@@ -117,7 +119,7 @@ class OwnerStates:
     An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed` of
     its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
     side away. Who is called by a transfer is told of a leg of its own, and
-    so is who is called by forwarding. The originator of a click2dial call is always
+    so is who is called by forwarding, or as a member of a ringing group. The originator of a click2dial call is always
     told `finished`, because the API gave its leg's id away. `record_ready` comes to those that talked. `extended_for`
     names the enterprises for which the states `held`, `resumed` and `record_ready` are made at all, so that the
     sequence has no gaps for the others; None: all. The client_state is told to the enterprise that gave it.
@@ -166,6 +168,11 @@ class OwnerStates:
                 return self._extended(StateType.HELD, fact)
             case CallResumed():
                 return self._extended(StateType.RESUMED, fact)
+            case MemberCalled():
+                self._add_owner(fact.leg_id, fact.party, fact.kept, calls=False)
+                return []
+            case MemberLeft():
+                return self._leave(fact)
             case CallTransferred() | CallForwarded():
                 return self._transfer(fact)
             case TransferAnswered():
@@ -199,6 +206,12 @@ class OwnerStates:
 
     def _transfer(self, fact: CallTransferred | CallForwarded) -> list[OwnerState]:
         """Tell the owner that left of its end; the one who is called in its place is told when its phone rings."""
+        states = self._leave(fact)
+        self._add_owner(fact.new_leg_id, fact.party, fact.kept, calls=False)
+        return states
+
+    def _leave(self, fact: CallTransferred | CallForwarded | MemberLeft) -> list[OwnerState]:
+        """Tell the owner of a leg that is over of its end, if it was told of its beginning."""
         states = []
         for owner in self._owners:
             if owner.leg_id == fact.leg_id:
@@ -207,7 +220,6 @@ class OwnerStates:
                 if owner.sequence:
                     states.append(self._finished(owner, fact, fact.cause, fact.released_by))
                 break
-        self._add_owner(fact.new_leg_id, fact.party, fact.kept, calls=False)
         return states
 
     def _established(self, owner: _Owner, fact: CallFact) -> OwnerState:
@@ -219,7 +231,7 @@ class OwnerStates:
         own_phone_only = isinstance(fact, OriginatorRang)
         for owner in self._owners:
             rings = owner.alerting_ms is None and owner.answered_ms is None
-            if rings and (not own_phone_only or owner.leg_id == fact.leg_id):
+            if rings and (owner.leg_id == fact.leg_id or (owner.calls and not own_phone_only)):
                 owner.alerting_ms = to_ms(fact.at)
                 states.append(self._state(owner, StateType.ALERTING, fact.at))
         return states

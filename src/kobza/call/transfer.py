@@ -169,9 +169,7 @@ class Transfer:
         core, leg = self._core, branch.leg
         branch.state = BranchState.ANSWERED
         leg.talking = branch
-        for other in leg.branches:
-            if other.state is BranchState.PENDING:
-                core.cancel(other, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
         request_id = core.outbox.ask(partial(self._connected, leg), partial(self._not_connected, leg))
         core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
 

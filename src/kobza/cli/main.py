@@ -22,6 +22,7 @@ from kobza.cli import (
     erase,
     events,
     forward,
+    group,
     history,
     hold,
     init,
@@ -61,12 +62,13 @@ Examples:
   kobza call dial 0671234567 0501112233
 """,
 )
-for group in (
+for command in (
     enterprise,
     person,
     token,
     number,
     forward,
+    group,
     presentation,
     trunk,
     webhook,
@@ -77,7 +79,7 @@ for group in (
     erase,
     dev,
 ):
-    app.add_typer(group.app)
+    app.add_typer(command.app)
 for module in (init, config, run, history, events, compare, backup, erase, doctor):
     module.register(app)
 

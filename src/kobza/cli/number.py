@@ -140,13 +140,18 @@ def set_number(
     sip_password: Annotated[
         str | None, typer.Option("--sip-password", metavar="PW", help="A new password of its phones.")
     ] = None,
+    mobile: Annotated[
+        str | None,
+        typer.Option("--mobile", metavar="N", help="A number outside that rings beside its phones; none: no more."),
+    ] = None,
     new_sip_password: Annotated[
         bool, typer.Option("--new-sip-password", help="Make a new password of its phones, and show it.")
     ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the packages of a number, or the password of its phones, which then register anew with it."""
+    """Change the packages of a number, its mobile phone, or the password of its phones, which register anew with it."""
+    from kobza.call.forwarding_form import target_of
     from kobza.call.numbers import national, normalize
     from kobza.store import NotInStore, meta, numbers
 
@@ -154,8 +159,8 @@ def set_number(
         what = "is one way, --new-sip-password the other" if sip_password else "must not be empty"
         raise typer.BadParameter(what, param_hint="--sip-password")
     password = new_password() if new_sip_password else sip_password
-    if package is None and password is None:
-        raise typer.BadParameter("nothing to change: give --package, --sip-password or --new-sip-password")
+    if package is None and password is None and mobile is None:
+        raise typer.BadParameter("nothing to change: give --package, --mobile, --sip-password or --new-sip-password")
     e164 = normalize(number)
     username = national(e164)
     with changing(ctx, data, "number.changed", enterprise, e164) as (connection, _):
@@ -165,10 +170,15 @@ def set_number(
             numbers.set_credentials(
                 connection, enterprise, e164, *_hashes(meta.sip_realm(connection), username, password)
             )
+        if mobile is not None:
+            other = None if mobile == "none" else target_of(e164, mobile, "--mobile")
+            numbers.set_mobile(connection, enterprise, e164, other)
         found = numbers.find(connection, enterprise, e164)
     if found is None:  # the statements above would have said so
         raise NotInStore(f"the enterprise has no number {e164}")
     document = {"number": username, "enterprise_id": enterprise, "packages": sorted(found.packages)}
+    if found.mobile is not None:
+        document["mobile"] = national(found.mobile)
     if password is not None:
         document |= {"sip_username": username, "sip_password": password}
     emit(document, as_json=as_json, title=f"Number {username} changed")

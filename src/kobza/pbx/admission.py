@@ -1,5 +1,6 @@
 """Admission: who calls, where the call goes, and what may be shown of the caller. Or why it goes nowhere."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,9 +12,10 @@ from kobza.call.causes import CALL_REJECTED, NO_CIRCUIT, reason_header
 from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.events import Origin
+from kobza.call.group import group_key
 from kobza.call.numbers import normalize
 from kobza.call.reach import Reach
-from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of, party_of
+from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of, party_of, party_of_group
 from kobza.call.step import Onward, Step
 from kobza.call.trunk import CallerIn, Trunk
 from kobza.pbx.authenticator import Authenticator, Denied, Headers
@@ -21,6 +23,7 @@ from kobza.pbx.dialling import DeviceTarget, Target, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.diverting import diverted_before
 from kobza.pbx.locations import Locations
+from kobza.pbx.presence import Presence
 from kobza.pbx.trunk_lines import TrunkLines
 from kobza.sip.diversion import Diversion
 from kobza.sip.errors import MalformedMessage
@@ -81,14 +84,17 @@ class Admission:
         locations: Locations,
         authenticator: Authenticator,
         *,
+        presence: Presence | None = None,
         lines: TrunkLines | None = None,
         usable: Callable[[Trunk], bool] = lambda _trunk: True,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`lines` knows how full trunks are, `usable` tells whether a trunk answers and is registered.
+        """`presence` knows who is in a call (None: nobody is), `lines` how full trunks are.
 
-        `clock` gives the moment to who watches how long each step takes; None: nobody does.
+        `usable` tells whether a trunk answers and is registered, `clock` gives the moment to who watches how long each
+        step takes; None: nobody does.
         """
+        self._presence = presence
         self._lines = TrunkLines() if lines is None else lines
         self._usable = usable
         self._clock = clock
@@ -125,6 +131,22 @@ class Admission:
         """Return the devices of a number."""
         number = subscriber.number
         return [DeviceTarget(number, binding) for binding in self._locations.of(number, now)]
+
+    def phones_of(self, subscriber: Subscriber, now: float) -> list[Target]:
+        """Return the devices of a number and the way to the mobile phone beside them, at the number's expense."""
+        devices = self.devices_of(subscriber, now)
+        mobile, directory = subscriber.mobile, self._view.snapshot
+        if mobile is None or mobile in directory.subscribers:
+            return devices
+        return [*devices, *self.targets_by(directory.trunks_for(mobile), mobile, (), subscriber.number)]
+
+    def is_busy(self, number: str) -> bool:
+        """Tell whether a number is in a call, or alerting."""
+        return self._presence is not None and self._presence.is_busy(number)
+
+    def idle_since(self, number: str) -> float:
+        """Return when the last call of a number was over; minus infinity: it had none since the server started."""
+        return -math.inf if self._presence is None else self._presence.idle_since(number)
 
     def reach(self, dialled: str, caller: Party) -> Reach:
         """Return the way of a call to what a caller dialled."""
@@ -172,7 +194,7 @@ class Admission:
         diverted: tuple[Diversion, ...] = (),
     ) -> Admitted | Turned:
         identified_at = None if self._clock is None else self._clock()
-        callee = called(directory, dialled)
+        callee = called(directory, dialled, caller.enterprise_id)
         reach = self.reach(dialled, caller)
         found = reach.first(now)
         if isinstance(found, Refused):
@@ -183,14 +205,20 @@ class Admission:
         return Admitted(caller, callee, dialled, origin, identity, found, reach.after, trunk, identified_at, diverted)
 
 
-def called(directory: Directory, dialled: str) -> Party:
-    """Return whom a call is for, as well as it can be known: what was dialled may be no number."""
+def called(directory: Directory, dialled: str, enterprise_id: str | None = None) -> Party:
+    """Return whom a call is for, as well as it can be known: what was dialled may be no number.
+
+    `enterprise_id` is whose short codes are meant: the caller's.
+    """
     try:
         number = normalize(dialled)
     except NumberError:
         return Party(dialled[:64])
     subscriber = directory.subscribers.get(number)
-    return Party(number) if subscriber is None else party_of(subscriber)
+    if subscriber is not None:
+        return party_of(subscriber)
+    group = directory.groups.get(group_key(number, enterprise_id))
+    return Party(number) if group is None else party_of_group(group, directory)
 
 
 def _from_outside(request: SipRequest, trunk: Trunk) -> Identity:

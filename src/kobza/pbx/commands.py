@@ -133,7 +133,7 @@ class Commands:
         if clip is not None:
             identity = Identity(clip, subscriber.name if clip == subscriber.number else "", restricted=False)
         caller = party_of(subscriber, identity)
-        callee = called(self._view.snapshot, destination)
+        callee = called(self._view.snapshot, destination, enterprise_id)
         self._transfers.find(destination, caller, now)
         reach = self._admission.reach(destination, caller)
         stored = asyncio.Event()

@@ -47,6 +47,7 @@ class LiveCall:
         "is_settling",
         "max_forwards",
         "present",
+        "ringing",
         "shown",
         "stored",
         "taken",
@@ -94,6 +95,8 @@ class LiveCall:
         """By token: who waits for the outcome of a command."""
         self.present: set[str] = set()
         """The legs whose numbers count as busy because of this call."""
+        self.ringing: dict[str, Party] = {}
+        """The members of a ringing group that are called now, by leg."""
         self.is_settling = False
         self.stored = False
         """Whether its beginning is in the store: before, nobody hears of the call."""
@@ -116,6 +119,7 @@ class LiveCall:
             self.caller, self.caller_leg_id, self.caller_calls = party, leg_id, False
         else:
             self.callee, self.callee_leg_id = party, leg_id
+            self.ringing.pop(leg_id, None)
 
     def asserted_by(self, side: SideName) -> str:
         """Return the number that carriers are told when a side is dialled: whoever is responsible for that call."""
@@ -127,13 +131,17 @@ class LiveCall:
         """Yield for each side: the id of its leg, who it is, who the other one is."""
         yield self.caller_leg_id, self.caller, self.callee
         yield self.callee_leg_id, self.callee, self.caller
+        for leg_id, party in self.ringing.items():
+            yield leg_id, party, self.caller
 
     def legs_of(self, enterprise_id: str) -> Iterator[LiveLeg]:
         """Yield the legs of an enterprise's numbers."""
         views = self.call.legs
         for leg_id, own, other in self.parties():
             if own.enterprise_id == enterprise_id:
-                view = views[leg_id]
+                view = views.get(leg_id)
+                if view is None:  # the call has gone on, and what follows from it waits for the store
+                    continue
                 calls = leg_id == self.caller_leg_id and self.caller_calls
                 direction = direction_of(own, other, calls=calls)
                 seen = other.seen_by(enterprise_id)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
@@ -20,8 +20,22 @@ from kobza.sip.ua import UserAgent
 Feed = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
 
-ReplaceLeg = Callable[[LiveCall, act.ReplaceLeg], None]
-"""Notes that a side of a call is another party's."""
+
+class Legs(Protocol):
+    """Keeps who takes part in calls."""
+
+    def replace_leg(self, live: LiveCall, action: act.ReplaceLeg) -> None:
+        """Note that a side of a call is another party's."""
+        ...
+
+    def add_leg(self, live: LiveCall, action: act.AddLeg) -> None:
+        """Note that a member of a ringing group is called."""
+        ...
+
+    def drop_leg(self, live: LiveCall, action: act.DropLeg) -> None:
+        """Note that a member of a ringing group is called no longer."""
+        ...
+
 
 NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
 """Why a trunk that carries as many calls as it may takes no other one."""
@@ -45,7 +59,7 @@ class Performer:
         keeper: TrunkKeeper,
         now: Callable[[], float],
         feed: Feed,
-        replace_leg: ReplaceLeg,
+        legs: Legs,
         speed: float = 1.0,
     ) -> None:
         self._ua = ua
@@ -81,7 +95,9 @@ class Performer:
             act.MediaPauseRecord: self._media_pause_record,
             act.MediaStopRecord: self._media_stop_record,
             act.MediaRelease: self._media_release,
-            act.ReplaceLeg: replace_leg,
+            act.ReplaceLeg: legs.replace_leg,
+            act.AddLeg: legs.add_leg,
+            act.DropLeg: legs.drop_leg,
             act.StartTimer: self._start_timer,
             act.StopTimer: self._stop_timer,
             act.CommandDone: self._command_done,

@@ -55,12 +55,18 @@ class Presence:
         self._locations = locations
         self._now = now
         self._calls: dict[str, int] = {}
+        self._last_calls: dict[str, float] = {}
+        """When the last call of a number was over, one for each number that had any."""
         self._known: dict[str, tuple[Status, float | None]] = {}
         self._seen: dict[str, _Seen] = {}
 
     def is_busy(self, number: str) -> bool:
         """Tell whether a number is in a call, or alerting."""
         return number in self._calls
+
+    def idle_since(self, number: str) -> float:
+        """Return when the last call of a number was over, in seconds; minus infinity: it had none so far."""
+        return self._last_calls.get(number, -math.inf)
 
     def call_began(self, number: str) -> None:
         """Count a leg of a number."""
@@ -74,6 +80,7 @@ class Presence:
             self._calls[number] = left
         else:
             self._calls.pop(number, None)
+            self._last_calls[number] = self._now()
         self.changed(number)
 
     def changed(self, number: str) -> None:

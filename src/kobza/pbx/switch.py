@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from kobza.call.actions import ReplaceLeg, SideName
+from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg, SideName
 from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact
@@ -117,7 +117,7 @@ class Switch:
             keeper=keeper,
             now=now,
             feed=self.feed,
-            replace_leg=self._replace_leg,
+            legs=self,
             speed=speed,
         )
         refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
@@ -343,8 +343,20 @@ class Switch:
             live.stored = True
             self._terminate(live.call_id)
 
-    def _replace_leg(self, live: LiveCall, action: ReplaceLeg) -> None:
-        """A side has left, and another number is called in its place."""
+    def add_leg(self, live: LiveCall, action: AddLeg) -> None:
+        """Note that a member of a ringing group is called."""
+        live.ringing[action.leg_id] = action.party
+        self._by_leg[action.leg_id] = live
+        self._busy.join(live, action.leg_id, action.party)
+
+    def drop_leg(self, live: LiveCall, action: DropLeg) -> None:
+        """Note that a member of a ringing group is called no longer."""
+        party = live.ringing.pop(action.leg_id)
+        del self._by_leg[action.leg_id]
+        self._busy.leave(live, action.leg_id, party)
+
+    def replace_leg(self, live: LiveCall, action: ReplaceLeg) -> None:
+        """Note that a side has left, and another number is called in its place, or is the called side by now."""
         leg_id, gone = (
             (live.caller_leg_id, live.caller) if action.side == "caller" else (live.callee_leg_id, live.callee)
         )

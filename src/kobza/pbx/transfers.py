@@ -15,6 +15,7 @@ from kobza.pbx.live_call import LiveCall
 
 NO_ROUTE: Final = {
     404: "Nothing leads to the destination: it is nobody's here, and no trunk takes it.",
+    482: "The destination is forwarded in a circle, or too often.",
     503: "The trunk to the destination cannot be reached.",
 }
 """Why no call goes to a number, by the SIP status that a phone would get."""
@@ -63,9 +64,11 @@ class Transfers:
         found = self.find(destination, own, now)
         if isinstance(found, Refused):
             raise WrongStateError(found.text, parameter="destination")
+        if found.members:
+            raise WrongStateError("A call cannot be transferred to a ringing group yet.", parameter="destination")
         if not found.targets:
             raise DestinationUnreachableError("No phone of the destination is registered.", parameter="destination")
-        party = found.hops[-1] if found.hops else called(self._view.snapshot, destination)
+        party = found.hops[-1] if found.hops else called(self._view.snapshot, destination, own.enterprise_id)
         return self._transfer(live, leg_id, Destination(party, found.targets), now, ring_timeout=ring_timeout, by=by)
 
     def join(

@@ -10,7 +10,7 @@ from kobza.store.audit import Entry
 
 MOMENTS: Final = frozenset({"expires_at", "revoked_at", "dnd_until", "clip_until"})
 NUMBERS: Final = frozenset(
-    {"number", "presentation_number", *(f"forward_{occasion.value}" for occasion in Occasion)},
+    {"number", "presentation_number", "mobile", "then_number", *(f"forward_{occasion.value}" for occasion in Occasion)},
 )
 _NOTHING: Final = "–"
 

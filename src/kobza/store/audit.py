@@ -37,6 +37,8 @@ CHANGES: Final = (
     "number.dnd",
     "number.clip",
     "number.forwarding",
+    "group.set",
+    "group.removed",
     "presentation.added",
     "presentation.removed",
     "trunk.added",

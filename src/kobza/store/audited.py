@@ -14,6 +14,7 @@ Kind = Literal[
     "person",
     "token",
     "number",
+    "group",
     "presentation",
     "trunk",
     "webhook",
@@ -90,6 +91,7 @@ def _number(conn: Connection, enterprise_id: str | None, key: str) -> Thing | No
     columns = (
         *("username", "dnd", "dnd_until", "presentation_number", "clip_restricted", "clip_until"),
         *(f"forward_{field}" for field in FIELDS),
+        "mobile",
         *("ha1_md5", "ha1_sha256"),
     )
     found = _row(conn, table, columns, "username", table.c.number == key, table.c.enterprise_id == enterprise_id)
@@ -100,6 +102,17 @@ def _number(conn: Connection, enterprise_id: str | None, key: str) -> Thing | No
     name, department = conn.execute(named).one_or_none() or ("", "")
     settings = {**found.settings, "packages": list(owned.scalars()), "name": name, "department": department}
     return Thing(name, settings)
+
+
+def _group(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
+    table, members = schema.ringing_groups.c, schema.group_members.c
+    mine = (table.number == key, table.enterprise_id == enterprise_id)
+    found = _row(conn, schema.ringing_groups, ("name", "strategy", "seconds", "then_number"), "name", *mine)
+    if found is None:
+        return None
+    belong = select(members.number).where(members.group_number == key, members.enterprise_id == enterprise_id)
+    listed = list(conn.execute(belong.order_by(members.position)).scalars())
+    return Thing(found.label, {**found.settings, "members": listed})
 
 
 def _presentation(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
@@ -133,6 +146,7 @@ _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]
     "person": _person,
     "token": _token,
     "number": _number,
+    "group": _group,
     "presentation": _presentation,
     "trunk": _trunk,
     "webhook": _webhook,

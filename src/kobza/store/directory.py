@@ -3,13 +3,15 @@
 from sqlalchemy import Connection
 
 from kobza.call.directory import Directory
-from kobza.store import endpoints, enterprises, meta, numbers, trunks
+from kobza.call.group import group_key
+from kobza.store import endpoints, enterprises, groups, meta, numbers, trunks
 
 
 def load(conn: Connection) -> Directory:
     """Return the directory as it is in the connection's snapshot: its parts and its version belong together."""
     return Directory(
         subscribers={subscriber.number: subscriber for subscriber in numbers.load(conn)},
+        groups={group_key(group.number, group.enterprise_id): group for group in groups.load(conn)},
         trunks=tuple(trunks.list_all(conn)),
         endpoints={endpoint.enterprise_id: endpoint for endpoint in endpoints.load(conn)},
         enterprises={enterprise.enterprise_id: enterprise for enterprise in enterprises.list_all(conn)},

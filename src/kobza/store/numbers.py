@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from kobza.call.directory import Package, Subscriber
 from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding
-from kobza.store import address_book, enterprises, meta, presentation, users
+from kobza.store import address_book, enterprises, groups, meta, presentation, users
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
 from kobza.store.schema import bindings, number_packages, numbers
@@ -46,6 +46,8 @@ def add(
     taken = select(numbers.c.number).where(or_(numbers.c.number == number, numbers.c.username == username))
     if (holder := conn.execute(taken).first()) is not None:
         raise NumberTaken(f"{number} is taken" if holder[0] == number else f"the user name {username} is taken")
+    if groups.is_taken(conn, number):
+        raise NumberTaken(f"{number} is a ringing group's")
     if enterprises.find(conn, enterprise_id) is None:
         raise NotInStore(f"there is no enterprise {enterprise_id}")
     conn.execute(
@@ -187,6 +189,16 @@ def set_forwarding(conn: Connection, enterprise_id: str, number: str, forwarding
     _change(conn, enterprise_id, number, {f"forward_{field}": getattr(forwarding, field) for field in FIELDS})
 
 
+def set_mobile(conn: Connection, enterprise_id: str, number: str, mobile: str | None) -> None:
+    """Set which number outside rings beside the devices of a number; None: none.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    _change(conn, enterprise_id, number, {"mobile": mobile})
+
+
 def load(conn: Connection, enterprise_id: str | None = None, some: Sequence[str] | None = None) -> list[Subscriber]:
     """Return subscribers with their packages and names, in order: all, those of an enterprise, or some of them."""
     packages: defaultdict[str, list[Package]] = defaultdict(list)
@@ -220,6 +232,7 @@ _subscribers = select(
     numbers.c.clip_restricted,
     numbers.c.clip_until,
     *(numbers.c[f"forward_{field}"] for field in FIELDS),
+    numbers.c.mobile,
 ).join_from(
     numbers,
     book,
@@ -230,8 +243,9 @@ _subscribers = select(
 
 def _subscriber(row: Row[Any], packages: dict[str, list[Package]]) -> Subscriber:
     owned = frozenset(packages.get(row.number, ()))
-    forwarding = row[-FORWARDED:]
-    settings = [*row[4:-FORWARDED], NO_FORWARDING if forwarding == OFF else Forwarding(*forwarding)]
+    settings: list[Any] = list(row[4:-1])
+    forwarding = tuple(settings[-FORWARDED:])
+    settings[-FORWARDED:] = [NO_FORWARDING if forwarding == OFF else Forwarding(*forwarding), row.mobile]
     return Subscriber(row.number, row.enterprise_id, row.name or "", row.department or "", owned, *settings)
 
 

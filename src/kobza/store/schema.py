@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -151,6 +152,7 @@ numbers = Table(
     Column("forward_no_answer", Number),
     Column("forward_unreachable", Number),
     Column("forward_no_answer_after", Integer),
+    Column("mobile", Number),
     Index(None, "enterprise_id"),
 )
 
@@ -160,6 +162,37 @@ number_packages = Table(
     Column("number", Number, ForeignKey("numbers.number", ondelete="CASCADE"), nullable=False),
     Column("package", String(32), nullable=False),
     PrimaryKeyConstraint("number", "package"),
+    sqlite_with_rowid=False,
+)
+
+ringing_groups = Table(
+    "ringing_groups",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Number, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("strategy", String(16), nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("then_number", Number),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("enterprise_id", Id, nullable=False),
+    Column("group_number", Number, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("number", Number, ForeignKey("numbers.number", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "group_number", "number"),
+    ForeignKeyConstraint(
+        ["enterprise_id", "group_number"],
+        ["ringing_groups.enterprise_id", "ringing_groups.number"],
+        ondelete="CASCADE",
+    ),
+    Index(None, "number"),
     sqlite_with_rowid=False,
 )
 
