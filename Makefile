@@ -43,7 +43,7 @@ compile: $(VENV)/.compile ## compile the modules on the way of a call (needs a C
 pure: $(VENV)/.uv ## take away what `make compile` made
 	$(BIN)/python tools/compiled_build.py --remove
 
-test: $(VENV)/.dev $(VENV)/provider/.installed test-tools ## run every test, many with a store on each database (ARGS="tests/sip -k via" selects)
+test: $(VENV)/.dev $(VENV)/provider/.installed test-tools ## run every test, what has a store on SQLite and on PostgreSQL (ARGS="tests/sip -k via" selects)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-compiled: $(VENV)/.dev $(VENV)/.compile ## compile, and run the tests of what is compiled (ARGS="tests/sip" selects)

@@ -1,8 +1,7 @@
-"""Where the stores of the tests are: in SQLite, in PostgreSQL, or once in each.
+"""Where the stores of the tests are: once in SQLite, once in PostgreSQL.
 
-Whatever has a store uses the fixture `database`, by itself or through another one. What `ON_BOTH` names runs on each,
-all else in SQLite; with `TEST_DATABASE=sqlite`, `postgresql` or `both` everything runs there. A test that is about one
-of them alone is marked `database`.
+Whatever has a store uses the fixture `database`, by itself or through another one, and runs on each; with
+`TEST_DATABASE=sqlite` or `postgresql` on that one. A test that is about one of them alone is marked `database`.
 """
 
 import logging
@@ -15,30 +14,9 @@ from kobza import BUILD
 from kobza.builds import Build
 from kobza.store import STORE_FILE
 from kobza.store.place import Place
-from tests.support.postgres import CHOSEN, DATABASES, PostgresServer, postgres_server
+from tests.support.folders import work_in_memory
+from tests.support.postgres import DATABASES, PostgresServer, postgres_server
 
-ON_BOTH = (
-    "store/test_*.py",
-    "pbx/test_*.py",
-    "webhooks/test_*.py",
-    "api/test_callstat*.py",
-    "api/test_event_stream.py",
-    "api/test_fmc.py",
-    "api/test_history_rules.py",
-    "api/test_settings.py",
-    "api/test_tokens.py",
-    "cli/test_audit.py",
-    "cli/test_backup.py",
-    "cli/test_keeping.py",
-    "cli/test_person.py",
-    "portal/test_account.py",
-    "portal/test_contacts.py",
-    "portal/test_statistics.py",
-    "interop/test_backup.py",
-    "interop/test_crash.py",
-)
-"""The tests that run on each database unless one is chosen: what speaks to the store most, and what must outlive a
-crash. All of them on both would take longer than a change can wait for."""
 MISSING = "PostgreSQL is not installed (tests/apt-packages.txt)"
 
 
@@ -61,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Stop at once when the build is not the one that is to be tested."""
+    """Stop at once when the build is not the one that is to be tested; choose where files are put."""
+    work_in_memory()
     if config.getoption("--compiled") and BUILD is not Build.COMPILED:
         raise pytest.UsageError(f"not the compiled build: {BUILD}")
 
@@ -80,14 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _meant(item: pytest.Item) -> bool:
+    only = item.get_closest_marker("database")
+    if only is None:
+        return True
     callspec = getattr(item, "callspec", None)
     database = None if callspec is None else callspec.params.get("database")
-    only = item.get_closest_marker("database")
-    if only is not None:
-        return bool(set(only.args) & set(DATABASES if database is None else [database]))
-    if CHOSEN is None and database == "postgresql":
-        return any(item.path.match(f"tests/{pattern}") for pattern in ON_BOTH)
-    return True
+    return bool(set(only.args) & set(DATABASES if database is None else [database]))
 
 
 @pytest.fixture(scope="session", params=DATABASES)

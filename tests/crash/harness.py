@@ -14,7 +14,7 @@ from kobza.store.place import Place
 from tests.crash.blows import MEDIA, Blows, child_of, kill
 from tests.crash.books import Click, Found, violations
 from tests.crash.evidence import Evidence, arrivals, history
-from tests.crash.nursery import Nursery
+from tests.support.nursery import Nursery
 from tests.crash.phones import Phones, key_of
 from tests.crash.plan import LATEST, CallPlan, Moment, Round
 from tests.crash.records import Keeper

@@ -30,11 +30,12 @@ PASSWORD = "за секретом"  # with a space and Cyrillic: both have to su
 ACCOUNT = "postgres"
 """Who runs the server when the tests run as root, as which it refuses to run; Debian's package makes the account."""
 
-CHOSEN = os.environ.get("TEST_DATABASE") or None
-"""On which all tests run that have a store; None: some on both, the others in SQLite."""
-if CHOSEN not in (None, "sqlite", "postgresql", "both"):
-    raise ValueError(f"TEST_DATABASE is {CHOSEN!r}; expected sqlite, postgresql or both")
-DATABASES = ("sqlite", "postgresql") if CHOSEN in (None, "both") else (CHOSEN,)
+_CHOICES = {"both": ("sqlite", "postgresql"), "sqlite": ("sqlite",), "postgresql": ("postgresql",)}
+_chosen = os.environ.get("TEST_DATABASE") or "both"
+if _chosen not in _CHOICES:
+    raise ValueError(f"TEST_DATABASE is {_chosen!r}; expected one of {', '.join(_CHOICES)}")
+DATABASES = _CHOICES[_chosen]
+"""On which the tests run that have a store."""
 
 TEMPLATE = "empty_store"
 _numbers = count(1)
@@ -80,6 +81,7 @@ class PostgresServer:
             os.chown(folder, account.pw_uid, account.pw_gid)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._connection: psycopg.Connection[Any] | None = None
         secret = folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -131,6 +133,9 @@ class PostgresServer:
     def stop(self, mode: str = "fast") -> None:
         """Stop it: `fast` ends connections, `immediate` is as if the power failed."""
         process, self._process = self._process, None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
         if process is not None:
             self._run("pg_ctl", "stop", "--pgdata", str(self._data), "--mode", mode)
             process.wait(PATIENCE)
@@ -164,8 +169,10 @@ class PostgresServer:
         return PostgresUrl.parse(f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}{more}")
 
     def execute(self, statement: str, *names: str) -> None:
-        """Run a statement in no particular database."""
-        self.execute_in(self.url("postgres"), statement, *names)
+        """Run a statement in no particular database, over a connection that is kept: one costs as much as a test."""
+        if self._connection is None:
+            self._connection = psycopg.connect(self.url("postgres").url, autocommit=True)
+        self._connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def execute_in(self, url: PostgresUrl, statement: str, *names: str) -> None:
         """Run a statement in a database."""
