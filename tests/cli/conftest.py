@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import argon2
 import pytest
 
 from kobza.cli.main import run_command
@@ -11,6 +12,9 @@ from kobza.store import STORE_FILE, Store, enterprises
 from kobza.store.place import Place
 from tests.support.postgres import PostgresServer
 from tests.support.stores import empty_store
+
+QUICK_HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
+"""As weak as can be: most commands that make a login are not about its password."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ Kobza = Callable[..., Ran]
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of the commands."""
+    monkeypatch.setattr("kobza.portal.passwords._HASHER", QUICK_HASHER)
     for name in ("KOBZA_CONFIG", "KOBZA_HTTP", "KOBZA_SIP"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KOBZA_DATA", str(tmp_path / "data"))

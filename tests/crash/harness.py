@@ -14,7 +14,6 @@ from kobza.store.place import Place
 from tests.crash.blows import MEDIA, Blows, child_of, kill
 from tests.crash.books import Click, Found, violations
 from tests.crash.evidence import Evidence, arrivals, history
-from tests.support.nursery import Nursery
 from tests.crash.phones import Phones, key_of
 from tests.crash.plan import LATEST, CallPlan, Moment, Round
 from tests.crash.records import Keeper
@@ -66,8 +65,6 @@ class Harness:
     _ports: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> "Harness":
-        self.nursery = Nursery()
-        self.site.launch = self.nursery.start
         spools = self.site.folder / "recordings" / "spool"
         spools.mkdir(parents=True, exist_ok=True)
         self.evidence = Evidence(self.place, spools.parent)
@@ -81,7 +78,6 @@ class Harness:
         self.phones.stop()
         if self._server is not None:
             self._server.kill()
-        self.nursery.close()
         self.keeper.stop()
         self.evidence.close()
 

@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -18,6 +18,7 @@ import httpx
 from kobza.store.place import STORE_FILE, Place, PostgresUrl
 from tests.interop.sipp import Line
 from tests.phone.terminal import KOBZA
+from tests.support import nursery
 from tests.support.command import kobza_here
 from tests.support.ports import free_port, free_range
 from tests.support.postgres import PostgresServer, place_of
@@ -28,42 +29,6 @@ START_WITHIN = 120.0
 STOP_WITHIN = 60.0
 KYIV = ZoneInfo("Europe/Kyiv")
 PACKAGES = ("convergent", "api_fmc", "call_recording")
-
-
-class Process(Protocol):
-    """A program that was started, as `subprocess.Popen` has it."""
-
-    pid: int
-    returncode: int | Any
-
-    def poll(self) -> int | None:
-        """Return how it ended, or None."""
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end; raises `subprocess.TimeoutExpired`."""
-
-    def send_signal(self, sig: int) -> None:
-        """Send a signal."""
-
-    def kill(self) -> None:
-        """Kill it."""
-
-
-Launch = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
-"""Starts a command, its output appended to a log, in an environment that is added to ours."""
-
-
-def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
-    """Start a command as a user does."""
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
 
 
 @dataclass
@@ -81,7 +46,6 @@ class Site:
     lines: dict[str, Line] = field(default_factory=dict)
     enterprise: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
-    launch: Launch = launch
 
     @property
     def sip(self) -> tuple[str, int]:
@@ -170,7 +134,7 @@ class Server:
         command = [KOBZA, "serve", "--data", str(site.folder), "--http", site.http]
         command += [word for address in sip for word in ("--sip", address)]
         command += ["--rtp-ports", f"{site.rtp.start}-{site.rtp.stop - 1}", "--rtp-host", "127.0.0.1"]
-        self.process = site.launch(command, self._log_path, site.environment)
+        self.process = nursery.start(command, self._log_path, site.environment)
         self.api = httpx.Client(
             base_url=f"http://{site.http}/api/fmc",
             headers={"Authorization": f"Bearer {site.enterprise['fmc_token']}"},

@@ -1,12 +1,13 @@
 """Starts `kobza serve` again and again without importing it each time: forks of a process that has done so.
 
-A start of Python with all of the server costs seconds of CPU, and a round none of them. What runs in the fork is the
-command line's own `main`, and it is a process like every other: with its own children, killed like every other.
+A start of Python with all of the server costs seconds of CPU, more than most tests do with it. What runs in the fork
+is the command line's own `main`, and it is a process like every other: with its own children, killed like every other.
 
     in   {"command": ["serve", …], "environment": {…}, "log": path}
     out  {"born": pid}     {"ended": pid, "status": exit status or minus the signal}
 """
 
+import atexit
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final, TypedDict
 
@@ -67,7 +69,7 @@ class Fork:
 
 
 class Nursery:
-    """The process that forks, seen from the harness. It ends when it is closed, or when the harness does."""
+    """The process that forks, seen from who starts. It ends when it is closed, or when that one does."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -84,9 +86,9 @@ class Nursery:
         self._thread.start()
 
     def start(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Fork:
-        """Start a command of the command line, of which the first word says nothing; otherwise like `Launch`."""
+        """Start a command of the command line, of which the first word says nothing, in our environment and more."""
         self._birth.clear()
-        what: Order = {"command": list(command[1:]), "environment": dict(environment), "log": str(log)}
+        what: Order = {"command": list(command[1:]), "environment": {**os.environ, **environment}, "log": str(log)}
         if self._process.stdin is None:
             raise RuntimeError("the nursery is closed")
         self._process.stdin.write(json.dumps(what) + "\n")
@@ -112,6 +114,18 @@ class Nursery:
                 self._birth.set()
             else:
                 self._forks.pop(told["ended"]).ended(told["status"])
+
+
+def start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Fork:
+    """Start a command of the command line as `Nursery.start` does, in the one nursery of this process."""
+    return _nursery().start(command, log, environment)
+
+
+@cache
+def _nursery() -> Nursery:
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
 
 
 def main() -> None:
@@ -151,6 +165,7 @@ def _fork(what: Order) -> int:
         log = os.open(what["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for number, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
             os.dup2(file, number)
+        os.environ.clear()
         os.environ.update(what["environment"])
         from kobza.cli.main import main as command_line
 

@@ -102,12 +102,16 @@ def _size(path: Path) -> int | None:
 
 async def _chunks_of(path: Path, part: ByteRange) -> Chunks:
     """Read a part of a file, each chunk in a thread: none waits while the client takes its time."""
-    remaining = part.length
-    async with await anyio.open_file(path, "rb") as file:
+    with anyio.CancelScope(shield=True):  # a client that leaves meanwhile would leave the file open
+        file = await anyio.open_file(path, "rb")
+    try:
         await file.seek(part.first)
+        remaining = part.length
         while remaining > 0:
             chunk = await file.read(min(CHUNK, remaining))
             if not chunk:
                 raise OSError(f"{path.name} became shorter while it was sent")
             remaining -= len(chunk)
             yield chunk
+    finally:
+        file.wrapped.close()  # at once: what waits is cut off with the rest

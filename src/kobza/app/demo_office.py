@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from argon2 import PasswordHasher
-
 from kobza.app.server_error import ServerError
 from kobza.call.directory import Package
 from kobza.call.numbers import normalize
+from kobza.portal.passwords import password_hash
 from kobza.sip.digest import ha1
 from kobza.store import Store, enterprises, meta, numbers, trunks
 from kobza.store.place import Place
@@ -99,7 +98,7 @@ def _make(data: Path, place: Place, kept: Path, people: Sequence[tuple[str, str,
         with store.write() as conn:
             if enterprises.list_all(conn):
                 raise ServerError(f"the store in {place} is not the demo's: choose another one")
-            added = enterprises.add(conn, "Demo bakery", LOGIN, PasswordHasher().hash(portal_password), now_ms)
+            added = enterprises.add(conn, "Demo bakery", LOGIN, password_hash(portal_password), now_ms)
             realm = meta.sip_realm(conn)
             desks = tuple(Desk(*person, secrets.token_urlsafe(9)) for person in people)
             for desk in desks:

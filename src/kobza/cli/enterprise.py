@@ -42,8 +42,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add an enterprise. Its FMC token is shown now and never again: only its hash is stored."""
-    from argon2 import PasswordHasher
-
+    from kobza.portal.passwords import password_hash
     from kobza.store import enterprises
 
     name, admin = name.strip(), admin.strip()
@@ -52,7 +51,7 @@ def add(
     for value, option in ((name, "NAME"), (admin, "--admin"), (password, "--password")):
         if not value:
             raise typer.BadParameter("must not be empty", param_hint=option)
-    hashed = PasswordHasher().hash(password)
+    hashed = password_hash(password)
     with changing(ctx, data, "enterprise.added", None, "") as (connection, noting):
         added = enterprises.add(connection, name, admin, hashed, now_ms(), must_change=temporary)
         noting.key = noting.enterprise_id = added.enterprise_id

@@ -4,11 +4,13 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong use or wrong settings; 130 inte
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
+from typer.main import get_command
 
 from kobza import BUILD
 from kobza.cli import (
@@ -111,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     try:
-        result = app(args=arguments, prog_name="kobza", standalone_mode=False)
+        result = _command()(args=arguments, prog_name="kobza", standalone_mode=False)
     except typer.TyperException as error:
         print_usage_error(error)
         return WRONG_USE
@@ -129,6 +131,12 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         print_error(message)
         return code
     return result if isinstance(result, int) else 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """Return all commands, put together once: that takes longer than most of them."""
+    return get_command(app)
 
 
 def print_usage_error(error: typer.TyperException) -> None:
