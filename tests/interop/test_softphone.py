@@ -159,6 +159,11 @@ async def test_the_portals_phone_calls_and_is_called(
         await hears(page, PLAYED)
         await phone.command("hangup")
         await expect(page.locator("#log li")).to_have_count(2)
+
+        # a reload takes the place of what was
+        await page.reload()
+        await expect(page.locator("#state")).to_have_text("ready")
+        assert kobza_server.get("/v1/phonestatus", number=BROWSER)["phones"][0]["devices"] == 1
     assert faults == []
     async with asyncio.timeout(PATIENCE):
         while kobza_server.status_of(BROWSER) != "unavailable":  # noqa: ASYNC110 - the page is gone, and so is its phone

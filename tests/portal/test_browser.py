@@ -247,7 +247,7 @@ async def choose(watched: Watched) -> None:
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
     overviews = ("/history", f"/history/{CALL}", "/statistics", "/contacts", "/", "/provisioning", "/crm-integration")
-    for path in (*overviews, "/contacts/doubles", "/audit", "/people", "/account", "/account/second-factor"):
+    for path in (*overviews, "/phone", "/contacts/doubles", "/audit", "/people", "/account", "/account/second-factor"):
         await watched.open(path)
         await watched.sound()
 

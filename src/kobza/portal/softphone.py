@@ -19,7 +19,7 @@ from kobza.portal.texts import say_in
 from kobza.store.search import searcher
 
 TEXTS: Final = (
-    *("phone_ready", "phone_lost", "phone_offline", "phone_refused", "phone_signed_out"),
+    *("phone_ready", "phone_off", "phone_lost", "phone_offline", "phone_refused", "phone_signed_out", "sign_in"),
     *("phone_crowded", "phone_calling", "phone_ringing", "phone_incoming", "phone_talking", "phone_held"),
     *("phone_mute", "phone_unmute", "hold", "resume", "phone_missed", "phone_redial", "phone_transferred"),
     *("phone_end_busy", "phone_end_unavailable", "phone_end_unknown", "phone_end_rejected", "phone_end_no_answer"),

@@ -56,20 +56,22 @@ function trouble(where, text) {
 }
 
 const lost = () => state("waiting", navigator.onLine ? "lost" : "offline");
+let stopped = false;
 const stop = (key) => {
+  stopped = true;
   ua.stop();
-  state("broken", "lost");
+  state("broken", "off");
   trouble("trouble", say(key));
   if (key === "signed_out") {
     const link = document.createElement("a");
     link.href = `/signin?next=${encodeURIComponent(location.pathname)}`;
-    link.textContent = " →";
-    at("trouble").append(link);
+    link.textContent = say("sign_in");
+    at("trouble").append(" ", link);
   }
 };
 
 ua.on("registered", () => { state("ready", "ready"); trouble("trouble", microphoneTrouble()); });
-ua.on("unregistered", lost);
+ua.on("unregistered", () => { if (!stopped) lost(); });
 ua.on("registrationFailed", ({ response }) => {
   if (!response) { lost(); return; }
   state("broken", "lost");
@@ -77,6 +79,7 @@ ua.on("registrationFailed", ({ response }) => {
   setTimeout(() => { if (ua.isConnected() && !ua.isRegistered()) ua.register(); }, 10000);
 });
 ua.on("disconnected", async ({ code }) => {
+  if (stopped) return;
   lost();
   if (code === SIGNED_OUT) return stop("signed_out");
   if (code === CROWDED) return trouble("trouble", say("crowded"));
@@ -88,7 +91,7 @@ ua.on("disconnected", async ({ code }) => {
     lost();
   }
 });
-addEventListener("offline", lost);
+addEventListener("offline", () => { if (!stopped) lost(); });
 // The computer woke up, or has a network again: is the connection still good?
 const look = () => { if (socket.isConnected()) socket.ping(); };
 addEventListener("online", look);
@@ -398,7 +401,7 @@ at("erase").addEventListener("click", () => {
 });
 
 addEventListener("beforeunload", (event) => { if (call) event.preventDefault(); });
-addEventListener("pagehide", () => ua.stop());
+addEventListener("pagehide", () => { stopped = true; ua.stop(); });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 showSetup();
