@@ -22,7 +22,8 @@ expect.set_options(timeout=PATIENCE * 1000)
 PAGE_LIMIT = 150_000
 """Bytes of a page with all that it is made of."""
 CALLS = 300
-FINE_BY_AXE = {"rules": {"region": {"enabled": False}}}
+REGIONS = {"rules": {"region": {"enabled": True}}}
+"""Everything on a page is in a landmark, so that who hears it can jump."""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
 
@@ -68,7 +69,7 @@ class Watched:
         """Fail for what was noted, for what is wider than the window, and for what axe finds."""
         assert self.faults == []
         assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = await Axe().run(self.page, options=FINE_BY_AXE)
+        found = await Axe().run(self.page, options=REGIONS)
         assert found.violations_count == 0, found.generate_report()
 
 
@@ -127,6 +128,19 @@ async def find_calls(watched: Watched) -> None:
     assert await page.evaluate("document.body.dataset.same") == "yes", "the page was never left"
     await page.go_back()
     await expect(page.locator("#q")).to_have_value("nobody at all")
+    await watched.open("/history?outcome=17")
+    await page.select_option("#direction", "incoming")
+    await page.wait_for_url("**/history?direction=incoming&outcome=17")
+    await page.click("text=Save this search")
+    await page.fill("#filter-name", "Зайняті вхідні")
+    await watched.sound()
+    await page.press("#filter-name", "Enter")
+    await watched.open("/history")
+    await page.click(".saved a")
+    await page.wait_for_url("**/history?direction=incoming&outcome=17")
+    await expect(page.locator(".saved a")).to_have_attribute("aria-current", "true")
+    await page.select_option("#direction", "local")
+    await expect(page.locator(".saved a[aria-current]")).to_have_count(0)
 
 
 async def hear_a_call(watched: Watched) -> None:

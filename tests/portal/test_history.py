@@ -229,6 +229,7 @@ async def test_the_csv_is_what_is_shown(olena: Visitor, office: World) -> None:
             "Rang for": "0:00:04",
             "Outcome": "Answered",
             "Recording": "yes",
+            "Own text": "",
             "Call id": "old",
         },
         {
@@ -245,6 +246,7 @@ async def test_the_csv_is_what_is_shown(olena: Visitor, office: World) -> None:
             "Rang for": "0:00:18",
             "Outcome": "User busy",
             "Recording": "no",
+            "Own text": "",
             "Call id": "missed",
         },
     ]
@@ -274,3 +276,46 @@ def test_an_xlsx_that_would_be_too_long_says_so(monkeypatch: pytest.MonkeyPatch)
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     first = [row[0] for row in sheet.iter_rows(values_only=True)]
     assert first == ["Begun", "a", "a", "b", "Only the first 3 calls. Take CSV for all of them."]
+
+
+async def test_a_search_is_kept_chosen_by_a_click_and_forgotten(olena: Visitor, office: World) -> None:
+    found = "/history?outcome=17&q=050"
+    for name in ("Зайняті", "Зайняті", " Аптека  на розі "):
+        answer = await olena.submit(found, "/history/saved", name=name)
+        assert answer.headers["location"] == "/history?q=050&outcome=17"
+    page = await olena.page("/history?q=050&outcome=17")
+    links = page.xpath("//nav[@class='saved']//a")
+    assert [(link.text, link.get("href"), link.get("aria-current")) for link in links] == [
+        ("Аптека на розі", "/history?q=050&outcome=17", "true"),
+        ("Зайняті", "/history?q=050&outcome=17", "true"),
+    ]
+    async with office.client() as client:
+        petro = Visitor(client)
+        await petro.sign_in("petro")
+        assert "Зайняті" not in text_of(await petro.page("/history")), "they are one's own"
+    await olena.submit("/history", "/history/saved/remove")
+    assert len((await olena.page("/history")).xpath("//nav[@class='saved']//a")) == 1
+    for fields, words in (
+        ({"name": " "}, "needs a name of up to 40 characters"),
+        ({"name": "x" * 41}, "needs a name of up to 40 characters"),
+        ({"query": "outcome=nonsense"}, "Choose something in the form first"),
+        ({"query": ""}, "Choose something in the form first"),
+    ):
+        refused = await olena.submit(found, "/history/saved", **{"name": "y", **fields})
+        assert (refused.status_code, words in refused.text) == (400, True), fields
+    for number in range(19):
+        await olena.submit(found, "/history/saved", name=f"{number}")
+    refused = await olena.submit(found, "/history/saved", name="one too many")
+    assert "You have 20 saved searches" in refused.text
+
+
+async def test_own_texts_are_found_and_shown(olena: Visitor, office: World) -> None:
+    office.add_call(started_at=office.at - 10, call_id="ordered", client_state="Order-50% №_17")
+    sought = {"order-50%25 №_17": 1, "ORDER": 1, "_17": 1, "50%25 _": 0, "o": 0, "%27 OR 1=1 --": 0}
+    for query, count in sought.items():
+        page = await olena.page(f"/history?q={query}")
+        assert (query, len(page.find_class("outcome"))) == (query, count)
+    assert "Order-50% №_17" in text_of(await olena.page("/history?q=order"))
+    file = (await olena.client.get("/history.csv?q=order")).text
+    assert "Own text" in file
+    assert "Order-50% №_17" in file

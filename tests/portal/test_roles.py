@@ -9,7 +9,7 @@ import pytest_asyncio
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from kobza.store import numbers, users
+from kobza.store import numbers, saved_filters, users
 from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, Leg, World
 from tests.portal.people import EMPLOYEE, ENTERED, OPERATOR, SUPERVISOR, TEMPORARY, add_people
 from tests.portal.system import QuietSystem
@@ -94,6 +94,8 @@ TABLE: Final = {
     ("POST", "/live/hold"): STAFF,
     ("POST", "/live/resume"): STAFF,
     ("POST", "/live/transfer"): STAFF,
+    ("POST", "/history/saved"): STAFF,
+    ("POST", "/history/saved/remove"): STAFF,
     ("POST", "/contacts/save"): ADMINS,
     ("POST", "/contacts/remove"): ADMINS,
     ("POST", "/contacts/merge"): ADMINS,
@@ -195,6 +197,9 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
     with world.store.read() as conn:
         theirs = users.find(conn, "petro")
     assert theirs is not None
+    with world.store.write() as conn:
+        saved_filters.save(conn, theirs.user_id, "Свій", "q=067")
+        kept = saved_filters.list_for(conn, theirs.user_id)[0].filter_id
     forms = {
         "/live/hangup": {"call_control_id": "their-leg"},
         "/live/hold": {"call_control_id": "their-leg"},
@@ -204,6 +209,7 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         "/provisioning/account": {"number": STRANGER},
         "/crm-integration/tokens/rotate": {"token_id": token, "overlap": "0"},
         "/crm-integration/tokens/revoke": {"token_id": token},
+        "/history/saved/remove": {"filter_id": kept},
         "/contacts/save": {"was": STRANGER, "name": "X", "numbers": STRANGER},
         "/contacts/remove": {"was": STRANGER},
         "/contacts/merge": {"into": STRANGER, "numbers": STRANGER},
@@ -218,7 +224,7 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         *("/own/dial", "/own/dnd", "/phone/transfer", "/crm-integration/webhook", "/crm-integration/webhook/activate"),
         *("/crm-integration/webhook/remove", "/crm-integration/tokens/add", "/enterprises/enter"),
         *("/enterprises/leave", "/contacts/import", "/contacts/import/apply"),
-        *("/provisioning/change", "/provisioning/apply", "/provisioning/import", "/system/examine"),
+        *("/provisioning/change", "/provisioning/apply", "/provisioning/import", "/system/examine", "/history/saved"),
     }
     assert taking_ids == forms.keys(), "does a new form take an id? Then try that of another enterprise"
     shown = (f"/history/{call.call_id}", f"/recordings/{record}", f"/recordings/{record}/waveform")

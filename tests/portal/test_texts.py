@@ -78,7 +78,7 @@ MADE_UP = {
     *(f"import_{why}" for why in ("empty", "no_number_column", "too_many_lines", "broken_table", "too_large")),
     *(f"bulk_{act}" for act in BULK),
     *(f"import_{fault}" for fault in ("many_numbers", "bad_switch", "not_yours", "no_service_column")),
-    *("dnd", "hidden"),
+    *("dnd", "hidden", "own_text"),
     *(f"openid_{why}" for why in ("away", "wrong", "stale", "refused", "no_claim", "unverified", "not_allowed")),
     *("openid_unknown", "openid_other"),
     *(f"system_part_{part}" for part in ("store", "journal", "sip", "media")),

@@ -21,6 +21,7 @@ from kobza.store import (
     meta,
     numbers,
     presentation,
+    saved_filters,
     second_factor,
     sessions,
     terms,
@@ -58,6 +59,7 @@ def fill_everything(store: Store) -> str:
         numbers.set_forwarding(conn, enterprise_id, ANNA, Forwarding(BOHDAN, OUTSIDE, BOHDAN, OUTSIDE, 30))
         boss = users.add(conn, "boss", "hash", users.Role.SUPERVISOR, enterprise_id, NOW_MS, name=AWKWARD, number=ANNA)
         second_factor.set_up(conn, boss.user_id, "SECRET", 7, ["d" * 64])
+        saved_filters.save(conn, boss.user_id, AWKWARD, "q=1")
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
         audit.note(conn, audit.By("cli", AWKWARD), "person.signed_in", None, AWKWARD, NOW_MS, after={"a": AWKWARD})
         numbers.set_mobile(conn, enterprise_id, ANNA, OUTSIDE)

@@ -99,6 +99,7 @@ NEW_TABLES = {
     "trunk_states": "0005",
     "audit": "0006",
     **dict.fromkeys(("ringing_groups", "group_members"), "0008"),
+    "saved_filters": "0010",
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

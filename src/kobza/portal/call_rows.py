@@ -43,6 +43,8 @@ class CallRow:
     outcome: str
     """Why it was not answered, in words; empty for one that was."""
     recorded: bool
+    own_text: str
+    """What the program that made the call wrote to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def call_row(call: FoundCall, people: Mapping[str, Person], say: Say) -> CallRow
         rang=ringing_seconds(call.ringing_at, call.answered_at, call.ended_at),
         outcome="" if answered else outcome_text(call.cause, call.released_by, say),
         recorded=call.record_id is not None,
+        own_text=call.client_state or "",
     )
 
 

@@ -19,6 +19,8 @@ from kobza.portal.history_file import CONTENT_TYPES
 from kobza.portal.rendering import page_language
 from kobza.portal.search_form import CAUSES, DIRECTIONS, ORDERS, TALKS, SearchForm, read_form
 from kobza.portal.texts import say_in
+from kobza.store import saved_filters
+from kobza.store.saved_filters import MAX_NAME
 from kobza.store.search import FoundPage, Person, TooManyToSort, searcher
 
 PAGE: Final = 50
@@ -46,6 +48,9 @@ async def history(portal: Portal, request: Request, visitor: Visitor) -> Respons
         "next_page": None if found.after is None else f"/history?{form.query(after=str(found.after))}",
         "looked_to": None if found.looked_to is None else moment_text(found.looked_to, say),
         "focus": request.headers.get("hx-trigger") == MORE,
+        "query": form.query(),
+        "csrf": visitor.csrf,
+        "max_name": MAX_NAME,
     }
     if "hx-request" in request.headers and "hx-history-restore-request" not in request.headers:
         if after is not None:
@@ -57,8 +62,8 @@ async def history(portal: Portal, request: Request, visitor: Visitor) -> Respons
     return portal.pages.page(
         request,
         "history.html",
-        **common(visitor),
-        **values,
+        **{**common(visitor), **values},
+        saved=await portal.context.read(lambda conn: saved_filters.list_for(conn, visitor.user.user_id)),
         directions=DIRECTIONS,
         causes=[(str(cause), cause_text(cause, say.language)) for cause in CAUSES],
         talks=list(TALKS),

@@ -49,6 +49,7 @@ _COLUMNS: Final = (
     ("rang_for", 10),
     ("outcome", 30),
     ("recording", 12),
+    ("own_text", 24),
     ("call_id", 34),
 )
 """Keys of the headings, and how wide the columns are."""
@@ -87,6 +88,7 @@ def _cells(call: FoundCall, people: dict[str, Person], say: Say) -> list[Cell]:
         timedelta(seconds=ringing_seconds(call.ringing_at, call.answered_at, call.ended_at)),
         say("answered") if answered else outcome_text(call.cause, call.released_by, say),
         say("yes" if call.record_id is not None else "no"),
+        call.client_state or "",
         call.call_id,
     ]
 

@@ -112,6 +112,17 @@ sessions = Table(
 )
 """Who is signed in to the portal. `enterprise_id`: where an operator has entered."""
 
+saved_filters = Table(
+    "saved_filters",
+    metadata,
+    Column("filter_id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    UniqueConstraint("user_id", "name"),
+)
+"""Searches of the history that a person keeps; `query` is the form as it stands in an address."""
+
 tokens = Table(
     "tokens",
     metadata,

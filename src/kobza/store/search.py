@@ -19,6 +19,9 @@ LAST_MOMENT: Final = 253_402_300_799_999
 MIN_DIGITS: Final = 2
 """Digits that are looked for in numbers; a single one is in most of them."""
 
+MIN_OWN_TEXT: Final = 2
+"""Characters that are looked for in own texts."""
+
 Order = Literal["newest", "oldest", "longest"]
 Fetch = Callable[[str, tuple[Any, ...]], Sequence[Sequence[Any]]]
 """Runs a statement whose places are `?`."""
@@ -30,7 +33,8 @@ class CallSearch:
 
     enterprise_id: str
     text: str = ""
-    """Part of a number, or words of a name or department in the address book, of any party."""
+    """Part of a number, or words of a name or department in the address book, of any party; or a part of what the
+    program that made the call wrote to it (`client_state`)."""
     party: str | None = None
     """A number (E.164) that takes part, whatever the text finds beside it."""
     from_ms: int = 0
@@ -62,6 +66,8 @@ class FoundCall(NamedTuple):
     cause: int | None
     released_by: str | None
     record_id: str | None
+    client_state: str | None
+    """What the program that made the call wrote to it."""
 
     @property
     def talk_ms(self) -> int:
@@ -115,6 +121,7 @@ class CallSearcher:
 
     def __init__(self, fetch: Fetch, *, postgres: bool) -> None:
         self._fetch = fetch
+        self._position = "strpos" if postgres else "instr"
         self._among = "(SELECT json_array_elements_text(CAST(? AS json)))" if postgres else _AMONG_SQLITE
 
     def page(self, search: CallSearch, after: Position | None, limit: int) -> FoundPage:
@@ -228,7 +235,10 @@ class CallSearcher:
         return "".join(f" AND {part}" for part in parts), tuple(values)
 
     def _party(self, search: CallSearch) -> tuple[str, list[Any]]:
-        """Return the condition that a party of a call is one that the text means; empty when nobody can be."""
+        """Return the condition that the text means a party of a call or is in its own text; empty when nothing can be.
+
+        Own texts are compared in either case of Latin letters, which is all that both databases fold here.
+        """
         known = self._meant(search.enterprise_id, search.text)
         digits = digits_of(search.text)
         ways, values = [], []
@@ -239,6 +249,10 @@ class CallSearcher:
             if digits:
                 ways.append(f"{column} LIKE ?")
                 values.append(f"%{digits}%")
+        own = search.text.strip()
+        if len(own) >= MIN_OWN_TEXT:
+            ways.append(f"{self._position}(lower(client_state), lower(?)) > 0")
+            values.append(own)
         return (f"({' OR '.join(ways)})" if ways else ""), values
 
     def _meant(self, enterprise_id: str, text: str) -> list[str]:

@@ -86,6 +86,14 @@ for (const lost of ["htmx:sendError", "htmx:responseError"]) {
   });
 }
 
+// Which of the saved searches is shown, while the form changes the address.
+document.addEventListener("htmx:pushedIntoHistory", () => {
+  for (const one of document.querySelectorAll(".saved a")) {
+    if (one.href === location.href) one.setAttribute("aria-current", "true");
+    else one.removeAttribute("aria-current");
+  }
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

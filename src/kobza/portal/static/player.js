@@ -21,7 +21,8 @@ function control(player) {
     line.setAttribute("x2", at);
   };
 
-  for (const event of ["timeupdate", "loadedmetadata", "seeked"]) audio.addEventListener(event, show);
+  // The line goes where it was asked to go at once: the sound of that place may still be on its way.
+  for (const event of ["timeupdate", "durationchange", "seeking", "seeked"]) audio.addEventListener(event, show);
   sound.addEventListener("htmx:afterSwap", show);
   speed.addEventListener("change", () => faster(0));
   player.addEventListener("click", (event) => {
