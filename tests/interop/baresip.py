@@ -41,6 +41,7 @@ jitter_buffer_type off
 jitter_buffer_delay 1-20
 module_path {modules}
 module g711.so
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -164,8 +165,12 @@ async def baresip(
     transport: str = "udp",
     auto: bool = False,
     codecs: str = "PCMU PCMA",
+    srtp: bool = False,
 ) -> AsyncIterator[Baresip]:
-    """Start a phone of `line` that plays a tone, wait until it is registered, stop it at the end."""
+    """Start a phone of `line` that plays a tone, wait until it is registered, stop it at the end.
+
+    With `srtp` it takes no call without SRTP (RFC 4568).
+    """
     require("baresip")
     sip_port, control_port = free_port(), free_port()
     rtp = free_range(20)
@@ -176,6 +181,7 @@ async def baresip(
     account = f"<sip:{line.number}@{server[0]}:{server[1]};transport={transport}>;auth_user={line.number}"
     account += f";auth_pass={line.password};regint=60;answermode={'auto' if auto else 'manual'}"
     audio_codecs = ",".join(f"{name}/8000" for name in codecs.split())
+    account += ";mediaenc=srtp-mand" if srtp else ""
     (folder / "accounts").write_text(f"{account};audio_codecs={audio_codecs}\n")
     (folder / "contacts").write_text("")
     with (folder / "log").open("wb") as log:

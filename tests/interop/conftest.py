@@ -96,6 +96,7 @@ def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site) -> It
     settings = {"KOBZA_RING_TIMEOUT": str(RING_TIMEOUT), "KOBZA_MEDIA_TIMEOUT": str(MEDIA_TIMEOUT)}
     certificate, key = authority.files(tmp_path_factory.mktemp("certificate"))
     settings |= {"KOBZA_SIP_CERTIFICATE": str(certificate), "KOBZA_SIP_KEY": str(key)}
+    settings["KOBZA_SRTP_OFFER"] = "true"
     settings["KOBZA_SIP_AUTHORITIES"] = str(authority.authority_file(certificate.parent))
     server = new_site.copy(tmp_path_factory.mktemp("served") / "kobza", **settings).start()
     yield server

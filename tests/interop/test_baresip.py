@@ -43,13 +43,13 @@ async def talk(a: Baresip, b: Baresip, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize(("transport", "srtp"), [("udp", False), ("tcp", True)], ids=["udp", "tcp and srtp"])
 async def test_two_phones_hear_each_other(
-    kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path, transport: str
+    kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path, transport: str, srtp: bool
 ) -> None:
     server = kobza_server.site.sip
     async with (
-        baresip(tmp_path / "a", lines[0], server, tone=440, transport=transport) as a,
+        baresip(tmp_path / "a", lines[0], server, tone=440, transport=transport, srtp=srtp) as a,
         baresip(tmp_path / "b", lines[1], server, tone=660, transport=transport) as b,
     ):
         await a.command("dial", f"sip:{B}@{server[0]}:{server[1]};transport={transport}")

@@ -1,4 +1,4 @@
-"""The portal's phone in a real Chromium talks with a baresip phone on TLS: both call, and each hears the other."""
+"""The portal's phone in a real Chromium talks with a baresip phone on TLS, SRTP on both sides: both call, and hear."""
 
 import asyncio
 import shutil
@@ -112,7 +112,7 @@ async def test_the_portals_phone_calls_and_is_called(
     secure = (site.sip[0], site.tls_port)
     async with (
         page_of(tmp_path) as page,
-        baresip(tmp_path / "b", lines[3], secure, tone=PLAYED, transport="tls") as phone,
+        baresip(tmp_path / "b", lines[3], secure, tone=PLAYED, transport="tls", srtp=True) as phone,
     ):
         page.on("pageerror", lambda error: faults.append(str(error)))
         await page.route_web_socket("**/sip", carry)

@@ -103,6 +103,12 @@ class PhoneEnd:
 
     def send(self, payload: bytes | None = None, *, payload_type: int | None = None) -> bytes:
         """Send the next packet; return it."""
+        packet = self.made(payload, payload_type=payload_type)
+        self.rtp.sendto(packet, (HOST, self.to))
+        return packet
+
+    def made(self, payload: bytes | None = None, *, payload_type: int | None = None) -> bytes:
+        """Return the next packet, which somebody else sends."""
         packet = RtpPacket(
             int(self.law) if payload_type is None else payload_type,
             self.sequence % 65536,
@@ -112,7 +118,6 @@ class PhoneEnd:
         ).to_bytes()
         self.sequence += 1
         self.timestamp += PACKET
-        self.rtp.sendto(packet, (HOST, self.to))
         return packet
 
     def talk(self) -> None:

@@ -26,7 +26,9 @@ def call(*, browsers: bool = True) -> CallMedia:
         number = next(count)
         return f"name{number}", f"password{number}"
 
-    media = CallMedia(OURS, 77, BrowserAccess((PUBLIC, OURS), OWN, new_names) if browsers else None)
+    media = CallMedia(
+        OURS, 77, BrowserAccess((PUBLIC, OURS), OWN, new_names, lambda suite: f"key for {suite}") if browsers else None
+    )
     media.sides[CALLER].port, media.sides[CALLEE].port = 20000, 20002
     return media
 
@@ -97,18 +99,18 @@ def test_both_forms_of_an_offer_and_which_is_answered() -> None:
     media = call()
     plain = offered(media, sdp())
     assert line(plain, "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
-    secured = media.browser_offer(CALLEE)
+    secured = media.offer_in("browser", CALLEE)
     assert line(secured, "m=") == ["m=audio 20002 UDP/TLS/RTP/SAVPF 8 0 101"]
     assert ours(secured) == ["a=ice-ufrag:name1", "a=setup:actpass"]
     assert line(secured, "a=group") == ["a=group:BUNDLE 0"]
-    assert media.browser_offer(CALLEE) == secured
+    assert media.offer_in("browser", CALLEE) == secured
     # The phone has early media, the browser answers, and another one is rung in turn.
     assert line(media.answer(CALLEE, sdp(host="192.0.2.7")), "m=") == ["m=audio 20000 RTP/AVP 8 0 101"]
     assert media.flow(CALLEE).secure is None
     media.answer(CALLEE, browser(setup="active"))
     assert media.flow(CALLEE).secure == secure()
     assert media.flow(CALLEE).rtp is None
-    assert ours(media.browser_offer(CALLEE)) == ["a=ice-ufrag:name1", "a=setup:actpass"]
+    assert ours(media.offer_in("browser", CALLEE)) == ["a=ice-ufrag:name1", "a=setup:actpass"]
     media.answer(CALLEE, sdp(host="192.0.2.7"))
     assert media.flow(CALLEE).secure is None
     assert media.flow(CALLEE).rtp == ("192.0.2.7", 4000)
@@ -161,7 +163,7 @@ def test_another_phone_in_the_place_of_a_browser() -> None:
     assert media.flow(CALLER).secure is None
     plain = media.offer(CALLEE, CALLER, None)
     assert line(plain, "m=")[0].startswith("m=audio 20000 RTP/AVP 8")
-    assert ours(media.browser_offer(CALLER)) == ["a=ice-ufrag:name2", "a=setup:actpass"]
+    assert ours(media.offer_in("browser", CALLER)) == ["a=ice-ufrag:name2", "a=setup:actpass"]
     media.answer(CALLER, sdp())
     assert media.flow(CALLER).secure is None
     assert media.flow(CALLER).rtp == ("192.0.2.1", 4000)
@@ -185,9 +187,9 @@ def test_where_browsers_cannot_be_served_they_are_refused(side: Side) -> None:
     assert media.flow(side).secure is None
     offered(media, sdp(), side)
     with pytest.raises(MediaError, match=r"^not acceptable"):
-        media.browser_offer(side.other)
+        media.offer_in("browser", side.other)
     with pytest.raises(MediaError, match="no offer was made"):
-        media.browser_offer(side)
+        media.offer_in("browser", side)
 
 
 def test_what_is_missing_in_a_browsers_offer_is_told() -> None:

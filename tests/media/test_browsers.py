@@ -95,7 +95,7 @@ async def test_a_browser_and_a_phone_ring_and_the_browser_answers() -> None:
         with PhoneEnd(PHONE_TONE) as caller, PhoneEnd(900.0) as other:
             plain = await running.offer(CALLER, CALLEE, caller.sdp())
             assert b"RTP/AVP 8 101" in other.learn(plain)
-            for_browser = running.plane.browser_offer(CALL, target=CALLEE)
+            for_browser = running.plane.offer_in("browser", CALL, target=CALLEE)
             assert b"UDP/TLS/RTP/SAVPF 8 101" in for_browser
             # The other phone has early media, and then is not the one that answers.
             caller.learn(await running.answer(CALLEE, other.sdp()))
@@ -133,8 +133,8 @@ async def test_browsers_are_refused_where_they_are_switched_off() -> None:
         with pytest.raises(MediaError, match=r"^not acceptable: UDP/TLS/RTP/SAVPF, which browsers speak"):
             await running.offer(CALLER, CALLEE, await browser.offer())
         with pytest.raises(MediaError, match="no such call"):
-            running.plane.browser_offer(CALL, target=CALLEE)
+            running.plane.offer_in("browser", CALL, target=CALLEE)
         with PhoneEnd() as phone:
             await running.offer(CALLER, CALLEE, phone.sdp())
             with pytest.raises(MediaError, match="not available"):
-                running.plane.browser_offer(CALL, target=CALLEE)
+                running.plane.offer_in("browser", CALL, target=CALLEE)

@@ -222,9 +222,9 @@ async def test_a_relay_that_cannot_serve_browsers_says_why(plane: Plane, caplog:
     plane.plane._reported(Certified("sha-256 01:02"))
     plane.plane._reported(Certified("", "the libraries are missing"))
     assert [record.getMessage() for record in caplog.records] == [
-        "calls of browsers are refused: the libraries are missing"
+        "calls of browsers and of phones with SRTP are refused: the libraries are missing"
     ]
     plane.offer()
     plane.plane._reported(Opened(plane.opens()[0].request))
     with pytest.raises(MediaError, match=r"not available here"):
-        plane.plane.browser_offer("call", target=CALLEE)
+        plane.plane.offer_in("browser", "call", target=CALLEE)

@@ -33,6 +33,7 @@ from kobza.media.messages import (
     Reserved,
     Secure,
     SideFlow,
+    SrtpKeys,
     StopRecord,
     Take,
     TimedOut,
@@ -55,6 +56,7 @@ FLOW = SideFlow(
     watched=True,
     muted=True,
     events=101,
+    srtp=SrtpKeys("AEAD_AES_128_GCM", "", "key"),
     secure=Secure("ufrag", "password", "peer", ("sha-256 AB:CD", "sha-256 01:02"), client=True),
 )
 COMMANDS: list[Command] = [

@@ -111,6 +111,20 @@ def test_who_takes_media_as_browsers_do(contact: str, transport: str, browser: b
     assert DeviceTarget(BOHDAN, binding(BOHDAN, contact, transport=transport)).is_browser is browser
 
 
+@pytest.mark.parametrize(
+    ("contact", "transport", "private"),
+    [
+        ("sip:b@10.0.0.5", "UDP", False),
+        ("sip:tls@10.0.0.5;transport=tcp", "TCP", False),
+        ("sip:b@10.0.0.5", "TLS", True),
+        ("sips:b@10.0.0.5", "TCP", True),
+        ("sip:b@10.0.0.5;transport=TLS", "UDP", True),  # behind a proxy that speaks TLS
+    ],
+)
+def test_whose_signalling_goes_over_tls(contact: str, transport: str, private: bool) -> None:
+    assert DeviceTarget(BOHDAN, binding(BOHDAN, contact, transport=transport)).is_private is private
+
+
 def test_a_device_learns_nothing_of_a_hidden_caller() -> None:
     made = invitation(DeviceTarget(BOHDAN, binding(BOHDAN)), HIDDEN, ANNA, flows)
     assert made.from_ == ANONYMOUS

@@ -11,6 +11,7 @@ from kobza.sdp.audio import audio_of
 from kobza.sdp.description import SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from tests.sdp.test_description import PHONE
+from tests.sdp.test_sdes import KEY_30
 from tests.sdp.test_webrtc import SHA_256, browser
 
 LINES = st.lists(
@@ -25,6 +26,8 @@ LINES = st.lists(
             st.sampled_from(["ice-ufrag", "ice-pwd", "fingerprint", "setup", "mid", "group"]),
             st.one_of(st.text(max_size=20), st.sampled_from(["abcdefghijklmnopqrstuvwx", "passive", "BUNDLE 0"])),
         ),
+        st.builds("a=crypto:1 {} inline:{}".format, st.sampled_from(["AEAD_AES_128_GCM", "x"]), st.text(max_size=50)),
+        st.sampled_from(["m=audio 9 RTP/SAVP 0", f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}"]),
         st.sampled_from(["m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=rtcp-mux", f"a=fingerprint:sha-256 {SHA_256}"]),
         st.builds("m=audio {} RTP/AVP {}".format, st.integers(-5, 70000), st.integers(-5, 300)),
         st.sampled_from(["c=IN IP4 192.0.2.1", "c=IN IP6 ::1", "a=sendonly", "a=rtpmap:96 opus/48000/2"]),

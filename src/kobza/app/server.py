@@ -320,6 +320,7 @@ class Server:
             ring_timeout=settings.ring_timeout,
             speed=self._clock.speed,
             watch=watch,
+            srtp_offer=settings.srtp_offer,
         )
         commands = Commands(
             store=store,

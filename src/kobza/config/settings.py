@@ -184,6 +184,7 @@ class Settings(BaseSettings):
     webrtc_host: Annotated[str | None, BeforeValidator(_host)] = Field(
         None, description="Address of the media, as browsers are told it beside `rtp_host`; none: that one alone."
     )
+    srtp_offer: bool = Field(False, description="Offer SRTP to phones whose signalling goes over TLS.")
     sip_realm: Annotated[str, AfterValidator(_realm)] = Field(
         "kobza", description="Realm of the phones' passwords; used by `kobza init` and fixed from then on."
     )

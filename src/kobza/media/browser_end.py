@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from kobza.media.messages import Secure
 from kobza.media.plane import MediaError
+from kobza.media.sdes_end import NewKey
 from kobza.sdp.negotiation import LocalAudio
 from kobza.sdp.webrtc import FIRST_MID, Setup, WebRtcEnd, WebRtcPeer
 from kobza.values import Value
@@ -14,12 +15,14 @@ from kobza.values import Value
 class BrowserAccess(Value, frozen=True):
     """How browsers reach the plane: its addresses, the best first, and the fingerprint of the relay's certificate.
 
-    `new_names` makes a name and a password for ICE, random ones (RFC 8445, section 5.3).
+    `new_names` makes a name and a password for ICE, random ones (RFC 8445, section 5.3). `new_key` is for other phones
+    with SRTP, which is available where browsers are.
     """
 
     hosts: tuple[str, ...]
     fingerprint: str
     new_names: Callable[[], tuple[str, str]]
+    new_key: NewKey
 
 
 class BrowserEnd:
@@ -49,12 +52,8 @@ class BrowserEnd:
         self._peer_ufrag = peer.ufrag
         self._end = replace(end, setup=peer.setup.answered, mid=peer.mid, bundled=peer.bundled)
 
-    def agree(self, peer: WebRtcPeer | None, offered: LocalAudio) -> LocalAudio:
-        """Return what the phone has answered to of an offer that may have had two forms; raise MediaError."""
-        if peer is None:
-            if offered.webrtc is not None:
-                raise MediaError("not acceptable: RTP/AVP in the answer to an offer of UDP/TLS/RTP/SAVPF")
-            return offered
+    def agree(self, peer: WebRtcPeer, offered: LocalAudio) -> LocalAudio:
+        """Return what a browser has answered to of an offer that may have had several forms; raise MediaError."""
         if self._end is None:
             raise MediaError("not acceptable: UDP/TLS/RTP/SAVPF in the answer to an offer of RTP/AVP")
         self._peer_ufrag = peer.ufrag

@@ -1,4 +1,7 @@
-"""What the relay needs to speak with browsers. Its libraries are loaded here, and only when browsers may call."""
+"""What the relay needs to speak with browsers and with phones that have SRTP.
+
+Its libraries are loaded here, and only when such phones may call.
+"""
 
 import socket
 from asyncio import AbstractEventLoop
@@ -8,8 +11,8 @@ from kobza.media.messages import Certified
 
 if TYPE_CHECKING:
     from kobza.media.dtls import Certificate
-    from kobza.media.relay_side import SecureSockets
     from kobza.media.secure_socket import SecureSocket
+    from kobza.media.srtp_line import SrtpLine
 
 
 class Browsers:
@@ -27,13 +30,26 @@ class Browsers:
 
     def sockets(self, loop: AbstractEventLoop, call_id: str) -> "SecureSockets | None":
         """Return what protects the sockets of a call; None without the libraries."""
-        certificate = self._certificate
-        if certificate is None:
-            return None
+        return None if self._certificate is None else SecureSockets(loop, self._certificate, call_id)
 
-        def protected(opened: socket.socket) -> "SecureSocket":
-            from kobza.media.secure_socket import SecureSocket
 
-            return SecureSocket(loop, opened, certificate, call_id)
+class SecureSockets:
+    """Puts protection around the sockets of a call."""
 
-        return protected
+    def __init__(self, loop: AbstractEventLoop, certificate: "Certificate", call_id: str) -> None:
+        self._loop = loop
+        self._certificate = certificate
+        self._call_id = call_id
+
+    def for_browser(self, opened: socket.socket) -> "SecureSocket":
+        """Return the RTP socket of a side as a browser wants it."""
+        from kobza.media.secure_socket import SecureSocket
+
+        return SecureSocket(self._loop, opened, self._certificate, self._call_id)
+
+    @staticmethod
+    def for_phone() -> "SrtpLine":
+        """Return the keys of a side whose phone speaks SRTP."""
+        from kobza.media.srtp_line import SrtpLine
+
+        return SrtpLine()

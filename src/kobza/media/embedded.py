@@ -1,6 +1,7 @@
 """The embedded media plane: SDP work here, in the PBX's process; packets in the relay's."""
 
 import asyncio
+import base64
 import logging
 import secrets
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from kobza.media.plane import (
     MediaPlane,
     MediaPlaneLost,
     MediaTimedOut,
+    OfferForm,
     RecordingClosed,
     Side,
     ToneName,
@@ -41,6 +43,7 @@ from kobza.media.plane import (
 from kobza.media.port_broker import PlaneCall, PortBroker
 from kobza.media.relay_link import RelayLink
 from kobza.sdp.audio import Direction
+from kobza.sdp.sdes import SUITES
 
 log = logging.getLogger(__name__)
 
@@ -178,12 +181,12 @@ class EmbeddedPlane(MediaPlane):
         if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
             self._configure(call_id, call)
 
-    def browser_offer(self, call_id: str, *, target: Side) -> bytes:
+    def offer_in(self, form: OfferForm, call_id: str, *, target: Side) -> bytes:
         """See MediaPlane."""
         call = self._calls.get(call_id)
         if call is None:
             raise MediaError("no such call")
-        return call.media.browser_offer(target)
+        return call.media.offer_in(form, target)
 
     def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """See MediaPlane."""
@@ -346,10 +349,10 @@ class EmbeddedPlane(MediaPlane):
     def _certified(self, report: Certified) -> None:
         """Learn how the relay shows itself to browsers: each one that starts has a certificate of its own."""
         if report.fingerprint:
-            self._browsers = BrowserAccess(self._browser_hosts, report.fingerprint, _new_names)
+            self._browsers = BrowserAccess(self._browser_hosts, report.fingerprint, _new_names, _new_key)
         else:
             self._browsers = None
-            log.warning("calls of browsers are refused: %s", report.reason)
+            log.warning("calls of browsers and of phones with SRTP are refused: %s", report.reason)
 
     # its death
 
@@ -405,3 +408,8 @@ def _session_id(count: int) -> int:
 def _new_names() -> tuple[str, str]:
     """Return a name and a password for ICE: of 24 and 128 bits at least (RFC 8445, section 5.3), as hex digits."""
     return secrets.token_hex(4), secrets.token_hex(16)
+
+
+def _new_key(suite: str) -> str:
+    """Return a random key with its salt for a suite of SRTP, in base64 (RFC 4568, section 6.1)."""
+    return base64.b64encode(secrets.token_bytes(SUITES[suite])).decode()

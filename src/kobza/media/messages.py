@@ -64,6 +64,17 @@ class Secure(msgspec.Struct, frozen=True, array_like=True):
     client: bool = False
 
 
+class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
+    """Keys of SRTP that both descriptions named (RFC 4568), in base64: for what comes from the phone, what goes to it.
+
+    `incoming` "": the phone has not said its own yet, so that nothing it sends can be read.
+    """
+
+    suite: str
+    incoming: str
+    outgoing: str
+
+
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     """What the relay does for one side.
 
@@ -73,7 +84,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     which payload types toward it have another number than the other side uses. `watched`: it must send, else
     MediaTimedOut. `muted`: of its speech the other side gets as much silence, and the recording nothing; `events` is
     then the payload type of the DTMF events from it, which pass, -1 for none. `secure`: its phone is a browser; where
-    that wants packets is then found by ICE, and `rtp` and `rtcp` are None.
+    that wants packets is then found by ICE, and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP.
     """
 
     rtp: Peer | None = None
@@ -88,6 +99,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     muted: bool = False
     events: int = -1
     secure: Secure | None = None
+    srtp: SrtpKeys | None = None
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):

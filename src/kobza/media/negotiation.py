@@ -11,9 +11,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kobza.media.browser_end import BrowserAccess, BrowserEnd
+from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import SideFlow, SourceName
-from kobza.media.plane import MediaError, Side, ToneName
+from kobza.media.plane import MediaError, OfferForm, Side, ToneName
+from kobza.media.protection import Protection
 from kobza.rtp.continuity import CLOCK
 from kobza.rtp.g711 import Law
 from kobza.sdp.audio import Audio, Direction, audio_of
@@ -62,7 +63,6 @@ class SideMedia:
         "_origin",
         "_phone_offered",
         "_said",
-        "browser",
         "directed",
         "holds",
         "local",
@@ -72,6 +72,7 @@ class SideMedia:
         "offered",
         "plays",
         "port",
+        "protection",
         "remote",
     )
 
@@ -87,7 +88,7 @@ class SideMedia:
         self._said: LocalAudio | None = None
         self._layout: tuple[Media, ...] = ()
         self._layout_index = 0
-        self.browser = BrowserEnd(self._browsers)
+        self.protection = Protection(self._browsers)
         self.offer: _Offer | None = None
         """The phone's offer that the other side has to answer."""
         self.offered: LocalAudio | None = None
@@ -121,11 +122,11 @@ class SideMedia:
         self._count(local)
         return write_offer(self._origin, local, self._layout, self._layout_index).to_bytes()
 
-    def write_browser_offer(self) -> bytes:
-        """Return the offer made last as a browser takes it: another form of the same, for another branch of a fork."""
+    def write_offer_in(self, form: OfferForm) -> bytes:
+        """Return the offer made last in another form, for another branch of a fork."""
         if self.offered is None:
             raise MediaError("no offer was made to this side")
-        return write_offer(self._origin, self.browser.offer(self.offered)).to_bytes()
+        return write_offer(self._origin, self.protection.offer(form, self.offered)).to_bytes()
 
     def parse_answer(self, sdp: bytes) -> tuple[SessionDescription, Audio, LocalAudio]:
         """Parse an answer to our offer; its codecs become those that are common. Return also what it answers."""
@@ -135,7 +136,7 @@ class SideMedia:
         codecs = common_codecs(audio.codecs, self.offered.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
-        return description, replace(audio, codecs=codecs), self.browser.agree(audio.webrtc, self.offered)
+        return description, replace(audio, codecs=codecs), self.protection.agree(audio, self.offered)
 
     def write_answer(self, offer: _Offer, local: LocalAudio) -> bytes:
         """Return our answer to the phone's offer; from now on it holds."""
@@ -167,9 +168,7 @@ class SideMedia:
     ) -> LocalAudio:
         """Return a description of our end toward the phone."""
         local = LocalAudio(self._host, self.port, codecs, direction, ptime, mux)
-        if self.remote is None or self.remote.webrtc is None:
-            return local
-        return self.browser.describe(local)
+        return local if self.remote is None else self.protection.describe(self.remote, local)
 
     def _count(self, local: LocalAudio) -> None:
         """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
@@ -228,7 +227,7 @@ class CallMedia:
             if audio.webrtc is not None:
                 audio = replace(audio, codecs=_g711_first(audio.codecs))
             side = self.sides[source]
-            side.browser.meet(audio.webrtc)
+            side.protection.meet(audio)
             side.offer = _Offer(description, audio)
             side.remote = audio
             side.name(audio.codecs)
@@ -252,9 +251,9 @@ class CallMedia:
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
-    def browser_offer(self, target: Side) -> bytes:
-        """Return the offer to `target` that `offer` gave last, as a browser takes it; it may answer either."""
-        return self.sides[target].write_browser_offer()
+    def offer_in(self, form: OfferForm, target: Side) -> bytes:
+        """Return the offer to `target` that `offer` gave last in another form; a phone may answer either."""
+        return self.sides[target].write_offer_in(form)
 
     def answer(self, source: Side, sdp: bytes) -> bytes:
         """Return the answer for the other side's open offer, b"" when it has none."""
@@ -290,7 +289,7 @@ class CallMedia:
             codecs = common_codecs(audio.codecs, side.local.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
-        side.browser.meet(audio.webrtc)
+        side.protection.meet(audio)
         side.remote = replace(audio, codecs=codecs)
         side.name(audio.codecs)
         side.offer = None
@@ -358,12 +357,11 @@ class CallMedia:
         """Return what the relay does for a side, as things stand."""
         side, other = self.sides[which], self.sides[which.other]
         if side.remote is None:
-            return SideFlow(laws=_laws(side.told), source="none")
+            return SideFlow(laws=_laws(side.told), source="none", srtp=side.protection.srtp(None))
         to = side.remote.destination
         tone_type, tone_law = _tone_codec(side.common)
         source = _source(side, other)
-        webrtc = side.remote.webrtc
-        secure = None if webrtc is None else side.browser.secure(webrtc)
+        secure = side.protection.secure(side.remote)
         named = secure is None
         return SideFlow(
             rtp=(to.host, to.port) if named and to.host is not None else None,
@@ -378,6 +376,7 @@ class CallMedia:
             muted=side.muted,
             events=_events_from(side) if side.muted else -1,
             secure=secure,
+            srtp=side.protection.srtp(side.remote),
         )
 
 

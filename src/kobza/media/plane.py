@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 DirectionName = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 ToneName = Literal["ringback", "music", "none"]
+OfferForm = Literal["browser", "srtp"]
+"""As browsers take an offer (UDP/TLS/RTP/SAVPF), or as phones with SRTP do (RTP/SAVP)."""
 
 
 class Side(StrEnum):
@@ -89,10 +91,11 @@ class MediaPlane(Protocol):
         """
         ...
 
-    def browser_offer(self, call_id: str, *, target: Side) -> bytes:
-        """Return the offer that `offer` gave last for a side in the form that browsers take (UDP/TLS/RTP/SAVPF).
+    def offer_in(self, form: OfferForm, call_id: str, *, target: Side) -> bytes:
+        """Return the offer that `offer` gave last for a side in another form.
 
-        Both forms may be under way to phones of the side at a time: which one is answered is used. Raises MediaError.
+        Several forms may be under way to phones of the side at a time: which one is answered is used. Raises
+        MediaError.
         """
         ...
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from kobza.media import tones
+from kobza.media.browsers import SecureSockets
 from kobza.media.messages import SideFlow
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter
-from kobza.media.relay_side import RelaySide, SecureSockets
+from kobza.media.relay_side import RelaySide
 
 TONES: Final = {"ringback": tones.ringback, "music": tones.music}
 

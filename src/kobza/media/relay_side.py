@@ -12,8 +12,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from kobza.media.browsers import SecureSockets
 from kobza.media.digits import STEP_SAMPLES, steps
-from kobza.media.messages import Peer, Secure, SideFlow, SourceName
+from kobza.media.messages import Peer, SideFlow, SourceName
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Losses, Reports, Totals
@@ -28,14 +29,13 @@ from kobza.rtp.packet import HEADER_BYTES, RtpPacket, is_rtcp
 
 if TYPE_CHECKING:
     from kobza.media.secure_socket import SecureSocket
+    from kobza.media.srtp_line import SrtpLine
 
 RELEARN_AFTER: Final = 3.0
 """Seconds of silence after which packets from a new source are believed."""
 SHUN_FOR: Final = 2.0
 """Seconds in which packets from the address before do not count as the answer from a newly named one: another branch of
 a fork may still send."""
-SecureSockets = Callable[[socket.socket], "SecureSocket"]
-"""Puts the protection that a browser wants around a socket."""
 
 
 class RelaySide:
@@ -65,6 +65,7 @@ class RelaySide:
         "_shunned",
         "_shunned_until",
         "_speech",
+        "_srtp",
         "_stream",
         "_swept",
         "_swept_rtcp",
@@ -102,6 +103,8 @@ class RelaySide:
         self._secure_sockets = secure_sockets
         self._secure: SecureSocket | None = None
         """In the place of the socket while the phone is a browser."""
+        self._srtp: SrtpLine | None = None
+        """Around both sockets while the phone speaks SRTP."""
         self._totals = totals or Totals()
         self.side = side
         self._kind = KINDS[side]
@@ -109,7 +112,8 @@ class RelaySide:
         self._rtp, self._rtcp = pair.rtp, pair.rtcp
         self._receive: Callable[[int], tuple[bytes, Address]] = self._rtp.recvfrom
         self._send: Callable[[bytes, Address], object] = self._rtp.sendto
-        self._receive_rtcp, self._send_rtcp = self._rtcp.recvfrom, self._rtcp.sendto
+        self._receive_rtcp: Callable[[int], tuple[bytes, Address]] = self._rtcp.recvfrom
+        self._send_rtcp: Callable[[bytes, Address], object] = self._rtcp.sendto
         self.other: RelaySide | None = None
         self.flow = SideFlow()
         self.rtp_peer: Address | None = None
@@ -172,8 +176,8 @@ class RelaySide:
 
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side."""
-        if flow.secure != self.flow.secure:
-            self._protect(flow.secure)
+        if flow.secure != self.flow.secure or flow.srtp != self.flow.srtp:
+            self._protect(flow)
         if flow.rtp != self.flow.rtp and flow.secure is None:
             self._name(flow.rtp)
         if flow.rtcp != self.flow.rtcp:
@@ -210,21 +214,37 @@ class RelaySide:
         self.heard = self._swept = None
         self.alive_at = now
 
-    def _protect(self, secure: Secure | None) -> None:
-        """Speak SRTP from now on, or plain RTP again: another phone is in the place of a browser."""
-        if secure is None or self._secure_sockets is None:
-            if self._secure is not None:
-                self._secure.close()
-                self._secure = None
-                self._receive, self._send = self._rtp.recvfrom, self._rtp.sendto
-                self._name(None)
+    def _protect(self, flow: SideFlow) -> None:
+        """Speak SRTP as a browser or a phone does it, or plain RTP again: another phone is in its place."""
+        sockets = self._secure_sockets
+        if self._secure is not None and flow.secure is None:
+            self._secure.close()
+            self._secure = None
+            self._bare()
+            self._name(None)
+        if self._srtp is not None and flow.srtp is None:
+            self._srtp = None
+            self._bare()
+        if sockets is None:
             return
-        if self._secure is None:
-            self._secure = self._secure_sockets(self._rtp)
-            self._receive, self._send = self._secure.recvfrom, self._secure.sendto
-            self.heard = self._swept = None
-        self._secure.configure(secure)
-        self._named = self.rtp_peer = self._secure.peer
+        if flow.secure is not None:
+            if self._secure is None:
+                self._secure = sockets.for_browser(self._rtp)
+                self._receive, self._send = self._secure.recvfrom, self._secure.sendto
+                self.heard = self._swept = None
+            self._secure.configure(flow.secure)
+            self._named = self.rtp_peer = self._secure.peer
+        elif flow.srtp is not None:
+            if self._srtp is None:
+                line = self._srtp = sockets.for_phone()
+                self._receive, self._send = line.receiving(self._rtp), line.sending(self._rtp)
+                self._receive_rtcp, self._send_rtcp = line.receiving(self._rtcp), line.sending(self._rtcp)
+            self._srtp.configure(flow.srtp)
+
+    def _bare(self) -> None:
+        """Use the sockets as they are."""
+        self._receive, self._send = self._rtp.recvfrom, self._rtp.sendto
+        self._receive_rtcp, self._send_rtcp = self._rtcp.recvfrom, self._rtcp.sendto
 
     def _address(self, peer: Peer | None) -> Address | None:
         """Return an address as the socket gives it with a packet, so that the two compare equal."""
@@ -459,6 +479,8 @@ class RelaySide:
         traffic, packets = self._totals.traffic, self.packets
         if self._secure is not None:
             self.dropped += self._secure.dropped()
+        if self._srtp is not None:
+            self.dropped += self._srtp.dropped()
         traffic.lost += self._losses.look(self.heard, packets)
         traffic.received += packets
         traffic.received_bytes += self.bytes_received

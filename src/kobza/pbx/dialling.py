@@ -44,6 +44,12 @@ class DeviceTarget(Value, frozen=True):
         """
         return self.binding.transport in ("WS", "WSS") or ";transport=ws" in self.binding.contact.lower()
 
+    @property
+    def is_private(self) -> bool:
+        """Whether its signalling goes over TLS, to us or to a proxy in front of us, so that keys may be in it."""
+        contact = self.binding.contact.lower()
+        return self.binding.transport == "TLS" or contact.startswith("sips:") or ";transport=tls" in contact
+
 
 class TrunkTarget(Value, frozen=True):
     """A number outside, by way of a trunk."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast
 
 from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
-from kobza.media.plane import MediaError, MediaPlane, Side
+from kobza.media.plane import MediaError, MediaPlane, OfferForm, Side
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.dialling import DeviceTarget, OneTarget, TakenTarget, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
@@ -40,8 +40,8 @@ class Legs(Protocol):
 NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
 """Why a trunk that carries as many calls as it may takes no other one."""
 
-NO_BROWSERS: Final = (Reason("Q.850", BEARER_NOT_IMPLEMENTED, ""),)
-"""Why a browser does not ring where the media plane cannot speak with it."""
+NO_SRTP: Final = (Reason("Q.850", BEARER_NOT_IMPLEMENTED, ""),)
+"""Why a device does not ring where the media plane cannot speak with it."""
 
 SIDES: Final[Mapping[act.SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
 
@@ -61,7 +61,10 @@ class Performer:
         feed: Feed,
         legs: Legs,
         speed: float = 1.0,
+        srtp_offer: bool = False,
     ) -> None:
+        """`srtp_offer`: phones whose signalling goes over TLS are offered SRTP."""
+        self._srtp_offer = srtp_offer
         self._ua = ua
         self._endpoint = endpoint
         self._plane = plane
@@ -122,11 +125,12 @@ class Performer:
             live.call.branch_rejected(action.branch_id, 503, NO_LINE, now)
             return
         sdp = action.sdp
-        if isinstance(target, DeviceTarget) and target.is_browser:
+        form = self._form(target)
+        if form is not None:
             try:
-                sdp = self._plane.browser_offer(live.call_id, target=SIDES[action.side])
+                sdp = self._plane.offer_in(form, live.call_id, target=SIDES[action.side])
             except MediaError:  # the plane said why when it started
-                live.call.branch_rejected(action.branch_id, 488, NO_BROWSERS, now)
+                live.call.branch_rejected(action.branch_id, 488, NO_SRTP, now)
                 return
         try:
             invite = invitation(
@@ -169,6 +173,14 @@ class Performer:
         live.dialogs[action.branch_id] = dialog
         live.taking.add(action.branch_id)
         dialog.reinvite(action.sdp, now=now)
+
+    def _form(self, target: OneTarget) -> OfferForm | None:
+        """Return the form of an offer that a target takes; None for the ordinary one."""
+        if not isinstance(target, DeviceTarget):
+            return None
+        if target.is_browser:
+            return "browser"
+        return "srtp" if self._srtp_offer and target.is_private else None
 
     def _progress(self, live: LiveCall, action: act.Progress) -> None:
         self._dialog(live, action.branch_id).provisional(action.status, body=action.sdp, now=self._now())

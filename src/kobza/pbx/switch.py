@@ -81,10 +81,11 @@ class Switch:
         tls: Tls | None = None,
         speed: float = 1.0,
         watch: CallWatch | None = None,
+        srtp_offer: bool = False,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE.
 
-        `tls` is what the endpoint needs for TLS.
+        `tls` is what the endpoint needs for TLS; `srtp_offer`: phones whose signalling goes over it are offered SRTP.
         """
         self._watch = watch
         self._ua = ua
@@ -119,6 +120,7 @@ class Switch:
             feed=self.feed,
             legs=self,
             speed=speed,
+            srtp_offer=srtp_offer,
         )
         refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {

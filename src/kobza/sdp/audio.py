@@ -8,12 +8,14 @@ from typing import Final
 from kobza.sdp.codecs import Codec, codecs_of
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import NotAcceptable
+from kobza.sdp.sdes import PROTOCOLS as SDES_PROTOCOLS
+from kobza.sdp.sdes import Crypto, crypto_of
 from kobza.sdp.webrtc import PROTOCOLS as WEBRTC_PROTOCOLS
 from kobza.sdp.webrtc import WebRtcPeer, webrtc_of
 from kobza.values import Value
 
 PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
-"""Transports spoken: plain RTP. Feedback of AVPF is RTCP like any other and passes."""
+"""Transports of plain RTP. Feedback of AVPF is RTCP like any other and passes."""
 
 _NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  the old way to say hold, nothing is bound
 
@@ -80,21 +82,34 @@ class Audio(Value, frozen=True):
     ptime: int | None
     """Milliseconds of audio in a packet that the owner would like to receive; None: it does not say."""
     webrtc: WebRtcPeer | None = None
-    """The owner's end when the stream is over DTLS-SRTP, as browsers have it; None: plain RTP."""
+    """The owner's end when the stream is over DTLS-SRTP, as browsers have it."""
+    sdes: Crypto | None = None
+    """How the owner protects what it sends when the stream is over SRTP with keys in the description."""
 
 
 def audio_of(description: SessionDescription) -> Audio:
-    """Return the first audio stream over RTP or DTLS-SRTP that is not refused; raise NotAcceptable for none."""
+    """Return the first audio stream over RTP or SRTP that is neither refused nor unusable; raise NotAcceptable."""
+    reason = "no audio stream over RTP/AVP, RTP/SAVP or UDP/TLS/RTP/SAVPF"
     for index, media in enumerate(description.media):
-        if media.kind == "audio" and media.port:
-            protocol = media.protocol.upper()
-            webrtc = webrtc_of(description, media) if protocol in WEBRTC_PROTOCOLS else None
-            if webrtc is not None or protocol in PROTOCOLS:
-                codecs = codecs_of(media)
-                direction = _direction(description, media, webrtc)
-                destination = _destination(description, media)
-                return Audio(index, media, codecs, direction, destination, _ptime(media), webrtc)
-    raise NotAcceptable("no audio stream over RTP/AVP or UDP/TLS/RTP/SAVPF")
+        if media.kind != "audio" or not media.port:
+            continue
+        protocol = media.protocol.upper()
+        webrtc: WebRtcPeer | None = None
+        sdes: Crypto | None = None
+        try:
+            if protocol in WEBRTC_PROTOCOLS:
+                webrtc = webrtc_of(description, media)
+            elif protocol in SDES_PROTOCOLS:
+                sdes = crypto_of(media)
+            elif protocol not in PROTOCOLS:
+                continue
+        except NotAcceptable as error:
+            reason = str(error)
+            continue
+        direction = _direction(description, media, webrtc)
+        destination = _destination(description, media)
+        return Audio(index, media, codecs_of(media), direction, destination, _ptime(media), webrtc, sdes)
+    raise NotAcceptable(reason)
 
 
 def _direction(description: SessionDescription, media: Media, webrtc: WebRtcPeer | None) -> Direction:

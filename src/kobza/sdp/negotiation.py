@@ -12,14 +12,18 @@ from msgspec.structs import replace
 from kobza.sdp.audio import Audio, Direction
 from kobza.sdp.codecs import Codec
 from kobza.sdp.description import Attribute, Media, Origin, SessionDescription
-from kobza.sdp.webrtc import PROTOCOL, WebRtcEnd
+from kobza.sdp.sdes import PROTOCOL as SDES_PROTOCOL
+from kobza.sdp.sdes import Crypto
+from kobza.sdp.webrtc import PROTOCOL as WEBRTC_PROTOCOL
+from kobza.sdp.webrtc import WebRtcEnd
 from kobza.values import Value
 
 
 class LocalAudio(Value, frozen=True):
     """What the plane says to one side about its end of the audio stream. `ptime` is in milliseconds.
 
-    `webrtc` is there for a side that takes the stream over DTLS-SRTP; it has `mux`.
+    `webrtc` is there for a side that takes the stream over DTLS-SRTP; it has `mux`. `sdes` is there for one that takes
+    it over SRTP with keys in the description.
     """
 
     host: str
@@ -29,11 +33,14 @@ class LocalAudio(Value, frozen=True):
     ptime: int | None = None
     mux: bool = False
     webrtc: WebRtcEnd | None = None
+    sdes: Crypto | None = None
 
     @property
     def protocol(self) -> str:
         """The transport of an offer."""
-        return "RTP/AVP" if self.webrtc is None else PROTOCOL
+        if self.webrtc is not None:
+            return WEBRTC_PROTOCOL
+        return "RTP/AVP" if self.sdes is None else SDES_PROTOCOL
 
     @property
     def session_attributes(self) -> tuple[Attribute, ...]:
@@ -52,6 +59,8 @@ class LocalAudio(Value, frozen=True):
             attributes.append(("rtcp-mux", None))
         if self.webrtc is not None:
             attributes += self.webrtc.stream_attributes(self.port)
+        if self.sdes is not None:
+            attributes.append(self.sdes.attribute)
         formats = tuple(str(codec.payload_type) for codec in self.codecs)
         return Media("audio", self.port, protocol, formats, attributes=tuple(attributes))
 
