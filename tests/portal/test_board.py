@@ -1,15 +1,20 @@
 """The live board: who does what, what its buttons do, and how it is told of changes."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from kobza.api.event_streams import EventStreams
 from kobza.call.errors import KobzaError
-from kobza.store import users
+from kobza.portal.board import BoardRows
+from kobza.portal.texts import say_in
+from kobza.store import numbers, users
 from tests.api.world import ALICE, BORYS, OUTSIDE, PASSWORD, PLAIN, Leg, Phone, World
 from tests.portal.serving import served
 from tests.portal.visitor import Visitor, text_of
@@ -107,6 +112,47 @@ async def test_the_stream_tells_every_change_and_ends_with_the_sign_in(world: Wo
         assert await anext(told) == "event: board"
         talk(world)
         assert [line async for line in told if "talking" in line and end_sign_in(world)]
+
+
+async def test_only_lines_that_change_are_told_and_a_new_order_when_it_is_one(world: World) -> None:
+    talk(world)
+    async with (
+        signed_in(world) as client,
+        client.stream("GET", "/live/stream") as answer,
+        asyncio.timeout(PATIENCE),
+    ):
+        told = answer.aiter_lines()
+        assert await anext(told) == "event: board"
+
+        async def lines() -> dict[str, Any]:
+            async for line in told:
+                if line == "event: lines":
+                    return dict(json.loads((await anext(told)).removeprefix("data: ")))
+            raise AssertionError("the stream ended")
+
+        talk(world, "held")
+        held = await lines()
+        assert list(held["lines"]) == [ALICE]
+        assert "on hold" in held["lines"][ALICE]
+        assert held["order"] is None
+        world.commands.legs = []
+        idle = await lines()
+        assert (list(idle["lines"]), idle["order"]) == ([ALICE], [PLAIN, ALICE, BORYS])
+        with world.store.write() as conn:
+            numbers.remove(conn, world.own.enterprise_id, BORYS)
+        assert await lines() == {"lines": {}, "order": [PLAIN, ALICE]}
+
+
+async def test_a_large_office_is_looked_at_without_making_lines_anew(olena: Visitor, world: World) -> None:
+    talk(world)
+    visitor = SimpleNamespace(enterprise_id=world.own.enterprise_id, only_number=None, may_act_on=lambda number: True)
+    portal = SimpleNamespace(context=world.app.state.context)
+    rows = BoardRows(cast("Any", portal), cast("Any", visitor), say_in("en"))
+    await rows.read()
+    first, second = await rows.now(), await rows.now()
+    assert [one is other for one, other in zip(first, second, strict=True)] == [False, True, True]
+    await rows.read()
+    assert (await rows.now())[1] is first[1], "the names are the same"
 
 
 def end_sign_in(world: World) -> bool:

@@ -137,7 +137,8 @@ async def test_somebody_is_removed_and_a_colleague_loses_the_name_only(olena: Vi
     for number in (OUTSIDE, BORYS):
         answer = await olena.submit(f"/contacts/edit?number=%2B{number[1:]}", "/contacts/save")
         assert answer.status_code == 303
-        form = {"was": number, "csrf": await csrf(olena)}
+        page = await olena.page(f"/contacts/edit?number=%2B{number[1:]}")
+        form = dict(next(form for form in page.forms if form.action == "/contacts/save").fields)
         assert (await olena.client.post("/contacts/remove", data=form)).status_code == 303
     assert OUTSIDE not in book(world)
     assert book(world)[BORYS] == ("", "")
@@ -157,7 +158,8 @@ async def test_doubles_become_one(olena: Visitor, world: World) -> None:
     with world.store.read() as conn:
         (noted,) = audit.page(conn, AuditSearch(world.own.enterprise_id, "contact"), None, 9)
     assert (noted.who, noted.before, noted.subject, noted.label) == ("olena", None, "", "")
-    assert noted.after == {"added": 0, "changed": 2, "removed": 0}
+    outside = [f"{NEW[:6]}…{NEW[-2:]}: name, department", "+48221…67: name"]
+    assert noted.after == {"added": 0, "changed": 2, "removed": 0, "outside": outside}
     assert answer.headers["location"] == "/contacts?done=merged"
     known = book(world)
     assert [known[number] for number in (NEW, "+48221234567", ALICE)] == [("Олена Коваль", "Збут")] * 3
@@ -305,3 +307,36 @@ def test_the_order_is_that_of_the_alphabet() -> None:
         *("Гнат", "Ґудзь", "Дуб", "Ева", "Єва", "Жук", "Ирій", "Іван", "Їжак", "Йосип", "яна")
     ]
     assert isinstance(contacts[0], Contact)
+
+
+async def test_a_form_that_is_stale_shows_both_and_overwrites_nothing_unasked(olena: Visitor, world: World) -> None:
+    put(world, (NEW, "Ганна", "Гості"))
+    page = f"/contacts/edit?number=%2B{NEW[1:]}"
+    forms = (await olena.page(page)).forms
+    form = next(form for form in forms if form.action == "/contacts/save")
+    put(world, (NEW, "Ганна Шевчук", "Клієнти"))
+    for action in ("/contacts/save", "/contacts/remove"):
+        stale = await olena.client.post(action, data={**dict(form.fields), "name": "Ганна Ш."})
+        assert stale.status_code == 409
+        shown = text_of(html.document_fromstring(stale.text))
+        assert "Somebody else has saved this contact while you had it open." in shown
+        assert "As it is now Name Ганна Шевчук Department Клієнти" in shown
+        assert book(world)[NEW] == ("Ганна Шевчук", "Клієнти")
+    shown_again: Any = html.document_fromstring(stale.text)
+    again = next(form for form in shown_again.forms if form.action == "/contacts/save")
+    assert (again.fields["name"], again.fields["department"]) == ("Ганна Ш.", "Гості"), "what was typed is kept"
+    assert (await olena.client.post("/contacts/save", data=dict(again.fields))).status_code == 303
+    assert book(world)[NEW] == ("Ганна Ш.", "Гості")
+
+
+async def test_the_audit_tells_what_became_of_colleagues_and_masks_who_is_outside(olena: Visitor, world: World) -> None:
+    await apply(olena, await upload(olena, TABLE))
+    with world.store.read() as conn:
+        entries = audit.page(conn, AuditSearch(world.own.enterprise_id, action="contact.changed"), None, 10)
+    told = {entry.subject: (entry.label, entry.before, entry.after) for entry in entries}
+    assert told == {
+        "": ("", None, {"added": 1, "changed": 1, "removed": 0, "outside": [f"{NEW[:6]}…{NEW[-2:]}: +"]}),
+        BORYS: ("Борис", {"department": "Склад"}, {"department": "Магазин"}),
+    }
+    assert "Ганна" not in str(told)
+    assert NEW not in str(told)

@@ -4,7 +4,6 @@ All of it is made from the running code, once for each language and day, in a th
 that it came to. Nothing is fetched from outside, and nothing inline is needed: see the policy below.
 """
 
-import gzip
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
 from kobza.api.manual_guide import render_guide
 from kobza.api.manual_page import render_page
 from kobza.api.openapi import openapi_document
+from kobza.api.packing import packed, takes_packed
 from kobza.api.problems import not_found
 from kobza.api.ranges import matches_etag
 from kobza.api.times import wall_of
@@ -47,7 +47,6 @@ ANY_BASE: Final = "http://base-url.invalid"
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,255})?")
 """An address that may stand in any of the texts as it is; a Host header may hold anything."""
 FALLBACK_BASE: Final = "https://kobza.example.com"
-_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:[.]0*)?(?:,|$))")
 _KEPT: Final = 12
 """Answers kept, each for a language, an address and a day: some 200 KB each, and a Host header may hold anything."""
 
@@ -100,7 +99,7 @@ class Manual:
     def _finish(self, kind: Kind, language: Language, today: datetime | None, base: str) -> tuple[bytes, bytes, str]:
         """Return an answer, the same compressed, and its entity tag."""
         content = self._text(kind, language, today).replace(ANY_BASE, base).encode()
-        return content, gzip.compress(content, 6, mtime=0), _etag(content)
+        return content, packed(content), _etag(content)
 
     async def _serve(self, request: Request, kind: Kind, content_type: str) -> Response:
         base = str(request.base_url).rstrip("/")
@@ -120,7 +119,7 @@ def _etag(content: bytes) -> str:
     return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def _answered(request: Request, content: bytes, packed: bytes, etag: str, content_type: str) -> Response:
+def _answered(request: Request, content: bytes, small: bytes, etag: str, content_type: str) -> Response:
     headers = {
         "content-type": content_type,
         "content-security-policy": POLICY,
@@ -132,15 +131,15 @@ def _answered(request: Request, content: bytes, packed: bytes, etag: str, conten
     }
     if matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    if _GZIP.search(request.headers.get("accept-encoding", "")):
-        return Response(packed, headers={**headers, "content-encoding": "gzip"})
+    if takes_packed(request.headers.get("accept-encoding")):
+        return Response(small, headers={**headers, "content-encoding": "gzip"})
     return Response(content, headers=headers)
 
 
 @lru_cache
 def _asset(name: str) -> tuple[bytes, bytes, str]:
     content = (files("kobza.api") / "assets" / name).read_bytes()
-    return content, gzip.compress(content, mtime=0), _etag(content)
+    return content, packed(content), _etag(content)
 
 
 async def asset(request: Request) -> Response:

@@ -11,7 +11,7 @@ from kobza.api.exports.jobs import BookJob
 from kobza.api.problems import not_found
 from kobza.api.streaming import StreamedResponse
 from kobza.portal.access import WATCHERS, Portal, Visitor
-from kobza.portal.contacts import Contact, contacts_of, doubles, found, in_order
+from kobza.portal.contacts import Contact, contacts_of, doubles, found, in_order, version_of
 from kobza.portal.formats import phone_text, wall_moment
 from kobza.portal.frame import common
 from kobza.portal.rendering import page_language
@@ -91,7 +91,8 @@ async def contacts(portal: Portal, request: Request, visitor: Visitor) -> Respon
 
 async def new_contact(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The form for somebody who is not in the book yet; `number` may come with the address."""
-    form = {"name": "", "department": "", "numbers": request.query_params.get("number", "")[:MAX_TEXT], "was": ""}
+    form = {"name": "", "department": "", "numbers": request.query_params.get("number", "")[:MAX_TEXT]}
+    form |= {"was": "", "seen": ""}
     return await contact_page(portal, request, visitor, form)
 
 
@@ -103,7 +104,13 @@ async def contact(portal: Portal, request: Request, visitor: Visitor) -> Respons
         raise not_found()
     say = say_in(page_language(request))
     lines = "\n".join(phone_text(each, say) for each in one.numbers)
-    form = {"name": one.name, "department": one.department, "numbers": lines, "was": number}
+    form = {
+        "name": one.name,
+        "department": one.department,
+        "numbers": lines,
+        "was": number,
+        "seen": version_of(one),
+    }
     return await contact_page(portal, request, visitor, form, own=bool(one.own))
 
 
@@ -115,9 +122,11 @@ async def contact_page(
     *,
     own: bool = False,
     wrong: str | None = None,
+    theirs: Contact | None = None,
     status: int = 200,
 ) -> Response:
-    """Answer with the form of a person, as it is or as it was sent."""
+    """Answer with the form of a person, as it is or as it was sent; `theirs` is what somebody else saved meanwhile."""
+    say = say_in(page_language(request))
     departments = departments_of(await load_contacts(portal, visitor))
     return portal.pages.page(
         request,
@@ -127,6 +136,8 @@ async def contact_page(
         form=form,
         own=own,
         wrong=wrong,
+        theirs=theirs,
+        phone=lambda number: phone_text(number, say),
         departments=departments,
     )
 

@@ -1,5 +1,6 @@
 """The address book as people: entries with the same name and department are one person with several numbers."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +21,14 @@ class Contact:
     department: str
     numbers: list[str] = field(default_factory=list)
     own: list[str] = field(default_factory=list)
+
+
+def version_of(one: Contact | None) -> str:
+    """Return what a form keeps of a contact as it was shown, so that one that is stale is noticed; empty: nobody."""
+    if one is None:
+        return ""
+    said = "\0".join((one.name, one.department, *sorted(one.numbers)))
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def contacts_of(entries: Iterable[Entry], own: Collection[str]) -> list[Contact]:

@@ -10,7 +10,7 @@ from kobza.api.fmc.deliveries import with_attempts
 from kobza.api.fmc.webhook import load_endpoint
 from kobza.api.times import wall_text
 from kobza.portal.access import Portal, Visitor
-from kobza.portal.board import board_rows, read_office
+from kobza.portal.board import board_html
 from kobza.portal.call_rows import days_of_calls, numbers_of
 from kobza.portal.formats import wall_moment
 from kobza.portal.frame import common
@@ -32,14 +32,13 @@ _DAY_MS: Final = 86_400_000
 async def overview(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The live board and the last calls."""
     say = say_in(page_language(request))
-    office = await read_office(portal, visitor)
     calls, people = await portal.context.read(lambda conn: _last_calls(conn, visitor))
     now_ms = portal.context.now_ms()
     return portal.pages.page(
         request,
         "overview.html",
         **common(visitor),
-        board=board_rows(portal, visitor, office, say),
+        board=await board_html(portal, request, visitor),
         now_ms=now_ms,
         days=days_of_calls(calls, people, say, wall_moment(now_ms).date()),
         next_page=None,

@@ -8,10 +8,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
+from kobza.api.packing import packed, takes_packed
 from kobza.api.problems import not_found
 from kobza.api.ranges import matches_etag
 from kobza.portal.formats import duration_text
@@ -88,6 +90,14 @@ class Pages:
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """Answer with a page."""
+        return self.answer(self.part(request, template, **values), status)
+
+    def answer(self, html: str, status: int = 200) -> Response:
+        """Answer with what was rendered."""
+        return Response(html, status, HEADERS, "text/html")
+
+    def part(self, request: Request, template: str, **values: Any) -> Markup:
+        """Return a page, or a part of one, in the language of the request."""
         language = page_language(request)
         say = say_in(language)
         html = self._environment.get_template(template).render(
@@ -100,14 +110,14 @@ class Pages:
             duration=lambda seconds: duration_text(seconds, say),
             **values,
         )
-        return Response(html, status, HEADERS, "text/html")
+        return Markup(html)  # noqa: S704 - the template has escaped what is not its own
 
 
 @lru_cache
-def _static(name: str) -> tuple[bytes, str]:
-    """Return one of the portal's own files and its entity tag."""
+def _static(name: str) -> tuple[bytes, bytes, str]:
+    """Return one of the portal's own files, the same compressed, and its entity tag."""
     content = (files("kobza.portal") / "static" / name).read_bytes()
-    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return content, packed(content), f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 async def static_file(request: Request) -> Response:
@@ -116,13 +126,16 @@ async def static_file(request: Request) -> Response:
     content_type = STATIC.get(name)
     if content_type is None:
         raise not_found()
-    content, etag = _static(name)
+    content, small, etag = _static(name)
     headers = {
         "content-type": content_type,
         "cache-control": "no-cache",
         "etag": etag,
         "x-content-type-options": "nosniff",
+        "vary": "accept-encoding",
     }
     if matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
+    if takes_packed(request.headers.get("accept-encoding")):
+        return Response(small, headers={**headers, "content-encoding": "gzip"})
     return Response(content, headers=headers)

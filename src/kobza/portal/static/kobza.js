@@ -2,28 +2,63 @@
 "use strict";
 
 const PERIOD = 2000;
+// Changes of the board kept while something in it is open; beyond it the whole board is asked for.
+const MOST_WAITING = 500;
 
 // The live board: the server sends it whenever it changes. Where that cannot be had it is asked for again and again.
 function follow(board) {
   const ahead = Date.now() - Number(board.dataset.now);
   const page = document.documentElement;
-  let waiting = null;
+  let waiting = [];
+  let shown = "";
   let timer = 0;
 
   // What is about to be pressed must not vanish under the finger, nor a form that is being filled in.
   const busy = () => board.contains(document.activeElement) || board.querySelector("details[open], button:active") !== null;
-  const put = (html) => {
-    waiting = html;
+  const put = (change) => {
+    waiting.push(change);
     if (busy()) return;
-    waiting = null;
-    if (board.dataset.shown === html) return;
-    board.innerHTML = html;
-    board.dataset.shown = html;
-    htmx.process(board);
+    for (const one of waiting.splice(0)) one();
     tick();
   };
+  const whole = (html) => () => {
+    if (shown === html) return;
+    board.innerHTML = html;
+    shown = html;
+    htmx.process(board);
+  };
+  // Lines that have changed by their numbers, and the order of all lines when it has; one that is not in it has gone.
+  const some = ({ lines, order }) => () => {
+    shown = "";
+    const known = new Map(Array.from(board.querySelectorAll("[data-line]"), (line) => [line.dataset.line, line]));
+    for (const [number, html] of Object.entries(lines)) {
+      const made = document.createElement("template");
+      made.innerHTML = html;
+      const line = made.content.firstElementChild;
+      if (known.has(number)) known.get(number).replaceWith(line);
+      else board.append(line);
+      known.set(number, line);
+      htmx.process(line);
+    }
+    if (order === null) return;
+    let place = board.firstElementChild;
+    for (const number of order) {
+      const line = known.get(number);
+      if (line === place) place = place.nextElementSibling;
+      else board.insertBefore(line, place);
+    }
+    while (place !== null) {
+      const gone = place;
+      place = place.nextElementSibling;
+      gone.remove();
+    }
+  };
   const tick = () => {
-    if (waiting !== null && !busy()) put(waiting);
+    if (waiting.length > MOST_WAITING) {
+      waiting = [];
+      ask();
+    }
+    if (waiting.length > 0 && !busy()) put(() => {});
     for (const one of board.querySelectorAll("[data-since]")) {
       const seconds = Math.max(0, Math.floor((Date.now() - ahead - Number(one.dataset.since)) / 1000));
       one.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
@@ -34,7 +69,7 @@ function follow(board) {
       const answer = await fetch(board.dataset.board, { redirect: "error" });
       if (answer.status === 403) location.reload();
       if (!answer.ok) throw new Error(answer.statusText);
-      put(await answer.text());
+      put(whole(await answer.text()));
       delete page.dataset.lost;
     } catch {
       page.dataset.lost = "";
@@ -46,8 +81,10 @@ function follow(board) {
     clearInterval(timer);
     timer = 0;
     delete page.dataset.lost;
-    put(event.data);
+    waiting = [];
+    put(whole(event.data));
   });
+  stream.addEventListener("lines", (event) => put(some(JSON.parse(event.data))));
   stream.addEventListener("error", () => { if (!timer) { poll(); timer = setInterval(poll, PERIOD); } });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
   setInterval(tick, 500);
