@@ -44,7 +44,6 @@ async def test_the_operator_sees_how_the_installation_is(tmp_path: Path) -> None
             await expect(doctor).to_contain_text("nobody listens at 127.0.0.1")
             await expect(page.locator("main")).to_contain_text(str(tmp_path / "backup"))
             await expect(page.locator(".tiles")).to_contain_text("0 / 2")
-            await watched.sound()
             await page.click("text=Look now")
             await expect(doctor.locator("summary")).to_be_visible()
             await page.click("text=What is in order")

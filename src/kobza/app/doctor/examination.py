@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from kobza.app.doctor import machine, network, trunks
+from kobza.app.doctor import machine, network, openid, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
 from kobza.config.settings import retention_terms, store_place
@@ -49,6 +49,7 @@ class Examination:
         found = collect(first)
         second: list[tuple[str, Check]] = [
             ("server", lambda: network.server(self.told, self.facts, settings, self.now_ms)),
+            (openid.CHECK, lambda: openid.provider(settings)),
             ("ports", lambda: network.ports(settings, ours=self.told is not None)),
             ("certificate of SIP", lambda: network.sip_certificate(settings)),
         ]

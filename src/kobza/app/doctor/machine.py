@@ -162,7 +162,8 @@ def secrets(loaded: Loaded) -> Iterable[Finding]:
     """Look who can read what nobody else should."""
     data = loaded.settings.data
     paths = [data, data / "portal.key", data / "kobza.db"]
-    with_secrets = {"store", "nonce_secret"} & {name for name, source in loaded.sources.items() if source == "file"}
+    secret = {"store", "nonce_secret", "oidc_client_secret"}
+    with_secrets = secret & {name for name, source in loaded.sources.items() if source == "file"}
     if loaded.file is not None and with_secrets:
         paths.append(loaded.file)
     there = [path for path in paths if path.exists()]
