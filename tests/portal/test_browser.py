@@ -261,7 +261,8 @@ async def choose(watched: Watched) -> None:
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
     overviews = ("/history", f"/history/{CALL}", "/statistics", "/contacts", "/", "/provisioning", "/crm-integration")
-    for path in (*overviews, "/phone", "/contacts/doubles", "/audit", "/people", "/account", "/account/second-factor"):
+    more = ("/provisioning/forwarding?number=0671111111", "/provisioning/groups", "/phone", "/contacts/doubles")
+    for path in (*overviews, *more, "/audit", "/people", "/account", "/account/second-factor"):
         await watched.open(path)
         await watched.sound()
 

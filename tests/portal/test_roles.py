@@ -9,7 +9,8 @@ import pytest_asyncio
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from kobza.store import numbers, saved_filters, users
+from kobza.call.group import RingingGroup
+from kobza.store import groups, numbers, saved_filters, users
 from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, Leg, World
 from tests.portal.people import EMPLOYEE, ENTERED, OPERATOR, SUPERVISOR, TEMPORARY, add_people
 from tests.portal.system import QuietSystem
@@ -66,6 +67,9 @@ TABLE: Final = {
     ("GET", "/provisioning"): ADMINS,
     ("GET", "/provisioning.csv"): ADMINS,
     ("GET", "/provisioning/account"): ADMINS,
+    ("GET", "/provisioning/forwarding"): ADMINS,
+    ("GET", "/provisioning/groups"): ADMINS,
+    ("GET", "/own/forwarding"): STAFF,
     ("GET", "/crm-integration"): ADMINS,
     ("GET", "/people"): MANAGERS,
     ("GET", "/audit"): MANAGERS,
@@ -106,6 +110,10 @@ TABLE: Final = {
     ("POST", "/provisioning/import"): ADMINS,
     ("POST", "/provisioning/account"): ADMINS,
     ("POST", "/provisioning/dnd"): ADMINS,
+    ("POST", "/provisioning/forwarding"): ADMINS,
+    ("POST", "/provisioning/groups"): ADMINS,
+    ("POST", "/provisioning/groups/remove"): ADMINS,
+    ("POST", "/own/forwarding"): STAFF,
     ("POST", "/crm-integration/webhook"): ADMINS,
     ("POST", "/crm-integration/webhook/activate"): ADMINS,
     ("POST", "/crm-integration/webhook/remove"): ADMINS,
@@ -200,6 +208,7 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
     with world.store.write() as conn:
         saved_filters.save(conn, theirs.user_id, "Свій", "q=067")
         kept = saved_filters.list_for(conn, theirs.user_id)[0].filter_id
+        groups.put(conn, RingingGroup("200", their, members=(STRANGER,)))
     forms = {
         "/live/hangup": {"call_control_id": "their-leg"},
         "/live/hold": {"call_control_id": "their-leg"},
@@ -217,11 +226,14 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         "/people/reset": {"login": "petro"},
         "/people/remove": {"login": "petro"},
         "/account/sessions/end": {"session_id": session},
+        "/provisioning/forwarding": {"number": STRANGER, "always": "101"},
+        "/provisioning/groups/remove": {"number": "200"},
     }
     taking_ids = {path for method, path in TABLE if method == "POST"} - {
         *("/signin", "/signin/code", "/signout", "/account/password", "/account/second-factor", "/people/add"),
         *("/account/second-factor/off", "/account/second-factor/codes", "/account/sessions/end-others"),
-        *("/own/dial", "/own/dnd", "/phone/transfer", "/crm-integration/webhook", "/crm-integration/webhook/activate"),
+        *("/own/dial", "/own/dnd", "/own/forwarding", "/provisioning/groups", "/phone/transfer"),
+        *("/crm-integration/webhook", "/crm-integration/webhook/activate"),
         *("/crm-integration/webhook/remove", "/crm-integration/tokens/add", "/enterprises/enter"),
         *("/enterprises/leave", "/contacts/import", "/contacts/import/apply"),
         *("/provisioning/change", "/provisioning/apply", "/provisioning/import", "/system/examine", "/history/saved"),
@@ -242,6 +254,8 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         there = numbers.find(conn, their, STRANGER)
         assert there is not None
         assert not there.dnd
+        assert not there.forwarding.is_on
+        assert groups.find(conn, their, "200") is not None
 
 
 def tokens_of(world: World) -> list[str]:
@@ -288,6 +302,17 @@ async def test_an_employee_sees_the_own_calls_alone(everybody: dict[str, Visitor
         data = {"csrf": await form_token(visitor), "call_control_id": leg}
         assert (await visitor.client.post("/live/hold", data=data)).status_code == status
     assert [told[2] for told in world.commands.told] == ["own-leg"]
+
+
+async def test_who_has_a_number_forwards_it(everybody: dict[str, Visitor], world: World) -> None:
+    borys = everybody[EMPLOYEE]
+    answer = await borys.submit("/own/forwarding", "/own/forwarding", always="050 111 2233", number="0671111111")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/own/forwarding?saved=1")
+    with world.store.read() as conn:
+        found = numbers.find_all(conn, world.own.enterprise_id, (ALICE, BORYS))
+    assert (found[BORYS].forwarding.always, found[ALICE].forwarding.is_on) == (OUTSIDE, False)
+    assert "Forwarding: on" in text_of(await borys.page("/"))
+    assert (await everybody["olena"].client.get("/own/forwarding")).status_code == 404  # has no number
 
 
 async def test_who_has_a_number_dials_from_it_and_switches_its_dnd(everybody: dict[str, Visitor], world: World) -> None:

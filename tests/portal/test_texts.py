@@ -9,6 +9,8 @@ from typing import get_args
 import pytest
 
 from kobza.call.events import ReleasedBy
+from kobza.call.forwarding import Occasion
+from kobza.call.group import Strategy
 from kobza.call.states import StateType
 from kobza.portal.access import SAID
 from kobza.portal.audit_page import COLUMNS
@@ -78,7 +80,11 @@ MADE_UP = {
     *(f"import_{why}" for why in ("empty", "no_number_column", "too_many_lines", "broken_table", "too_large")),
     *(f"bulk_{act}" for act in BULK),
     *(f"import_{fault}" for fault in ("many_numbers", "bad_switch", "not_yours", "no_service_column")),
-    *("dnd", "hidden", "own_text"),
+    *("dnd", "hidden", "own_text", "import_bad_forward"),
+    *(f"forward_{each.value}{suffix}" for each in Occasion for suffix in ("", "_hint")),
+    *(f"strategy_{each.value}" for each in Strategy),
+    *(f"group_wrong_{field}" for field in ("number", "number_taken", "members", "seconds", "then", "name")),
+    *("group_change", "group_new"),
     *(f"openid_{why}" for why in ("away", "wrong", "stale", "refused", "no_claim", "unverified", "not_allowed")),
     *("openid_unknown", "openid_other"),
     *(f"system_part_{part}" for part in ("store", "journal", "sip", "media")),

@@ -13,7 +13,13 @@ AT_ONCE: Final = 100
 """Lines that are read before other exports have their turn."""
 SWITCHES: Final = ("convergent", "api_fmc", "call_recording", "dnd", "hidden")
 """Columns of yes and no, by what they switch: the packages, Do Not Disturb, and hiding the number."""
+FORWARDS: Final = ("always", "busy", "no_answer", "unreachable")
+"""Columns of numbers to which calls go, by the occasion; a word for no: nowhere."""
 _KINDS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
+    ("busy", re.compile(r"busy|зайнят")),
+    ("no_answer", re.compile(r"no.?answer|(?:не|без) відповід")),
+    ("unreachable", re.compile(r"unreachable|недоступн|недосяжн")),
+    ("always", re.compile(r"always|завжди")),
     ("hidden", re.compile(r"hide|hidden|прихов")),
     ("dnd", re.compile(r"dnd|disturb|турбувати")),
     ("convergent", re.compile(r"convergent|конвергент")),
@@ -38,6 +44,8 @@ class NumberRow(msgspec.Struct, array_like=True):
     name: str
     department: str
     switches: dict[str, bool]
+    forwards: dict[str, str] = {}
+    """Normalized numbers by the occasion; "": nowhere."""
 
 
 Numbers = ReadFile[NumberRow]
@@ -98,4 +106,19 @@ def _row(line: int, texts: Mapping[str, str]) -> tuple[str, NumberRow]:
             if word not in _WORDS:
                 raise LineFault("bad_switch", texts[kind])
             switches[kind] = _WORDS[word]
-    return numbers[0], NumberRow(line, clean(texts.get("name", "")), clean(texts.get("department", "")), switches)
+    name, department = clean(texts.get("name", "")), clean(texts.get("department", ""))
+    return numbers[0], NumberRow(line, name, department, switches, _forwards(texts, numbers[0]))
+
+
+def _forwards(texts: Mapping[str, str], own: str) -> dict[str, str]:
+    """Return where a line sends calls of a number. Raises LineFault."""
+    forwards = {}
+    for kind in FORWARDS:
+        if text := texts.get(kind, ""):
+            found = [] if _WORDS.get(text.casefold()) is False else numbers_in(text)
+            if len(found) > 1:
+                raise LineFault("many_numbers", text)
+            if own in found:
+                raise LineFault("bad_forward", text)
+            forwards[kind] = found[0] if found else ""
+    return forwards

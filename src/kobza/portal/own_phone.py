@@ -20,6 +20,8 @@ class OwnPhone:
     phone: str
     status: str
     dnd: bool
+    forwarded: bool
+    """Whether its calls go elsewhere on some occasion."""
 
 
 async def own_phone(portal: Portal, visitor: Visitor, say: Say) -> OwnPhone | None:
@@ -35,6 +37,7 @@ async def own_phone(portal: Portal, visitor: Visitor, say: Say) -> OwnPhone | No
         phone=phone_text(number, say),
         status=phones[0].status if phones else "unavailable",
         dnd=subscriber.dnd_at(portal.context.now()),
+        forwarded=subscriber.forwarding.is_on,
     )
 
 

@@ -9,13 +9,14 @@ from starlette.responses import RedirectResponse, Response
 
 from kobza.api.context import Connection
 from kobza.call.directory import Package
+from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding, Occasion
 from kobza.call.numbers import national, normalize
 from kobza.portal.access import Form, Portal, Visitor
 from kobza.portal.contacts import in_order
 from kobza.portal.formats import phone_text
 from kobza.portal.frame import common
 from kobza.portal.import_drafts import Draft
-from kobza.portal.lines import LineFault, ReadFile, clean
+from kobza.portal.lines import LineFault, ReadFile, clean, numbers_in
 from kobza.portal.number_file import NumberRow, Numbers
 from kobza.portal.rendering import page_language
 from kobza.portal.sheets import MOST_LINES
@@ -35,6 +36,8 @@ BULK: Final = (
     "department",
     *(f"{package.value}_{switch}" for package in Package for switch in ("on", "off")),
     *("dnd_on", "dnd_off", "hidden_on", "hidden_off"),
+    *(f"forward_{occasion.value}" for occasion in Occasion),
+    "forward_nowhere",
 )
 """What can be done with many numbers at a time."""
 
@@ -86,17 +89,45 @@ async def change_many(portal: Portal, request: Request, visitor: Visitor, form: 
         return await _page(portal, request, visitor, wrong=say("services_choose"), status=400)
     try:
         department = clean(form.get("department", ""))
+        to = _number(form.get("forward_to", ""))
     except LineFault as fault:
         return await _page(portal, request, visitor, wrong=say(f"import_{fault.code}", value=fault.value), status=400)
     known = await _services(portal, visitor)
     changes = []
     for one in known:
         if national(one.number) in wanted:
-            after = one._replace(department=department) if act == "department" else switched(one, act)
+            after = changed(one, act, department, to)
             if after != one:
                 changes.append(ServicesChange(one, after))
     same = len(wanted & {national(one.number) for one in known}) - len(changes)
     return _preview(portal, request, visitor, changes, same, Numbers(rows={}, faults=[]))
+
+
+def _number(text: str) -> str | None:
+    """Return a number (normalized) to which calls are to go, None for nowhere. Raises LineFault."""
+    found = numbers_in(text)
+    if len(found) > 1:
+        raise LineFault("many_numbers", text)
+    return found[0] if found else None
+
+
+def changed(one: Services, act: str, department: str, to: str | None) -> Services:
+    """Return what a number has after something was done with it; it is never forwarded to itself."""
+    if act == "department":
+        return one._replace(department=department)
+    if act == "forward_nowhere":
+        return one._replace(forwarding=NO_FORWARDING)
+    if act.startswith("forward_"):
+        return forwarded(one, {act.removeprefix("forward_"): to})
+    return switched(one, act)
+
+
+def forwarded(one: Services, where: Mapping[str, str | None]) -> Services:
+    """Return what a number has after its calls were sent elsewhere on some occasions."""
+    targets = {occasion.value: one.forwarding.target(occasion) for occasion in Occasion}
+    targets |= {occasion: to for occasion, to in where.items() if to != one.number}
+    after = one.forwarding.no_answer_after if targets["no_answer"] else None
+    return one._replace(forwarding=Forwarding(**targets, no_answer_after=after))
 
 
 def switched(one: Services, act: str) -> Services:
@@ -137,6 +168,7 @@ def compare(read: ReadFile[NumberRow], known: Iterable[Services]) -> tuple[list[
         after = before._replace(name=row.name or before.name, department=row.department or before.department)
         for what, on in row.switches.items():
             after = switched(after, f"{what}_{'on' if on else 'off'}")
+        after = forwarded(after, {occasion: to or None for occasion, to in row.forwards.items()})
         if after != before:
             changes.append(ServicesChange(before, after))
     read.faults.sort(key=lambda fault: fault.line)
@@ -178,18 +210,31 @@ async def apply_services(portal: Portal, request: Request, visitor: Visitor, for
 
 def _told(one: Services, other: Services) -> dict[str, Any]:
     """Return what of a number is not as it is in the other, as the audit has it."""
+    return {name: value for name, value in _flat(one).items() if value != _flat(other)[name]}
+
+
+def _flat(one: Services) -> dict[str, Any]:
+    """Return what a number has by the names that the store has for it."""
     own = {**one._asdict(), "packages": sorted(package.value for package in one.packages)}
-    return {name: value for name, value in own.items() if getattr(one, name) != getattr(other, name)}
+    del own["forwarding"]
+    return own | {f"forward_{field}": getattr(one.forwarding, field) for field in FIELDS}
 
 
 async def services_file(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The services of all numbers as CSV, which can be changed and imported again."""
     say = say_in(page_language(request))
     rows: list[list[Cell]] = [
-        [national(one.number), one.name, one.department, *(say("yes" if on else "no") for _, on in _switches(one))]
+        [
+            *(national(one.number), one.name, one.department),
+            *(say("yes" if on else "no") for _, on in _switches(one)),
+            *(national(one.forwarding.target(occasion) or "") for occasion in Occasion),
+        ]
         for one in await _services(portal, visitor)
     ]
-    keys = ("number", "name", "department", *(package.value for package in Package), "dnd", "hidden")
+    keys = (
+        *("number", "name", "department", *(package.value for package in Package), "dnd", "hidden"),
+        *(f"forward_{occasion.value}" for occasion in Occasion),
+    )
     body = "".join(csv_lines(Table([say(key) for key in keys], rows)))
     headers = {"content-disposition": 'attachment; filename="numbers.csv"', "cache-control": "no-store"}
     return Response(body, 200, headers, "text/csv; charset=utf-8")
@@ -219,6 +264,11 @@ def differences(change: ServicesChange, say: Say) -> list[tuple[str, str, str]]:
     for (key, old_on), (_, new_on) in zip(_switches(before), _switches(after), strict=True):
         if old_on != new_on:
             said.append((say(key), say("yes" if old_on else "no"), say("yes" if new_on else "no")))
+    for occasion in Occasion:
+        old_to, new_to = before.forwarding.target(occasion), after.forwarding.target(occasion)
+        if old_to != new_to:
+            was, is_now = (phone_text(to, say) if to else "–" for to in (old_to, new_to))
+            said.append((say(f"forward_{occasion.value}"), was, is_now))
     return said
 
 

@@ -27,6 +27,8 @@ class NumberView:
     dnd_until: str | None
     hidden: bool
     """Whether those whom it calls do not see it."""
+    forwarded: bool
+    """Whether its calls go elsewhere on some occasion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def number_views(subscribers: Sequence[Subscriber], phones: Sequence[PhoneStatus
                 dnd=dnd,
                 dnd_until=None if until is None else wall_text(until)[:16],
                 hidden=subscriber.restricted_at(now),
+                forwarded=subscriber.forwarding.is_on,
             )
         )
     return views

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam
 
 from kobza.call.directory import Package
+from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.store import address_book, meta, numbers
 from kobza.store.schema import number_packages
 from kobza.store.schema import numbers as table
@@ -20,6 +21,7 @@ class Services(NamedTuple):
     packages: frozenset[Package]
     dnd: bool
     hidden: bool
+    forwarding: Forwarding = NO_FORWARDING
 
 
 class ServicesChange(NamedTuple):
@@ -36,7 +38,12 @@ class ServicesChanged(Exception):
 def list_for(conn: Connection, enterprise_id: str, now: float) -> list[Services]:
     """Return the services of all numbers of an enterprise at a moment (s), by number."""
     return [
-        Services(one.number, one.name, one.department, one.packages, dnd=one.dnd_at(now), hidden=one.restricted_at(now))
+        Services(
+            *(one.number, one.name, one.department, one.packages),
+            dnd=one.dnd_at(now),
+            hidden=one.restricted_at(now),
+            forwarding=one.forwarding,
+        )
         for one in numbers.list_for(conn, enterprise_id)
     ]
 
@@ -65,6 +72,9 @@ def apply(conn: Connection, enterprise_id: str, changes: Sequence[ServicesChange
         rows = [{"number": number, "package": package.value} for number, owned in served for package in owned]
         if rows:
             conn.execute(number_packages.insert(), rows)
+    for before, after in changes:
+        if before.forwarding != after.forwarding:
+            numbers.set_forwarding(conn, enterprise_id, after.number, after.forwarding)
     meta.bump_directory(conn)
 
 
