@@ -27,6 +27,7 @@ LOUD = -60
 
 pytestmark = [
     needs_sox(),
+    pytest.mark.database("sqlite"),  # what is stored of calls is the same whoever carries them: others try it on both
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
 ]
 
