@@ -59,6 +59,7 @@ async def come_by(page: Page, login: str) -> None:
     await page.press("input[name=password]", "Enter")
 
 
+@pytest.mark.database("sqlite")  # it is about the provider; what is stored, the tests below try in both
 @pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)")
 async def test_people_come_by_a_real_provider(world: World, tmp_path: Path) -> None:

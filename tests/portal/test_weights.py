@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+import pytest
 from fastapi.routing import APIRoute
 from lxml import html
 from starlette.routing import Route
@@ -36,6 +37,7 @@ def pages_of(world: World) -> set[str]:
     } | {"/manual/openapi.html", "/manual/guide.html"}
 
 
+@pytest.mark.database("sqlite")  # pages weigh the same
 async def test_every_page_is_light_and_all_of_it_comes_from_here(world: World) -> None:
     add_people(world)
     own = world.own.enterprise_id

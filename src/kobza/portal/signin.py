@@ -89,7 +89,7 @@ class SignIn:
     def ask_code(self, request: Request, user: User, target: str, account: str = "") -> Response:
         """Lead to the form for the second factor; `account` is that of a provider by which the first step went."""
         step = f"{user.user_id} {password_mark(user.password_hash)} {account}"
-        sealed = self._portal.sealer.seal("step", step, int(self._portal.context.now()) + STEP_VALID_FOR)
+        sealed = self._portal.sealer.seal("first step", step, int(self._portal.context.now()) + STEP_VALID_FOR)
         answer: Response = RedirectResponse(f"/signin/code?next={quote(target, safe='/')}", 303)
         set_cookie(answer, request, STEP_COOKIE, sealed, STEP_VALID_FOR)
         return answer
@@ -125,7 +125,7 @@ class SignIn:
     async def _half_signed_in(self, request: Request) -> tuple[User, str] | None:
         """Return whose first step went a moment ago, and by which account of a provider; their password is the same."""
         portal = self._portal
-        step = portal.sealer.open("step", request.cookies.get(STEP_COOKIE), portal.context.now())
+        step = portal.sealer.open("first step", request.cookies.get(STEP_COOKIE), portal.context.now())
         if step is None:
             return None
         user_id, mark, account = step.split(" ", 2)
