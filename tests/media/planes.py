@@ -9,6 +9,7 @@ from typing import TypeVar
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.messages import Measure, Report, Traffic
 from kobza.media.plane import (
+    CallHeard,
     DirectionName,
     MediaError,
     MediaEvent,
@@ -22,7 +23,7 @@ from tests.support.ports import free_range
 from tests.support.waiting import PATIENCE
 
 CALL = "call-1"
-Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed)
+Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed, CallHeard)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kobza.media.messages import (
     MAX_MESSAGE,
+    CallQuality,
     Certified,
     Command,
     Configure,
@@ -25,6 +26,7 @@ from kobza.media.messages import (
     Pause,
     Ping,
     Pong,
+    Qualities,
     Record,
     RecordingStopped,
     Release,
@@ -33,6 +35,7 @@ from kobza.media.messages import (
     Reserved,
     Secure,
     SideFlow,
+    SideQuality,
     SrtpKeys,
     StopRecord,
     Take,
@@ -82,6 +85,7 @@ REPORTS: list[Report] = [
     Pong(0),
     Certified("sha-256 AB:CD", "the reason"),
     Logged(40, "kobza.media.recorder", "рядок", call_id="call"),
+    Qualities([CallQuality("c", SideQuality(50, 1, 2, 3, 0.004, 0.05), SideQuality())]),
     Traffic(received=1 << 40, jitter=[1, 2], jitter_total=0.5),
 ]
 

@@ -1,13 +1,15 @@
 """Packets between two phones through a real relay process: RTP, RTCP, learning, strangers, early media."""
 
 import asyncio
+import struct
 
 import pytest
 
-from kobza.media.plane import MediaError, Side
+from kobza.media.plane import CallHeard, MediaError, Side
 from kobza.rtp.g711 import Law
+from kobza.rtp.rtcp import RtcpPacket, RtcpType
 from tests.media.phone_end import HOST, REPORT, PhoneEnd, heard
-from tests.media.planes import running_plane
+from tests.media.planes import CALL, running_plane
 from tests.support.spectrum import dominant_tone
 
 
@@ -32,6 +34,38 @@ async def test_two_phones_hear_each_other() -> None:
             # The common call is not touched: the phones' own numbering arrives.
             assert {packet.ssrc for packet in at_callee} == {1}
             assert [packet.sequence for packet in at_callee] == list(range(100, 150))
+
+
+async def test_how_two_phones_heard_each_other_is_told_after_their_call() -> None:
+    block = struct.pack("!6I", 1, 3, 1000, 80, 0, 0)  # 3 lost, 10 ms of jitter
+    said = RtcpPacket(RtcpType.RECEIVER_REPORT, 1, b"\0\0\0\2" + block).to_bytes()
+    async with running_plane() as running:
+        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee, PhoneEnd() as silent, PhoneEnd() as quiet:
+            await running.connect(caller, callee)
+            await running.connect(silent, quiet, "few")
+            silent.send()
+            for _ in range(60):
+                caller.send()
+                await asyncio.sleep(0)
+            while running.plane.traffic.received < 60:  # losses are looked for once a second
+                await running.settle()
+                await asyncio.sleep(0.05)
+            caller.sequence += 2  # lost on its way to us
+            caller.send()
+            callee.rtcp.sendto(said, (HOST, callee.to + 1))
+            await caller.wait(lambda: caller.reports == [said])
+            await callee.wait(lambda: len(callee.datagrams) == 61)
+            running.plane.release(CALL)
+            running.plane.release("few")
+            told = await running.event(CallHeard)
+            await running.settle()
+    assert [event for event in running.events if isinstance(event, CallHeard)] == [told]
+    assert told.call_id == CALL
+    first, second = told.sides[Side.CALLER], told.sides[Side.CALLEE]
+    assert (first.sent, first.lost, first.mos) == (63, 2, None)
+    assert (second.sent, second.missed) == (0, 3)
+    assert second.jitter == pytest.approx(0.01)
+    assert second.mos is not None
 
 
 async def test_ports_are_pairs_and_reports_pass_on_the_odd_one() -> None:

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from kobza.portal.known_peaks import KEPT, KnownPeaks
 from kobza.portal.peaks import BARS, LOUDEST, bars
+from kobza.store import quality
+from kobza.store.entries import QualityStored
+from kobza.store.quality import HeardCall, HeardSide
 from tests.api.world import OUTSIDE, World
 from tests.portal.recorded import CALL, add_recorded_call, add_recording
 from tests.portal.visitor import Visitor, text_of
@@ -46,6 +49,22 @@ async def test_a_call_is_told_whole(olena: Visitor, world: World) -> None:
     assert audio.get("src") == "/recordings/r1"
     olena.client.cookies.set("kobza_language", "uk")
     assert "доставлено HTTP 200, 12 ms · 2 спроби" in text_of(await olena.page(PAGE))
+
+
+async def test_how_well_each_side_heard_the_other(olena: Visitor, world: World) -> None:
+    add_recorded_call(world)
+    heard = HeardCall(HeardSide(2000, 0, 50, 2.4, 80.6, 3.9), HeardSide(2000, 0, 0, mos=4.41))
+    world.journal.write([QualityStored(CALL, quality.written(heard))])
+    facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
+    assert facts[6:8] == [
+        "Sound at the caller fair MOS 3.9 · loss 2.5 % · jitter 2 ms · round trip 81 ms",
+        "Sound at the called good MOS 4.4 · loss 0.0 %",
+    ]
+    one_way = HeardCall(HeardSide(0, 0, 900, mos=1.2), HeardSide(2000, 0, 0))
+    world.journal.write([QualityStored(CALL, quality.written(one_way))])
+    facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
+    assert facts[6].startswith("Sound at the caller poor: words got lost MOS 1.2 · loss 45.0 %")
+    assert facts[7] == "Sound at the called nothing: no sound came from the other phone"
 
 
 async def test_the_waveform_shows_who_was_heard_when(olena: Visitor, world: World) -> None:

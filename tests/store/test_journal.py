@@ -4,18 +4,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from kobza.store import Store, StoreMissing, calls, deliveries, driver, events, meta
+from kobza.store import Store, StoreMissing, calls, deliveries, driver, events, meta, quality
 from kobza.store.entries import (
     AttemptStored,
     CdrClosed,
     CdrOpened,
     CdrUpdated,
     LegPromised,
+    QualityStored,
     StateStored,
 )
 from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.journal_sql import ROWS_AT_ONCE
 from kobza.store.place import Place
+from kobza.store.quality import HeardCall, HeardSide
 from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, stored
 from tests.store.conftest import Rows, Write
 
@@ -43,6 +45,17 @@ def test_a_call_grows_until_its_end(store: Store, write: Write, rows: Rows) -> N
     assert call is not None
     assert (call.ended_at, call.cause, call.sip_status, call.released_by) == (NOW_MS + 15_000, 16, 200, "caller")
     assert call.record_id == "rec-1"
+
+
+def test_how_a_call_was_heard_is_beside_each_of_its_records(store: Store, write: Write) -> None:
+    heard = HeardCall(HeardSide(1000, 2, 5, 1.5, 40.0, 4.21), HeardSide(0, 0, 0))
+    write(QualityStored("call-1", quality.written(heard)), CdrClosed(ended()), CdrClosed(ended("call-2")))
+    write(CdrClosed(ended("call-3")), CdrOpened(cdr("call-4")))
+    write(QualityStored("call-3", quality.written(heard)), QualityStored("call-9", quality.written(heard)))
+    with store.read() as conn:
+        found = {name: quality.find(conn, "ent-1", name) for name in ("call-1", "call-2", "call-3", "call-4", "call-9")}
+        assert quality.find(conn, "ent-2", "call-1") is None
+    assert found == {"call-1": heard, "call-2": None, "call-3": heard, "call-4": None, "call-9": None}
 
 
 def test_a_whole_call_in_one_commit(write: Write, rows: Rows) -> None:

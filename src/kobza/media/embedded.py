@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kobza.media.browser_end import BrowserAccess
+from kobza.media.call_quality import judged
 from kobza.media.messages import (
     Certified,
     Configure,
@@ -17,6 +18,7 @@ from kobza.media.messages import (
     Opened,
     OpenFailed,
     Pause,
+    Qualities,
     Record,
     RecordingStopped,
     Release,
@@ -28,6 +30,7 @@ from kobza.media.messages import (
 )
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import (
+    CallHeard,
     DirectionName,
     Done,
     MediaError,
@@ -330,6 +333,9 @@ class EmbeddedPlane(MediaPlane):
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
+            case Qualities():
+                for quality in report.calls:
+                    self.on_event(CallHeard(quality.call_id, judged(quality)))
             case Traffic():
                 self.traffic = report
             case Certified():

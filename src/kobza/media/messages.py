@@ -247,6 +247,37 @@ class Traffic(msgspec.Struct, array_like=True, tag=True):
     lag_total: float = 0.0
 
 
+class SideQuality(msgspec.Struct, frozen=True, array_like=True):
+    """How the packets of one side of a call fared."""
+
+    received: int = 0
+    """RTP packets that came from its phone."""
+    lost: int = 0
+    """Packets that it sent and that did not come here."""
+    reports: int = 0
+    """How often it said how it hears the other side (RTCP); with 0 the next three say nothing."""
+    lost_beyond: int = 0
+    """Packets of the other side that did not come to it, all the way."""
+    jitter: float = 0.0
+    """Seconds, the mean of what it said; 0 for a codec whose clock is not known."""
+    round_trip: float | None = None
+    """Seconds to it and back, the mean; None: it repeats no sender's time."""
+
+
+class CallQuality(msgspec.Struct, frozen=True, array_like=True):
+    """How the packets of a call fared that is released."""
+
+    call_id: str
+    caller: SideQuality
+    callee: SideQuality
+
+
+class Qualities(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """How the calls fared that were released since the last time; comes before an answer to Measure."""
+
+    calls: list[CallQuality]
+
+
 class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A line of the relay's log: the PBX writes it among its own, in the one form."""
 
@@ -258,7 +289,19 @@ class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 Command = Open | Reserve | Take | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
-Report = Opened | OpenFailed | Reserved | TimedOut | RecordingStopped | DigitsDone | Pong | Certified | Traffic | Logged
+Report = (
+    Opened
+    | OpenFailed
+    | Reserved
+    | TimedOut
+    | RecordingStopped
+    | DigitsDone
+    | Pong
+    | Certified
+    | Traffic
+    | Qualities
+    | Logged
+)
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(Command)

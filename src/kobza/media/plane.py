@@ -1,6 +1,6 @@
 """The interface of a media plane: what a call asks of it, and what it tells by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -60,7 +60,33 @@ class RecordingClosed:
     spool: Path
 
 
-MediaEvent = MediaTimedOut | MediaPlaneLost | RecordingClosed
+@dataclass(frozen=True, slots=True)
+class SideHeard:
+    """What one side of a call sent, and how it heard the other one."""
+
+    sent: int
+    """RTP packets that its phone sent; 0: nothing came, so the other side heard nothing."""
+    lost: int
+    """Those of them that did not come to us."""
+    missed: int
+    """Packets of the other side that did not come to this one."""
+    jitter: float | None
+    """Seconds, as its phone said; None: it says nothing."""
+    round_trip: float | None
+    """Seconds from us to its phone and back; None: not known."""
+    mos: float | None
+    """How well it heard the other one, 1 to 4.5 (`kobza.rtp.quality`); None: there was nothing to hear."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallHeard:
+    """How the two sides of a call heard each other; comes some seconds after its release, not for a silent one."""
+
+    call_id: str
+    sides: Mapping[Side, SideHeard]
+
+
+MediaEvent = MediaTimedOut | MediaPlaneLost | RecordingClosed | CallHeard
 Done = Callable[[bytes | MediaError], None]
 
 

@@ -11,12 +11,16 @@ from kobza.media.messages import JITTER_BOUNDS, LAG_BOUNDS, Traffic
 from kobza.rtp.continuity import CLOCK
 from kobza.rtp.errors import MalformedRtp
 from kobza.rtp.packet import sequence_difference
-from kobza.rtp.rtcp import parse_compound, report_blocks
+from kobza.rtp.rtcp import ReportBlock, RtcpPacket, parse_compound, report_blocks, sender_time
 
 MAX_DROPOUT: Final = 3000
 """Packets; a greater jump of the numbers is a stream that began anew (RFC 3550, appendix A.1)."""
 MAX_DOUBLED: Final = 50
 """Packets that came beyond what was expected and may still make up for losses: late ones, not a line that doubles."""
+
+
+MAX_ROUND_TRIP: Final = 10.0
+"""Seconds; more is a phone that reckons otherwise."""
 
 
 class Totals:
@@ -64,26 +68,77 @@ class Losses:
 class Reports:
     """What the phone of one side reports of the stream that it hears."""
 
-    __slots__ = ("_lost", "_ssrc")
+    __slots__ = (
+        "_jitter",
+        "_jitters",
+        "_lost",
+        "_passed",
+        "_round_trip",
+        "_round_trips",
+        "_ssrc",
+        "count",
+        "lost_beyond",
+    )
 
     def __init__(self) -> None:
         self._ssrc: int | None = None
         self._lost = 0
+        self._passed: tuple[int, float] | None = None
+        """The time in the sender report that was passed to the phone last, and when that was."""
+        self._jitter = self._round_trip = 0.0
+        self._jitters = self._round_trips = 0
+        self.count = 0
+        """Reports that it has made."""
+        self.lost_beyond = 0
+        """Packets that did not come to it."""
 
-    def take(self, data: bytes, totals: Totals, *, clock_known: bool) -> None:
-        """Take RTCP of the phone; malformed RTCP says nothing. `clock_known`: the codec's clock is that of G.711."""
+    @property
+    def jitter(self) -> float:
+        """The mean of the jitter that it has reported, seconds."""
+        return self._jitter / self._jitters if self._jitters else 0.0
+
+    @property
+    def round_trip(self) -> float | None:
+        """The mean of the times to the phone and back, seconds; None: it has not answered a sender report."""
+        return self._round_trip / self._round_trips if self._round_trips else None
+
+    def take(self, data: bytes, totals: Totals, *, clock_known: bool, now: float) -> list[RtcpPacket]:
+        """Take RTCP of the phone; malformed RTCP says nothing. Return the packets in it.
+
+        `clock_known`: the codec's clock is that of G.711. `now` is in seconds.
+        """
         try:
-            blocks = [block for packet in parse_compound(data) for block in report_blocks(packet)]
+            packets = parse_compound(data)
+            blocks = [block for packet in packets for block in report_blocks(packet)]
         except MalformedRtp:
-            return
-        if not blocks:
-            return
-        block = blocks[0]  # it hears one stream
+            return []
+        if blocks:
+            self._count(blocks[0], totals, clock_known=clock_known, now=now)  # it hears one stream
+        return packets
+
+    def passed(self, packets: list[RtcpPacket], now: float) -> None:
+        """Note what of the other phone's is passed on: this one says when it got it, and so how far away it is."""
+        for packet in packets:
+            time = sender_time(packet)
+            if time is not None:
+                self._passed = time, now
+
+    def _count(self, block: ReportBlock, totals: Totals, *, clock_known: bool, now: float) -> None:
+        self.count += 1
         if block.ssrc != self._ssrc:
             self._ssrc, self._lost = block.ssrc, 0
         more = block.lost - self._lost
         self._lost = block.lost
         if 0 < more < MAX_DROPOUT:
             totals.traffic.lost_beyond += more
+            self.lost_beyond += more
         if clock_known:
-            totals.jitter.observe(block.jitter / CLOCK)
+            jitter = block.jitter / CLOCK
+            totals.jitter.observe(jitter)
+            self._jitter += jitter
+            self._jitters += 1
+        if self._passed is not None and self._passed[0] == block.last_report:
+            taken = now - self._passed[1] - block.delay
+            if 0 <= taken < MAX_ROUND_TRIP:
+                self._round_trip += taken
+                self._round_trips += 1

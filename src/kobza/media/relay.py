@@ -10,6 +10,7 @@ import logging
 import resource
 import signal
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Final, cast
 
@@ -18,6 +19,7 @@ import uvloop
 from kobza.media import tones
 from kobza.media.browsers import Browsers
 from kobza.media.messages import (
+    CallQuality,
     Command,
     Configure,
     Digits,
@@ -32,6 +34,7 @@ from kobza.media.messages import (
     Pause,
     Ping,
     Pong,
+    Qualities,
     Record,
     RecordingStopped,
     Release,
@@ -64,6 +67,10 @@ TONE_CATCH_UP: Final = 5
 SPOOL_PATIENCE: Final = 10.0
 """Seconds for the last spools to reach the disk at the end."""
 
+MAX_QUALITIES: Final = 10_000
+"""Released calls whose quality waits to be asked for, two seconds mostly; beyond, that of the oldest is lost."""
+QUALITIES_AT_ONCE: Final = 200
+"""Calls in one message: some 20 KB."""
 LAST_REPORTS: Final = 0.05
 """Seconds for the last reports to leave; a PBX that was killed reads none."""
 
@@ -90,6 +97,7 @@ class Relay(asyncio.Protocol):
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
         self._sweep_interval = max(min(1.0, timeout / 4) / speed, TONE_INTERVAL)
         self._totals = Totals()
+        self._qualities: deque[CallQuality] = deque(maxlen=MAX_QUALITIES)
         self._sweep_due = loop.time() + self._sweep_interval
         self._sweeper = loop.call_at(self._sweep_due, self._sweep)
         self.ended = loop.create_future()
@@ -139,6 +147,7 @@ class Relay(asyncio.Protocol):
         self._dialling.clear()
         for call_id in list(self._calls):
             self._release(call_id)
+        self._tell_qualities()
         for pair in self._reserved.values():
             pair.close()
         self._reserved.clear()
@@ -196,6 +205,7 @@ class Relay(asyncio.Protocol):
             case Ping():
                 self._report(Pong(command.number))
             case Measure():
+                self._tell_qualities()
                 self._report(self._totals.report())
 
     def _open(self, command: Open) -> None:
@@ -247,7 +257,16 @@ class Relay(asyncio.Protocol):
             for side in call.sides.values():
                 self._playing.pop(side, None)
                 self._dialling.pop(side, None)
-            call.release()
+            quality = call.release()
+            if quality is not None:
+                self._qualities.append(quality)
+
+    def _tell_qualities(self) -> None:
+        """Tell how the calls fared that were released: in company, so that none wakes the PBX for it."""
+        told = list(self._qualities)
+        self._qualities.clear()
+        for first in range(0, len(told), QUALITIES_AT_ONCE):
+            self._report(Qualities(told[first : first + QUALITIES_AT_ONCE]))
 
     def _spool_closed(self, spool: Spool) -> None:
         self._report(RecordingStopped(spool.call_id, spool.record_id, str(spool.path), spool.failure))

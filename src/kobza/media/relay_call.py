@@ -6,13 +6,15 @@ from typing import Final
 
 from kobza.media import tones
 from kobza.media.browsers import SecureSockets
-from kobza.media.messages import SideFlow
+from kobza.media.messages import CallQuality, SideFlow, SideQuality
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter
 from kobza.media.relay_side import RelaySide
 
+TELLING: Final = 50
+"""Packets of a call, a second of one voice, from which on its quality is told."""
 TONES: Final = {"ringback": tones.ringback, "music": tones.music}
 
 
@@ -134,10 +136,14 @@ class RelayCall:
         """Return the sides that hear a tone."""
         return [side for side in self.sides.values() if side.flow.source in TONES]
 
-    def release(self) -> None:
-        """Close everything."""
+    def release(self) -> CallQuality | None:
+        """Close everything; return how the packets fared, None when too few came to say anything of it."""
         for record_id in list(self._recordings):
             self.stop_recording(record_id)
-        for side in self.sides.values():
-            side.close()
+        for each in self.sides.values():
+            each.close()
+        caller, callee = (
+            SideQuality() if each is None else each.quality for each in map(self.sides.get, (Side.CALLER, Side.CALLEE))
+        )
         self.sides.clear()
+        return CallQuality(self.call_id, caller, callee) if caller.received + callee.received >= TELLING else None

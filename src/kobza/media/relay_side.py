@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from kobza.media.browsers import SecureSockets
 from kobza.media.digits import STEP_SAMPLES, steps
-from kobza.media.messages import Peer, SideFlow, SourceName
+from kobza.media.messages import Peer, SideFlow, SideQuality, SourceName
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Losses, Reports, Totals
@@ -50,9 +50,11 @@ class RelaySide:
         "_kind",
         "_loop",
         "_losses",
+        "_lost",
         "_named",
         "_receive",
         "_receive_rtcp",
+        "_received",
         "_renamed",
         "_reports",
         "_rtcp",
@@ -156,6 +158,8 @@ class RelaySide:
         self._bytes_beyond = 0
         self._losses = Losses()
         self._reports = Reports()
+        self._received = self._lost = 0
+        """RTP packets from the phone, and those that did not come, until they were last added up."""
         self.dropped = 0
         """Packets that were malformed, came from strangers, or could not be sent."""
         loop.add_reader(self._rtp, self._readable)
@@ -384,9 +388,11 @@ class RelaySide:
             self.dropped += 1
             return
         self.heard_rtcp = data
-        self._reports.take(data, self._totals, clock_known=bool(self.flow.laws))
+        now = self._loop.time()
+        packets = self._reports.take(data, self._totals, clock_known=bool(self.flow.laws), now=now)
         if self.other is not None:
             self.other.send_rtcp(data)
+            self.other._reports.passed(packets, now)  # noqa: SLF001  the same class
 
     def send_rtcp(self, data: bytes) -> None:
         """Send RTCP to the phone, where it wants it."""
@@ -481,13 +487,29 @@ class RelaySide:
             self.dropped += self._secure.dropped()
         if self._srtp is not None:
             self.dropped += self._srtp.dropped()
-        traffic.lost += self._losses.look(self.heard, packets)
+        lost = self._losses.look(self.heard, packets)
+        traffic.lost += lost
+        self._lost += lost
+        self._received += packets
         traffic.received += packets
         traffic.received_bytes += self.bytes_received
         traffic.sent += packets + self._beyond
         traffic.sent_bytes += self.bytes_received + self._bytes_beyond
         traffic.dropped += self.dropped
         self.packets = self.bytes_received = self.dropped = self._beyond = self._bytes_beyond = 0
+
+    @property
+    def quality(self) -> SideQuality:
+        """How the packets fared until they were last added up."""
+        reports = self._reports
+        return SideQuality(
+            received=self._received,
+            lost=self._lost,
+            reports=reports.count,
+            lost_beyond=reports.lost_beyond,
+            jitter=reports.jitter,
+            round_trip=reports.round_trip,
+        )
 
     def _withhold(self, length: int) -> None:
         """Count a packet that came and does not go on."""

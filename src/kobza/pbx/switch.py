@@ -15,7 +15,7 @@ from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party
 from kobza.call.step import FindTargets, Onward
-from kobza.media.plane import MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
+from kobza.media.plane import CallHeard, MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
 from kobza.net.tls import Tls
 from kobza.pbx.admission import Admission, Turned
@@ -24,6 +24,7 @@ from kobza.pbx.busy import BusyNumbers
 from kobza.pbx.dialling import Target
 from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.heard import write_heard
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.opening import CallOpening
@@ -93,6 +94,7 @@ class Switch:
         self._admission = admission
         self._registrar = registrar
         self._busy = BusyNumbers(presence)
+        self._books = books
         self._opening = CallOpening(books, new_id)
         self._recordings = recordings
         self._lines = keeper.lines
@@ -435,6 +437,8 @@ class Switch:
                     self._terminate(call_id)
             case RecordingClosed():
                 self._recordings.closed(event)
+            case CallHeard():
+                write_heard(self._books, event)
 
     def _terminate(self, call_id: str) -> None:
         live = self._calls.get(call_id)

@@ -18,13 +18,15 @@ from kobza.portal.formats import clock_text, moment_text
 from kobza.portal.frame import common
 from kobza.portal.ladder import WIDTH, ladder
 from kobza.portal.rendering import page_language
+from kobza.portal.sound_view import SoundView, sound_view
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
-from kobza.store import audit, calls, deliveries, events, recordings
+from kobza.store import audit, calls, deliveries, events, quality, recordings
 from kobza.store.audit import Entry
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.events import Event
+from kobza.store.quality import HeardCall
 from kobza.store.recordings import ERASED, ERASING, Recording
 from kobza.store.search import Person, searcher
 
@@ -44,6 +46,7 @@ class Known:
     """Deliveries by the cursors of their events."""
     recordings: list[Recording]
     people: dict[str, Person]
+    quality: HeardCall | None
     heard: list[Entry]
     """Who got its recordings, the last first."""
 
@@ -99,6 +102,7 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         ],
         width=WIDTH,
         steps=[_step(event, call, known, say) for event in sorted(known.events, key=_when)],
+        sounds=_sounds(known.quality, say),
         recording=_shown_recording(call, known.recordings),
         speeds=SPEEDS,
         heard=[audit_row(entry, {}, say) for entry in known.heard] if visitor.only_number is None else None,
@@ -107,11 +111,11 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
 
 def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     if not 0 < len(call_id) <= MAX_ID:
-        return Known(None, [], {}, [], {}, [])
+        return Known(None, [], {}, [], {}, None, [])
     call = calls.find(conn, enterprise_id, call_id)
     made = recordings.of_call(conn, enterprise_id, call_id)
     if call is None:
-        return Known(None, [], {}, made, {}, [])
+        return Known(None, [], {}, made, {}, None, [])
     told = events.of_call(conn, enterprise_id, call_id)
     sent = {
         each.cursor: (each, deliveries.list_attempts(conn, enterprise_id, each.cursor))
@@ -120,7 +124,7 @@ def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     numbers = {call.calling_number, call.called_number, call.answered_number or ""}
     people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
     heard = audit.of_subjects(conn, enterprise_id, [each.record_id for each in made], HEARD_SHOWN) if made else []
-    return Known(call, told, sent, made, people, heard)
+    return Known(call, told, sent, made, people, quality.find(conn, enterprise_id, call_id), heard)
 
 
 def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> bool:
@@ -129,6 +133,15 @@ def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> b
         return False
     parties = (call.calling_number, call.called_number, call.answered_number)
     return number in parties or any(event.state_owner == number for event in told)
+
+
+def _sounds(heard: HeardCall | None, say: Say) -> list[tuple[str, SoundView]]:
+    if heard is None:
+        return []
+    return [
+        ("sound_at_caller", sound_view(heard.caller, heard.called, say)),
+        ("sound_at_called", sound_view(heard.called, heard.caller, say)),
+    ]
 
 
 def _step(event: Event, call: HistoryRow, known: Known, say: Say) -> StepView:

@@ -54,6 +54,10 @@ class ReportBlock:
     """Packets lost since the stream began; negative when more came than were sent, doubled on the way."""
     jitter: int
     """In units of the codec's clock."""
+    last_report: int = 0
+    """The middle 32 bits of the NTP time in the last sender report that it has; 0: it has none."""
+    delay: float = 0.0
+    """Seconds since that came."""
 
 
 def report_blocks(packet: RtcpPacket) -> list[ReportBlock]:
@@ -68,10 +72,18 @@ def report_blocks(packet: RtcpPacket) -> list[ReportBlock]:
         raise MalformedRtp("a report block is cut off")
     blocks = []
     for index in range(packet.count):
-        ssrc, lost, _, jitter, _, _ = _BLOCK.unpack_from(packet.body, start + index * _BLOCK.size)
+        ssrc, lost, _, jitter, last_report, delay = _BLOCK.unpack_from(packet.body, start + index * _BLOCK.size)
         lost &= 0xFFFFFF
-        blocks.append(ReportBlock(ssrc, lost - (1 << 24) if lost & 0x800000 else lost, jitter))
+        lost = lost - (1 << 24) if lost & 0x800000 else lost
+        blocks.append(ReportBlock(ssrc, lost, jitter, last_report, delay / 65536))
     return blocks
+
+
+def sender_time(packet: RtcpPacket) -> int | None:
+    """Return what receivers repeat of a sender report: the middle 32 bits of its NTP time; None for another packet."""
+    if packet.packet_type != RtcpType.SENDER_REPORT or len(packet.body) < 24:
+        return None
+    return int.from_bytes(packet.body[6:10], "big")
 
 
 def parse_compound(data: bytes) -> list[RtcpPacket]:

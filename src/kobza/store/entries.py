@@ -118,6 +118,14 @@ class RecordingStored(Struct, frozen=True):
     sha256: str | None = None
 
 
+class QualityStored(Struct, frozen=True):
+    """How the sides of a call heard each other: for each record of it that is there."""
+
+    call_id: str
+    quality: str
+    """The JSON of `kobza.store.quality`."""
+
+
 class Binding(Struct, frozen=True, kw_only=True):
     """A contact binding of a number (RFC 3261 10.3): where a device of its is reached, over which flow, until when."""
 
@@ -165,6 +173,7 @@ Entry = (
     | StateStored
     | AttemptStored
     | RecordingStored
+    | QualityStored
     | BindingStored
     | BindingRemoved
 )

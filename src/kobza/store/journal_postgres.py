@@ -26,6 +26,7 @@ from kobza.store.entries import (
     Entry,
     KeyUsed,
     LegPromised,
+    QualityStored,
     RecordingStored,
     StateStored,
 )
@@ -176,6 +177,10 @@ CLOSE_CALL: Final = _insert(
     "WHERE calls.ended_at IS NULL",
 )
 """The first end of a call counts. A call that is not there yet is added, so that no finished call is ever missing."""
+
+STORE_QUALITIES: Final = (
+    "UPDATE calls SET quality = v->>0 FROM jsonb_array_elements(%s) AS r(v) WHERE calls.call_id = v->>1"
+)
 
 PROMISE_LEG: Final = _insert(schema.promised_legs, _PROMISED, _KEPT)
 USE_KEY: Final = _insert(schema.idempotency_keys, _KEY, f"(enterprise_id, key) DO UPDATE SET {_replaced(_KEY[2:])}")
@@ -339,6 +344,8 @@ def _steps(batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: floa
         steps.append((UPDATE_CALL, (_json(updated),)))
     if closed:
         steps.append((CLOSE_CALL, (_json(_first(map(journal_rows.call_row, closed), _two_keys)),)))
+    if heard := groups.get(QualityStored):
+        steps.append((STORE_QUALITIES, (_json(map(journal_rows.quality_row, heard)),)))
     if states := groups.get(StateStored):
         rows = _json((*journal_rows.event_row(0, entry)[1:], entry.owed_to_endpoint) for entry in states)
         steps.append((ADD_EVENTS, (len(states), len(states), rows)))

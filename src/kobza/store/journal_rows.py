@@ -18,6 +18,7 @@ from kobza.store.entries import (
     Entry,
     KeyUsed,
     LegPromised,
+    QualityStored,
     RecordingStored,
     StateStored,
 )
@@ -64,6 +65,11 @@ def updated_rows(updated: Sequence[CdrUpdated], closed: Sequence[CdrClosed]) -> 
     for entry in closed:
         last.pop((entry.cdr.call_id, entry.cdr.enterprise_id), None)
     return [call_row(entry) for entry in last.values()]
+
+
+def quality_row(entry: QualityStored) -> Row:
+    """Make the row for STORE_QUALITY."""
+    return entry.quality, entry.call_id
 
 
 def promise_row(entry: LegPromised) -> Row:

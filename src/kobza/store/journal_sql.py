@@ -42,6 +42,8 @@ CLOSE_CALL = (
 )
 """The first end of a call counts. A call that is not there yet is added, so that no finished call is ever missing."""
 
+STORE_QUALITY = "UPDATE calls SET quality = ? WHERE call_id = ?"
+
 PROMISE_LEG = (
     "INSERT INTO promised_legs (call_id, call_control_id, enterprise_id, state_owner, phone_number, call_direction, "
     "client_state, promised_at) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (call_control_id) DO NOTHING"

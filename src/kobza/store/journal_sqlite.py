@@ -18,6 +18,7 @@ from kobza.store.entries import (
     Entry,
     KeyUsed,
     LegPromised,
+    QualityStored,
     RecordingStored,
     StateStored,
 )
@@ -73,6 +74,8 @@ def _write_calls(connection: driver.RawConnection, groups: dict[type, list[Any]]
         sql.insert(connection, sql.UPDATE_CALL, updated)
     if closed:
         sql.insert(connection, sql.CLOSE_CALL, [rows.call_row(entry) for entry in closed])
+    if heard := groups.get(QualityStored):
+        connection.executemany(sql.STORE_QUALITY, map(rows.quality_row, heard))
 
 
 def _write_states(connection: driver.RawConnection, states: Sequence[StateStored]) -> None:

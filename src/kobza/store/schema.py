@@ -338,6 +338,7 @@ calls = Table(
     Column("record_id", Id),
     Column("client_state", Text),
     Column("convergent", Boolean(create_constraint=False), nullable=False),
+    Column("quality", Text),
     PrimaryKeyConstraint("call_id", "enterprise_id"),
     Index("ix_calls_history", "enterprise_id", "started_at", "call_id"),
     Index(
