@@ -30,6 +30,9 @@ from tests.support.waiting import PATIENCE
 
 """Making the server of the tests is in it: some fifteen processes, one after another."""
 
+pytestmark = pytest.mark.database("sqlite")
+"""They are about what readers copy; what the server answers from its store is tried on both by the tests of the API."""
+
 ORIGINATOR, DESTINATION = NUMBERS[2:]
 JARS = ("/usr/share/java/okhttp.jar", "/usr/share/java/okio.jar")
 RUN_OPERATIONS = (

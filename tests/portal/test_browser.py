@@ -25,7 +25,10 @@ CALLS = 300
 REGIONS = {"rules": {"region": {"enabled": True}}}
 """Everything on a page is in a landmark, so that who hears it can jump."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+pytestmark = [
+    pytest.mark.database("sqlite"),  # what pages read and write is tried on both by the tests of each page
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
+]
 
 
 @asynccontextmanager
