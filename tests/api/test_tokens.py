@@ -34,6 +34,8 @@ SCOPES: list[tuple[str, str, Scope]] = [
     ("PUT", "/clip", Scope.SETTINGS),
     ("GET", "/dnd", Scope.SETTINGS),
     ("PUT", "/dnd", Scope.SETTINGS),
+    ("GET", "/forwarding", Scope.SETTINGS),
+    ("PUT", "/forwarding", Scope.SETTINGS),
     ("GET", "/webhook", Scope.SETTINGS),
     ("PUT", "/webhook", Scope.SETTINGS),
     ("DELETE", "/webhook", Scope.SETTINGS),

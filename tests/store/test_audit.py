@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from kobza.call.directory import Package
+from kobza.call.group import RingingGroup
 from kobza.store import (
     NotInStore,
     Store,
@@ -13,6 +14,7 @@ from kobza.store import (
     audited,
     endpoints,
     enterprises,
+    groups,
     holds,
     numbers,
     presentation,
@@ -86,7 +88,9 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
         hold = holds.place(conn, enterprise_id, "number", ANNA, reason="court", placed_by="olena", now_ms=1)
         token = tokens.add(conn, enterprise_id, 1, name="CRM").token
         users.add(conn, "svitlana", "hash", Role.SUPERVISOR, enterprise_id, 1, name="Світлана")
+        groups.put(conn, RingingGroup("700", enterprise_id, "Sales", members=(ANNA,)))
         keys = {
+            "group": ("700", "Sales"),
             "enterprise": (enterprise_id, "Ромашка"),
             "person": ("svitlana", "Світлана"),
             "token": (token.token_id, "CRM"),
