@@ -14,6 +14,7 @@ from tests.media.spools import decode_mp3, needs_mp3
 from tests.media.test_digits import events_in, send
 from tests.media.test_hold_and_tones import is_continuous, is_music
 from tests.support.spectrum import Samples, dominant_tone, tone_share, tones_over_time
+from tests.support.waiting import until
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 BROWSER_TONE, PHONE_TONE = 700.0, 1500.0
@@ -124,8 +125,13 @@ async def test_a_browser_and_a_phone_ring_and_the_browser_answers() -> None:
             caller.hush()
             await running.settle()
             other.datagrams.clear()
-            sent = caller.send()
-            await other.wait(lambda: sent[12:] in [data[12:] for data in other.datagrams])
+            sent: list[bytes] = []
+
+            def arrived() -> bool:
+                sent.append(caller.send()[12:])
+                return any(data[12:] in sent for data in other.datagrams)
+
+            await until(arrived, "a packet at the other phone")
 
 
 async def test_browsers_are_refused_where_they_are_switched_off() -> None:

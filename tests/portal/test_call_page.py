@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from kobza.portal.known_peaks import KEPT, KnownPeaks
 from kobza.portal.peaks import BARS, LOUDEST, bars
-from kobza.store import quality
-from kobza.store.entries import QualityStored
+from kobza.store import messages, quality
+from kobza.store.entries import DetailStored
+from kobza.store.messages import Message, SipLadder
 from kobza.store.quality import HeardCall, HeardSide
 from tests.api.world import OUTSIDE, World
 from tests.portal.recorded import CALL, add_recorded_call, add_recording
@@ -54,17 +55,34 @@ async def test_a_call_is_told_whole(olena: Visitor, world: World) -> None:
 async def test_how_well_each_side_heard_the_other(olena: Visitor, world: World) -> None:
     add_recorded_call(world)
     heard = HeardCall(HeardSide(2000, 0, 50, 2.4, 80.6, 3.9), HeardSide(2000, 0, 0, mos=4.41))
-    world.journal.write([QualityStored(CALL, quality.written(heard))])
+    world.journal.write([DetailStored(CALL, "quality", quality.written(heard))])
     facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
     assert facts[6:8] == [
         "Sound at the caller fair MOS 3.9 · loss 2.5 % · jitter 2 ms · round trip 81 ms",
         "Sound at the called good MOS 4.4 · loss 0.0 %",
     ]
     one_way = HeardCall(HeardSide(0, 0, 900, mos=1.2), HeardSide(2000, 0, 0))
-    world.journal.write([QualityStored(CALL, quality.written(one_way))])
+    world.journal.write([DetailStored(CALL, "quality", quality.written(one_way))])
     facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
     assert facts[6].startswith("Sound at the caller poor: words got lost MOS 1.2 · loss 45.0 %")
     assert facts[7] == "Sound at the called nothing: no sound came from the other phone"
+
+
+async def test_the_messages_are_drawn(olena: Visitor, world: World) -> None:
+    add_recorded_call(world)
+    assert not (await olena.page(PAGE)).find_class("messages")
+    began = int((world.at - 3600) * 1000)
+    told = [Message(0, 0, False, "INVITE"), Message(25, 1, True, "INVITE"), Message(1250, 1, False, "486 Busy <b>")]
+    said = SipLadder(began, ["caller", "phone"], told)
+    world.journal.write([DetailStored(CALL, "sip_ladder", messages.written(said))])
+    (drawn,) = (await olena.page(PAGE)).find_class("messages")
+    assert [each.get("aria-label") for each in drawn.iter("g") if each.get("role")] == [
+        "11:00:00.000 Caller → Kobza: INVITE",
+        "11:00:00.025 Kobza → Phone 1: INVITE",
+        "11:00:01.250 Phone 1 → Kobza: 486 Busy <b>",
+    ]
+    assert [each.get("class") for each in drawn.iter("g") if each.get("role")] == [None, None, "failed"]
+    assert [text_of(each) for each in drawn.find_class("name")] == ["Caller", "Kobza", "Phone 1"]
 
 
 async def test_the_waveform_shows_who_was_heard_when(olena: Visitor, world: World) -> None:

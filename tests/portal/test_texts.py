@@ -28,6 +28,7 @@ from kobza.portal.rendering import make_environment
 from kobza.portal.search_form import ORDERS, TALKS
 from kobza.portal.services import BULK
 from kobza.portal.softphone import TEXTS
+from kobza.portal.sound_view import Grade
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
 from kobza.store.audit import ACTIONS, Via
@@ -61,6 +62,7 @@ MADE_UP = {
     *(f"talk_{talk}" for talk in TALKS),
     *(f"sort_{order}" for order in ORDERS),
     *(f"ladder_{state}" for state in ("dialling", "alerting", "established", "held")),
+    *(f"sound_{place}" for place in ("at_caller", "at_called", *get_args(Grade))),
     *(f"state_{state}" for state in StateType),
     *(f"ended_by_{who}" for who in get_args(ReleasedBy)),
     *("call_unknown", "call_erased", "hold", "resume", "hang_up"),

@@ -4,18 +4,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from kobza.store import Store, StoreMissing, calls, deliveries, driver, events, meta, quality
+from kobza.store import Store, StoreMissing, calls, deliveries, driver, events, messages, meta, quality
 from kobza.store.entries import (
     AttemptStored,
     CdrClosed,
     CdrOpened,
     CdrUpdated,
+    DetailStored,
     LegPromised,
-    QualityStored,
     StateStored,
 )
 from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.journal_sql import ROWS_AT_ONCE
+from kobza.store.messages import Message, SipLadder
 from kobza.store.place import Place
 from kobza.store.quality import HeardCall, HeardSide
 from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, stored
@@ -47,14 +48,19 @@ def test_a_call_grows_until_its_end(store: Store, write: Write, rows: Rows) -> N
     assert call.record_id == "rec-1"
 
 
-def test_how_a_call_was_heard_is_beside_each_of_its_records(store: Store, write: Write) -> None:
+def test_details_of_a_call_are_beside_its_record(store: Store, write: Write) -> None:
     heard = HeardCall(HeardSide(1000, 2, 5, 1.5, 40.0, 4.21), HeardSide(0, 0, 0))
-    write(QualityStored("call-1", quality.written(heard)), CdrClosed(ended()), CdrClosed(ended("call-2")))
-    write(CdrClosed(ended("call-3")), CdrOpened(cdr("call-4")))
-    write(QualityStored("call-3", quality.written(heard)), QualityStored("call-9", quality.written(heard)))
+    text = quality.written(heard)
+    write(DetailStored("call-1", "quality", text), CdrClosed(ended()), CdrClosed(ended("call-2")))
+    write(CdrClosed(ended("call-3")), CdrOpened(cdr("call-4")), DetailStored("call-3", "quality", "{}"))
+    write(DetailStored("call-3", "quality", text), DetailStored("call-9", "quality", text))
+    said = SipLadder(NOW_MS, ["caller"], [Message(0, 0, False, "INVITE"), Message(20, 0, True, "486 Busy Here")])
+    write(DetailStored("call-1", "sip_ladder", messages.written(said)))
     with store.read() as conn:
         found = {name: quality.find(conn, "ent-1", name) for name in ("call-1", "call-2", "call-3", "call-4", "call-9")}
         assert quality.find(conn, "ent-2", "call-1") is None
+        assert messages.find(conn, "ent-1", "call-1") == said
+        assert messages.find(conn, "ent-1", "call-3") is None
     assert found == {"call-1": heard, "call-2": None, "call-3": heard, "call-4": None, "call-9": None}
 
 

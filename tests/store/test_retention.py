@@ -20,7 +20,7 @@ from kobza.store import (
 )
 from kobza.store import events as events_module
 from kobza.store.days import OwnTerms, Terms
-from kobza.store.entries import CdrClosed, CdrOpened, LegPromised, StateStored
+from kobza.store.entries import CdrClosed, CdrOpened, DetailStored, LegPromised, StateStored
 from kobza.store.retention import DAY_MS, TOMBSTONE_DAYS, Purged
 from kobza.store.schema import events
 from kobza.store.schema import recordings as recordings_table
@@ -54,6 +54,16 @@ def test_calls_stay_for_their_days_and_no_longer(store: Store, write: Write, row
     assert purge(store, LATER) == Purged()
     assert purge(store, LATER + 1) == Purged(calls=1)
     assert rows("SELECT call_id FROM calls") == [("later",)]
+
+
+def test_details_go_with_the_last_record_of_their_call(store: Store, write: Write, rows: Rows) -> None:
+    write(CdrClosed(ended("old")), CdrClosed(ended("shared")), CdrClosed(ended("young", started_at=NOW + 1)))
+    write(CdrClosed(ended("shared", "ent-2", started_at=NOW + 1)))
+    write(*(DetailStored(call_id, "quality", "{}") for call_id in ("old", "shared", "young")))
+    purge(store, LATER + 1)
+    assert rows("SELECT call_id FROM call_details ORDER BY 1") == [("shared",), ("young",)]
+    purge(store, LATER + DAY_MS)
+    assert rows("SELECT call_id FROM call_details") == []
 
 
 def test_all_enterprises_that_the_history_knows(store: Store, write: Write, rows: Rows) -> None:

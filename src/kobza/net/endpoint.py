@@ -78,6 +78,8 @@ class SipEndpoint:
         self._pumping = False
         self._closed = False
         self.counters = EndpointCounters()
+        self.watch: Callable[[bytes, bool, float], None] = _nobody_watches
+        """Sees each message, whether it goes (True) or came, and the moment. It must not raise."""
 
     async def listen(self, transport: Transport, host: str, port: int) -> Address:
         """Bind; returns the address with the real port. `port` 0 takes a free one. Raises `OSError` when it is taken.
@@ -195,6 +197,7 @@ class SipEndpoint:
         if len(data) <= 4 and data in KEEP_ALIVES:
             return
         self.counters.received += 1
+        self.watch(data, False, self._now())
         try:
             local = self._remember(sock, remote) if sock.is_wildcard else sock.address
             self._ua.receive(data, Flow(Transport.UDP, local, remote), self._now())
@@ -204,6 +207,7 @@ class SipEndpoint:
 
     def _message(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
         self.counters.received += 1
+        self.watch(item.data if isinstance(item, BrokenMessage) else item.to_bytes(), False, self._now())
         flow = connection.flow
         try:
             if isinstance(item, BrokenMessage):  # the user agent knows what a broken request is answered
@@ -216,6 +220,7 @@ class SipEndpoint:
 
     def _web_message(self, connection: WebSocketConnection, data: bytes) -> None:
         self.counters.received += 1
+        self.watch(data, False, self._now())
         try:
             self._ua.receive(data, connection.flow, self._now())
         except Exception:
@@ -270,6 +275,7 @@ class SipEndpoint:
     def _send(self, transmit: Transmit) -> None:
         flow = transmit.flow
         self.counters.sent += 1
+        self.watch(transmit.data, True, self._now())
         try:
             if flow.transport is Transport.UDP:
                 self._socket_at(flow.local).send(transmit.data, flow.remote)
@@ -356,3 +362,7 @@ class SipEndpoint:
             if candidate.is_wildcard and candidate.address[1] == local[1]:
                 return candidate
         raise ValueError(f"no UDP socket at {local[0]}:{local[1]}")
+
+
+def _nobody_watches(_data: bytes, _sent: bool, _at: float) -> None:
+    """Let messages pass unseen."""

@@ -6,7 +6,7 @@ from kobza.media.plane import CallHeard, Side, SideHeard
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.store import quality
-from kobza.store.entries import QualityStored
+from kobza.store.entries import DetailStored
 from kobza.store.quality import HeardCall, HeardSide
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ def write_heard(books: BookKeeper, event: CallHeard) -> None:
     """Store it beside the call's records. A journal that takes nothing more loses it: it is no part of the books."""
     text = quality.written(HeardCall(_side(event.sides[Side.CALLER]), _side(event.sides[Side.CALLEE])))
     try:
-        books.append([QualityStored(event.call_id, text)], [])
+        books.append([DetailStored(event.call_id, "quality", text)], [])
     except (JournalFull, JournalStopped) as error:
         log.warning("how a call was heard is not stored: %s", error, extra={"call_id": event.call_id})
 

@@ -6,6 +6,7 @@ A fault in one call is that call's: it is logged, the call is ended, and the oth
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, Final
 
 from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg, SideName
@@ -35,6 +36,7 @@ from kobza.pbx.reading import call_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
+from kobza.pbx.sip_ladder import SipLadders
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch, tell_admission
@@ -111,6 +113,8 @@ class Switch:
             ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, tls=tls, speed=speed
         )
         """The sockets."""
+        self._ladders = SipLadders(books)
+        self.endpoint.watch = self._ladders.note
         plane.on_event = self._media_event
         self._performer = Performer(
             ua=ua,
@@ -153,15 +157,18 @@ class Switch:
                     await self._idle.wait()
             except TimeoutError:
                 log.info("%d calls were not seen to their end by their phones", len(self._calls))
+        self._ladders.write(inf)
         await self.endpoint.close()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
             try:
-                self._registrar.sweep(self._now())
+                now = self._now()
+                self._registrar.sweep(now)
+                self._ladders.write(now)
             except Exception:
-                log.exception("registrations could not be swept")
+                log.exception("what has run out could not be swept")
 
     # what others see
 
@@ -380,6 +387,7 @@ class Switch:
         live.timers.clear()
         live.fail_commands(WrongStateError("The call has ended."))
         live.books.close()
+        self._ladders.over(live.call_id, live.dialogs.values(), self._now())
         live.dialogs.clear()
         if live.taken is not None:  # the call ended before it could talk to that phone
             live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())

@@ -17,15 +17,18 @@ from kobza.portal.call_rows import PartyView, outcome_text, party_view
 from kobza.portal.formats import clock_text, moment_text
 from kobza.portal.frame import common
 from kobza.portal.ladder import WIDTH, ladder
+from kobza.portal.message_ladder import WIDTH as MESSAGES_WIDTH
+from kobza.portal.message_ladder import message_ladder
 from kobza.portal.rendering import page_language
 from kobza.portal.sound_view import SoundView, sound_view
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
-from kobza.store import audit, calls, deliveries, events, quality, recordings
+from kobza.store import audit, calls, deliveries, events, messages, quality, recordings
 from kobza.store.audit import Entry
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.events import Event
+from kobza.store.messages import SipLadder
 from kobza.store.quality import HeardCall
 from kobza.store.recordings import ERASED, ERASING, Recording
 from kobza.store.search import Person, searcher
@@ -47,6 +50,7 @@ class Known:
     recordings: list[Recording]
     people: dict[str, Person]
     quality: HeardCall | None
+    said: SipLadder | None
     heard: list[Entry]
     """Who got its recordings, the last first."""
 
@@ -102,6 +106,8 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         ],
         width=WIDTH,
         steps=[_step(event, call, known, say) for event in sorted(known.events, key=_when)],
+        said=None if known.said is None else message_ladder(known.said, say),
+        said_width=MESSAGES_WIDTH,
         sounds=_sounds(known.quality, say),
         recording=_shown_recording(call, known.recordings),
         speeds=SPEEDS,
@@ -111,11 +117,11 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
 
 def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     if not 0 < len(call_id) <= MAX_ID:
-        return Known(None, [], {}, [], {}, None, [])
+        return Known(None, [], {}, [], {}, None, None, [])
     call = calls.find(conn, enterprise_id, call_id)
     made = recordings.of_call(conn, enterprise_id, call_id)
     if call is None:
-        return Known(None, [], {}, made, {}, None, [])
+        return Known(None, [], {}, made, {}, None, None, [])
     told = events.of_call(conn, enterprise_id, call_id)
     sent = {
         each.cursor: (each, deliveries.list_attempts(conn, enterprise_id, each.cursor))
@@ -124,7 +130,8 @@ def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     numbers = {call.calling_number, call.called_number, call.answered_number or ""}
     people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
     heard = audit.of_subjects(conn, enterprise_id, [each.record_id for each in made], HEARD_SHOWN) if made else []
-    return Known(call, told, sent, made, people, quality.find(conn, enterprise_id, call_id), heard)
+    sound, said = quality.find(conn, enterprise_id, call_id), messages.find(conn, enterprise_id, call_id)
+    return Known(call, told, sent, made, people, sound, said, heard)
 
 
 def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> bool:

@@ -11,6 +11,9 @@ from kobza.call.states import Direction, OwnerState
 DeliveryOutcome = Literal["delivered", "retry", "failed"]
 """After an attempt: done; to be tried again; given up."""
 
+DetailKind = Literal["quality", "sip_ladder"]
+"""How the sides heard each other; what was said over SIP."""
+
 RecordingStatus = Literal["recording", "encoding", "ready", "failed", "erased"]
 
 
@@ -118,12 +121,13 @@ class RecordingStored(Struct, frozen=True):
     sha256: str | None = None
 
 
-class QualityStored(Struct, frozen=True):
-    """How the sides of a call heard each other: for each record of it that is there."""
+class DetailStored(Struct, frozen=True):
+    """More of a call that has a record, for the page of that call alone; the same again replaces it."""
 
     call_id: str
-    quality: str
-    """The JSON of `kobza.store.quality`."""
+    kind: DetailKind
+    text: str
+    """JSON: of `kobza.store.quality`, or of `kobza.store.messages`."""
 
 
 class Binding(Struct, frozen=True, kw_only=True):
@@ -173,7 +177,7 @@ Entry = (
     | StateStored
     | AttemptStored
     | RecordingStored
-    | QualityStored
+    | DetailStored
     | BindingStored
     | BindingRemoved
 )

@@ -7,7 +7,7 @@ arrays. COPY alone is cheaper (4 and 6), but it cannot be piped nor keep what ex
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 import psycopg
@@ -23,10 +23,11 @@ from kobza.store.entries import (
     CdrClosed,
     CdrOpened,
     CdrUpdated,
+    DetailKind,
+    DetailStored,
     Entry,
     KeyUsed,
     LegPromised,
-    QualityStored,
     RecordingStored,
     StateStored,
 )
@@ -178,9 +179,13 @@ CLOSE_CALL: Final = _insert(
 )
 """The first end of a call counts. A call that is not there yet is added, so that no finished call is ever missing."""
 
-STORE_QUALITIES: Final = (
-    "UPDATE calls SET quality = v->>0 FROM jsonb_array_elements(%s) AS r(v) WHERE calls.call_id = v->>1"
-)
+STORE_DETAILS: Final[dict[DetailKind, str]] = {
+    kind: f"INSERT INTO call_details (call_id, {kind}) SELECT v->>0, v->>1 FROM jsonb_array_elements(%s) AS r(v) "  # noqa: S608
+    "WHERE EXISTS (SELECT 1 FROM calls WHERE calls.call_id = v->>0) "
+    f"ON CONFLICT (call_id) DO UPDATE SET {kind} = excluded.{kind}"
+    for kind in get_args(DetailKind)
+}
+"""By the kind of detail. A call without any record gets none."""
 
 PROMISE_LEG: Final = _insert(schema.promised_legs, _PROMISED, _KEPT)
 USE_KEY: Final = _insert(schema.idempotency_keys, _KEY, f"(enterprise_id, key) DO UPDATE SET {_replaced(_KEY[2:])}")
@@ -344,8 +349,8 @@ def _steps(batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: floa
         steps.append((UPDATE_CALL, (_json(updated),)))
     if closed:
         steps.append((CLOSE_CALL, (_json(_first(map(journal_rows.call_row, closed), _two_keys)),)))
-    if heard := groups.get(QualityStored):
-        steps.append((STORE_QUALITIES, (_json(map(journal_rows.quality_row, heard)),)))
+    for kind, details in journal_rows.details(groups.get(DetailStored, ())).items():
+        steps.append((STORE_DETAILS[kind], (_json(details),)))
     if states := groups.get(StateStored):
         rows = _json((*journal_rows.event_row(0, entry)[1:], entry.owed_to_endpoint) for entry in states)
         steps.append((ADD_EVENTS, (len(states), len(states), rows)))

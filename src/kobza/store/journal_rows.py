@@ -15,10 +15,11 @@ from kobza.store.entries import (
     CdrClosed,
     CdrOpened,
     CdrUpdated,
+    DetailKind,
+    DetailStored,
     Entry,
     KeyUsed,
     LegPromised,
-    QualityStored,
     RecordingStored,
     StateStored,
 )
@@ -67,9 +68,12 @@ def updated_rows(updated: Sequence[CdrUpdated], closed: Sequence[CdrClosed]) -> 
     return [call_row(entry) for entry in last.values()]
 
 
-def quality_row(entry: QualityStored) -> Row:
-    """Make the row for STORE_QUALITY."""
-    return entry.quality, entry.call_id
+def details(entries: Sequence[DetailStored]) -> dict[DetailKind, list[Row]]:
+    """Make the rows for STORE_DETAIL by kind, the last word on each call."""
+    found: dict[DetailKind, dict[str, Row]] = {}
+    for entry in entries:
+        found.setdefault(entry.kind, {})[entry.call_id] = (entry.call_id, entry.text)
+    return {kind: list(rows.values()) for kind, rows in found.items()}
 
 
 def promise_row(entry: LegPromised) -> Row:

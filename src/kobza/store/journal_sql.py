@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
+from kobza.store.entries import DetailKind
 from kobza.store.journal_rows import Row
 
 HEARTBEAT = (
@@ -42,7 +43,13 @@ CLOSE_CALL = (
 )
 """The first end of a call counts. A call that is not there yet is added, so that no finished call is ever missing."""
 
-STORE_QUALITY = "UPDATE calls SET quality = ? WHERE call_id = ?"
+STORE_DETAIL: dict[DetailKind, str] = {
+    kind: f"INSERT INTO call_details (call_id, {kind}) SELECT column1, column2 FROM (VALUES (?,?)) "  # noqa: S608
+    f"WHERE EXISTS (SELECT 1 FROM calls WHERE calls.call_id = column1) "
+    f"ON CONFLICT (call_id) DO UPDATE SET {kind} = excluded.{kind}"
+    for kind in get_args(DetailKind)
+}
+"""By the kind of detail. A call without any record gets none."""
 
 PROMISE_LEG = (
     "INSERT INTO promised_legs (call_id, call_control_id, enterprise_id, state_owner, phone_number, call_direction, "

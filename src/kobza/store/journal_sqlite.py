@@ -15,10 +15,10 @@ from kobza.store.entries import (
     CdrClosed,
     CdrOpened,
     CdrUpdated,
+    DetailStored,
     Entry,
     KeyUsed,
     LegPromised,
-    QualityStored,
     RecordingStored,
     StateStored,
 )
@@ -74,8 +74,8 @@ def _write_calls(connection: driver.RawConnection, groups: dict[type, list[Any]]
         sql.insert(connection, sql.UPDATE_CALL, updated)
     if closed:
         sql.insert(connection, sql.CLOSE_CALL, [rows.call_row(entry) for entry in closed])
-    if heard := groups.get(QualityStored):
-        connection.executemany(sql.STORE_QUALITY, map(rows.quality_row, heard))
+    for kind, details in rows.details(groups.get(DetailStored, ())).items():
+        connection.executemany(sql.STORE_DETAIL[kind], details)
 
 
 def _write_states(connection: driver.RawConnection, states: Sequence[StateStored]) -> None:

@@ -1,11 +1,11 @@
-"""How the sides of a call heard each other, as the store keeps it: one JSON text beside the call's record."""
+"""How the sides of a call heard each other, as the store keeps it: one JSON text (`call_details`)."""
 
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from kobza.store.schema import calls
+from kobza.store import call_details
 
 
 class HeardSide(msgspec.Struct, frozen=True):
@@ -42,6 +42,5 @@ def written(heard: HeardCall) -> str:
 
 def find(conn: Connection, enterprise_id: str, call_id: str) -> HeardCall | None:
     """Return how the sides of a call of an enterprise heard each other; None when that is not known."""
-    kept = select(calls.c.quality).where(calls.c.enterprise_id == enterprise_id, calls.c.call_id == call_id)
-    text = conn.execute(kept).scalar_one_or_none()
+    text = call_details.find(conn, "quality", enterprise_id, call_id)
     return None if text is None else _decoder.decode(text)

@@ -34,6 +34,7 @@ from kobza.store.recording_files import KEPT, EraseFile
 from kobza.store.recordings import ERASED, ERASING
 from kobza.store.schema import (
     attempts,
+    call_details,
     calls,
     deliveries,
     endpoints,
@@ -140,6 +141,7 @@ class _Enterprise:
             with self._store.write() as conn:
                 these = (calls.c.call_id.in_(set(call_ids) - stuck), calls.c.enterprise_id == self._enterprise_id)
                 gone += conn.execute(calls.delete().where(*these, ~holds.on_call())).rowcount
+                conn.execute(call_details.delete().where(call_details.c.call_id.in_(call_ids), ~_has_record))
             time.sleep(self._pause)
         return gone
 
@@ -290,6 +292,7 @@ def _next_of(table: Table) -> Select[Any]:
     return select(func.min(table.c.enterprise_id)).where(table.c.enterprise_id > bindparam("last"))
 
 
+_has_record = exists(select(calls.c.call_id).where(calls.c.call_id == call_details.c.call_id))
 _next_enterprise = _next_of(calls)
 
 _next_events = (

@@ -338,7 +338,6 @@ calls = Table(
     Column("record_id", Id),
     Column("client_state", Text),
     Column("convergent", Boolean(create_constraint=False), nullable=False),
-    Column("quality", Text),
     PrimaryKeyConstraint("call_id", "enterprise_id"),
     Index("ix_calls_history", "enterprise_id", "started_at", "call_id"),
     Index(
@@ -359,6 +358,17 @@ calls = Table(
 
 `start_at` is the contract's start (section 2): the answer, or for an unanswered call the attempt.
 """
+
+call_details = Table(
+    "call_details",
+    metadata,
+    Column("call_id", Id, primary_key=True),
+    Column("quality", Text),
+    Column("sip_ladder", Text),
+    sqlite_with_rowid=False,
+)
+"""What the page of a call shows beside its records, one row for all of them; nothing in it tells of a person. Apart,
+as the records are searched and exported by the million."""
 
 events = Table(
     "events",

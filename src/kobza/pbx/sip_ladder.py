@@ -1,0 +1,126 @@
+"""The SIP messages of each call, as a ladder for whoever asks later how it went: what was said when, and by whom.
+
+Only what a first line says is kept, without addresses and numbers: a call's page is seen by two enterprises, and by
+nobody's order may it show one what the other's phones are. It is written some seconds after the end, with others.
+"""
+
+import logging
+import re
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from kobza.pbx.books import BookKeeper
+from kobza.pbx.journal import JournalFull, JournalStopped
+from kobza.sip.invite import InviteDialog
+from kobza.store import messages
+from kobza.store.entries import DetailStored
+from kobza.store.messages import Message, SipLadder
+
+log = logging.getLogger(__name__)
+
+MAX_DIALOGS: Final = 40_000
+"""Dialogs whose messages are remembered: those of 20,000 calls. Beyond, the oldest are forgotten."""
+MAX_MESSAGES: Final = 200
+"""Messages kept of one dialog: its beginning. An hour of holding and resuming has as many."""
+MAX_LINE: Final = 60
+"""Characters of what a message says."""
+LINGER: Final = 3.0
+"""Seconds after the end of a call in which the last answers come."""
+
+_CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
+_USUAL: Final = b"\r\nCall-ID: "
+
+
+class _Seen(NamedTuple):
+    at: float
+    sent: bool
+    what: str
+
+
+class _Over(NamedTuple):
+    """A call that has ended and whose ladder is to be written."""
+
+    due: float
+    call_id: str
+    dialogs: list[tuple[str, bytes]]
+    """Who is at its other end, and its Call-ID."""
+
+
+class SipLadders:
+    """Remembers messages by Call-ID while calls are on. Belongs into the loop's thread."""
+
+    def __init__(self, books: BookKeeper) -> None:
+        self._books = books
+        self._seen: OrderedDict[bytes, list[_Seen]] = OrderedDict()
+        self._over: deque[_Over] = deque()
+
+    def note(self, data: bytes, sent: bool, at: float) -> None:
+        """Take a message that came or goes; one of no call is forgotten at once."""
+        call_id = call_id_in(data)
+        if call_id is None:
+            return
+        known = self._seen.get(call_id)
+        if known is None:
+            if not data.startswith(b"INVITE "):
+                return
+            known = self._seen[call_id] = []
+            if len(self._seen) > MAX_DIALOGS:
+                self._seen.popitem(last=False)
+        if len(known) < MAX_MESSAGES:
+            known.append(_Seen(at, sent, what_it_says(data)))
+
+    def over(self, call_id: str, dialogs: Iterable[InviteDialog], now: float) -> None:
+        """Take that a call has ended."""
+        named = [("caller" if each.role == "uas" else "phone", each.sip_call_id.encode()) for each in dialogs]
+        self._over.append(_Over(now + LINGER, call_id, named))
+
+    def write(self, now: float) -> None:
+        """Write what is due; of a journal that takes nothing more it is lost: it is no part of the books."""
+        entries: list[DetailStored] = []
+        while self._over and self._over[0].due <= now:
+            over = self._over.popleft()
+            ladder = self._ladder(over)
+            if ladder is not None:
+                entries.append(DetailStored(over.call_id, "sip_ladder", messages.written(ladder)))
+        if entries:
+            try:
+                self._books.append(entries, [])
+            except (JournalFull, JournalStopped) as error:
+                log.warning("the messages of %d calls are not stored: %s", len(entries), error)
+
+    def _ladder(self, over: _Over) -> SipLadder | None:
+        lanes: list[str] = []
+        seen: list[tuple[_Seen, int]] = []
+        for name, call_id in over.dialogs:
+            found = self._seen.pop(call_id, None)
+            if found:
+                seen += [(each, len(lanes)) for each in found]
+                lanes.append(name)
+        if not seen:
+            return None
+        seen.sort(key=lambda each: each[0].at)
+        began = seen[0][0].at
+        told = [Message(round((each.at - began) * 1000), lane, each.sent, each.what) for each, lane in seen]
+        return SipLadder(round(began * 1000), lanes, told)
+
+
+def call_id_in(data: bytes) -> bytes | None:
+    """Return the Call-ID in a message; None without one."""
+    start = data.find(_USUAL)
+    if start >= 0:
+        start += len(_USUAL)
+        end = data.find(b"\r\n", start)
+        return data[start : end if end >= 0 else None].strip()
+    found = _CALL_ID.search(data)
+    return None if found is None else found[1].strip()
+
+
+def what_it_says(data: bytes) -> str:
+    """Return the method of a request, or the status of a response with its phrase."""
+    line = data[: data.find(b"\r\n")]
+    said = line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0]
+    text = said[:MAX_LINE].decode("utf-8", "replace")
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
