@@ -29,7 +29,7 @@ from kobza.store import (
     users,
 )
 from kobza.store.days import OwnTerms
-from kobza.store.entries import BindingStored, CdrClosed, CdrOpened, Entry, KeyUsed, LegPromised
+from kobza.store.entries import BindingStored, CdrClosed, CdrOpened, DetailStored, Entry, KeyUsed, LegPromised
 from kobza.store.journal import JournalWriter
 from kobza.store.recording_files import Doomed
 from kobza.store.schema import metadata
@@ -84,6 +84,8 @@ def fill_everything(store: Store) -> str:
         CdrClosed(ended("call-2", **of, talk=None)),
         LegPromised("on", "leg-9", enterprise_id, ANNA, OUTSIDE, "outgoing", AWKWARD, NOW),
         KeyUsed(enterprise_id, "key", "f" * 64, "call-1", "leg-1", NOW + 60),
+        DetailStored("call-1", "quality", json.dumps(AWKWARD)),
+        DetailStored("call-1", "sip_ladder", json.dumps(AWKWARD)),
         *(stored(number, **of) for number in (1, 2, 3)),
         stored(1, **of, call_control_id="leg-2", owed=False),
         recording("ready", **of, path="2025/10/09/rec-1.mp3", duration_ms=10_000, size=40_000, sha256="a" * 64),

@@ -100,6 +100,7 @@ NEW_TABLES = {
     "audit": "0006",
     **dict.fromkeys(("ringing_groups", "group_members"), "0008"),
     "saved_filters": "0010",
+    "call_details": "0011",
 }
 """Tables by the revision that has them first, where it is not the first one."""
 
