@@ -222,10 +222,12 @@ class RelaySide:
         """Speak SRTP as a browser or a phone does it, or plain RTP again: another phone is in its place."""
         sockets = self._secure_sockets
         if self._secure is not None and flow.secure is None:
+            browser = self._secure.selected
             self._secure.close()
             self._secure = None
             self._bare()
             self._name(None)
+            self._shunned, self._shunned_until = browser, self._loop.time() + SHUN_FOR  # its packets look like RTP
         if self._srtp is not None and flow.srtp is None:
             self._srtp = None
             self._bare()

@@ -55,6 +55,11 @@ class SecureSocket:
             self._begin()
         self._ice.configure(secure.ufrag, secure.password, secure.peer_ufrag)
 
+    @property
+    def selected(self) -> Address | None:
+        """Where the phone really is; None before it has chosen a way."""
+        return self._ice.selected
+
     def close(self) -> None:
         """Forget the phone."""
         if self._timer is not None:
