@@ -85,6 +85,7 @@ class Leg:
     direction: str
     state: str
     since: float
+    recording: RecordingState | None = None
 
 
 @dataclass

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 
 from kobza.api.event_streams import EventStreams
 from kobza.call.errors import KobzaError
+from kobza.call.leg import RecordingState
 from kobza.portal.board import BoardRows
 from kobza.portal.texts import say_in
 from kobza.store import numbers, users
@@ -42,7 +44,7 @@ async def test_the_board_shows_who_does_what_since_when(olena: Visitor, world: W
     first, *others = await lines(olena)
     assert first == (
         "Олена Коваль 067 111 1111 · Збут talking ↗ Клієнт, «А» 050 111 2233 since 11:58:55 "
-        "Hold Transfer To which number Transfer Hang up"
+        "Hold Transfer To which number Transfer Record Hang up"
     )
     assert others == ["067 333 3333 offline", "Борис 067 222 2222 · Склад available Do Not Disturb since 10:00"]
     part = await olena.client.get("/live")
@@ -51,7 +53,37 @@ async def test_the_board_shows_who_does_what_since_when(olena: Visitor, world: W
     talk(world, "alerting")
     assert (await lines(olena))[0].endswith("since 11:58:55 Hang up")
     talk(world, "held")
-    assert (await lines(olena))[0].endswith("Resume Transfer To which number Transfer Hang up")
+    assert (await lines(olena))[0].endswith("Resume Transfer To which number Transfer Record Hang up")
+
+
+@pytest.mark.parametrize(
+    ("recording", "shown", "buttons"),
+    [
+        ("on", "recording ", "Pause recording Stop recording "),
+        ("paused", "recording paused ", "Record again Stop recording "),
+        ("stopped", "", ""),
+    ],
+)
+async def test_a_recording_is_shown_and_steered(
+    olena: Visitor, world: World, recording: RecordingState, shown: str, buttons: str
+) -> None:
+    talk(world)
+    world.commands.legs = [replace(leg, recording=recording) for leg in world.commands.legs]
+    line = f"050 111 2233 {shown}since 11:58:55 Hold Transfer To which number Transfer {buttons}Hang up"
+    assert (await lines(olena))[0].endswith(line)
+
+
+@pytest.mark.parametrize("what", ["start", "pause", "resume", "stop", "rewind"])
+async def test_buttons_of_a_recording(olena: Visitor, world: World, what: str) -> None:
+    talk(world)
+    page = await olena.page("/")
+    form = {"csrf": page.xpath("//input[@name='csrf']/@value")[0], "call_control_id": "leg1", "record": what}
+    answer = await olena.client.post("/live/record", data=form, headers=PART)
+    if what == "rewind":
+        assert (answer.status_code, world.commands.told) == (400, [])
+    else:
+        assert answer.status_code == 204
+        assert world.commands.told == [("control", world.own.enterprise_id, "leg1", f"record_{what}", "", "")]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Response, async_playwright, expect
 
+from kobza.store import users
 from kobza.store.fill import fill
-from tests.api.world import PASSWORD, World
+from kobza.store.users import Role
+from tests.api.world import ALICE, BORYS, PASSWORD, PLAIN, World
 from tests.portal.recorded import CALL, add_recorded_call
 from tests.portal.serving import served
 from tests.portal.test_board import talk
@@ -98,7 +100,9 @@ async def test_a_visit_with_a_script(world: World) -> None:
         await count_calls(watched)
         await name_people(watched)
         await serve_numbers(watched)
+        speak_from(world, ALICE)
         await watch_the_board(watched, world)
+        speak_from(world, None)
         await choose(watched)
         await context.close()
 
@@ -227,6 +231,12 @@ async def serve_numbers(watched: Watched) -> None:
     await watched.sound()
 
 
+def speak_from(world: World, number: str | None) -> None:
+    """Give the visitor a number."""
+    with world.store.write() as conn:
+        users.change(conn, world.own.enterprise_id, "olena", role=Role.ADMIN, name="Олена", number=number)
+
+
 async def watch_the_board(watched: Watched, world: World) -> None:
     """What happens is there without a reload; a command is given in place."""
     page = watched.page
@@ -242,13 +252,23 @@ async def watch_the_board(watched: Watched, world: World) -> None:
     talk(world, "held")
     await expect(page.locator(".leg-now .mark.held")).to_be_visible()
     await page.click("text=Transfer")
-    await page.fill("[name=destination]", "067 222 2222")
-    await page.press("[name=destination]", "Enter")
+    await page.fill(".leg-now [name=destination]", "067 222 2222")
+    await page.press(".leg-now [name=destination]", "Enter")
     async with asyncio.timeout(PATIENCE):
         while len(world.commands.told) < 2:  # noqa: ASYNC110 - the browser sets no event
             await asyncio.sleep(0.02)
     world.commands.legs = []
     await expect(page.locator(".leg-now")).to_have_count(0)
+    lines = page.locator(".line")
+    await lines.get_by_role("button", name="067 333 3333").click()
+    said = page.locator(".toast", has_text="Your phone rings, then 067 333 3333 is called.")
+    await expect(said).to_be_visible()
+    await lines.get_by_role("button", name="067 222 2222").press("Enter")
+    async with asyncio.timeout(PATIENCE):
+        while len(world.commands.told) < 4:  # noqa: ASYNC110 - the browser sets no event
+            await asyncio.sleep(0.02)
+    dialled = [told[2:4] for told in world.commands.told if told[0] == "originate"]
+    assert dialled == [(ALICE, PLAIN), (ALICE, BORYS)]
 
 
 async def choose(watched: Watched) -> None:

@@ -21,6 +21,7 @@ from kobza.portal.contact_pages import KINDS as KINDS_OF_CONTACTS
 from kobza.portal.days_form import spans
 from kobza.portal.figures import OF_PEOPLE, PARTS
 from kobza.portal.frame import TABS
+from kobza.portal.live_actions import RECORDING
 from kobza.portal.pages import EXPIRIES
 from kobza.portal.passwords import Weakness
 from kobza.portal.people import COMPANY_ROLES
@@ -62,6 +63,8 @@ MADE_UP = {
     *(f"talk_{talk}" for talk in TALKS),
     *(f"sort_{order}" for order in ORDERS),
     *(f"ladder_{state}" for state in ("dialling", "alerting", "established", "held")),
+    *(f"record_{what}" for what in RECORDING),
+    *("record_is_on", "record_is_paused"),
     *(f"sound_{place}" for place in ("at_caller", "at_called", *get_args(Grade))),
     *(f"state_{state}" for state in StateType),
     *(f"ended_by_{who}" for who in get_args(ReleasedBy)),

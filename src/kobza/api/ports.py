@@ -112,6 +112,11 @@ class LiveCall(Protocol):
         """Seconds: since when the state is what it is."""
         ...
 
+    @property
+    def recording(self) -> RecordingState | None:
+        """The state of its enterprise's recording; None: there is none."""
+        ...
+
 
 class SipAccount(Protocol):
     """What a phone needs beside the password to register."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
 from kobza.call.errors import KobzaError
+from kobza.call.leg import RecordingState
 from kobza.call.routing import Identity, Party
 from kobza.call.states import Direction, direction_of
 from kobza.pbx.books import CallBooks
@@ -26,6 +27,8 @@ class LiveLeg:
     state: str
     """alerting, established or held."""
     since: float
+    recording: RecordingState | None = None
+    """Of its enterprise; None: there is none."""
 
 
 class LiveCall:
@@ -145,7 +148,17 @@ class LiveCall:
                 calls = leg_id == self.caller_leg_id and self.caller_calls
                 direction = direction_of(own, other, calls=calls)
                 seen = other.seen_by(enterprise_id)
-                yield LiveLeg(self.call_id, leg_id, own.number, seen, direction, view.state.value, view.since)
+                recording = self.call.recording_of(leg_id)
+                yield LiveLeg(
+                    self.call_id,
+                    leg_id,
+                    own.number,
+                    seen,
+                    direction,
+                    view.state.value,
+                    view.since,
+                    None if recording is None else recording[1],
+                )
 
     def fail_commands(self, error: KobzaError) -> None:
         """Give up what is waited for."""

@@ -43,6 +43,8 @@ class LegView:
     state: str
     since: str
     since_ms: int
+    recording: str | None
+    """on, paused or stopped; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say) -> LegView:
         state=str(leg.state),
         since=clock_text(since_ms, seconds=True),
         since_ms=since_ms,
+        recording=leg.recording,
     )
 
 

@@ -43,4 +43,5 @@ def common(visitor: Visitor) -> dict[str, Any]:
         "account_name": visitor.user.name or visitor.login,
         "visiting": visitor.user.enterprise_id is None and visitor.at is not None,
         "may_control": visitor.may_control,
+        "dials": visitor.own_number is not None,
     }

@@ -1,12 +1,22 @@
 """What the buttons of the live board do: the same commands as those of the API."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.ports import ControlAction
-from kobza.api.problems import not_found
+from kobza.api.problems import ApiError, not_found
 from kobza.api.query import number_of
 from kobza.portal.access import Form, Portal, Visitor
+
+RECORDING: Final[dict[str, ControlAction]] = {
+    "start": "record_start",
+    "pause": "record_pause",
+    "resume": "record_resume",
+    "stop": "record_stop",
+}
+"""What the buttons of a recording say, by the command of the API."""
 
 
 async def hang_up(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
@@ -28,6 +38,14 @@ async def transfer(portal: Portal, request: Request, visitor: Visitor, form: For
     """Hand the other side over to a number."""
     destination = number_of(form.get("destination", ""), "destination")
     return await _control(portal, request, visitor, form, "transfer", destination)
+
+
+async def record(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
+    """Begin a recording, let it pause, go on, or end it."""
+    action = RECORDING.get(form.get("record", ""))
+    if action is None:
+        raise ApiError("invalid_parameter", "record is start, pause, resume or stop.", parameter="record")
+    return await _control(portal, request, visitor, form, action)
 
 
 async def _control(

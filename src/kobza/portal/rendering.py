@@ -38,6 +38,7 @@ STATIC: Final[Mapping[str, str]] = {
     "kobza.js": "text/javascript; charset=utf-8",
     "player.js": "text/javascript; charset=utf-8",
     "pictures.js": "text/javascript; charset=utf-8",
+    "dial.js": "text/javascript; charset=utf-8",
     "phone.css": "text/css; charset=utf-8",
     "phone.js": "text/javascript; charset=utf-8",
     "phone_quality.js": "text/javascript; charset=utf-8",

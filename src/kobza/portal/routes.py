@@ -145,6 +145,7 @@ def portal_routes(
         "/live/hold": (live_actions.hold, STAFF),
         "/live/resume": (live_actions.resume, STAFF),
         "/live/transfer": (live_actions.transfer, STAFF),
+        "/live/record": (live_actions.record, STAFF),
         "/history/saved": (saved_filters.save_filter, STAFF),
         "/history/saved/remove": (saved_filters.remove_filter, STAFF),
         "/contacts/save": (contact_actions.save_contact, ADMINS),
