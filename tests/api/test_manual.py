@@ -16,6 +16,8 @@ from kobza.api.problems import KINDS
 from kobza.api.samples import LANGUAGES, Sample, curl, java, php, php_http, python
 from tests.api.world import World
 
+pytestmark = pytest.mark.database("sqlite")  # nothing of it comes from the store
+
 PAGE = "/manual/openapi.html"
 GUIDE = "/manual/guide.html"
 MOST_BYTES = 30_000

@@ -18,6 +18,8 @@ from tests.cli.conftest import Kobza
 from tests.client.serving import Scripted, served
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.database("sqlite")  # it sees two servers from outside: the API's tests try both stores
+
 
 class Two:
     """Two enterprises at two servers, whose calls are the same unless a test changes some on our side."""

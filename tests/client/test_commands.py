@@ -11,6 +11,8 @@ from tests.api.world import ALICE, BORYS, OUTSIDE, PLAIN, Leg, Phone, World
 from tests.client.conftest import Both
 from tests.client.serving import Recorder, Scripted, served
 
+pytestmark = pytest.mark.database("sqlite")  # it sees a server from outside: the API's tests try both stores
+
 
 def test_originate_with_everything(kobza: Both, world: World, recorder: Recorder) -> None:
     begun = kobza.originate(

@@ -22,6 +22,9 @@ from tests.api.world import ALICE, BORYS, World
 from tests.client.conftest import QUICK, Both
 from tests.client.serving import BrokenOff, Cuts, Hurried, Recorder, Scripted, WithoutStream, account_of, served
 
+pytestmark = pytest.mark.database("sqlite")  # it sees a server from outside: the API's tests try both stores
+
+
 STATES = (StateType.ALERTING, StateType.ESTABLISHED, StateType.FINISHED)
 
 

@@ -36,6 +36,9 @@ from tests.api.world import ALICE, BORYS, World
 from tests.client.conftest import Both
 from tests.client.serving import Prepared, Recorder, Scripted, break_off, served
 
+pytestmark = pytest.mark.database("sqlite")  # it sees a server from outside: the API's tests try both stores
+
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 OK: Prepared = (200, {}, b'{"phones":[],"call_control_id":"leg"}')
 LOST: Prepared = (0, {}, b"")

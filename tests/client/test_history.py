@@ -11,6 +11,8 @@ from tests.api.world import ALICE, BORYS, OUTSIDE, World, moment
 from tests.client.conftest import Both
 from tests.client.serving import Cuts, Recorder, Scripted, account_of, served
 
+pytestmark = pytest.mark.database("sqlite")  # it sees a server from outside: the API's tests try both stores
+
 
 def wall(*parts: int) -> datetime:
     """Return a wall time of Kyiv."""

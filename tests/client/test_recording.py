@@ -12,6 +12,9 @@ from tests.api.world import World
 from tests.client.conftest import Both
 from tests.client.serving import Cuts, Scripted, account_of, served
 
+pytestmark = pytest.mark.database("sqlite")  # it sees a server from outside: the API's tests try both stores
+
+
 MP3 = random.Random(3).randbytes(300_000)
 SHA = hashlib.sha256(MP3).hexdigest()
 
