@@ -279,7 +279,7 @@ class World:
         self.journal.close()
         self.store.close()
         if self._server is not None and isinstance(self.store.place, PostgresUrl):
-            self._server.drop(self.store.place)
+            self._server.give_back(self.store.place)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(

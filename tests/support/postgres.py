@@ -65,6 +65,32 @@ def place_of(text: str) -> Place:
     return PostgresUrl.parse(text) if "://" in text else Path(text)
 
 
+def _tables(connection: psycopg.Connection[Any]) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+
+
+class _Lent:
+    """A copy of a database, and what makes it like new."""
+
+    def __init__(self, url: PostgresUrl, of: str, connection: psycopg.Connection[Any]) -> None:
+        self.url = url
+        self.of = of
+        self.connection = connection
+        steps = ["BEGIN", "SET LOCAL session_replication_role = replica"]  # without triggers and references
+        for table in _tables(connection):
+            steps.append(f"DELETE FROM public.{table}")
+            (filled,) = connection.execute(f"SELECT EXISTS (SELECT FROM kept.{table})").fetchone() or (False,)
+            if filled:
+                steps.append(f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE SELECT * FROM kept.{table}")
+        sequences = connection.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'").fetchall()
+        for (name,) in sequences:
+            last, called = connection.execute(
+                sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(name))
+            ).fetchone() or (1, False)
+            steps.append(f"SELECT setval('public.{name}', {last}, {called})")
+        self.again = sql.SQL("; ".join([*steps, "COMMIT"]))
+
+
 class PostgresServer:
     """A server that runs until `stop`."""
 
@@ -82,6 +108,10 @@ class PostgresServer:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: psycopg.Connection[Any] | None = None
+        self._lent: dict[str, _Lent] = {}
+        """By URL."""
+        self._spare: dict[str, list[_Lent]] = {}
+        """By the URL of what they are copies of."""
         secret = folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -136,6 +166,10 @@ class PostgresServer:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+        for lent in (*self._lent.values(), *(one for spare in self._spare.values() for one in spare)):
+            lent.connection.close()
+        self._lent.clear()
+        self._spare.clear()
         if process is not None:
             self._run("pg_ctl", "stop", "--pgdata", str(self._data), "--mode", mode)
             process.wait(PATIENCE)
@@ -196,6 +230,35 @@ class PostgresServer:
         by_files = "" if self._bin.parent.name == "14" else " STRATEGY FILE_COPY"
         self.execute(f"CREATE DATABASE {{}} TEMPLATE {{}}{by_files}", name, name_of(url))
         return self.url(name)
+
+    def keep(self, url: PostgresUrl) -> None:
+        """Have a database remember what is in it, so that copies of it can be lent."""
+        with psycopg.connect(self.url(name_of(url)).url) as connection:
+            connection.execute("CREATE SCHEMA kept")
+            for table in _tables(connection):
+                connection.execute(sql.SQL("CREATE TABLE kept.{0} AS TABLE public.{0}").format(sql.Identifier(table)))
+
+    def lend(self, url: PostgresUrl) -> PostgresUrl:
+        """Return a copy of a database that was kept, made anew or like new again; it is to be given back."""
+        spare = self._spare.setdefault(url.url, [])
+        if spare:
+            lent = spare.pop()
+        else:
+            made = self.copy(url)
+            lent = _Lent(made, url.url, psycopg.connect(made.url, autocommit=True, options="-c lock_timeout=5s"))
+        self._lent[lent.url.url] = lent
+        return lent.url
+
+    def give_back(self, url: PostgresUrl) -> None:
+        """Take back what was lent: emptied and filled again, which costs a third of another copy."""
+        lent = self._lent.pop(url.url)
+        try:
+            lent.connection.execute(lent.again)
+        except psycopg.Error:  # somebody works with it still
+            lent.connection.close()
+            self.drop(url)
+        else:
+            self._spare[lent.of].append(lent)
 
     def drop(self, url: PostgresUrl) -> None:
         """Remove a database, even when somebody is connected to it."""

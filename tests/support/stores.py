@@ -37,7 +37,7 @@ class Stores(Generic[Facts]):
         self._databases: dict[PostgresServer, tuple[PostgresUrl, Facts]] = {}
 
     def make(self, path: Path, server: PostgresServer | None) -> tuple[Place, Facts]:
-        """Make one: a file, or a database of a server. Returns where it is."""
+        """Make one: a file, or a database that its server lends. Returns where it is."""
         if server is None:
             if self._file is None:
                 with TemporaryDirectory() as folder:
@@ -49,8 +49,9 @@ class Stores(Generic[Facts]):
         if server not in self._databases:
             first = server.make_store()
             self._databases[server] = first, _filled(first, self._fill)
+            server.keep(first)
         first, facts = self._databases[server]
-        return server.copy(first), facts
+        return server.lend(first), facts
 
 
 def _filled(place: Place, fill: Callable[[Connection], Facts]) -> Facts:
