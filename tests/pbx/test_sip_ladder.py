@@ -75,7 +75,7 @@ def test_a_call_with_a_caller_and_two_phones() -> None:
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ladders, books = made()
-    monkeypatch.setattr(sip_ladder, "MAX_DIALOGS", 2)
+    monkeypatch.setattr(sip_ladder, "MAX_REMEMBERED", 2 * MAX_MESSAGES)
     for name in ("first", "second", "third"):
         for _ in range(MAX_MESSAGES + 5):
             ladders.note(message("INVITE sip:067@host SIP/2.0", name), False, 1.0)

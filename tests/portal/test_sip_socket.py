@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,8 +16,9 @@ from kobza.portal import sip_socket
 from kobza.portal.access import COOKIE
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.ua import RequestReceived, UaEvent, UserAgent
-from kobza.store import users
-from tests.api.world import BORYS, World
+from kobza.store import sessions, users
+from kobza.store.users import Role
+from tests.api.world import BORYS, PASSWORD_HASH, World
 from tests.net.conftest import options
 from tests.portal.people import EMPLOYEE, add_people
 from tests.portal.serving import served
@@ -123,6 +125,30 @@ async def test_who_has_no_number_or_no_session_is_refused(world: World) -> None:
                 async with opening(address, cookie):
                     pass
         assert exchange.endpoint.web_sockets == 0
+
+
+async def test_who_signed_in_by_a_provider_needs_no_password_of_their_own_first(world: World) -> None:
+    """Whoever is added gets a password to change; the portal lets them in without, and so does the phone."""
+    async with portal(world) as (exchange, address):
+        with world.store.write() as conn:
+            users.add(
+                conn, "iryna", PASSWORD_HASH, Role.EMPLOYEE, world.own.enterprise_id, 0, number=BORYS, must_change=True
+            )
+            iryna = users.find(conn, "iryna")
+            assert iryna is not None
+            now_ms = int(world.at * 1000)
+            begin = partial(
+                sessions.begin, conn, iryna.user_id, now_ms=now_ms, ends_at=now_ms + 60_000, address="", client=""
+            )
+            begin(secret="by-provider", openid=True)
+            begin(secret="by-password")
+        async with opening(address, f"{COOKIE}=by-provider") as socket:
+            await socket.send(options(1).decode())
+            await until(lambda: len(exchange.flows) == 1)
+            assert exchange.phones.owner_of(exchange.flows[0]) == BORYS
+        with pytest.raises(InvalidStatus, match="403"):
+            async with opening(address, f"{COOKIE}=by-password"):
+                pass
 
 
 @pytest.mark.parametrize("end", ["sign out", "number taken away"])

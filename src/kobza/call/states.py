@@ -118,11 +118,11 @@ class OwnerStates:
 
     An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed` of
     its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
-    side away. Who is called by a transfer is told of a leg of its own, and
-    so is who is called by forwarding, or as a member of a ringing group. The originator of a click2dial call is always
-    told `finished`, because the API gave its leg's id away. `record_ready` comes to those that talked. `extended_for`
-    names the enterprises for which the states `held`, `resumed` and `record_ready` are made at all, so that the
-    sequence has no gaps for the others; None: all. The client_state is told to the enterprise that gave it.
+    side away. Who is called by a transfer is told of a leg of its own, and so is who is called by forwarding, or as a
+    member of a ringing group. The originator of a click2dial call is always told `finished`, because the API gave its
+    leg's id away. `record_ready` comes to those that talked. `extended_for` names the enterprises for which the states
+    `held`, `resumed` and `record_ready` are made at all, so that the sequence has no gaps for the others; None: all.
+    The client_state is told to the enterprise that gave it.
     """
 
     __slots__ = (

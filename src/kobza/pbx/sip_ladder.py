@@ -19,8 +19,8 @@ from kobza.store.messages import Message, SipLadder
 
 log = logging.getLogger(__name__)
 
-MAX_DIALOGS: Final = 40_000
-"""Dialogs whose messages are remembered: those of 20,000 calls. Beyond, the oldest are forgotten."""
+MAX_REMEMBERED: Final = 400_000
+"""Messages remembered, some 80 MB: those of 20,000 calls. Beyond, the dialogs that began first are forgotten."""
 MAX_MESSAGES: Final = 200
 """Messages kept of one dialog: its beginning. An hour of holding and resuming has as many."""
 MAX_LINE: Final = 60
@@ -53,6 +53,7 @@ class SipLadders:
     def __init__(self, books: BookKeeper) -> None:
         self._books = books
         self._seen: OrderedDict[bytes, list[_Seen]] = OrderedDict()
+        self._remembered = 0
         self._over: deque[_Over] = deque()
 
     def note(self, data: bytes, sent: bool, at: float) -> None:
@@ -65,10 +66,11 @@ class SipLadders:
             if not data.startswith(b"INVITE "):
                 return
             known = self._seen[call_id] = []
-            if len(self._seen) > MAX_DIALOGS:
-                self._seen.popitem(last=False)
         if len(known) < MAX_MESSAGES:
             known.append(_Seen(at, sent, what_it_says(data)))
+            self._remembered += 1
+        while self._remembered > MAX_REMEMBERED:
+            self._forget(next(iter(self._seen)))
 
     def over(self, call_id: str, dialogs: Iterable[InviteDialog], now: float) -> None:
         """Take that a call has ended."""
@@ -89,11 +91,17 @@ class SipLadders:
             except (JournalFull, JournalStopped) as error:
                 log.warning("the messages of %d calls are not stored: %s", len(entries), error)
 
+    def _forget(self, call_id: bytes) -> list[_Seen]:
+        """Return what is remembered of a dialog, and remember it no longer."""
+        found = self._seen.pop(call_id, [])
+        self._remembered -= len(found)
+        return found
+
     def _ladder(self, over: _Over) -> SipLadder | None:
         lanes: list[str] = []
         seen: list[tuple[_Seen, int]] = []
         for name, call_id in over.dialogs:
-            found = self._seen.pop(call_id, None)
+            found = self._forget(call_id)
             if found:
                 seen += [(each, len(lanes)) for each in found]
                 lanes.append(name)

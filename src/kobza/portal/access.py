@@ -180,6 +180,11 @@ def safe_next(target: str | None) -> str:
     return target
 
 
+def has_to_change(session: Session, user: User) -> bool:
+    """Tell whether somebody has to choose a password before anything else: not who came without one."""
+    return user.must_change and not session.openid
+
+
 async def find_signed_in(portal: Portal, request: HTTPConnection) -> tuple[Session, User] | None:
     """Return the session of a request and who it is, if it is still on."""
     secret = request.cookies.get(COOKIE)
@@ -212,7 +217,7 @@ async def _visitor(portal: Portal, request: Request, access: Access) -> Visitor 
         at = await portal.context.read(lambda conn: enterprises.find(conn, enterprise_id))
     csrf = portal.sealer.form_token(session.session_id)
     visitor = Visitor(user, session, at, csrf, client_address(request))
-    if user.must_change and not access.before_change and not session.openid:  # they use no password
+    if not access.before_change and has_to_change(session, user):
         return lead_to(request, "/account/password")
     if user.role is Role.OPERATOR and at is None and access.enterprise:
         return lead_to(request, "/enterprises")

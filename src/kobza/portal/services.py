@@ -210,7 +210,8 @@ async def apply_services(portal: Portal, request: Request, visitor: Visitor, for
 
 def _told(one: Services, other: Services) -> dict[str, Any]:
     """Return what of a number is not as it is in the other, as the audit has it."""
-    return {name: value for name, value in _flat(one).items() if value != _flat(other)[name]}
+    others = _flat(other)
+    return {name: value for name, value in _flat(one).items() if value != others[name]}
 
 
 def _flat(one: Services) -> dict[str, Any]:

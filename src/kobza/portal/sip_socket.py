@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from kobza.api.ports import BrowserPhones
 from kobza.api.problems import ApiError, problem, problem_of
 from kobza.call.errors import KobzaError
-from kobza.portal.access import Portal, find_signed_in
+from kobza.portal.access import Portal, find_signed_in, has_to_change
 from kobza.store import StoreAway, numbers
 
 log = logging.getLogger(__name__)
@@ -91,9 +91,9 @@ async def _number(portal: Portal, connection: HTTPConnection) -> str | None:
     found = await find_signed_in(portal, connection)
     if found is None:
         return None
-    user = found[1]
+    session, user = found
     number, enterprise_id = user.number, user.enterprise_id
-    if user.must_change or number is None or enterprise_id is None:
+    if has_to_change(session, user) or number is None or enterprise_id is None:
         return None
     known = await portal.context.read(lambda conn: numbers.find(conn, enterprise_id, number))
     return None if known is None else number

@@ -30,7 +30,8 @@ def put(conn: Connection, group: RingingGroup, *, now_ms: int = 0) -> None:
     if is_taken(conn, number, besides=enterprise_id):
         raise NumberTaken(f"{number} is taken")
     own = select(numbers.c.number).where(numbers.c.enterprise_id == enterprise_id, numbers.c.number.in_(group.members))
-    missing = [member for member in group.members if member not in set(conn.execute(own).scalars())]
+    known = set(conn.execute(own).scalars())
+    missing = [member for member in group.members if member not in known]
     if missing:
         raise NotInStore(f"the enterprise has no number {missing[0]}")
     values: dict[str, Any] = {
