@@ -168,7 +168,6 @@ class PostgresServer:
             connection.close()
         for lent in (*self._lent.values(), *(one for spare in self._spare.values() for one in spare)):
             lent.connection.close()
-        self._lent.clear()
         self._spare.clear()
         if process is not None:
             self._run("pg_ctl", "stop", "--pgdata", str(self._data), "--mode", mode)
@@ -254,7 +253,7 @@ class PostgresServer:
         lent = self._lent.pop(url.url)
         try:
             lent.connection.execute(lent.again)
-        except psycopg.Error:  # somebody works with it still
+        except psycopg.Error:  # somebody works with it still, or the server was stopped meanwhile
             lent.connection.close()
             self.drop(url)
         else:
