@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from kobza.pbx import sip_ladder
 from kobza.pbx.journal import JournalFull
-from kobza.pbx.sip_ladder import LINGER, MAX_LINE, MAX_MESSAGES, SipLadders, call_id_in, what_it_says
+from kobza.pbx.sip_ladder import LINGER, MAX_MESSAGES, SipLadders
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder, _decoder
+
+SDP = b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 8\r\na=sendonly\r\n"
 
 
 class Books:
@@ -31,8 +33,8 @@ def message(first: str, call_id: str = "one@host") -> bytes:
     return f"{first}\r\nVia: SIP/2.0/UDP 192.0.2.1\r\nCall-ID: {call_id}\r\n\r\n".encode()
 
 
-def dialog(role: str, call_id: str) -> Any:
-    return SimpleNamespace(role=role, sip_call_id=call_id)
+def dialog(role: str, call_id: str, trunk: str | None = None) -> Any:
+    return SimpleNamespace(role=role, sip_call_id=call_id), trunk
 
 
 def made(*, full: bool = False) -> tuple[SipLadders, Books]:
@@ -42,13 +44,14 @@ def made(*, full: bool = False) -> tuple[SipLadders, Books]:
 
 def test_a_call_with_a_caller_and_two_phones() -> None:
     ladders, books = made()
-    ladders.note(message("INVITE sip:067@host SIP/2.0", "in"), False, 100.0)
+    ladders.note(message("INVITE sip:067@host SIP/2.0", "in") + SDP, False, 100.0)
     ladders.note(message("INVITE sip:a@192.0.2.7 SIP/2.0", "a"), True, 100.01)
     ladders.note(message("INVITE sip:b@192.0.2.8 SIP/2.0", "b"), True, 100.01)
     ladders.note(message("SIP/2.0 486 Busy Here", "a"), False, 100.5)
     ladders.note(message("REGISTER sip:host SIP/2.0", "other"), False, 100.6)
     ladders.note(message("SIP/2.0 200 OK", "b"), False, 102.0)
-    ladders.over("call", [dialog("uas", "in"), dialog("uac", "a"), dialog("uac", "b"), dialog("uac", "silent")], 110.0)
+    ends = [dialog("uas", "in"), dialog("uac", "a"), dialog("uac", "b", "Kyivstar"), dialog("uac", "silent")]
+    ladders.over("call", ends, 110.0)
     ladders.write(110.0 + LINGER - 0.1)
     assert books.written == []
     ladders.note(message("BYE sip:b@192.0.2.8 SIP/2.0", "b"), True, 110.1)
@@ -58,9 +61,9 @@ def test_a_call_with_a_caller_and_two_phones() -> None:
     assert "192.0.2" not in entry.text
     assert _decoder.decode(entry.text) == SipLadder(
         100_000,
-        ["caller", "phone", "phone"],
+        ["caller", "phone", "trunk Kyivstar"],
         [
-            Message(0, 0, False, "INVITE"),
+            Message(0, 0, False, "INVITE", "PCMA, sendonly (hold)"),
             Message(10, 1, True, "INVITE"),
             Message(10, 2, True, "INVITE"),
             Message(500, 1, False, "486 Busy Here"),
@@ -90,27 +93,6 @@ def test_a_journal_that_takes_nothing_loses_it() -> None:
     ladders.over("call", [dialog("uas", "one@host")], 1.0)
     ladders.write(float("inf"))
     assert books.written == []
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        (b"Call-ID: a@b", b"a@b"),
-        (b"Call-ID:a@b ", b"a@b"),
-        (b"call-id : a@b", b"a@b"),
-        (b"i: a@b", b"a@b"),
-        (b"X-Call-ID: a@b", None),
-        (b"I-Am: a@b", None),
-    ],
-)
-def test_the_call_id_is_found_however_it_is_written(line: bytes, found: bytes | None) -> None:
-    assert call_id_in(b"OPTIONS sip:x SIP/2.0\r\n" + line + b"\r\nVia: x\r\n\r\n") == found
-
-
-def test_what_a_first_line_says() -> None:
-    assert what_it_says(b"BYE sip:x@y SIP/2.0\r\n\r\n") == "BYE"
-    assert what_it_says(b"SIP/2.0 180 \xd0\x94\xd0\xb7\x07\r\n\r\n") == "180 Дз\ufffd"
-    assert len(what_it_says(b"SIP/2.0 200 " + b"x" * 500 + b"\r\n")) == MAX_LINE
 
 
 @given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda rest: b"INVITE " + rest + b"\r\nCall-ID: x\r\n"))

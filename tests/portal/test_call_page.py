@@ -72,13 +72,17 @@ async def test_the_messages_are_drawn(olena: Visitor, world: World) -> None:
     add_recorded_call(world)
     assert not (await olena.page(PAGE)).find_class("messages")
     began = int((world.at - 3600) * 1000)
-    told = [Message(0, 0, False, "INVITE"), Message(25, 1, True, "INVITE"), Message(1250, 1, False, "486 Busy <b>")]
+    told = [
+        Message(0, 0, False, "INVITE"),
+        Message(25, 1, True, "INVITE", "PCMA"),
+        Message(1250, 1, False, "486 Busy <b>"),
+    ]
     said = SipLadder(began, ["caller", "phone"], told)
     world.journal.write([DetailStored(CALL, "sip_ladder", messages.written(said))])
     (drawn,) = (await olena.page(PAGE)).find_class("messages")
     assert [each.get("aria-label") for each in drawn.iter("g") if each.get("role")] == [
         "11:00:00.000 Caller → Kobza: INVITE",
-        "11:00:00.025 Kobza → Phone 1: INVITE",
+        "11:00:00.025 Kobza → Phone 1: INVITE (PCMA)",
         "11:00:01.250 Phone 1 → Kobza: 486 Busy <b>",
     ]
     assert [each.get("class") for each in drawn.iter("g") if each.get("role")] == [None, None, "failed"]

@@ -35,6 +35,7 @@ from kobza.cli import (
     retention,
     run,
     token,
+    trace,
     trunk,
     webhook,
 )
@@ -82,7 +83,7 @@ for command in (
     dev,
 ):
     app.add_typer(command.app)
-for module in (init, config, run, history, events, compare, backup, erase, doctor):
+for module in (init, config, run, history, events, compare, backup, erase, doctor, trace):
     module.register(app)
 
 

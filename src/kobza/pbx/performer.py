@@ -160,6 +160,7 @@ class Performer:
         if isinstance(target, TrunkTarget):
             live.books.meter.goes_by(target.trunk.name, action.branch_id)
             self._lines.take(target.trunk, dialog)
+            live.trunks[action.branch_id] = target.trunk.name
         dialog.tag = (live, action.branch_id)
         live.dialogs[action.branch_id] = dialog
 

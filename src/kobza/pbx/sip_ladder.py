@@ -1,15 +1,17 @@
 """The SIP messages of each call, as a ladder for whoever asks later how it went: what was said when, and by whom.
 
-Only what a first line says is kept, without addresses and numbers: a call's page is seen by two enterprises, and by
-nobody's order may it show one what the other's phones are. It is written some seconds after the end, with others.
+Only what a first line says is kept, and codecs and hold of a session description, without addresses and numbers: a
+call's page is seen by two enterprises, and by nobody's order may it show one what the other's phones are. It is written
+some seconds after the end, with others.
 """
 
 import logging
-import re
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from kobza.capture.drawing import CALLER, TRUNK
+from kobza.capture.reading import call_id_in, description_in, what_it_says
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.sip.invite import InviteDialog
@@ -23,19 +25,15 @@ MAX_REMEMBERED: Final = 400_000
 """Messages remembered, some 80 MB: those of 20,000 calls. Beyond, the dialogs that began first are forgotten."""
 MAX_MESSAGES: Final = 200
 """Messages kept of one dialog: its beginning. An hour of holding and resuming has as many."""
-MAX_LINE: Final = 60
-"""Characters of what a message says."""
 LINGER: Final = 3.0
 """Seconds after the end of a call in which the last answers come."""
-
-_CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
-_USUAL: Final = b"\r\nCall-ID: "
 
 
 class _Seen(NamedTuple):
     at: float
     sent: bool
     what: str
+    about: str
 
 
 class _Over(NamedTuple):
@@ -67,14 +65,14 @@ class SipLadders:
                 return
             known = self._seen[call_id] = []
         if len(known) < MAX_MESSAGES:
-            known.append(_Seen(at, sent, what_it_says(data)))
+            known.append(_Seen(at, sent, what_it_says(data), description_in(data, address=False)))
             self._remembered += 1
         while self._remembered > MAX_REMEMBERED:
             self._forget(next(iter(self._seen)))
 
-    def over(self, call_id: str, dialogs: Iterable[InviteDialog], now: float) -> None:
-        """Take that a call has ended."""
-        named = [("caller" if each.role == "uas" else "phone", each.sip_call_id.encode()) for each in dialogs]
+    def over(self, call_id: str, dialogs: Iterable[tuple[InviteDialog, str | None]], now: float) -> None:
+        """Take that a call has ended. With its dialogs comes the name of the trunk at the other end, None: a phone."""
+        named = [(_lane(dialog, trunk), dialog.sip_call_id.encode()) for dialog, trunk in dialogs]
         self._over.append(_Over(now + LINGER, call_id, named))
 
     def write(self, now: float) -> None:
@@ -109,26 +107,13 @@ class SipLadders:
             return None
         seen.sort(key=lambda each: each[0].at)
         began = seen[0][0].at
-        told = [Message(round((each.at - began) * 1000), lane, each.sent, each.what) for each, lane in seen]
+        told = [Message(round((each.at - began) * 1000), lane, each.sent, each.what, each.about) for each, lane in seen]
         return SipLadder(round(began * 1000), lanes, told)
 
 
-def call_id_in(data: bytes) -> bytes | None:
-    """Return the Call-ID in a message; None without one."""
-    start = data.find(_USUAL)
-    if start >= 0:
-        start += len(_USUAL)
-        end = data.find(b"\r\n", start)
-        return data[start : end if end >= 0 else None].strip()
-    found = _CALL_ID.search(data)
-    return None if found is None else found[1].strip()
-
-
-def what_it_says(data: bytes) -> str:
-    """Return the method of a request, or the status of a response with its phrase."""
-    line = data[: data.find(b"\r\n")]
-    said = line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0]
-    text = said[:MAX_LINE].decode("utf-8", "replace")
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+def _lane(dialog: InviteDialog, trunk: str | None) -> str:
+    """Name who is at the other end of a dialog, as `SipLadder.lanes` has it."""
+    is_caller = dialog.role == "uas"
+    if trunk is None:
+        return CALLER if is_caller else "phone"
+    return f"{CALLER} {TRUNK}{trunk}" if is_caller else f"{TRUNK}{trunk}"

@@ -387,7 +387,8 @@ class Switch:
         live.timers.clear()
         live.fail_commands(WrongStateError("The call has ended."))
         live.books.close()
-        self._ladders.over(live.call_id, live.dialogs.values(), self._now())
+        dialogs = [(dialog, live.trunks.get(branch_id)) for branch_id, dialog in live.dialogs.items()]
+        self._ladders.over(live.call_id, dialogs, self._now())
         live.dialogs.clear()
         if live.taken is not None:  # the call ended before it could talk to that phone
             live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())
@@ -406,8 +407,10 @@ class Switch:
         answer = self._admission.admit(dialog.request, dialog.flow, now)
         if isinstance(answer, Turned):
             call_id = self._opening.write_refused(answer, now)
-            if self._watch is not None and call_id is not None:
-                tell_admission(self._watch, call_id, answer, now)
+            if call_id is not None:
+                if self._watch is not None:
+                    tell_admission(self._watch, call_id, answer, now)
+                self._ladders.over(call_id, [(dialog, None if answer.trunk is None else answer.trunk.name)], now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
@@ -426,6 +429,7 @@ class Switch:
         live.dialogs[branch_id] = dialog
         if answer.trunk is not None:
             self._lines.take(answer.trunk, dialog)
+            live.trunks[branch_id] = answer.trunk.name
         live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
         self._begin(live, facts)
 

@@ -17,7 +17,6 @@ from kobza.portal.call_rows import PartyView, outcome_text, party_view
 from kobza.portal.formats import clock_text, moment_text
 from kobza.portal.frame import common
 from kobza.portal.ladder import WIDTH, ladder
-from kobza.portal.message_ladder import WIDTH as MESSAGES_WIDTH
 from kobza.portal.message_ladder import message_ladder
 from kobza.portal.rendering import page_language
 from kobza.portal.sound_view import SoundView, sound_view
@@ -107,7 +106,7 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         width=WIDTH,
         steps=[_step(event, call, known, say) for event in sorted(known.events, key=_when)],
         said=None if known.said is None else message_ladder(known.said, say),
-        said_width=MESSAGES_WIDTH,
+        said_count=0 if known.said is None else len(known.said.messages),
         sounds=_sounds(known.quality, say),
         recording=_shown_recording(call, known.recordings),
         speeds=SPEEDS,

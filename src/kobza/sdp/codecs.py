@@ -67,6 +67,12 @@ _REMEMBERED: Final = 256
 description.MAX_BYTES."""
 
 
+def static_name(payload_type: str) -> str | None:
+    """Return the name of a static payload type (RFC 3551, table 4); None for what is none."""
+    known = _STATIC.get(int(payload_type)) if payload_type.isdecimal() else None
+    return None if known is None else known[0]
+
+
 def codecs_of(media: Media) -> tuple[Codec, ...]:
     """Return the codecs of an RTP stream in the order of preference.
 

@@ -1,0 +1,1 @@
+"""SIP messages for people who look at them: as ladders in text and SVG."""

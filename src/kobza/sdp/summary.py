@@ -1,0 +1,94 @@
+"""A session description in a few words, for people who read along: codecs, direction, address.
+
+Not the parser: what a broken description says is worth the most to them, and a look costs some 4 us, as every one that
+passes is looked at. Only the first stream is told.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from kobza.sdp.codecs import static_name
+
+MAX_CODECS: Final = 8
+"""Named; what comes behind is an ellipsis."""
+_SHORT: Final = {"telephone-event": "dtmf"}
+_HELD: Final = {"sendonly": "hold", "recvonly": "held", "inactive": "hold"}
+_MEDIA: Final = re.compile(rb"([a-z]{1,16}) ([0-9]{1,5})[^ ]* ([A-Z/]{1,32}) ([0-9 ]{0,200})")
+_RTPMAP: Final = re.compile(rb"\na=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,24})")
+_DIRECTION: Final = re.compile(rb"\na=(sendrecv|sendonly|recvonly|inactive)[ \t]*(?=[\r\n]|$)")
+_HOST: Final = re.compile(rb"\nc=IN IP[46] ([0-9A-Fa-f:.]{2,45})")
+_REMEMBERED: Final = 256
+"""Lists of codecs: phones of one kind say the same in every call. 1 MB at most, see `_MOST`."""
+_MOST: Final = 4096
+"""Bytes of a stream that are looked at."""
+
+
+class Summary(NamedTuple):
+    """What the first stream of a description is."""
+
+    kind: str
+    """"audio" as a rule."""
+    codecs: tuple[str, ...]
+    """In the order of the description; DTMF as "dtmf"."""
+    direction: str
+    host: str
+    """An IP address, "" when none is given."""
+    port: int
+    """0: the stream is refused."""
+    encryption: str
+    """"SRTP", "DTLS" or ""."""
+
+    def text(self, *, address: bool) -> str:
+        """Write it: `PCMA PCMU dtmf, sendonly (hold)`, with the address where the packets are to go if wanted.
+
+        A direction of sendrecv is not said.
+        """
+        if not self.port:
+            return f"{self.kind} refused"
+        words = " ".join(self.codecs) or "no codec"
+        if self.kind != "audio":
+            words = f"{self.kind} {words}"
+        if self.encryption:
+            words += f" {self.encryption}"
+        if self.direction != "sendrecv":
+            words += f", {self.direction} ({_HELD[self.direction]})"
+        elif self.host == "0.0.0.0":  # noqa: S104 - nothing is bound: it is how RFC 2543 put a call on hold
+            words += ", 0.0.0.0 (hold)"
+        if address and self.host:
+            words += f" {f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return words
+
+
+def summary_of(body: bytes) -> Summary | None:
+    """Return what a body says of its first stream; None for one without a stream, which is no description.
+
+    The body may have more around it (RFC 5621: parts of a multipart).
+    """
+    at = 0 if body.startswith(b"m=") else body.find(b"\nm=") + 1
+    found = _MEDIA.match(body, at + 2)
+    if found is None or not body.startswith(b"m=", at):
+        return None
+    end = body.find(b"\nm=", at)
+    stream = body[found.end() : at + _MOST if end < 0 else min(end, at + _MOST)]
+    said = _DIRECTION.search(stream) or _DIRECTION.search(body, 0, at)
+    host = _HOST.search(stream) or _HOST.search(body, 0, at)
+    protocol = found[3]
+    encryption = "DTLS" if protocol.startswith(b"UDP/TLS") else "SRTP" if b"SAVP" in protocol else ""
+    return Summary(
+        found[1].decode(),
+        _codecs(found[4], stream),
+        "sendrecv" if said is None else said[1].decode(),
+        "" if host is None else host[1].decode(),
+        int(found[2]),
+        encryption,
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _codecs(formats: bytes, stream: bytes) -> tuple[str, ...]:
+    names = {found[1]: found[2].decode() for found in _RTPMAP.finditer(stream)}
+    types = formats.split()
+    codecs = [names.get(each) or static_name(each.decode()) or each.decode() for each in types[:MAX_CODECS]]
+    codecs = [_SHORT.get(each.lower(), each) for each in codecs if each.upper() != "CN"]
+    return (*codecs, *(["\N{HORIZONTAL ELLIPSIS}"] if len(types) > MAX_CODECS else []))
