@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kobza.api.addresses import parsed_address
 from kobza.api.proxies import Hop, Proxies, ProxyHeader, forwarded, node_address, x_forwarded_for
+from kobza.defence.source import parsed_address
 from kobza.store import tokens
 from kobza.store.tokens import parse_networks
 from tests.api.test_callstat import assert_problem

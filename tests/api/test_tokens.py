@@ -12,7 +12,6 @@ from fastapi.routing import APIRoute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kobza.api.addresses import guessing_key
 from kobza.api.rate_limits import Rate, Rates
 from kobza.store import tokens
 from kobza.store.tokens import Scope, Token, parse_networks
@@ -434,21 +433,6 @@ async def test_a_stolen_token_does_not_use_up_the_rate_of_its_owner(world: World
         transport = httpx.ASGITransport(client._transport.app, client=("10.0.0.1", 1))  # type: ignore[attr-defined]
         async with httpx.AsyncClient(transport=transport, base_url="http://kobza.test") as owner:
             assert (await owner.get(f"{FMC}/phonestatus", **sent(world, made.secret))).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("address", "key"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("", ""),
-        ("testclient", "testclient"),
-    ],
-)
-def test_failures_are_counted_by_address_or_by_network_of_64_bits(address: str, key: str) -> None:
-    assert guessing_key(address) == key
 
 
 # Last use

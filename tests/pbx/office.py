@@ -54,12 +54,18 @@ def request(
 
 
 def signed(
-    unsigned: SipRequest, *, user: str = ANNA_USER, password: str = PASSWORD, at: float = NOW, secret: bytes = b"s" * 32
+    unsigned: SipRequest,
+    *,
+    user: str = ANNA_USER,
+    password: str = PASSWORD,
+    at: float = NOW,
+    secret: bytes = b"s" * 32,
+    source: str = PHONE.remote[0],
 ) -> SipRequest:
-    """Put credentials into a request, for a nonce that was given out at a moment."""
+    """Put credentials into a request, for a nonce that was given to a source at a moment."""
     name = "Authorization" if unsigned.method == "REGISTER" else "Proxy-Authorization"
     value = authorize(
-        verifier(secret).challenges(at, user_agent=None),
+        verifier(secret).challenges(at, user_agent=None, source=source),
         method=unsigned.method,
         uri=unsigned.uri_text,
         username=user,

@@ -165,13 +165,14 @@ async def test_in_by_credentials_from_wherever_and_not_without(exchange: Exchang
         refused = exchange.comes(invite(ANNA_USER), flow)
         assert isinstance(refused, Turned)
         assert (refused.status, refused.trunk) == (407, None)
-        call = exchange.comes(signed(invite(ANNA_USER), user="carrier", password="secret"), flow)
+        call = exchange.comes(signed(invite(ANNA_USER), user="carrier", password="secret", source=flow.remote[0]), flow)
         assert isinstance(call, Admitted)
         assert (call.origin, call.caller.number, call.trunk) == ("trunk", OUTSIDE, exchange.trunk("carrier"))
         wrong = exchange.comes(signed(invite(ANNA_USER), user="carrier", password="guessed"), flow)
         assert isinstance(wrong, Turned)
         assert wrong.status == 407
-        out = exchange.comes(signed(invite("0501234567"), user="carrier", password="secret"), flow)
+        call_out = signed(invite("0501234567"), user="carrier", password="secret", source=flow.remote[0])
+        out = exchange.comes(call_out, flow)
         assert isinstance(out, Turned)
         assert out.status == 404  # from trunk to trunk nothing goes
 

@@ -36,6 +36,8 @@ class QuietSystem:
             media_deaths=1,
             ports_used=0,
             ports=250,
+            bans=2,
+            dropped=1500,
             disk_free=10**9,
             disk_total=10**12,
             backups=[BackupMade(1, "/srv/backups/old", 10**9, False)],

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, select
 from kobza.call.directory import Package
 from kobza.call.forwarding import Forwarding
 from kobza.call.group import RingingGroup, Strategy
+from kobza.defence.bans import Ban
 from kobza.store import (
     Store,
     address_book,
@@ -24,6 +25,7 @@ from kobza.store import (
     saved_filters,
     second_factor,
     sessions,
+    sip_bans,
     terms,
     trunks,
     users,
@@ -76,6 +78,7 @@ def fill_everything(store: Store) -> str:
         endpoints.note_failing(conn, enterprise_id, NOW_MS)
         meta.set_number(conn, meta.HEARTBEAT, NOW_MS)
         terms.set_own(conn, enterprise_id, OwnTerms(history_days=60), NOW_MS)
+        sip_bans.put(conn, [Ban("192.0.2.66", AWKWARD, "olena", NOW, NOW + 600, 2)])
         holds.place(conn, enterprise_id, "number", BOHDAN, reason=AWKWARD, placed_by="olena", now_ms=NOW_MS)
     of: dict[str, Any] = {"enterprise_id": enterprise_id}
     entries: list[Entry] = [

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kobza.call.directory import Package
 from kobza.call.group import RingingGroup
+from kobza.defence.bans import Ban
 from kobza.store import (
     NotInStore,
     Store,
@@ -18,6 +19,7 @@ from kobza.store import (
     holds,
     numbers,
     presentation,
+    sip_bans,
     terms,
     tokens,
     trunks,
@@ -86,6 +88,7 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
         endpoints.set(conn, enterprise_id, "https://crm.example", "t", "s")
         terms.set_own(conn, enterprise_id, OwnTerms(history_days=60), 1)
         hold = holds.place(conn, enterprise_id, "number", ANNA, reason="court", placed_by="olena", now_ms=1)
+        sip_bans.put(conn, [Ban("192.0.2.66", "scan", "olena", 1.0, None)])
         token = tokens.add(conn, enterprise_id, 1, name="CRM").token
         users.add(conn, "svitlana", "hash", Role.SUPERVISOR, enterprise_id, 1, name="Світлана")
         groups.put(conn, RingingGroup("700", enterprise_id, "Sales", members=(ANNA,)))
@@ -100,6 +103,7 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
             "webhook": (enterprise_id, "https://crm.example"),
             "retention": (enterprise_id, "60"),
             "hold": (hold.hold_id, "number"),
+            "ban": ("192.0.2.66", "192.0.2.66"),
         }
         assert keys.keys() == audited._READERS.keys() == {action.partition(".")[0] for action in audit.CHANGES}
         for kind, (key, label) in keys.items():

@@ -11,11 +11,12 @@ from typing import NoReturn
 
 from starlette.requests import HTTPConnection
 
-from kobza.api.addresses import client_address, parsed_address
+from kobza.api.addresses import client_address
 from kobza.api.problems import ApiError
 from kobza.api.rate_limits import Quota, RateLimits, Rates
 from kobza.api.token_uses import TokenUses
 from kobza.api.token_view import CHECK_EVERY, TokenView
+from kobza.defence.source import parsed_address
 from kobza.store import Store
 from kobza.store.audit import By
 from kobza.store.tokens import Scope, Token

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kobza.api.addresses import parsed_address
+from kobza.defence.source import parsed_address
 from kobza.store.tokens import Network
 
 ProxyHeader = Literal["x-forwarded-for", "forwarded"]

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kobza.api.addresses import guessing_key
 from kobza.api.buckets import Buckets, Policy, Taken
 from kobza.api.problems import ApiError
+from kobza.defence.source import source_of
 
 
 class Quota(StrEnum):
@@ -83,7 +83,7 @@ class RateLimits:
         """
         if self._failures is None:
             return
-        taken = self._failures.take(guessing_key(address), now)
+        taken = self._failures.take(source_of(address), now)
         if not taken.allowed:
             self.limited[self._failures.policy.name] += 1
             raise _rate_limited("From this address came too many requests without a valid token", self._failures, taken)

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,17 +18,17 @@ from kobza.api.context import SipListen
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
-from kobza.api.rate_limits import Rate, Rates
 from kobza.api.request_counts import RequestCounts
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
+from kobza.app.limits import api_rates, make_doorkeeper
 from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
 from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, retention_terms, store_place, webhook_limits, webhook_networks
-from kobza.config.values import Rate as RateSetting
+from kobza.defence.door import Door
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
 from kobza.net.tls import Certificate, CertificateError, CertificateFiles, Tls, client_context
@@ -210,7 +210,8 @@ class Server:
             inherited=lock.for_media,
             browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if settings.webrtc else (),
         )
-        switch, commands, locations, keeper = await self._build(store, view, journal, books, recordings, plane, traces)
+        parts = await self._build(store, view, journal, books, recordings, plane, traces)
+        switch, keeper, commands = parts.switch, parts.keeper, parts.commands
         self._commands = commands
         await plane.start()
         self._stop_with(plane.stop)
@@ -237,8 +238,9 @@ class Server:
             books=books,
             view=view,
             switch=switch,
-            locations=locations,
+            locations=parts.locations,
             keeper=keeper,
+            door=parts.door,
             plane=plane,
             recordings=recordings,
             dispatcher=dispatcher,
@@ -265,7 +267,7 @@ class Server:
         recordings: Recordings,
         plane: EmbeddedPlane,
         watch: CallWatch | None,
-    ) -> tuple[Switch, Commands, Locations, TrunkKeeper]:
+    ) -> "_Parts":
         settings = self._settings
         realm = await asyncio.to_thread(_realm, store)
         locations = Locations()
@@ -274,7 +276,10 @@ class Server:
         secret = settings.nonce_secret
         nonce_key = secrets.token_bytes(SECRET_BYTES) if secret is None else secret.get_secret_value().encode()
         verifier = DigestVerifier(realm, nonce_key, nonce_lifetime=settings.nonce_lifetime)
-        authenticator = Authenticator(verifier, owner_of=self._browser_phones.owner_of)
+        doorkeeper = make_doorkeeper(settings, store, view, verifier, self._now)
+        await doorkeeper.start((each.remote_host, each.remote_port) for each in locations)
+        self._stop_with(doorkeeper.stop)
+        authenticator = Authenticator(verifier, owner_of=self._browser_phones.owner_of, doorkeeper=doorkeeper)
         presence = Presence(locations, self._now)
         ua = UserAgent(
             new_token=self._ids.token,
@@ -321,6 +326,7 @@ class Server:
             speed=self._clock.speed,
             watch=watch,
             srtp_offer=settings.srtp_offer,
+            door=doorkeeper.door,
         )
         commands = Commands(
             store=store,
@@ -331,7 +337,7 @@ class Server:
             transfers=transfers,
             now=self._now,
         )
-        return switch, commands, locations, keeper
+        return _Parts(switch, commands, locations, keeper, doorkeeper.door)
 
     async def _open_tls(self) -> Tls:
         """Load the certificate, and look after it from now on."""
@@ -393,7 +399,7 @@ class Server:
             event_streams=streams,
             webhooks=dispatcher,
             routes=self._routes,
-            rates=_rates(self._settings),
+            rates=api_rates(self._settings),
             token_overlap=self._settings.token_overlap,
             sip=[SipListen(transport.value.lower(), host, port) for transport, host, port in self.sip_addresses],
             proxies=Proxies(self._settings.trusted_proxies, self._settings.proxy_header),
@@ -457,6 +463,16 @@ class Server:
             self._failure.set_result(error)
 
 
+class _Parts(NamedTuple):
+    """What carries calls."""
+
+    switch: Switch
+    commands: Commands
+    locations: Locations
+    keeper: TrunkKeeper
+    door: Door
+
+
 class _HttpServer(uvicorn.Server):
     """uvicorn without its own signals and without its `sys.exit` for an address that is taken."""
 
@@ -469,18 +485,6 @@ class _HttpServer(uvicorn.Server):
             await self._serve(sockets)  # type: ignore[arg-type]
         except SystemExit:
             log.error("HTTP could not be started")  # noqa: TRY400 - uvicorn has said why
-
-
-def _rates(settings: Settings) -> Rates:
-    def rate(value: RateSetting) -> Rate | None:
-        return None if value.is_off else Rate(value.requests, value.seconds)
-
-    return Rates(
-        read=rate(settings.rate_read),
-        export=rate(settings.rate_export),
-        control=rate(settings.rate_control),
-        failures=rate(settings.rate_failures),
-    )
 
 
 def _realm(store: Store) -> str:

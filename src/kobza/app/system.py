@@ -117,6 +117,8 @@ class SystemWatch:
             media_deaths=of.plane.deaths,
             ports_used=of.plane.ports_used,
             ports=of.plane.ports_total,
+            bans=of.door.bans.in_force(of.now()),
+            dropped=sum(of.door.dropped.values()),
             disk_free=disk.free,
             disk_total=disk.total,
             backups=backups,

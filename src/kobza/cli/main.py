@@ -15,6 +15,7 @@ from typer.main import get_command
 from kobza import BUILD
 from kobza.cli import (
     backup,
+    bans,
     call,
     compare,
     config,
@@ -81,6 +82,7 @@ for command in (
     hold,
     erase,
     dev,
+    bans,
 ):
     app.add_typer(command.app)
 for module in (init, config, run, history, events, compare, backup, erase, doctor, trace):

@@ -21,6 +21,7 @@ from kobza.webhooks.limits import Limits
 
 Network = IPv4Network | IPv6Network
 
+LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 SECONDS_OF_A_DAY = 86_400
 MIN_SECRET = 32
 """Characters of a shared secret: 128 bits even when it is written in hexadecimal digits."""
@@ -200,6 +201,22 @@ class Settings(BaseSettings):
     nonce_lifetime: Annotated[int, Field(ge=10, le=SECONDS_OF_A_DAY)] = Field(
         300, description="How long a digest challenge is good for."
     )
+    sip_never_ban: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+        LOOPBACK, description="Networks from which SIP is neither limited nor banned; trunks never are."
+    )
+    sip_ban: Annotated[int, Field(ge=0, le=10_080)] = Field(
+        10, description="Minutes of the first ban of an address that guesses passwords; 0: none is banned by itself."
+    )
+    rate_sip_guesses: RateText = Field(
+        Rate(30, 600), description="Wrong passwords of one address over SIP before it is banned."
+    )
+    rate_sip_phone: RateText = Field(
+        Rate(2000, 10), description="SIP messages of one device that has proven its password."
+    )
+    rate_sip_source: RateText = Field(
+        Rate(500, 10), description="SIP messages of one address that has not proven any password."
+    )
+    rate_sip_strangers: RateText = Field(Rate(3000, 10), description="SIP messages of all such addresses together.")
     nonce_secret: SecretStr | None = Field(
         None, description="Key of the digest challenges, to be shared by several nodes; none: made anew at each start."
     )
@@ -286,7 +303,7 @@ class Settings(BaseSettings):
         7, description="Days for which it is kept who is in a call state and what receivers answered."
     )
     metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
-        (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")), description="Who may read the metrics at `/metrics`."
+        LOOPBACK, description="Who may read the metrics at `/metrics`."
     )
     otlp_url: Annotated[str | None, AfterValidator(_collector)] = Field(
         None, description="OpenTelemetry collector that gets the traces of calls, by OTLP over HTTP; none: no traces."
@@ -334,9 +351,6 @@ def webhook_limits(settings: Settings) -> Limits:
     return Limits(
         lookup=step, connect=step, tls=step, answer=settings.webhook_answer_timeout, total=settings.webhook_timeout
     )
-
-
-LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 def webhook_networks(settings: Settings) -> tuple[Network, ...]:

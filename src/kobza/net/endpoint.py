@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from kobza.defence.door import Door
 from kobza.net.tcp import Connection, TcpTransport
 from kobza.net.tls import Tls
 from kobza.net.udp import UdpSocket
-from kobza.net.websocket import MessageSocket, WebSocketConnection, WebSocketTransport
+from kobza.net.websocket import POLICY_VIOLATION, Closing, MessageSocket, WebSocketConnection, WebSocketTransport
 from kobza.net.websocket_server import WebSocketServer
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Flow, Transmit, Transport
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 KEEP_ALIVES = frozenset({b"\r\n\r\n", b"\r\n", b"\0", b"\0\0\0\0", b""})
 """Datagrams that only keep a NAT open (RFC 5626 section 4.4 and what phones send in its place)."""
+RESPONSE = b"SIP/2.0 "
+"""How every response begins, and no request."""
+TOO_MUCH = Closing(POLICY_VIOLATION, "too many messages, or banned")
 MAX_ROUNDS = 100
 """Rounds of events and sending in one `pump`; more means that events breed events for ever, and the loop must go on."""
 LEAST_DELAY = 0.001
@@ -55,8 +59,11 @@ class SipEndpoint:
         on_lost: Callable[[Flow], None] = lambda _flow: None,
         tls: Tls | None = None,
         speed: float = 1.0,
+        door: Door | None = None,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`).
+
+        `door` decides what is read and who is answered; None: all.
 
         `on_lost` hears the flow of each WebSocket that has ended: nobody can open it again from here. `tls` is what TLS
         and WSS need; made when it is first wanted, without a certificate of our own.
@@ -64,6 +71,7 @@ class SipEndpoint:
         self._ua = ua
         self._now = now
         self._speed = speed
+        self._door = door
         self._on_events = on_events
         self._on_lost = on_lost
         self._udp: list[UdpSocket] = []
@@ -127,7 +135,12 @@ class SipEndpoint:
         secure: bool,
         opened: Callable[[Flow], None] = lambda _flow: None,
     ) -> None:
-        """Speak SIP over a WebSocket that somebody else accepted, until it ends (see `WebSocketTransport.carry`)."""
+        """Speak SIP over a WebSocket that somebody else accepted, until it ends (see `WebSocketTransport.carry`).
+
+        Who accepted it knows who is at its other end.
+        """
+        if self._door is not None:
+            self._door.proved(remote, self._now())
         await self._web.carry(socket, local=local, remote=remote, secure=secure, opened=opened)
 
     def pump(self) -> None:
@@ -196,33 +209,45 @@ class SipEndpoint:
     def _datagram(self, sock: UdpSocket, data: bytes, remote: Address) -> None:
         if len(data) <= 4 and data in KEEP_ALIVES:
             return
+        now = self._now()
+        if self._door is not None and not self._door.admits(data, remote, now):
+            return
         self.counters.received += 1
-        self.watch(data, False, self._now())
+        self.watch(data, False, now)
         try:
             local = self._remember(sock, remote) if sock.is_wildcard else sock.address
-            self._ua.receive(data, Flow(Transport.UDP, local, remote), self._now())
+            self._ua.receive(data, Flow(Transport.UDP, local, remote), now)
         except Exception:
             self.counters.exceptions += 1
             log.exception("datagram from %s:%s was not handled", *remote)
 
     def _message(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
+        data = item.data if isinstance(item, BrokenMessage) else item.to_bytes()
+        now = self._now()
+        if self._door is not None and not connection.outgoing and not self._door.admits(data, connection.remote, now):
+            connection.abort()  # what is dropped here comes no second time, so the peer is to learn that it is lost
+            return
         self.counters.received += 1
-        self.watch(item.data if isinstance(item, BrokenMessage) else item.to_bytes(), False, self._now())
+        self.watch(data, False, now)
         flow = connection.flow
         try:
             if isinstance(item, BrokenMessage):  # the user agent knows what a broken request is answered
-                self._ua.receive(item.data, flow, self._now())
+                self._ua.receive(data, flow, now)
             else:
-                self._ua.receive_message(item, flow, self._now())
+                self._ua.receive_message(item, flow, now)
         except Exception:
             self.counters.exceptions += 1
             log.exception("message from %s:%s was not handled", *connection.remote)
 
     def _web_message(self, connection: WebSocketConnection, data: bytes) -> None:
+        now = self._now()
+        if self._door is not None and not self._door.admits(data, connection.remote, now):
+            connection.end(TOO_MUCH)
+            return
         self.counters.received += 1
-        self.watch(data, False, self._now())
+        self.watch(data, False, now)
         try:
-            self._ua.receive(data, connection.flow, self._now())
+            self._ua.receive(data, connection.flow, now)
         except Exception:
             self.counters.exceptions += 1
             log.exception("message from %s:%s was not handled", *connection.remote)
@@ -255,7 +280,10 @@ class SipEndpoint:
         self.pump()
 
     async def _carry_accepted(self, socket: MessageSocket, local: Address, remote: Address, *, secure: bool) -> None:
-        await self.carry(socket, local=local, remote=remote, secure=secure)
+        if not self._welcomes(remote[0]):
+            await socket.close(*TOO_MUCH)
+            return
+        await self._web.carry(socket, local=local, remote=remote, secure=secure)
 
     def _udp_failed(self, sock: UdpSocket, remote: Address, error: OSError) -> None:
         log.info("UDP to %s:%s: %s", *remote, error)
@@ -273,7 +301,14 @@ class SipEndpoint:
     # out
 
     def _send(self, transmit: Transmit) -> None:
-        flow = transmit.flow
+        flow, door = transmit.flow, self._door
+        if (
+            door is not None
+            and flow.transport is Transport.UDP
+            and transmit.data.startswith(RESPONSE)
+            and not door.may_answer(transmit.data, flow.remote)
+        ):
+            return
         self.counters.sent += 1
         self.watch(transmit.data, True, self._now())
         try:
@@ -319,6 +354,9 @@ class SipEndpoint:
 
     # inside
 
+    def _welcomes(self, host: str) -> bool:
+        return self._door is None or not self._door.shuts_out(host, self._now())
+
     def _carrier_of(self, transport: Transport) -> TcpTransport | WebSocketTransport:
         return self._web if transport.is_web else self._stream_transport(transport)
 
@@ -332,6 +370,7 @@ class SipEndpoint:
                 drained=self.pump,
                 lost=self._lost,
                 malformed=self._malformed,
+                welcomes=self._welcomes,
                 tls=self._tls if transport is Transport.TLS else None,
             )
         return stream

@@ -187,9 +187,13 @@ class TcpTransport:
         drained: Callable[[], None],
         lost: Callable[[Connection], None],
         malformed: Callable[[Connection, MalformedMessage, bytes], None],
+        welcomes: Callable[[str], bool] = lambda _host: True,
         tls: Tls | None = None,
     ) -> None:
-        """`tls`: every connection is one of TLS. None: none is."""
+        """`tls`: every connection is one of TLS. None: none is.
+
+        `welcomes` tells of an address whether a connection from there is taken.
+        """
         self.transport = Transport.TCP if tls is None else Transport.TLS
         self._tls = tls
         self._expected: dict[Address, str] = {}
@@ -197,6 +201,7 @@ class TcpTransport:
         self.drained = drained
         self._lost = lost
         self._malformed = malformed
+        self._welcomes = welcomes
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
         self._server: asyncio.Server | None = None
@@ -292,6 +297,10 @@ class TcpTransport:
         """Take an accepted connection in, or turn it away at a limit."""
         host = connection.remote[0]
         if not connection.outgoing:
+            if not self._welcomes(host):  # banned: not a line of the log for each try
+                self.refused += 1
+                connection.abort()
+                return
             crowded = self._per_host.get(host, 0) >= MAX_CONNECTIONS_PER_HOST
             if crowded or self._closing or len(self._connections) >= MAX_CONNECTIONS:
                 self.refused += 1

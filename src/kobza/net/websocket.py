@@ -21,6 +21,8 @@ SUBPROTOCOL: Final = "sip"
 
 GOING_AWAY: Final = 1001
 """Close codes (RFC 6455 7.4.1): the server stops, or nothing came for too long."""
+POLICY_VIOLATION: Final = 1008
+"""Too many messages from one peer, or a peer that is banned."""
 TOO_BIG: Final = 1009
 """A message that is longer than any of SIP."""
 BROKEN: Final = 1011

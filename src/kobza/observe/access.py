@@ -6,8 +6,9 @@ from typing import Final
 
 from starlette.requests import Request
 
-from kobza.api.addresses import client_address, parsed_address
+from kobza.api.addresses import client_address
 from kobza.api.problems import ApiError
+from kobza.defence.source import parsed_address
 
 Network = IPv4Network | IPv6Network
 

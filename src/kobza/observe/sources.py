@@ -10,6 +10,7 @@ from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.gate import Gate
 from kobza.api.request_counts import RequestCounts
+from kobza.defence.door import Door
 from kobza.media.embedded import EmbeddedPlane
 from kobza.observe.lag import LoopLag
 from kobza.pbx.books import BookKeeper
@@ -51,6 +52,7 @@ class Sources:
     switch: Switch
     locations: Locations
     keeper: TrunkKeeper
+    door: Door
     plane: EmbeddedPlane
     recordings: Recordings
     dispatcher: Dispatcher

@@ -5,17 +5,21 @@ Over a socket of the portal nothing is asked for: the portal vouches for its num
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, cast
 
 from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError
 from kobza.call.numbers import normalize
 from kobza.call.trunk import Inbound, Trunk
+from kobza.defence.source import source_of
+from kobza.pbx.doorkeeper import Doorkeeper
 from kobza.sip.auth_params import parse_auth
 from kobza.sip.digest import DigestOutcome, DigestVerifier
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
 from kobza.sip.message import SipRequest
+from kobza.sip.responses import size_of_response
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -34,10 +38,18 @@ class Authenticator:
     """Checks requests of phones and of trunks. A phone's user name is its number as people write it nationally."""
 
     def __init__(
-        self, verifier: DigestVerifier, *, owner_of: Callable[[Flow], str | None] = lambda _flow: None
+        self,
+        verifier: DigestVerifier,
+        *,
+        owner_of: Callable[[Flow], str | None] = lambda _flow: None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
-        """`owner_of` tells whose number a flow is vouched to be; None: whoever it is has to prove it."""
+        """`owner_of` tells whose number a flow is vouched to be; None: whoever it is has to prove it.
+
+        `doorkeeper` hears who has proven it, and who has tried to in vain.
+        """
         self._verifier = verifier
+        self._doorkeeper = doorkeeper
         self._owner_of = owner_of
 
     def check(
@@ -76,10 +88,10 @@ class Authenticator:
         if owner is not None:
             return directory.subscribers.get(owner) or Denied(403, detail=f"{owner} is a number no longer")
         proxy = asked_by == "proxy"
-        agent = request.get("user-agent")
+        source = source_of(flow.remote[0])
         credentials = self._credentials(request, "proxy-authorization" if proxy else "authorization")
         if credentials is None:
-            return self._challenge(now, agent, proxy=proxy)
+            return self._challenge(request, flow, source, now, proxy=proxy)
 
         found: Subscriber | Trunk | None = None
 
@@ -93,23 +105,49 @@ class Authenticator:
                 return (trunk.incoming_ha1_md5 if algorithm == "MD5" else trunk.incoming_ha1_sha256) or None
             return None
 
-        verdict = self._verifier.verify(credentials, request.method, request.body, ha1_for, now)
+        verdict = self._verifier.verify(credentials, request.method, request.body, ha1_for, now, source=source)
         match verdict.outcome:
             case DigestOutcome.OK if found is not None:
+                if self._doorkeeper is not None:
+                    self._doorkeeper.proved(flow, now, unlimited=isinstance(found, Trunk))
                 return found
             case DigestOutcome.STALE:
-                return self._challenge(now, agent, proxy=proxy, stale=True)
+                return self._challenge(request, flow, source, now, proxy=proxy, stale=True)
             case DigestOutcome.MALFORMED:
                 return Denied(400, detail=f"credentials: {verdict.detail}")
             case _:
-                return self._challenge(now, agent, proxy=proxy, detail=f"{verdict.username!r}: {verdict.detail}")
+                if self._doorkeeper is not None and (verdict.answered or flow.transport.reliable):
+                    self._doorkeeper.guessed(flow, verdict.username, now)
+                detail = f"{verdict.username!r}: {verdict.detail}"
+                return self._challenge(request, flow, source, now, proxy=proxy, detail=detail)
 
     def _challenge(
-        self, now: float, user_agent: str | None, *, proxy: bool, stale: bool = False, detail: str = ""
+        self,
+        request: SipRequest,
+        flow: Flow,
+        source: str,
+        now: float,
+        *,
+        proxy: bool,
+        stale: bool = False,
+        detail: str = "",
     ) -> Denied:
-        name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        values = self._verifier.challenges(now, user_agent=user_agent, stale=stale)
-        return Denied(407 if proxy else 401, tuple((name, value) for value in values), detail)
+        """Ask for a password; in fewer words where the answer would be longer than what came from there."""
+        status, name = (407, "Proxy-Authenticate") if proxy else (401, "WWW-Authenticate")
+        room = inf
+        if self._doorkeeper is not None and not flow.transport.reliable:
+            room = self._doorkeeper.door.room_for(flow.remote)
+
+        def challenge(*, shortest: bool) -> Headers:
+            values = self._verifier.challenges(
+                now, user_agent=request.get("user-agent"), stale=stale, source=source, shortest=shortest
+            )
+            return tuple((name, value) for value in values)
+
+        headers = challenge(shortest=False)
+        if room < inf and size_of_response(request, status, headers) > room:
+            headers = challenge(shortest=True)
+        return Denied(status, headers, detail)
 
     def _credentials(self, request: SipRequest, name: str) -> str | None:
         """Return the credentials for our realm; those for other realms are for servers behind us. None: none at all."""

@@ -40,8 +40,8 @@ class DirectoryView:
         self._store = store
         self._resolve = resolve_host
         self.snapshot = Directory()
-        self.on_change: Callable[[Directory], None] = _nothing
-        """Hears of each new snapshot, and when addresses of trunks were looked up anew."""
+        self.followers: list[Callable[[Directory], None]] = []
+        """Hear of each new snapshot, and when addresses of trunks were looked up anew."""
         self._addresses: dict[str, Sequence[Address]] = {}
         self._chosen: dict[str, Address] = {}
         self._by_address: dict[tuple[str, Address], Trunk] = {}
@@ -86,7 +86,7 @@ class DirectoryView:
                 await self._take(await asyncio.to_thread(self._load))
             elif asyncio.get_running_loop().time() - self._resolved_at > RESOLVE_INTERVAL:
                 await self._find_trunks(self.snapshot)
-                self.on_change(self.snapshot)
+                self._tell()
 
     def trunk_at(self, transport: Transport, remote: Address) -> Trunk | None:
         """Return the trunk that sends from an address; over connections the port says nothing: each has its own.
@@ -130,7 +130,11 @@ class DirectoryView:
     async def _take(self, snapshot: Directory) -> None:
         await self._find_trunks(snapshot)
         self.snapshot = snapshot
-        self.on_change(snapshot)
+        self._tell()
+
+    def _tell(self) -> None:
+        for follower in self.followers:
+            follower(self.snapshot)
 
     async def _find_trunks(self, snapshot: Directory) -> None:
         """Look up the trunks' addresses. One whose name is unknown now keeps the address it had."""
@@ -180,7 +184,3 @@ class DirectoryView:
             except Exception:
                 log.exception("the directory could not be read; calls go by the one from before")
                 await asyncio.sleep(RETRY_INTERVAL)
-
-
-def _nothing(_snapshot: Directory) -> None:
-    """Tell nobody."""

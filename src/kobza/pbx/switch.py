@@ -16,6 +16,7 @@ from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party
 from kobza.call.step import FindTargets, Onward
+from kobza.defence.door import Door
 from kobza.media.plane import CallHeard, MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
 from kobza.net.tls import Tls
@@ -85,8 +86,11 @@ class Switch:
         speed: float = 1.0,
         watch: CallWatch | None = None,
         srtp_offer: bool = False,
+        door: Door | None = None,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE.
+
+        `door` decides which messages are read; None: all.
 
         `tls` is what the endpoint needs for TLS; `srtp_offer`: phones whose signalling goes over it are offered SRTP.
         """
@@ -110,7 +114,7 @@ class Switch:
         self._idle = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
         self.endpoint = SipEndpoint(
-            ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, tls=tls, speed=speed
+            ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, tls=tls, speed=speed, door=door
         )
         """The sockets."""
         self._ladders = SipLadders(books)

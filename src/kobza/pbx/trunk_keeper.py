@@ -68,7 +68,7 @@ class TrunkKeeper:
     def start(self, endpoint: SipEndpoint) -> None:
         """Begin to look after the trunks, over sockets that are open."""
         self._endpoint = endpoint
-        self._view.on_change = self._follow
+        self._view.followers.append(self._follow)
         self._follow(self._view.snapshot)
         self._task = asyncio.create_task(self._run(), name="trunks")
 
@@ -79,6 +79,7 @@ class TrunkKeeper:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
+        self._view.followers.remove(self._follow)
         now = self._now()
         for kept in self._kept.values():
             kept.stop(now)

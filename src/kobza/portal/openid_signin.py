@@ -12,7 +12,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kobza.api.addresses import client_address, guessing_key
+from kobza.api.addresses import client_address
+from kobza.defence.source import source_of
 from kobza.portal.access import Portal, safe_next
 from kobza.portal.formats import duration_text
 from kobza.portal.guessing import whole_address
@@ -65,7 +66,7 @@ class OpenIdSignIn:
         portal, now, query = self._portal, self._portal.context.now(), request.query_params
         opened = portal.sealer.open(PURPOSE, request.cookies.get(COOKIE), now) or " /"
         state, _, target = opened.partition(" ")
-        address = whole_address(guessing_key(client_address(request)))
+        address = whole_address(source_of(client_address(request)))
         wait = portal.guesses.begin((address,), now)
         if wait > 0:
             say = say_in(page_language(request))

@@ -10,8 +10,9 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kobza.api.addresses import client_address, guessing_key
+from kobza.api.addresses import client_address
 from kobza.api.context import Connection
+from kobza.defence.source import source_of
 from kobza.portal.access import (
     COOKIE,
     Form,
@@ -199,7 +200,7 @@ class SignIn:
         browser = self._known_browser(request, user)
         if browser is not None:
             return (known_browser(browser),)
-        address = guessing_key(client_address(request))
+        address = source_of(client_address(request))
         return (pair(login, address), whole_address(address))
 
     def _too_many(self, request: Request, template: str, wait: float, **values: str) -> Response:

@@ -96,6 +96,7 @@ def _tiles(state: SystemNow, now: float, say: Say) -> list[Tile]:
             + (f" · {say.count('system_deaths', state.media_deaths)}" if state.media_deaths else ""),
             "" if state.media_up else "bad",
         ),
+        Tile("system_door", say.count("system_bans", state.bans), say("system_dropped", count=state.dropped)),
         Tile(
             "system_disk",
             size_text(state.disk_free, say),

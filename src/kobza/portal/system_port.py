@@ -93,6 +93,10 @@ class SystemNow:
     media_deaths: int
     ports_used: int
     ports: int
+    bans: int
+    """Sources that are banned at the SIP door now."""
+    dropped: int
+    """Messages that were dropped there since the start."""
     disk_free: int
     disk_total: int
     """Bytes."""

@@ -1,8 +1,10 @@
 """HTTP Digest as SIP uses it (RFC 3261 22, RFC 7616, RFC 8760): MD5 and SHA-256, qop auth and auth-int.
 
-The nonce is a time and its MAC, so every node that has the secret checks it and none keeps state. The price: within
-the nonce's life a captured Authorization can be sent again. It is bound to the method (and the body with auth-int), not
-to the Request-URI: proxies rewrite that, and tools like sipp never give it as `uri`. Who needs more takes TLS.
+The nonce is a time and a MAC of it and of the source that it is given to, so every node that has the secret checks it
+and none keeps state. From elsewhere it is stale: who answers one has received it, and did not make an address up. The
+price: within the nonce's life a captured Authorization can be sent again. It is bound to the method (and the body with
+auth-int), not to the Request-URI: proxies rewrite that, and tools like sipp never give it as `uri`. Who needs more
+takes TLS.
 """
 
 from __future__ import annotations
@@ -72,6 +74,8 @@ class DigestVerdict:
     """As the peer claims; proven only when the outcome is OK or STALE."""
     detail: str = ""
     """Words for the log."""
+    answered: bool = False
+    """Whether what is wrong answers a nonce of ours: then the peer is where it says, and has tried a password."""
 
 
 class DigestVerifier:
@@ -88,13 +92,18 @@ class DigestVerifier:
         self._keyed = hashlib.blake2b(name, key=key, digest_size=_NONCE_MAC_BYTES)
         self._lifetime_ms = int(nonce_lifetime * 1000)
 
-    def challenges(self, now: float, *, user_agent: str | None, stale: bool = False) -> list[str]:
+    def challenges(
+        self, now: float, *, user_agent: str | None, stale: bool = False, source: str = "", shortest: bool = False
+    ) -> list[str]:
         """Values for WWW-Authenticate (or Proxy-Authenticate), one header line each: MD5, then SHA-256.
 
         `user_agent` is the request's User-Agent: phones named in `REFUSE_SHA_256` are offered MD5 alone. Only qop auth
-        is offered, as a list confuses old phones; auth-int is understood all the same.
+        is offered, as a list confuses old phones; auth-int is understood all the same. `source` is what the peer is
+        counted by; `shortest`: MD5 without its name (RFC 7616 3.3 has it meant then), for who may be sent little.
         """
-        nonce = self._nonce(int(now * 1000))
+        nonce = self._nonce(int(now * 1000), source)
+        if shortest:
+            return [f'Digest realm={self._quoted_realm},nonce="{nonce}",qop="auth"' + (",stale=true" if stale else "")]
         mark = ", stale=true" if stale else ""
         agent = (user_agent or "").lower()
         offered = DEFAULT_OFFER if any(name in agent for name in REFUSE_SHA_256) else OFFERED
@@ -110,8 +119,10 @@ class DigestVerifier:
         body: bytes,
         ha1_for: Callable[[str, str], str | None],
         now: float,
+        *,
+        source: str = "",
     ) -> DigestVerdict:
-        """Check the value of Authorization or Proxy-Authorization.
+        """Check the value of Authorization or Proxy-Authorization that came from a source.
 
         `ha1_for(username, algorithm)` gives the stored `ha1`, None for nobody. It is not asked for names that are no
         clean text. Comparison takes the same time wherever the first difference is, and nobody costs as much as a
@@ -132,26 +143,30 @@ class DigestVerifier:
         stored = ha1_for(username, response.algorithm)
         expected = response.expected(response.algorithm, stored or "", method, body)
         if not hmac.compare_digest(expected.encode(), response.digest.encode()) or stored is None:
-            return DigestVerdict(DigestOutcome.WRONG, username, "unknown user" if stored is None else "wrong password")
-        if not self._is_fresh(response.nonce, now):
+            detail = "unknown user" if stored is None else "wrong password"
+            return DigestVerdict(DigestOutcome.WRONG, username, detail, self.is_ours(response.nonce, source, now))
+        if not self.is_ours(response.nonce, source, now):
             return DigestVerdict(DigestOutcome.STALE, username, "old nonce")
         return DigestVerdict(DigestOutcome.OK, username)
 
-    def _nonce(self, now_ms: int) -> str:
-        stamp = f"{now_ms:0{_NONCE_TIME_DIGITS}x}"
-        return stamp + self._mac(stamp)
+    def is_ours(self, nonce: str, source: str, now: float) -> bool:
+        """Whether a nonce was given to this source and is not older than its life.
 
-    def _mac(self, stamp: str) -> str:
-        mac = self._keyed.copy()
-        mac.update(stamp.encode("utf-8", "surrogateescape"))
-        return mac.hexdigest()
-
-    def _is_fresh(self, nonce: str, now: float) -> bool:
-        """Whether the nonce is ours and not older than its life; nor newer, should a node's clock be far ahead."""
+        Nor newer, should a node's clock be far ahead.
+        """
         stamp, mac = nonce[:_NONCE_TIME_DIGITS], nonce[_NONCE_TIME_DIGITS:]
-        if not hmac.compare_digest(self._mac(stamp).encode(), mac.encode()):
+        if not hmac.compare_digest(self._mac(stamp, source).encode(), mac.encode()):
             return False
         return abs(int(now * 1000) - int(stamp, 16)) <= self._lifetime_ms
+
+    def _nonce(self, now_ms: int, source: str) -> str:
+        stamp = f"{now_ms:0{_NONCE_TIME_DIGITS}x}"
+        return stamp + self._mac(stamp, source)
+
+    def _mac(self, stamp: str, source: str) -> str:
+        mac = self._keyed.copy()
+        mac.update((stamp + source).encode("utf-8", "surrogateescape"))
+        return mac.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

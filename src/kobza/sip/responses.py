@@ -124,6 +124,14 @@ def response_to(
     return response
 
 
+def size_of_response(request: SipRequest, status: int, headers: Iterable[tuple[str, str]]) -> int:
+    """Return how many bytes a response of a user agent has at most: with a tag of 16 characters and a short Server.
+
+    Raises MalformedMessage as `response_to` does.
+    """
+    return len(response_to(request, status, to_tag="0" * 16, headers=(*headers, ("Server", "Kobza"))).to_bytes())
+
+
 def _has_to_tag(request: SipRequest) -> bool:
     """A To that cannot be read counts as tagged: it goes back as it came."""
     try:

@@ -50,6 +50,8 @@ CHANGES: Final = (
     "retention.set",
     "hold.placed",
     "hold.ended",
+    "ban.added",
+    "ban.removed",
 )
 """What is done with things, each as `KIND.WHAT`."""
 ACCESSES: Final = (

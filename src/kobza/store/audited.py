@@ -20,6 +20,7 @@ Kind = Literal[
     "webhook",
     "retention",
     "hold",
+    "ban",
 ]
 SECRET: Final = frozenset(
     {
@@ -141,6 +142,10 @@ def _hold(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | Non
     return _row(conn, schema.holds, columns, "kind", schema.holds.c.hold_id == key)
 
 
+def _ban(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
+    return _row(conn, schema.sip_bans, ("source", "reason", "until"), "source", schema.sip_bans.c.source == key)
+
+
 _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]]] = {
     "enterprise": _enterprise,
     "person": _person,
@@ -152,4 +157,5 @@ _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]
     "webhook": _webhook,
     "retention": _retention,
     "hold": _hold,
+    "ban": _ban,
 }

@@ -546,6 +546,21 @@ holds = Table(
 )
 """Legal holds: nothing of a number, a call or an enterprise (`kind`) is deleted. Those that ended stay as a record."""
 
+sip_bans = Table(
+    "sip_bans",
+    metadata,
+    Column("source", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("until", Moment),
+    Column("times", Integer, nullable=False),
+    PrimaryKeyConstraint("source"),
+    sqlite_with_rowid=False,
+)
+"""Sources (an IPv4 address, the /64 of an IPv6 one) that are banned at the SIP door, or were lately; `until` NULL:
+until somebody lifts it. `made_by` is empty where the server banned by itself."""
+
 erasures = Table(
     "erasures",
     metadata,

@@ -107,6 +107,33 @@ SIP: Final = (
         lambda of: one(of.switch.endpoint.dropped),
     ),
     Metric(
+        "kobza_sip_refused_total",
+        "counter",
+        "SIP messages dropped at the door: of a source that is banned, floods, or is a scanner (flood, scanner), of "
+        "strangers when there are too many (crowd), of a phone that sends too fast; answers longer than what was asked "
+        "(amplifying).",
+        lambda of: by_label(of.door.dropped),
+        ("reason",),
+    ),
+    Metric(
+        "kobza_sip_wrong_passwords_total",
+        "counter",
+        "Challenges of ours answered wrongly, wherever from.",
+        lambda of: one(of.door.wrong),
+    ),
+    Metric(
+        "kobza_sip_bans",
+        "gauge",
+        "Sources that are banned now.",
+        lambda of: one(of.door.bans.in_force(of.now())),
+    ),
+    Metric(
+        "kobza_sip_known_flows",
+        "gauge",
+        "Addresses and ports whose device has proven its password lately.",
+        lambda of: one(of.door.known),
+    ),
+    Metric(
         "kobza_sip_exceptions_total",
         "counter",
         "Faults of the code while it handled a message or a timer; each is in the log with its traceback.",

@@ -1,0 +1,57 @@
+"""What the settings limit, as the parts want it that keep to it."""
+
+from collections.abc import Callable
+
+from kobza.api.rate_limits import Rate, Rates
+from kobza.config.settings import Settings
+from kobza.config.values import Rate as RateSetting
+from kobza.defence.door import Rules
+from kobza.defence.pace import Pace
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.doorkeeper import Doorkeeper
+from kobza.sip.digest import DigestVerifier
+from kobza.store import Store
+
+
+def api_rates(settings: Settings) -> Rates:
+    """Return how often the API may be asked."""
+
+    def rate(value: RateSetting) -> Rate | None:
+        return None if value.is_off else Rate(value.requests, value.seconds)
+
+    return Rates(
+        read=rate(settings.rate_read),
+        export=rate(settings.rate_export),
+        control=rate(settings.rate_control),
+        failures=rate(settings.rate_failures),
+    )
+
+
+def door_rules(settings: Settings) -> Rules:
+    """Return how much SIP is read of whom."""
+
+    def pace(value: RateSetting) -> Pace:
+        return Pace.of(value.requests, value.seconds)
+
+    return Rules(
+        phone=pace(settings.rate_sip_phone),
+        source=pace(settings.rate_sip_source),
+        strangers=pace(settings.rate_sip_strangers),
+        guesses=pace(settings.rate_sip_guesses),
+        known_for=settings.registration_max + settings.nonce_lifetime,
+    )
+
+
+def make_doorkeeper(
+    settings: Settings, store: Store, view: DirectoryView, verifier: DigestVerifier, now: Callable[[], float]
+) -> Doorkeeper:
+    """Make the keeper of the SIP door."""
+    return Doorkeeper(
+        door_rules(settings),
+        store=store,
+        view=view,
+        never=settings.sip_never_ban,
+        ban_for=settings.sip_ban * 60,
+        is_ours=verifier.is_ours,
+        now=now,
+    )
