@@ -30,10 +30,13 @@ def test_all_at_once_and_the_losers_are_told_that_another_one_has_answered() -> 
     assert [view.number for view in ladder.call.legs.values()] == [
         *(OLENA.number, GROUP.number, TARAS.number, PETRO.number),
     ]
+    desk, new = ladder.branch_ids["desk"], ladder.branch_ids["new"]
+    assert [ladder.call.branches_of(leg_id) for leg_id in ladder.call.legs] == [["in"], [], [desk], [new]]
     ladder.progress("desk")
     ladder.progress("new")
     assert ladder.take() == ["to caller: 180"]
     ladder.answer("new")
+    assert [ladder.call.branches_of(leg_id) for leg_id in ladder.call.legs] == [["in"], [new]]
     assert ladder.take() == [
         "to desk: CANCEL, cause 26, answered elsewhere",
         f"{TARAS.number} is called no longer",

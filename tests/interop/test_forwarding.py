@@ -12,6 +12,7 @@ from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.sipp import Sipp, SippProcess
 from tests.interop.test_commands import Phones, hears, made
+from tests.support.lamp_phone import LampPhone
 from tests.support.waiting import PATIENCE
 
 A, B, C, D = NUMBERS
@@ -115,17 +116,25 @@ async def test_a_group_rings_all_at_once_in_turn_and_with_a_mobile_phone(
     site.prepare("number", "set", C, *own, "--mobile", OUTSIDE)
     forwarded.put("/v1/dnd", {"number": D, "dnd": "off"})  # whoever changes something here sees all that has changed
     line = ("127.0.0.1", site.trunk_port)
-    async with SoftPhone(OUTSIDE, site.sip, bind=line, sound=Sound.tone(990)) as mobile:
+    async with (
+        SoftPhone(OUTSIDE, site.sip, bind=line, sound=Sound.tone(990)) as mobile,
+        LampPhone(site.sip, site.lines[D]) as desk,
+    ):
+        lamp, _ = await desk.watch("200")
         a, b, c = await phones.at(A, 440), await phones.at(B, 660), await phones.at(C, 880)
         call = a.dial("200")
         lost, rings = await b.incoming(), await mobile.incoming()
         await c.incoming()
         assert (lost.peer, forwarded.status_of(B), forwarded.status_of(C)) == (A, "busy", "busy")
+        await desk.until(lambda: lamp.shown[-1] == "early")
+        assert lamp.remote()[1] == f"sip:{A}@{site.sip[0]}"
         rings.answer()
         assert (await lost.ended()).cause == 26
         await hears(call, 990)
         await hears(rings, 440)
         assert forwarded.status_of(B) == "available"
+        await desk.until(lambda: lamp.shown[-1] == "dark")  # it is C's call now
+        await desk.again(lamp, seconds=0)
         call.hang_up()
         await rings.ended()
     row, states = await told(ledger, "200", 3)

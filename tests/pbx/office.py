@@ -63,7 +63,7 @@ def signed(
     source: str = PHONE.remote[0],
 ) -> SipRequest:
     """Put credentials into a request, for a nonce that was given to a source at a moment."""
-    name = "Authorization" if unsigned.method == "REGISTER" else "Proxy-Authorization"
+    name = "Proxy-Authorization" if unsigned.method == "INVITE" else "Authorization"
     value = authorize(
         verifier(secret).challenges(at, user_agent=None, source=source),
         method=unsigned.method,

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kobza.pbx import outside_calls
-from kobza.sip import layer, message, ua_core
+from kobza.pbx import notifier, outside_calls
+from kobza.sip import dialog_info, layer, message, ua_core
 from kobza.sip.field_names import known_key
 from kobza.sip.header_lines import MAX_HEADERS
 from kobza.sip.invite import MAX_EARLY_TAGS
 from kobza.sip.invite_offer import MAX_TRIES
+from kobza.sip.subscription import LONGEST_RETRY, MAX_UDP_BODY
 from kobza.sip.traffic import METHODS
 from tests.sip.network import ANSWER, OFFER, Network
 from tests.sip.test_ua import REFUSED
@@ -108,7 +109,7 @@ def test_headers_that_are_read() -> None:
     read = {known_key(name) for name in listed("Read by the user agent")}
     asked = set()
     for path in SOURCES.glob("*.py"):
-        if path.name.startswith(("ua", "invite", "dialog", "request")):
+        if path.name.startswith(("ua", "invite", "dialog", "request", "subscription", "event_header")):
             text = path.read_text(encoding="utf-8")
             asked |= set(re.findall(r"\.(?:get|get_all|tokens)\(\"([A-Za-z-]+)\"\)", text))
             asked |= {PROPERTIES[name] for name in re.findall(rf"\.({'|'.join(PROPERTIES)})\b(?!\()", text)}
@@ -123,6 +124,9 @@ def test_limits() -> None:
         layer.DIALOG_RESERVE,
         layer.MAX_CLIENT_TRANSACTIONS,
         ua_core.MAX_DIALOGS,
+        ua_core.MAX_SUBSCRIPTIONS,
+        notifier.MAX_OF_ENTERPRISE,
+        notifier.MAX_OF_DEVICE,
         MAX_EARLY_TAGS,
         message.MAX_MESSAGE_BYTES,
         MAX_HEADERS,
@@ -130,4 +134,10 @@ def test_limits() -> None:
     for bound in bounds:
         assert f"{bound:,}" in text
     assert f"after {MAX_TRIES} tries" in TEXT
+    events = section("Events")
+    assert f"at most {notifier.LONGEST} s" in events
+    assert f"less than {notifier.SHORTEST} s" in events
+    assert f"1 to {LONGEST_RETRY} s" in events
+    assert f"at most {MAX_UDP_BODY} bytes" in events
+    assert f"at most {dialog_info.MAX_DIALOGS}, " in events
     assert f"Retry-After: {layer.RETRY_AFTER} " in TEXT

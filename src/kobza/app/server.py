@@ -44,6 +44,7 @@ from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
+from kobza.pbx.notifier import Notifier
 from kobza.pbx.outside_calls import METHODS
 from kobza.pbx.presence import Presence
 from kobza.pbx.record_books import RecordBooks
@@ -299,12 +300,13 @@ class Server:
             usable=keeper.is_usable,
             clock=None if watch is None else self._now,
         )
+        notifier = Notifier(ua, authenticator, view, presence, now=self._now)
         registrar = Registrar(
             locations=locations,
             authenticator=authenticator,
             journal=journal,
             limits=ExpiryLimits(settings.registration_min, settings.registration_max, settings.registration_default),
-            changed=presence.changed,
+            changed=notifier.devices_changed,
             reached=ua.follow_contact,
         )
         transfers = Transfers(admission, view)
@@ -319,6 +321,7 @@ class Server:
             recordings=recordings,
             keeper=keeper,
             transfers=transfers,
+            notifier=notifier,
             now=self._now,
             new_id=self._ids.id,
             tls=await self._open_tls(),

@@ -357,6 +357,16 @@ class Call:
         gone = branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED)
         return None if branch is None or gone or branch.leg not in (core.caller, core.callee) else branch.leg.leg_id
 
+    def branches_of(self, leg_id: str) -> list[str]:
+        """Return the branches of a leg, a group's member included, that may be answered or were."""
+        return [
+            branch.branch_id
+            for leg in self._core.legs
+            if leg.leg_id == leg_id
+            for branch in leg.branches
+            if branch.state is BranchState.PENDING or branch.state is BranchState.ANSWERED
+        ]
+
     def digits(self, leg_id: str, digits: str, now: float) -> str:  # noqa: ARG002
         """Send DTMF digits to the other side of a leg; return a token as `hold` does, done when all are out.
 

@@ -59,11 +59,11 @@ class Authenticator:
         directory: Directory,
         now: float,
         *,
-        asked_by: Literal["registrar", "proxy"],
+        asked_by: Literal["registrar", "proxy", "notifier"],
     ) -> Subscriber | Denied:
         """Return the subscriber whose password the request proves, or what to answer.
 
-        A registrar asks with 401, whoever carries calls with 407 (RFC 3261 22.2, 22.3).
+        Whoever carries calls asks with 407, others with 401 (RFC 3261 22.2, 22.3).
         """
         found = self._check(request, flow, directory, now, asked_by=asked_by, trunks=False)
         return cast("Subscriber | Denied", found)
@@ -81,7 +81,7 @@ class Authenticator:
         directory: Directory,
         now: float,
         *,
-        asked_by: Literal["registrar", "proxy"],
+        asked_by: Literal["registrar", "proxy", "notifier"],
         trunks: bool,
     ) -> Subscriber | Trunk | Denied:
         owner = self._owner_of(flow)

@@ -1,10 +1,12 @@
-"""Requests that are no INVITE: registrations, transfers, questions whether we live, what is none of ours; answers."""
+"""Requests that are no INVITE: registrations, transfers, subscriptions, questions whether we live; answers to ours."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.event_packages import ALLOW_EVENTS
+from kobza.pbx.notifier import Notifier
 from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -12,7 +14,7 @@ from kobza.sip import ua as sip
 
 log = logging.getLogger(__name__)
 
-METHODS: Final = ("REGISTER", "REFER")
+METHODS: Final = ("REGISTER", "REFER", "SUBSCRIBE")
 """What is answered here beside the methods that every user agent knows."""
 
 
@@ -29,6 +31,7 @@ class OutsideCalls:
         view: DirectoryView,
         keeper: TrunkKeeper,
         refers: Refers,
+        notifier: Notifier,
         *,
         now: Callable[[], float],
         pump: Callable[[], None],
@@ -38,6 +41,7 @@ class OutsideCalls:
         self._view = view
         self._keeper = keeper
         self._refers = refers
+        self._notifier = notifier
         self._now = now
         self._pump = pump
 
@@ -64,8 +68,10 @@ class OutsideCalls:
             self._registrar.register(request, incoming.flow, self._view.snapshot, now, reply)
         elif request.method == "REFER":
             self._refers.take(incoming)
+        elif request.method == "SUBSCRIBE":
+            self._notifier.subscribe(incoming)
         elif request.method in ("OPTIONS", "INFO"):  # asked whether we live; DTMF beside the media, for nobody here
-            self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"),), now=now)
+            self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"), ALLOW_EVENTS), now=now)
         else:
             self._ua.respond(incoming, 405, now=now)
 

@@ -29,6 +29,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.heard import write_heard
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
+from kobza.pbx.notifier import Notifier
 from kobza.pbx.opening import CallOpening
 from kobza.pbx.outside_calls import OutsideCalls
 from kobza.pbx.performer import Performer, reason_of
@@ -79,6 +80,7 @@ class Switch:
         recordings: Recordings,
         keeper: TrunkKeeper,
         transfers: Transfers,
+        notifier: Notifier,
         now: Callable[[], float],
         new_id: Callable[[], str],
         ring_timeout: float,
@@ -100,6 +102,7 @@ class Switch:
         self._admission = admission
         self._registrar = registrar
         self._busy = BusyNumbers(presence)
+        self._notifier = notifier
         self._books = books
         self._opening = CallOpening(books, new_id)
         self._recordings = recordings
@@ -136,8 +139,10 @@ class Switch:
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
             **DialogEvents(self._feed, now).by_type,
-            **OutsideCalls(ua, registrar, view, keeper, refers, now=now, pump=self.endpoint.pump).by_type,
+            **OutsideCalls(ua, registrar, view, keeper, refers, notifier, now=now, pump=self.endpoint.pump).by_type,
+            **notifier.by_type,
         }
+        notifier.start(lambda: self._calls.values(), self.endpoint.pump)
 
     # life
 
@@ -162,6 +167,7 @@ class Switch:
             except TimeoutError:
                 log.info("%d calls were not seen to their end by their phones", len(self._calls))
         self._ladders.write(inf)
+        await self._notifier.stop()
         await self.endpoint.close()
 
     async def _sweep(self) -> None:
@@ -175,6 +181,11 @@ class Switch:
                 log.exception("what has run out could not be swept")
 
     # what others see
+
+    @property
+    def notifier(self) -> Notifier:
+        """Who watches whom, for metrics."""
+        return self._notifier
 
     @property
     def sip_counts(self) -> sip.UaCounts:
@@ -295,6 +306,8 @@ class Switch:
             live.is_settling = False
         if live.callee_leg_id not in live.present and call.phase not in BEFORE_THE_CALLED:
             self._busy.join(live, live.callee_leg_id, live.callee)
+        if self._notifier.watches:
+            self._notifier.call_changed(live)
         if call.finished:
             self._forget(live)
 
@@ -390,6 +403,8 @@ class Switch:
             timer.cancel()
         live.timers.clear()
         live.fail_commands(WrongStateError("The call has ended."))
+        if self._notifier.watches:  # once more: one that was cut off was not settled
+            self._notifier.call_changed(live)
         live.books.close()
         dialogs = [(dialog, live.trunks.get(branch_id)) for branch_id, dialog in live.dialogs.items()]
         self._ladders.over(live.call_id, dialogs, self._now())

@@ -40,6 +40,8 @@ from kobza.sip.ua import (
     RequestFailed,
     RequestReceived,
     ResponseReceived,
+    SubscribeReceived,
+    SubscriptionEnded,
     UaEvent,
     UserAgent,
 )
@@ -242,6 +244,8 @@ class SoftPhone:
                     self.registration.failed(status, f"no answer from the server ({status})")
             case MalformedReceived(flow=flow, error=error):
                 log.info("from %s:%s: %s", *flow.remote, error)
+            case SubscribeReceived() | SubscriptionEnded():
+                pass  # this phone takes no subscriptions
             case _:
                 call = event.dialog.tag
                 if isinstance(call, PhoneCall):

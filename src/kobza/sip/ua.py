@@ -13,15 +13,17 @@ from msgspec.structs import replace
 
 from kobza.sip.dialog import MAX_FORWARDS, Dialog
 from kobza.sip.errors import MalformedMessage
+from kobza.sip.event_header import EventHeader
 from kobza.sip.flow import Flow, Transmit, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.invite import InviteDialog
 from kobza.sip.invite_client import FirstInvite
 from kobza.sip.message import SipRequest, SipResponse, parse_message, split_message
 from kobza.sip.request import ClientRequest, Credentials, IncomingRequest
+from kobza.sip.subscription import Compose, Subscription
 from kobza.sip.timers import Timers
 from kobza.sip.traffic import SipTraffic
-from kobza.sip.ua_core import MAX_DIALOGS, OFFER_TYPE, UaCore
+from kobza.sip.ua_core import MAX_DIALOGS, MAX_SUBSCRIPTIONS, OFFER_TYPE, UaCore
 from kobza.sip.ua_events import (
     InviteAnswered,
     InviteCancelled,
@@ -39,6 +41,8 @@ from kobza.sip.ua_events import (
     RequestFailed,
     RequestReceived,
     ResponseReceived,
+    SubscribeReceived,
+    SubscriptionEnded,
     UaEvent,
 )
 from kobza.sip.ua_intake import SERVICE_UNAVAILABLE, Intake
@@ -65,6 +69,9 @@ __all__ = [
     "RequestFailed",
     "RequestReceived",
     "ResponseReceived",
+    "SubscribeReceived",
+    "Subscription",
+    "SubscriptionEnded",
     "UaCounts",
     "UaEvent",
     "UserAgent",
@@ -79,6 +86,7 @@ class UaCounts(NamedTuple):
     client_transactions: int
     server_transactions: int
     dialogs: int
+    subscriptions: int
     timers: int
     malformed: int
     stray: int
@@ -87,7 +95,8 @@ class UaCounts(NamedTuple):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is held."""
-        return not (self.client_transactions or self.server_transactions or self.dialogs or self.timers)
+        calls = self.client_transactions or self.server_transactions or self.dialogs
+        return not (calls or self.subscriptions or self.timers)
 
 
 class UserAgent:
@@ -143,6 +152,11 @@ class UserAgent:
             for dialog in core.dialogs.values():
                 if dialog.flow == flow:
                     dialog.dialog.lose_connection()
+            for subscription in [each for each in core.subscriptions.values() if each.dialog.flow == flow]:
+                if flow.transport.is_web:
+                    subscription.lost(str(SERVICE_UNAVAILABLE))
+                else:
+                    subscription.dialog.lose_connection()
 
     def follow_contact(self, contact: SipUri, flow: Flow) -> None:
         """Take that a peer is reached over another flow now, under the contact that it gave in its dialogs.
@@ -152,6 +166,8 @@ class UserAgent:
         """
         for dialog in self._core.dialogs.values():
             dialog.dialog.follow_contact(contact, flow)
+        for subscription in self._core.subscriptions.values():
+            subscription.dialog.follow_contact(contact, flow)
 
     def handle_timers(self, now: float) -> None:
         """Do what is due."""
@@ -183,6 +199,7 @@ class UserAgent:
             len(core.layer.clients),
             len(core.layer.servers),
             len(core.dialogs),
+            len(core.subscriptions),
             len(core.queue),
             self._malformed,
             intake.stray,
@@ -280,6 +297,33 @@ class UserAgent:
         """Find the call that a peer names by its dialog, as in Replaces (RFC 3891, section 3)."""
         dialog = self._core.dialogs.get(local_tag)
         return dialog if dialog is not None and dialog.dialog_id == (call_id, local_tag, remote_tag) else None
+
+    def accept_subscription(
+        self,
+        incoming: IncomingRequest,
+        event: EventHeader,
+        *,
+        content_type: str,
+        compose: Compose,
+        seconds: int,
+        tag: object = None,
+        headers: Iterable[tuple[str, str]] = (),
+        now: float,
+    ) -> Subscription | None:
+        """Grant a SUBSCRIBE outside a dialog so many seconds; 0: only tell what there is now. Return what came of it.
+
+        None when there are too many: that is answered then. `compose` writes the bodies, of `content_type`; `headers`
+        go into the 200. MalformedMessage, and no answer, for a SUBSCRIBE that makes no dialog.
+        """
+        core = self._core
+        if len(core.subscriptions) >= MAX_SUBSCRIPTIONS:
+            self._intake.refuse(incoming, now)
+            return None
+        incoming.to_tag = core.new_token()
+        dialog = Dialog.of_request(incoming.request, incoming.to_tag, incoming.flow)
+        subscription = Subscription(core, dialog, event, content_type, compose, tag)
+        subscription.accept(incoming, seconds, headers=headers, now=now)
+        return subscription
 
     def respond(
         self,

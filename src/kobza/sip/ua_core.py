@@ -14,6 +14,7 @@ from kobza.sip.transaction import ClientTransaction, ClientUser
 
 if TYPE_CHECKING:
     from kobza.sip.invite import InviteDialog
+    from kobza.sip.subscription import Subscription
     from kobza.sip.ua_events import UaEvent
 
 DIALOG_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
@@ -22,6 +23,8 @@ OFFER_TYPE = "application/sdp"
 """The one body type of INVITE and UPDATE."""
 MAX_DIALOGS = 20_000
 """Live dialogs before new calls are refused with 503. A call of the PBX has two; one holds about 5 kB."""
+MAX_SUBSCRIPTIONS = 20_000
+"""Subscriptions before new ones are refused with 503: 500 phones with 40 lamps each."""
 
 
 class UaCore:
@@ -39,6 +42,7 @@ class UaCore:
         "new_token",
         "queue",
         "server_line",
+        "subscriptions",
         "supported",
         "supported_lines",
     )
@@ -57,6 +61,8 @@ class UaCore:
         self.layer = TransactionLayer(timers, self.queue)
         self.dialogs: dict[str, InviteDialog] = {}
         """Live dialogs, early ones too, by our tag: no two have the same."""
+        self.subscriptions: dict[str, Subscription] = {}
+        """Those that we tell of something, by our tag."""
         self.events: list[UaEvent] = []
         """To be taken after each input; one input adds a handful."""
         self.allow = (*DIALOG_METHODS, *(method for method in methods if method not in DIALOG_METHODS))
@@ -89,6 +95,11 @@ class UaCore:
         if dialog is None or not dialog.has_peer(request):
             return None
         return dialog
+
+    def subscription_of(self, request: SipRequest) -> Subscription | None:
+        """Find the subscription that a request with a To tag belongs to."""
+        subscription = self.subscriptions.get(request.to.tag or "")
+        return subscription if subscription is not None and subscription.has_peer(request) else None
 
     def random_below(self, bound: int) -> int:
         """Make a number from 0 to `bound` - 1 from a token: spread enough to keep two peers from colliding again."""

@@ -12,6 +12,7 @@ from kobza.values import Value
 if TYPE_CHECKING:
     from kobza.sip.invite import InviteDialog
     from kobza.sip.request import ClientRequest, IncomingRequest
+    from kobza.sip.subscription import Subscription
 
 
 class RequestReceived(Value, frozen=True):
@@ -110,6 +111,22 @@ class OfferRejected(Value, frozen=True):
     status: int
 
 
+class SubscribeReceived(Value, frozen=True):
+    """A SUBSCRIBE inside a subscription: it shall go on, or end. The owner answers with `Subscription.accept`, or
+    refuses with `UserAgent.respond`; the subscription is then as it was."""
+
+    subscription: Subscription
+    incoming: IncomingRequest
+
+
+class SubscriptionEnded(Value, frozen=True):
+    """A subscription is over, and not by our `end`: "unsubscribed", "timeout" (nobody refreshed it), or the status of
+    a NOTIFY that failed: the subscriber's, 408 (no answer), 503 (not to be reached)."""
+
+    subscription: Subscription
+    reason: str
+
+
 class ResponseReceived(Value, frozen=True):
     """The final response to a `request`."""
 
@@ -145,4 +162,12 @@ InviteEvent = (
     | OfferAnswered
     | OfferRejected
 )
-UaEvent = InviteEvent | RequestReceived | ResponseReceived | RequestFailed | MalformedReceived
+UaEvent = (
+    InviteEvent
+    | RequestReceived
+    | ResponseReceived
+    | RequestFailed
+    | MalformedReceived
+    | SubscribeReceived
+    | SubscriptionEnded
+)

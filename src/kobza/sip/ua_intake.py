@@ -90,10 +90,12 @@ class Intake:
             return
         elif to_tag is None and method not in _OURS_ONLY_INSIDE:
             self._take_outside(incoming, now)
-        elif dialog is None:
-            incoming.respond(UNKNOWN_DIALOG, now=now)
-        else:
+        elif dialog is not None:
             take_request(dialog, incoming, now)
+        elif (subscription := self.core.subscription_of(request)) is not None:
+            subscription.take_request(incoming, now)
+        else:
+            incoming.respond(UNKNOWN_DIALOG, now=now)
 
     def answer_malformed(self, request: SipRequest, error: MalformedMessage, flow: Flow) -> None:
         """Answer a request that could not be taken, without a transaction; nothing when even that is impossible."""
@@ -104,6 +106,11 @@ class Intake:
             self._answer_stateless(request, via, flow, error.sip_status, ())
         except MalformedMessage:
             return
+
+    def refuse(self, incoming: IncomingRequest, now: float) -> None:
+        """Answer what would go beyond a bound."""
+        self.refused += 1
+        incoming.respond(SERVICE_UNAVAILABLE, headers=(("Retry-After", str(RETRY_AFTER)),), now=now)
 
     def _refuse(self, request: SipRequest, via: Via, flow: Flow) -> None:
         self.refused += 1
@@ -153,8 +160,7 @@ class Intake:
         elif request.max_forwards == 0:
             incoming.respond(483, now=now)  # this user agent may be half of a B2BUA: what goes round must stop
         elif len(core.dialogs) >= MAX_DIALOGS:
-            self.refused += 1
-            incoming.respond(SERVICE_UNAVAILABLE, headers=(("Retry-After", str(RETRY_AFTER)),), now=now)
+            self.refuse(incoming, now)
         elif not refuse_body(incoming, now):
             incoming.to_tag = core.new_token()
             dialog = InviteDialog(core, Dialog.of_request(request, incoming.to_tag, incoming.flow), "uas", request)

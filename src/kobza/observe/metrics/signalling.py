@@ -77,6 +77,25 @@ SIP: Final = (
         ("side",),
     ),
     Metric(
+        "kobza_sip_subscriptions",
+        "gauge",
+        "Subscriptions of phones: lamps (dialog), contact lists (presence), mailboxes (message-summary).",
+        lambda of: by_label(of.switch.notifier.counts),
+        ("package",),
+    ),
+    Metric(
+        "kobza_sip_subscriptions_refused_total",
+        "counter",
+        "SUBSCRIBE requests beyond the bounds of one device or of one enterprise.",
+        lambda of: one(of.switch.notifier.refused),
+    ),
+    Metric(
+        "kobza_sip_subscriptions_waiting",
+        "gauge",
+        "Subscriptions whose number has changed and that were not told yet: they are told a few at a time.",
+        lambda of: one(of.switch.notifier.waiting),
+    ),
+    Metric(
         "kobza_sip_sockets",
         "gauge",
         "Sockets on which SIP is received.",
