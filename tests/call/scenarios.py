@@ -356,6 +356,23 @@ def _(ladder: Ladder) -> None:
     ladder.reject("new", 487)
 
 
+@scenario("from outside, outside working hours, forwarded to a colleague")
+def _(ladder: Ladder) -> None:
+    ladder.invite("new", hops=[PETRO], caller=STRANGER, origin="trunk")
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("from outside, a group outside working hours, forwarded to the outside")
+def _(ladder: Ladder) -> None:
+    guard = replace(STRANGER, number="+380445550001")
+    ladder.invite("trunk", hops=[guard], caller=STRANGER, callee=GROUP, origin="trunk")
+    ladder.progress("trunk")
+    ladder.answer("trunk", after=4)
+    ladder.hang_up("caller", after=10)
+
+
 @scenario("a group rings all at once, one answers")
 def _(ladder: Ladder) -> None:
     ladder.invite(
@@ -591,6 +608,13 @@ def _(ladder: Ladder) -> None:
 @scenario("click2dial, the destination is not to be disturbed")
 def _(ladder: Ladder) -> None:
     ladder.originate(["mine"], Refused(480, 21, "not to be disturbed"))
+    ladder.progress("mine")
+    ladder.answer("mine", after=3)
+
+
+@scenario("click2dial, the destination is outside working hours")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["mine"], Refused(480, 20, "outside the working hours"))
     ladder.progress("mine")
     ladder.answer("mine", after=3)
 

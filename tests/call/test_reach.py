@@ -20,6 +20,7 @@ from kobza.call.forwarding import (
     occasion_of,
 )
 from kobza.call.group import RingingGroup, Strategy, group_key
+from kobza.call.hours import WorkingHours
 from kobza.call.leg import NOBODY_THERE, Rejection
 from kobza.call.reach import EVERYBODY_BUSY, LOOP, MAX_DIVERSIONS, Reach
 from kobza.call.routing import Party, Refused, party_of
@@ -46,12 +47,13 @@ class Office:
         self.unregistered: set[str] = set()
         self.lost = False
         self.groups: dict[str, RingingGroup] = {}
+        self.hours: dict[str, WorkingHours] = {}
         self.busy: set[str] = set()
         self.idle: dict[str, float] = {}
 
     @property
     def directory(self) -> Directory:
-        return Directory(self.subscribers, self.trunks, groups=self.groups)
+        return Directory(self.subscribers, self.trunks, groups=self.groups, hours=self.hours)
 
     def forward(self, number: str, **where: str | int) -> None:
         forwarding = replace(self.subscribers[number].forwarding, **where)  # type: ignore[arg-type] # its own fields

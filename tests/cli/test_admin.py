@@ -187,6 +187,53 @@ def test_groups_are_made_changed_listed_and_removed(kobza: Kobza) -> None:
     assert "cannot be forwarded to itself" in kobza("number", "set", "0671234567", *own, "--mobile", "0671234567").err
 
 
+def test_working_hours_are_set_in_parts_overridden_listed_and_removed(kobza: Kobza) -> None:
+    kobza("init")
+    added = kobza("enterprise", "add", "Bakery", "--admin", "olena", "--password", "secret", "--json").json
+    own = ("--enterprise", added["enterprise_id"])
+    number = "0671234567"
+    kobza("number", "add", number, *own)
+    assert "none: calls are taken at any time" in kobza("hours", "list", *own).out
+    made = kobza("hours", "set", *own, "--week", "пн-пт 9-18", "--dates", "2000-01-01", "--json").json
+    assert (made["number"], made["week"], made["dates"]) == (None, "mon-fri 09:00-18:00", "2000-01-01 closed")
+    assert (made["callers"], made["closed_to"], made["zone"]) == ("outside", None, "Europe/Kyiv")
+    kobza("hours", "set", *own, "--closed-to", "050 111 22 33", "--callers", "all", "--zone", "UTC")
+    closed = kobza("hours", "override", number, *own, "--closed", "--until", "2h", "--json").json
+    assert (closed["week"], closed["override"], closed["open"]) == (None, "closed", False)
+    company, mine = kobza("hours", "list", *own, "--json").json["hours"]
+    assert (company["closed_to"], company["callers"], company["week"]) == ("0501112233", "all", "mon-fri 09:00-18:00")
+    assert (mine["number"], mine["closed_to"], mine["override"]) == (number, "0501112233", "closed")
+    assert kobza("hours", "override", number, *own, "--none", "--json").json["override"] is None
+    assert len(kobza("hours", "list", *own, "--json").json["hours"]) == 1
+    kobza("hours", "override", *own, "--open", "--until", "45m")
+    kobza("hours", "set", number, *own, "--week", "always", "--no-company-dates", "--closed-to", "101")
+    always = kobza("hours", "set", number, *own, "--closed-to", "none", "--json").json
+    assert (always["week"], always["open"], always["until"], always["company_dates"]) == ("always", True, None, False)
+    for arguments, told in (
+        (("set",), "nothing to set"),
+        (("set", "0671234568", "--week", "always"), "no number and no group +380671234568"),
+        (("set", number, "--week", "9-18"), "begins with no day of the week"),
+        (("set", number, "--dates", "soon"), "'soon' is no date"),
+        (("set", number, "--closed-to", number), "cannot be forwarded to itself"),
+        (("set", number, "--zone", "UTC"), "is one for the whole enterprise"),
+        (("set", "--zone", "Kyiv"), "'Kyiv' is no time zone, as in Europe/Kyiv"),
+        (("set", "--company-dates"), "is for a number or a group"),
+        (("override", number, "--open"), "goes with --open and --closed"),
+        (("override", number, "--until", "2h"), "give one of --open, --closed and --none"),
+        (("override", number, "--closed", "--until", "2020-01-01 10:00"), "is past"),
+        (("override", number, "--closed", "--until", "soon"), "is no moment, as in 18:00"),
+    ):
+        ran = kobza("hours", *arguments, *own)
+        assert ran.code in (1, 2), arguments
+        assert told in ran.err
+    assert kobza("hours", "remove", number, *own).code == 0
+    assert "no working hours of its own" in kobza("hours", "remove", number, *own).err
+    kobza("hours", "remove", *own)
+    assert "--week: needed: there are no hours of its own yet" in kobza("hours", "set", *own, "--callers", "all").err
+    for command in (("list",), ("set", "--zone", "UTC")):
+        assert "there is no enterprise" in kobza("hours", *command, "--enterprise", "another").err
+
+
 def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Kobza, place: Place) -> None:
     kobza("init")
     assert "none yet: see kobza enterprise add" in kobza("enterprise", "list").out

@@ -157,3 +157,43 @@ async def test_a_group_rings_all_at_once_in_turn_and_with_a_mobile_phone(
     assert states[B] == ["alerting", "finished 21"]
     assert states[C] == ["alerting", "established", "finished 16"]
     site.prepare("group", "remove", "200", *own)
+
+
+async def test_outside_working_hours_calls_are_refused_or_go_on(
+    phones: Phones, forwarded: Server, ledger: Ledger
+) -> None:
+    site = forwarded.site
+    own = ("--enterprise", site.enterprise["enterprise_id"])
+    a, b, c = await phones.at(A, 440), await phones.at(B, 660), await phones.at(C, 880, answer_after=0.1)
+
+    def say(*words: str) -> None:
+        site.prepare("hours", *words, *own)
+        forwarded.put("/v1/dnd", {"number": D, "dnd": "off"})  # whoever changes something sees all that has changed
+
+    say("set", "--week", "closed", "--callers", "all")
+    try:
+        ended = await a.dial(B).ended()
+        assert (ended.status, ended.cause) == (480, 20)
+        row, states = await told(ledger, B, 0)
+        assert (row["cause"], row["sip_status"], row["answered_number"], states) == (20, 480, None, {})
+
+        say("set", "--closed-to", C)
+        call = a.dial(B)
+        await hears(call, 880)
+        (other,) = c.calls
+        call.hang_up()
+        await other.ended()
+        row, states = await told(ledger, B, 2)
+        assert (row["answered_number"], row["cause"]) == (C, 16)
+        assert states == {each: ["alerting", "established", "finished 16"] for each in (A, C)}
+        assert b.calls == []
+
+        say("override", B, "--open", "--until", "2h")
+        call = a.dial(B)
+        (await b.incoming()).answer()
+        await hears(call, 660)
+        call.hang_up()
+        await told(ledger, B, 2)
+    finally:
+        say("remove")
+    say("remove", B)

@@ -1,6 +1,7 @@
 """Admission: who calls, where to, and what the called side may learn."""
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,7 +15,8 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.message import SipRequest
-from kobza.store import Store, enterprises, groups, numbers, trunks
+from kobza.store import Store, enterprises, groups, hours, numbers, trunks
+from kobza.store.hours import COMPANY
 from tests.pbx.office import (
     ANNA,
     ANNA_USER,
@@ -31,6 +33,7 @@ from tests.pbx.office import (
     verifier,
 )
 from tests.store.builders import binding
+from tests.support.hours import working
 
 CARRIER = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.50", 5060))
 
@@ -161,6 +164,27 @@ def test_a_trunk_calls_a_phone_without_digest(admission: Admission) -> None:
     assert call.caller == Party(OUTSIDE)
     assert (call.callee.number, call.origin) == (BOHDAN, "trunk")
     assert call.identity == Identity(OUTSIDE, "", restricted=False)
+
+
+async def test_outside_working_hours_a_caller_is_told_when_to_call_again(
+    store: Store, enterprise_id: str, admission: Admission
+) -> None:
+    with store.write() as conn:
+        hours.put(conn, enterprise_id, COMPANY, working("closed", "2026-09-22 09:00-18:00"))
+    await admission._view.refresh()
+    result = turned(admission.admit(invite("0671000002"), CARRIER, NOW))
+    assert (result.status, result.detail) == (480, "It is outside the working hours of the number.")
+    opening = datetime(2026, 9, 22, 6, tzinfo=UTC).timestamp()
+    assert result.headers == (
+        ("Reason", 'Q.850;cause=20;text="Subscriber absent"'),
+        ("Retry-After", str(math.ceil(opening - NOW))),
+    )
+    assert result.refused is not None
+    assert result.refused[-1] == 20
+    with store.write() as conn:
+        hours.put(conn, enterprise_id, COMPANY, working("closed"))
+    await admission._view.refresh()
+    assert [name for name, _ in turned(admission.admit(invite("0671000002"), CARRIER, NOW)).headers] == ["Reason"]
 
 
 @pytest.mark.parametrize(

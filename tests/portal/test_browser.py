@@ -284,7 +284,13 @@ async def choose(watched: Watched) -> None:
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
     overviews = ("/history", f"/history/{CALL}", "/statistics", "/contacts", "/", "/provisioning", "/crm-integration")
-    more = ("/provisioning/forwarding?number=0671111111", "/provisioning/groups", "/phone", "/contacts/doubles")
+    more = (
+        "/provisioning/forwarding?number=0671111111",
+        "/provisioning/groups",
+        "/provisioning/hours",
+        "/phone",
+        "/contacts/doubles",
+    )
     for path in (*overviews, *more, "/audit", "/people", "/account", "/account/second-factor"):
         await watched.open(path)
         await watched.sound()

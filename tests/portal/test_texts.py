@@ -11,6 +11,8 @@ import pytest
 from kobza.call.events import ReleasedBy
 from kobza.call.forwarding import Occasion
 from kobza.call.group import Strategy
+from kobza.call.hours import DAYS as WEEKDAYS
+from kobza.call.hours import Callers
 from kobza.call.states import StateType
 from kobza.portal.access import SAID
 from kobza.portal.audit_page import COLUMNS
@@ -21,6 +23,7 @@ from kobza.portal.contact_pages import KINDS as KINDS_OF_CONTACTS
 from kobza.portal.days_form import spans
 from kobza.portal.figures import OF_PEOPLE, PARTS
 from kobza.portal.frame import TABS
+from kobza.portal.hours import LASTING, MODES
 from kobza.portal.live_actions import RECORDING
 from kobza.portal.pages import EXPIRIES
 from kobza.portal.passwords import Weakness
@@ -87,6 +90,12 @@ MADE_UP = {
     *(f"import_{fault}" for fault in ("many_numbers", "bad_switch", "not_yours", "no_service_column")),
     *("dnd", "hidden", "own_text", "import_bad_forward"),
     *(f"forward_{each.value}{suffix}" for each in Occasion for suffix in ("", "_hint")),
+    *(f"work_hours_until_{day}" for day in WEEKDAYS),
+    *(f"work_hours_lasting_{value}" for value in LASTING),
+    *(f"work_hours_mode_{value}" for value in MODES),
+    *(f"work_hours_callers_{value}" for value in Callers),
+    *("work_hours_open", "work_hours_closed", "work_hours_open_until", "work_hours_closed_until"),
+    *("work_hours_override_open", "work_hours_override_closed"),
     *(f"strategy_{each.value}" for each in Strategy),
     *(f"group_wrong_{field}" for field in ("number", "number_taken", "members", "seconds", "then", "name")),
     *("group_change", "group_new"),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, select
 from kobza.call.directory import Package
 from kobza.call.forwarding import Forwarding
 from kobza.call.group import RingingGroup, Strategy
+from kobza.call.hours import Override
 from kobza.defence.bans import Ban
 from kobza.store import (
     Store,
@@ -19,6 +20,7 @@ from kobza.store import (
     erasures,
     groups,
     holds,
+    hours,
     meta,
     numbers,
     presentation,
@@ -36,6 +38,7 @@ from kobza.store.journal import JournalWriter
 from kobza.store.recording_files import Doomed
 from kobza.store.schema import metadata
 from tests.store.builders import ANNA, BOHDAN, NOW, NOW_MS, OUTSIDE, attempt, binding, cdr, ended, recording, stored
+from tests.support.hours import working
 
 AWKWARD = 'Ганна \t\\N \\. "q" \';--\n\r\x1f 🙂'
 """What a copy as text could trip over."""
@@ -67,6 +70,12 @@ def fill_everything(store: Store) -> str:
         numbers.set_mobile(conn, enterprise_id, ANNA, OUTSIDE)
         groups.put(
             conn, RingingGroup("200", enterprise_id, AWKWARD, Strategy.IN_TURN, (ANNA,), 15, OUTSIDE), now_ms=NOW_MS
+        )
+        hours.put(
+            conn,
+            enterprise_id,
+            ANNA,
+            working("mon-fri 09:00-18:00", closed_to=OUTSIDE, override=Override(True, NOW_MS)),
         )
         presentation.add(conn, enterprise_id, "+380800123456", now_ms=NOW_MS)
         address_book.put(conn, enterprise_id, [address_book.Entry(OUTSIDE, AWKWARD, "")])

@@ -101,6 +101,7 @@ NEW_TABLES = {
     **dict.fromkeys(("ringing_groups", "group_members"), "0008"),
     "saved_filters": "0010",
     "call_details": "0011",
+    "working_hours": "0012",
     "sip_bans": "0013",
 }
 """Tables by the revision that has them first, where it is not the first one."""

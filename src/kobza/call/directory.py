@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kobza.call.forwarding import NO_FORWARDING, Forwarding
-from kobza.call.group import RingingGroup
+from kobza.call.group import RingingGroup, group_key
+from kobza.call.hours import DEFAULT_ZONE, WorkingHours
 
 if TYPE_CHECKING:  # the command line has the packages from here, and shall not load all of what knows numbers
     from kobza.call.trunk import Trunk
@@ -30,6 +31,8 @@ class Enterprise:
     enterprise_id: str
     name: str
     integrator_id: str
+    zone: str = DEFAULT_ZONE
+    """The time zone of its working hours, by its name in the tz database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,13 @@ class Directory:
     """By enterprise id."""
     groups: Mapping[str, RingingGroup] = field(default_factory=dict)
     """By `group_key`."""
+    hours: Mapping[str, WorkingHours] = field(default_factory=dict)
+    """Working hours: of enterprises by their ids, of numbers and groups that have their own by `group_key`."""
     version: int = 0
+
+    def hours_of(self, number: str, enterprise_id: str) -> WorkingHours | None:
+        """Return the working hours that a number or a group has of its own, None: none."""
+        return self.hours.get(group_key(number, enterprise_id))
 
     def trunks_for(self, number: str) -> "tuple[Trunk, ...]":
         """Return the trunks that take a number, in the order in which they are to be tried.

@@ -24,6 +24,13 @@ class Occasion(StrEnum):
     """No device is registered, or none could be reached."""
 
 
+class TimeOfDay(StrEnum):
+    """Why a call goes elsewhere although nobody has asked for that at the moment."""
+
+    CLOSED = "closed"
+    """It is outside the working hours of the number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarding:
     """Where the calls of a number go on each occasion: normalized numbers, None: nowhere."""
@@ -62,7 +69,7 @@ class Diversion(Value, frozen=True):
 
     number: str
     """Whose calls go on; E.164 or a short code."""
-    occasion: Occasion
+    occasion: Occasion | TimeOfDay
     private: bool = False
     """Whether the number is hidden from those whom it calls."""
 

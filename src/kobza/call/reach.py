@@ -6,10 +6,21 @@ from typing import Final, Protocol
 from kobza.call.actions import Target
 from kobza.call.causes import EXCHANGE_ROUTING_ERROR, TEMPORARY_FAILURE, USER_BUSY
 from kobza.call.directory import Directory, Subscriber
-from kobza.call.forwarding import Diversion, Occasion, occasion_of
+from kobza.call.forwarding import Diversion, Occasion, TimeOfDay, occasion_of
 from kobza.call.group import RingingGroup, Strategy
 from kobza.call.leg import NOBODY_THERE, Rejection
-from kobza.call.routing import Diverted, Party, Refused, ToGroup, ToSubscriber, ToTrunk, party_of, route
+from kobza.call.routing import (
+    Diverted,
+    Party,
+    Refused,
+    ToGroup,
+    ToSubscriber,
+    ToTrunk,
+    is_closed,
+    party_of,
+    payer_of_group,
+    route,
+)
 from kobza.call.step import Destination, Step
 from kobza.call.trunk import Trunk
 
@@ -92,7 +103,10 @@ class Reach:
     def _find(self, dialled: str, hops: list[Party], now: float) -> Step | Refused:
         """Follow a number to whom it rings; `hops` are those that the call has come to since the last step."""
         surroundings = self._surroundings
-        found = route(surroundings.directory, dialled, caller=self._payer, now=now)
+        gone_on = bool(self._diversions)
+        found = route(
+            surroundings.directory, dialled, caller=self._payer, now=now, origin=self._caller, gone_on=gone_on
+        )
         match found:
             case ToSubscriber(subscriber, party):
                 self._subscriber = subscriber
@@ -111,11 +125,10 @@ class Reach:
                     names = " and ".join(each.name for each in trunks)
                     return Refused(503, TEMPORARY_FAILURE, f"the address of trunk {names} is unknown")
                 return Step(targets, hops)
-            case Diverted():
-                subscriber, party = found.subscriber, party_of(found.subscriber)
+            case Diverted(party, payer, number, occasion, private):
                 self._note(hops, party)
-                self._gone_from(subscriber.number, found.occasion, party, private=subscriber.restricted_at(now))
-                return self._onward(found.number, hops, now)
+                self._gone_from(party.number, occasion, payer, private=private)
+                return self._onward(number, hops, now)
             case _:
                 return found
 
@@ -123,7 +136,7 @@ class Reach:
         if self._diversions:
             hops.append(party)
 
-    def _gone_from(self, number: str, occasion: Occasion, payer: Party, *, private: bool = False) -> None:
+    def _gone_from(self, number: str, occasion: Occasion | TimeOfDay, payer: Party, *, private: bool = False) -> None:
         """Note that the call goes on from a number, from here on at the expense of whoever that is."""
         self._diversions = (*self._diversions, Diversion(number, occasion, private))
         self._payer = payer
@@ -157,7 +170,7 @@ class Reach:
         if group.then is None:
             return None
         occasion = Occasion.BUSY if rejection.cause == USER_BUSY else Occasion.NO_ANSWER
-        self._gone_from(group.number, occasion, self._payer_of(group))
+        self._gone_from(group.number, occasion, payer_of_group(group))
         return self._onward(group.then, [], now)
 
     def _next_member(self, group: RingingGroup, hops: list[Party], now: float) -> Step | None:
@@ -172,10 +185,19 @@ class Reach:
         return None
 
     def _people(self, group: RingingGroup, now: float) -> list[Subscriber]:
-        """Return the members of a group that may be rung: not with Do Not Disturb on, nor who calls."""
-        known = (self._surroundings.directory.subscribers.get(number) for number in group.members)
+        """Return the members of a group that may be rung: not with Do Not Disturb on, nor who calls.
+
+        Nor who is outside working hours of their own; those of the enterprise have been asked for the group.
+        """
+        directory = self._surroundings.directory
+        known = (directory.subscribers.get(number) for number in group.members)
         return [
-            each for each in known if each is not None and not each.dnd_at(now) and each.number != self._caller.number
+            each
+            for each in known
+            if each is not None
+            and not each.dnd_at(now)
+            and each.number != self._caller.number
+            and not is_closed(directory, each, self._caller, now)
         ]
 
     def _member(self, subscriber: Subscriber, now: float) -> Destination:
@@ -184,8 +206,3 @@ class Reach:
     def _why_nobody(self, group: RingingGroup, now: float) -> Rejection:
         busy = any(self._surroundings.is_busy(each.number) for each in self._people(group, now))
         return EVERYBODY_BUSY if busy else NOBODY_THERE
-
-    def _payer_of(self, group: RingingGroup) -> Party:
-        """Return at whose expense a group's calls go on: its own number's, or, of a short code, its first member's."""
-        number = group.number if group.number.startswith("+") else next(iter(group.members), group.number)
-        return Party(number, group.enterprise_id)

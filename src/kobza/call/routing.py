@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, UNALLOCATED, cause_text
+from kobza.call.causes import CALL_REJECTED, INVALID_NUMBER, SUBSCRIBER_ABSENT, UNALLOCATED, cause_text
 from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import NumberError
-from kobza.call.forwarding import Occasion
+from kobza.call.forwarding import Occasion, TimeOfDay
 from kobza.call.group import RingingGroup, group_key
+from kobza.call.hours import Callers, WorkingHours
 from kobza.call.numbers import normalize
 from kobza.call.trunk import Trunk
 from kobza.values import Value
@@ -52,12 +53,17 @@ class ToGroup(Value, frozen=True):
 
 
 class Diverted(Value, frozen=True):
-    """The call does not come to the number's phones: it goes on to another number."""
+    """The call does not come to the phones of a number or a group: it goes on to another number."""
 
-    subscriber: Subscriber
+    party: Party
+    """Whose calls go on."""
+    payer: Party
+    """At whose expense."""
     number: str
     """Where to: E.164 or a short code."""
-    occasion: Occasion
+    occasion: Occasion | TimeOfDay
+    private: bool = False
+    """Whether the number whose calls go on is hidden from those whom it calls."""
 
 
 class ToTrunk(Value, frozen=True):
@@ -74,6 +80,8 @@ class Refused(Value, frozen=True):
     status: int
     cause: int
     text: str
+    again_at: float | None = None
+    """When it is worth calling again (s), if that is known."""
 
 
 Route = ToSubscriber | ToGroup | Diverted | ToTrunk | Refused
@@ -117,13 +125,31 @@ def party_of_group(group: RingingGroup, directory: Directory) -> Party:
     return Party(group.number, group.enterprise_id, convergent=convergent, display_name=group.name)
 
 
-def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> Route:
+def payer_of_group(group: RingingGroup) -> Party:
+    """Return at whose expense a group's calls go on: its own number's, or, of a short code, its first member's."""
+    number = group.number if group.number.startswith("+") else next(iter(group.members), group.number)
+    return Party(number, group.enterprise_id)
+
+
+def route(
+    directory: Directory,
+    dialled: str,
+    *,
+    caller: Party,
+    now: float,
+    origin: Party | None = None,
+    gone_on: bool = False,
+) -> Route:
     """Decide where a call goes.
 
-    A number of our own goes to its devices, whoever calls (with DND on, nowhere: 480, cause 21), or, when its calls are
-    always forwarded, on to another number, DND or not: its phones stay silent either way. Any other number goes out by
-    the trunks whose prefixes match, the longest first, but only for a caller of ours: from trunk to trunk nothing goes,
-    or strangers would call the world at our expense.
+    A number of our own goes to its devices, whoever calls. Before that three things are asked, in this order. Outside
+    its working hours it goes to where it is sent then, or nowhere (480, cause 20). When its calls are always forwarded,
+    it goes on to another number, DND or not: its phones stay silent either way. With DND on it goes nowhere (480, cause
+    21). Any other number goes out by the trunks whose prefixes match, the longest first, but only for a caller of ours:
+    from trunk to trunk nothing goes, or strangers would call the world at our expense.
+
+    `caller` is whose call it is by now, `origin` who began it (None: the same), `gone_on` whether it has come here from
+    another number: then the working hours of the enterprise have been asked already, and only the own ones count.
     """
     try:
         number = normalize(dialled)
@@ -131,18 +157,57 @@ def route(directory: Directory, dialled: str, *, caller: Party, now: float) -> R
         return Refused(484, INVALID_NUMBER, error.detail)
     subscriber = directory.subscribers.get(number)
     if subscriber is not None:
+        party, private = party_of(subscriber), subscriber.restricted_at(now)
+        hours = _closed(directory, subscriber, origin or caller, now, gone_on=gone_on)
+        if hours is not None:
+            return _outside_hours(hours, party, party, origin or caller, now, private=private)
         if subscriber.forwarding.always is not None:
-            return Diverted(subscriber, subscriber.forwarding.always, Occasion.ALWAYS)
+            return Diverted(party, party, subscriber.forwarding.always, Occasion.ALWAYS, private)
         if subscriber.dnd_at(now):
             return Refused(480, CALL_REJECTED, "The number is not to be disturbed.")
-        return ToSubscriber(subscriber, party_of(subscriber))
+        return ToSubscriber(subscriber, party)
     group = directory.groups.get(group_key(number, caller.enterprise_id))
     if group is not None:
-        return ToGroup(group, party_of_group(group, directory))
+        party = party_of_group(group, directory)
+        hours = _closed(directory, group, origin or caller, now, gone_on=gone_on)
+        if hours is not None:
+            return _outside_hours(hours, party, payer_of_group(group), origin or caller, now)
+        return ToGroup(group, party)
     trunks = directory.trunks_for(number) if caller.enterprise_id is not None else ()
     if not trunks:
         return Refused(404, UNALLOCATED, cause_text(UNALLOCATED))
     return ToTrunk(trunks, number, Party(number))
+
+
+def is_closed(directory: Directory, subscriber: Subscriber, origin: Party, now: float) -> bool:
+    """Tell whether a call of somebody comes to a number outside working hours of the number's own."""
+    return _closed(directory, subscriber, origin, now, gone_on=True) is not None
+
+
+def _closed(
+    directory: Directory, called: Subscriber | RingingGroup, origin: Party, now: float, *, gone_on: bool
+) -> WorkingHours | None:
+    """Return the working hours outside which a call comes to somebody of ours; None: it may come."""
+    if not directory.hours:
+        return None
+    hours = directory.hours_of(called.number, called.enterprise_id)
+    if hours is not None and gone_on and hours.as_company and not hours.overridden_at(now):
+        return None
+    if hours is None and not gone_on:
+        hours = directory.hours.get(called.enterprise_id)
+    if hours is None or (hours.callers is Callers.OUTSIDE and origin.enterprise_id == called.enterprise_id):
+        return None
+    return None if hours.open_at(now) else hours
+
+
+def _outside_hours(
+    hours: WorkingHours, party: Party, payer: Party, origin: Party, now: float, *, private: bool = False
+) -> Route:
+    """Return where a call goes outside the working hours; never back to who makes it, nor to who is closed."""
+    if hours.closed_to is not None and hours.closed_to not in (party.number, origin.number):
+        return Diverted(party, payer, hours.closed_to, TimeOfDay.CLOSED, private)
+    text = "It is outside the working hours of the number."
+    return Refused(480, SUBSCRIBER_ABSENT, text, hours.state_at(now).until)
 
 
 def identity_of(subscriber: Subscriber, now: float) -> Identity:

@@ -198,11 +198,23 @@ class Admission:
         reach = self.reach(dialled, caller)
         found = reach.first(now)
         if isinstance(found, Refused):
-            headers = (("Reason", reason_header(found.cause)),)
             return Turned(
-                found.status, headers, found.text, (caller, callee, dialled, origin, found.cause), trunk, identified_at
+                found.status,
+                _why(found, now),
+                found.text,
+                (caller, callee, dialled, origin, found.cause),
+                trunk,
+                identified_at,
             )
         return Admitted(caller, callee, dialled, origin, identity, found, reach.after, trunk, identified_at, diverted)
+
+
+def _why(refused: Refused, now: float) -> Headers:
+    """Return what the caller is told beside the status: the cause, and when to call again (RFC 3261, 20.33)."""
+    reason = (("Reason", reason_header(refused.cause)),)
+    if refused.again_at is None:
+        return reason
+    return (*reason, ("Retry-After", str(math.ceil(max(0.0, refused.again_at - now)))))
 
 
 def called(directory: Directory, dialled: str, enterprise_id: str | None = None) -> Party:

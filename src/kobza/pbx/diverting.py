@@ -1,11 +1,11 @@
 """What an INVITE to a trunk says of who sent the call on: Diversion (RFC 5806) and History-Info (RFC 7044)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from kobza.call.forwarding import Diversion, Occasion
+from kobza.call.forwarding import Diversion, Occasion, TimeOfDay
 from kobza.call.trunk import Trunk
 from kobza.sip import diversion as sip
 from kobza.sip.errors import MalformedMessage
@@ -16,14 +16,21 @@ from kobza.sip.uri import SipUri
 MAX_DIVERTED: Final = 10
 """Values of a caller's Diversion that are passed on."""
 
-REASONS: Final = {
+REASONS: Final[Mapping[Occasion | TimeOfDay, str]] = {
     Occasion.ALWAYS: "unconditional",
     Occasion.BUSY: "user-busy",
     Occasion.NO_ANSWER: "no-answer",
     Occasion.UNREACHABLE: "unavailable",
+    TimeOfDay.CLOSED: "time-of-day",
 }
 
-CAUSES: Final = {Occasion.ALWAYS: 302, Occasion.BUSY: 486, Occasion.NO_ANSWER: 408, Occasion.UNREACHABLE: 503}
+CAUSES: Final[Mapping[Occasion | TimeOfDay, int]] = {
+    Occasion.ALWAYS: 302,
+    Occasion.BUSY: 486,
+    Occasion.NO_ANSWER: 408,
+    Occasion.UNREACHABLE: 503,
+    TimeOfDay.CLOSED: 302,
+}
 """How RFC 4458 (section 2.1, the `cause` parameter that RFC 7044 refers to) says why a request is retargeted."""
 
 
@@ -73,7 +80,7 @@ def _history(made: Sequence[Diversion], target: SipUri, trunk: Trunk, host: str)
     index, mapped_from, cause = "1", None, None
     for each in made:
         answered = CAUSES[each.occasion]
-        reason = None if each.occasion is Occasion.ALWAYS else Reason("SIP", answered)
+        reason = None if answered == CAUSES[Occasion.ALWAYS] else Reason("SIP", answered)
         entries.append(
             sip.HistoryEntry(_caused(_uri(each, trunk, host), cause), index, reason, each.private, mapped_from)
         )

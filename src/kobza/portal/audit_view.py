@@ -8,9 +8,16 @@ from kobza.portal.formats import moment_text, phone_text, wall_moment
 from kobza.portal.texts import Say
 from kobza.store.audit import Entry
 
-MOMENTS: Final = frozenset({"expires_at", "revoked_at", "dnd_until", "clip_until"})
+MOMENTS: Final = frozenset({"expires_at", "revoked_at", "dnd_until", "clip_until", "override_until"})
 NUMBERS: Final = frozenset(
-    {"number", "presentation_number", "mobile", "then_number", *(f"forward_{occasion.value}" for occasion in Occasion)},
+    {
+        "number",
+        "presentation_number",
+        "mobile",
+        "then_number",
+        "closed_to",
+        *(f"forward_{occasion.value}" for occasion in Occasion),
+    },
 )
 _NOTHING: Final = "–"
 

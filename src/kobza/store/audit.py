@@ -39,6 +39,8 @@ CHANGES: Final = (
     "number.forwarding",
     "group.set",
     "group.removed",
+    "hours.set",
+    "hours.removed",
     "presentation.added",
     "presentation.removed",
     "trunk.added",

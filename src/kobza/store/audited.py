@@ -15,6 +15,7 @@ Kind = Literal[
     "token",
     "number",
     "group",
+    "hours",
     "presentation",
     "trunk",
     "webhook",
@@ -116,6 +117,21 @@ def _group(conn: Connection, enterprise_id: str | None, key: str) -> Thing | Non
     return Thing(found.label, {**found.settings, "members": listed})
 
 
+def _hours(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
+    """Return the hours of a number or a group; with the enterprise's id as the key, its own and their time zone."""
+    table, company = schema.working_hours, schema.enterprises
+    columns = ("week", "dates", "callers", "closed_to", "override_open", "override_until")
+    whole = key == enterprise_id
+    mine = (table.c.number == ("" if whole else key), table.c.enterprise_id == enterprise_id)
+    found = _row(conn, table, columns if whole else (*columns, "company_dates", "as_company"), "week", *mine)
+    zone = conn.execute(select(company.c.name, company.c.time_zone).where(company.c.enterprise_id == enterprise_id))
+    if whole and (named := zone.one_or_none()) is not None:
+        settings = dict.fromkeys(columns) if found is None else found.settings
+        return Thing(named[0], {**settings, "time_zone": named[1]})
+    of = _number(conn, enterprise_id, key) or _group(conn, enterprise_id, key)
+    return None if found is None else Thing("" if of is None else of.label, found.settings)
+
+
 def _presentation(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
     table = schema.presentation_numbers
     return _row(conn, table, ("number",), "number", table.c.number == key, table.c.enterprise_id == enterprise_id)
@@ -152,6 +168,7 @@ _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]
     "token": _token,
     "number": _number,
     "group": _group,
+    "hours": _hours,
     "presentation": _presentation,
     "trunk": _trunk,
     "webhook": _webhook,

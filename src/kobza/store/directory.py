@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from kobza.call.directory import Directory
 from kobza.call.group import group_key
-from kobza.store import endpoints, enterprises, groups, meta, numbers, trunks
+from kobza.store import endpoints, enterprises, groups, hours, meta, numbers, trunks
 
 
 def load(conn: Connection) -> Directory:
@@ -12,6 +12,7 @@ def load(conn: Connection) -> Directory:
     return Directory(
         subscribers={subscriber.number: subscriber for subscriber in numbers.load(conn)},
         groups={group_key(group.number, group.enterprise_id): group for group in groups.load(conn)},
+        hours=hours.load(conn),
         trunks=tuple(trunks.list_all(conn)),
         endpoints={endpoint.enterprise_id: endpoint for endpoint in endpoints.load(conn)},
         enterprises={enterprise.enterprise_id: enterprise for enterprise in enterprises.list_all(conn)},

@@ -53,4 +53,6 @@ def list_all(conn: Connection) -> list[Enterprise]:
     ]
 
 
-_enterprise = select(enterprises.c.enterprise_id, enterprises.c.name, enterprises.c.integrator_id)
+_enterprise = select(
+    enterprises.c.enterprise_id, enterprises.c.name, enterprises.c.integrator_id, enterprises.c.time_zone
+)

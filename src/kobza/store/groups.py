@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from kobza.call.group import RingingGroup, Strategy
-from kobza.store import enterprises, meta
+from kobza.store import enterprises, hours, meta
 from kobza.store.errors import NotInStore, NumberTaken
 from kobza.store.schema import group_members, numbers, ringing_groups
 
@@ -65,6 +65,7 @@ def remove(conn: Connection, enterprise_id: str, number: str) -> None:
     mine = (ringing_groups.c.enterprise_id == enterprise_id) & (ringing_groups.c.number == number)
     if conn.execute(ringing_groups.delete().where(mine)).rowcount == 0:
         raise NotInStore(f"the enterprise has no group {number}")
+    hours.remove(conn, enterprise_id, number)
     meta.bump_directory(conn)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from kobza.call.directory import Package, Subscriber
 from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding
-from kobza.store import address_book, enterprises, groups, meta, presentation, users
+from kobza.store import address_book, enterprises, groups, hours, meta, presentation, users
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
 from kobza.store.schema import bindings, number_packages, numbers
@@ -78,6 +78,7 @@ def remove(conn: Connection, enterprise_id: str, number: str) -> None:
         raise _unknown(number)
     conn.execute(bindings.delete().where(bindings.c.number == number))
     presentation.end_settings(conn, number)
+    hours.remove(conn, enterprise_id, number)
     users.number_removed(conn, number)
     meta.bump_directory(conn)
 

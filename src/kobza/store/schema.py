@@ -60,7 +60,9 @@ enterprises = Table(
     Column("name", Text, nullable=False),
     Column("integrator_id", String(64), nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
+    Column("time_zone", String(64), nullable=False, server_default="Europe/Kyiv"),
 )
+"""The tenants. `time_zone`: of their working hours, by its name in the tz database."""
 
 users = Table(
     "users",
@@ -206,6 +208,25 @@ group_members = Table(
     Index(None, "number"),
     sqlite_with_rowid=False,
 )
+
+working_hours = Table(
+    "working_hours",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Number, nullable=False),
+    Column("week", Text, nullable=False),
+    Column("dates", Text, nullable=False),
+    Column("as_company", Boolean(create_constraint=False), nullable=False),
+    Column("company_dates", Boolean(create_constraint=False), nullable=False),
+    Column("callers", String(16), nullable=False),
+    Column("closed_to", Number),
+    Column("override_open", Boolean(create_constraint=False)),
+    Column("override_until", Moment),
+    PrimaryKeyConstraint("enterprise_id", "number"),
+    sqlite_with_rowid=False,
+)
+"""Of numbers and ringing groups; an empty number: of the whole enterprise. `week` and `dates` are as
+`kobza.call.hours_form` writes them."""
 
 presentation_numbers = Table(
     "presentation_numbers",
