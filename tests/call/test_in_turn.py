@@ -2,7 +2,7 @@
 
 import pytest
 
-from kobza.call.actions import Dial, InTurn
+from kobza.call.actions import Dial, InTurn, Servers
 from kobza.call.events import CallEnded
 from tests.call.ladder import OFFER, PETRO, STRANGER, Ladder, q850
 
@@ -127,3 +127,43 @@ def test_a_click_to_the_outside() -> None:
     ladder.silence("first")
     ladder.answer("second")
     assert ladder.state_of("caller") == "established"
+
+
+FARM = InTurn((Servers(("first", "second")), "spare"))
+"""A trunk with two servers, and another trunk."""
+
+
+@pytest.mark.parametrize("status", [503, 408])
+def test_the_next_server_is_tried_when_one_is_out_of_service(status: int) -> None:
+    """RFC 3263, section 4.3; after the last of them the next trunk."""
+    ladder = Ladder()
+    ladder.invite(FARM, callee=STRANGER)
+    for name in ("first", "second"):
+        ladder.reject(name, status)
+    first, second, spare = dials(ladder)
+    assert [each.target for each in (first, second, spare)] == ["first", "second", "spare"]
+    assert [each.has_next for each in (first, second, spare)] == [True, True, False]
+    assert (second.replaces, spare.replaces) == (first.branch_id, second.branch_id)
+    ladder.answer("spare")
+    assert ladder.state_of("caller") == "established"
+
+
+@pytest.mark.parametrize("status", [500, 401, 407, 504])
+def test_what_another_server_would_say_too_goes_to_the_next_trunk(status: int) -> None:
+    ladder = Ladder()
+    ladder.invite(FARM, callee=STRANGER)
+    ladder.reject("first", status)
+    assert [each.target for each in dials(ladder)] == ["first", "spare"]
+
+
+def test_of_the_only_trunk_the_other_servers_are_tried_too() -> None:
+    ladder = Ladder()
+    ladder.invite(InTurn((Servers(("first", "second")),)), callee=STRANGER)
+    ladder.silence("first")
+    assert [each.target for each in dials(ladder)] == ["first", "second"]
+    ladder.reject("second", 500)
+    assert (ladder.ended.sip_status, ladder.ended.cause) == (408, 102)  # as it was: the better of two failures
+    ladder = Ladder()
+    ladder.invite(InTurn((Servers(("first", "second")),)), callee=STRANGER)
+    ladder.reject("first", 503, q850(17))  # the called is busy, whatever the status
+    assert [each.target for each in dials(ladder)] == ["first"]

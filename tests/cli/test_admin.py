@@ -375,7 +375,7 @@ def test_a_trunk(kobza: Kobza, enterprise: str, place: Place) -> None:
         ("t", "--host", "operator example", "--port", "5060"),
         ("t", "--host", "-operator", "--port", "5060"),
         ("t", "--host", "", "--port", "5060"),
-        ("t", "--host", "127.0.0.1", "--port", "0"),
+        ("t", "--host", "127.0.0.1", "--port", "65536"),
         ("t", "--host", "127.0.0.1", "--port", "5060", "--prefix", "ab"),
         *(
             ("t", "--host", "127.0.0.1", "--port", "5060", *more)
@@ -407,6 +407,19 @@ def test_trunks_that_cannot_be(kobza: Kobza, enterprise: str, arguments: tuple[s
     ran = kobza("trunk", "add", *arguments, "--json")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.count("\n") == 1
+
+
+def test_where_a_trunk_is_may_be_left_to_its_name(kobza: Kobza, enterprise: str) -> None:
+    def place(*words: str) -> tuple[int | None, str]:
+        row = kobza("trunk", *words, "--json").json
+        return row["port"], row.get("transport", "udp")
+
+    assert place("add", "named", "--host", "sip.example.net") == (None, "any")
+    assert place("add", "ported", "--host", "sip.example.net", "--port", "5080") == (5080, "udp")
+    assert place("add", "secure", "--host", "sip.example.net", "--transport", "tls") == (None, "tls")
+    assert place("add", "numeric", "--host", "192.0.2.1") == (None, "udp")
+    assert place("set", "ported", "--port", "0", "--transport", "any") == (None, "any")
+    assert place("set", "named", "--port", "5060", "--transport", "tcp") == (5060, "tcp")
 
 
 def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise: str, place: Place) -> None:

@@ -11,6 +11,7 @@ from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
 from tests.interop.sipp import Line, Sipp
 from tests.support import authority
+from tests.support.name_server import NameServer
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.sink import WebhookSink
@@ -91,12 +92,20 @@ def new_site(tmp_path_factory: pytest.TempPathFactory, database: PostgresServer 
 
 
 @pytest.fixture(scope="session")
-def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site) -> Iterator[Server]:
+def names() -> Iterator[NameServer]:
+    """The name server that the served Kobza asks."""
+    with NameServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site, names: NameServer) -> Iterator[Server]:
     """A served Kobza; its end must be clean and its log free of errors."""
     settings = {"KOBZA_RING_TIMEOUT": str(RING_TIMEOUT), "KOBZA_MEDIA_TIMEOUT": str(MEDIA_TIMEOUT)}
     certificate, key = authority.files(tmp_path_factory.mktemp("certificate"))
     settings |= {"KOBZA_SIP_CERTIFICATE": str(certificate), "KOBZA_SIP_KEY": str(key)}
     settings["KOBZA_SRTP_OFFER"] = "true"
+    settings["KOBZA_DNS_SERVERS"] = f"{names.address[0]}:{names.address[1]}"
     settings["KOBZA_SIP_AUTHORITIES"] = str(authority.authority_file(certificate.parent))
     server = new_site.copy(tmp_path_factory.mktemp("served") / "kobza", **settings).start()
     yield server

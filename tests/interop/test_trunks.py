@@ -19,6 +19,7 @@ from tests.interop.server import Server
 from tests.interop.sipp import Line, Sipp
 from tests.support import authority
 from tests.support.carrier import Carrier
+from tests.support.name_server import NameServer
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
 
@@ -33,9 +34,10 @@ class Trunks:
         self._server = server
         self._names: list[str] = []
 
-    def add(self, name: str, port: int, *options: str) -> None:
-        options = ("--host", "127.0.0.1", "--port", str(port), "--prefix", "032", *options)
-        self._server.site.prepare("trunk", "add", name, *options)
+    def add(self, name: str, where: int | str, *options: str) -> None:
+        """Add a trunk at a port of loopback, or by its name."""
+        place = ("--host", where) if isinstance(where, str) else ("--host", "127.0.0.1", "--port", str(where))
+        self._server.site.prepare("trunk", "add", name, *place, "--prefix", "032", *options)
         self._names.append(name)
 
     def set(self, name: str, *options: str) -> None:
@@ -233,3 +235,60 @@ async def test_calls_come_in_by_credentials(
             elsewhere.hang_up()
         outcome = await ledger.call("0325559999", B, owners=(B,))
         assert outcome.row["direction"] == "incoming"
+
+
+async def test_a_trunk_is_found_by_its_name_and_fails_over_between_its_servers(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server, names: NameServer
+) -> None:
+    """RFC 3263: SRV says where; a server that is out of service is passed over; calls come in from each of them."""
+    async with Carrier() as first, Carrier() as second:
+        first.invite_status = 503
+        records = (f"{n} 0 {each.port} sbc.carrier.example." for n, each in enumerate((first, second)))
+        names.say("_sip._udp.carrier.example", "SRV", *records)
+        names.say("sbc.carrier.example", "A", "127.0.0.1")
+        office_trunks.add("named", "carrier.example")
+        await office_trunks.until("named", state="up", detail=None, port=None, transport="any")
+        await second.until(lambda: second.options)
+        assert office_trunks.metric("kobza_trunk_servers", trunk="named") == 2
+        assert office_trunks.metric("kobza_trunk_stale", trunk="named") == 0
+        names.fall_silent()  # what is known is enough, and no call waits
+        try:
+            for calls in (1, 2):
+                await sipp.run("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=100)
+                outcome = await ledger.call(A, OUTSIDE, owners=(A,))
+                outcome.has(cause=16, status=200, released_by="caller")
+                assert (len(first.invites), len(second.invites)) == (1, calls)  # the second call knows better
+        finally:
+            names.manner = lambda answer: answer
+        assert (second.invites[0].uri.host, second.invites[0].uri.port) == ("carrier.example", None)
+        for carrier in (first, second):
+            async with sipp.phone(lines[1], "uas_answer", "-rtp_echo", pause_ms=100):
+                coming = carrier.call(B, "0325559999", kobza_server.site.sip)
+                await carrier.until(lambda: coming in carrier.outcomes)  # noqa: B023 - waited for in the loop
+                assert carrier.outcomes[coming] == 200
+                carrier.hang_up()
+            await ledger.call("0325559999", B, owners=(B,))
+
+
+async def test_over_tls_the_certificate_is_that_of_the_name_and_not_of_the_server(
+    office_trunks: Trunks, names: NameServer, tmp_path: Path
+) -> None:
+    """RFC 5922, section 7: whoever can forge DNS can send us to his server, and gets nothing there."""
+    certificates = {}
+    for owner in ("secure.example", "sbc.example.org"):
+        (tmp_path / owner).mkdir()
+        certificates[owner] = Tls(
+            Certificate(CertificateFiles(*authority.files(tmp_path / owner, authority.issued(owner))))
+        )
+    right, wrong = (Carrier(Transport.TLS, tls=tls) for tls in certificates.values())
+    async with right, wrong:
+        names.say("sbc.example.org", "A", "127.0.0.1")
+        for name, carrier in (("secure", right), ("forged", wrong)):
+            service = f"_sips._tcp.{name}.example"
+            names.say(f"{name}.example", "NAPTR", f'1 1 "s" "SIPS+D2T" "" {service}.')
+            names.say(service, "SRV", f"1 0 {carrier.port} sbc.example.org.")
+            office_trunks.add(name, f"{name}.example")
+        await office_trunks.until("secure", state="up")
+        row = await office_trunks.until("forged", state="down")
+        assert row["detail"] == "it cannot be reached"
+        assert wrong.options == 0

@@ -1,5 +1,5 @@
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -7,6 +7,7 @@ import pytest
 from kobza.net.endpoint import SipEndpoint
 from kobza.sip.ua import UserAgent
 from tests.net.agent import ScriptedAgent
+from tests.support.name_server import NameServer
 
 OPTIONS = (
     b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\n"
@@ -38,3 +39,10 @@ async def driven() -> AsyncIterator[Driven]:
     driven = Driven()
     yield driven
     await driven.endpoint.close()
+
+
+@pytest.fixture
+def names() -> Iterator[NameServer]:
+    """A name server of the test's own."""
+    with NameServer() as server:
+        yield server

@@ -88,7 +88,7 @@ def test_the_dashboard_shows_every_metric_that_an_operator_needs() -> None:
         *("kobza_media_deaths_total", "kobza_recorded_seconds_total", "kobza_recording_encode_seconds"),
         *("kobza_recordings_encoded_total", "kobza_rtp_bytes_total", "kobza_sip_requests_sent_total"),
         *("kobza_sip_sockets", "kobza_sip_stray_messages_total", "kobza_trunk_answers_total"),
-        *("kobza_webhook_in_flight",),
+        *("kobza_trunk_servers", "kobza_trunk_stale", "kobza_webhook_in_flight"),
     }
     assert set(LABELS) - shown == left_out
 

@@ -9,6 +9,7 @@ from kobza.store import Store
 from kobza.store.journal import passes_by_itself
 from kobza.store.place import Place
 from tests.pbx.office import NOW
+from tests.support.name_server import NameServer
 from tests.support.stores import empty_store
 
 
@@ -28,3 +29,10 @@ async def journal(store: Store) -> AsyncIterator[Journal]:
     yield running
     await running.stop()
     assert [failure for failure in failures if not passes_by_itself(failure.error)] == []
+
+
+@pytest.fixture
+def names() -> Iterator[NameServer]:
+    """A name server of the test's own."""
+    with NameServer() as server:
+        yield server

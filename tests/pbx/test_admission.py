@@ -13,7 +13,7 @@ from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.dialling import DeviceTarget, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
-from kobza.sip.flow import Address, Flow, Transport
+from kobza.sip.flow import Flow, Transport
 from kobza.sip.message import SipRequest
 from kobza.store import Store, enterprises, groups, hours, numbers, trunks
 from kobza.store.hours import COMPANY
@@ -34,14 +34,9 @@ from tests.pbx.office import (
 )
 from tests.store.builders import binding
 from tests.support.hours import working
+from tests.support.name_server import NameServer
 
 CARRIER = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.50", 5060))
-
-
-async def unknown_host(host: str, port: int) -> list[Address]:
-    if host == "lost.example":
-        raise OSError("no such host")
-    return [(host, port)]
 
 
 @pytest.fixture
@@ -58,8 +53,8 @@ def enterprise_id(store: Store) -> str:
 
 
 @pytest.fixture
-async def admission(store: Store, enterprise_id: str) -> Admission:
-    view = DirectoryView(store, resolve_host=unknown_host)
+async def admission(store: Store, enterprise_id: str, names: NameServer) -> Admission:
+    view = DirectoryView(store, locate=names.locator().locate)
     await view.refresh()
     locations = Locations()
     locations.put(binding(BOHDAN, "sip:b@1", expires_at=NOW + 60))
@@ -132,7 +127,7 @@ def test_out_by_the_trunk(admission: Admission) -> None:
     call = admitted(admission.admit(signed(invite("0441234567")), PHONE, NOW))
     (target,) = call.first.targets
     assert isinstance(target, TrunkTarget)
-    assert (target.dial, target.address, target.trunk.name) == (OUTSIDE, ("192.0.2.50", 5060), "carrier")
+    assert (target.dial, target.hop.address, target.trunk.name) == (OUTSIDE, ("192.0.2.50", 5060), "carrier")
     assert call.callee == Party(OUTSIDE)
 
 

@@ -24,10 +24,10 @@ from kobza.pbx.locations import Locations
 from kobza.pbx.presence import Presence
 from kobza.pbx.transfers import Transfers
 from kobza.sip.digest import ha1
-from kobza.sip.flow import Address
 from kobza.store import Store, enterprises, numbers, trunks
 from tests.pbx.office import ANNA, BOHDAN, NOW, OUTSIDE, VERA, verifier
 from tests.store.builders import binding
+from tests.support.name_server import NameServer
 
 BOTH = (Package.CONVERGENT, Package.API_FMC)
 THEIRS = "+380679999999"
@@ -36,7 +36,7 @@ THEIRS = "+380679999999"
 class Office:
     """An enterprise with three numbers, of which Anna's has a phone; commands without a switch."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, names: NameServer) -> None:
         self.store = store
         with store.write() as conn:
             self.own = enterprises.add(conn, "Ромашка", "admin", "hash", 1).enterprise_id
@@ -47,7 +47,7 @@ class Office:
             numbers.add(conn, THEIRS, other, packages=BOTH)
             trunks.add(conn, "lost", "lost.example", 5060, prefix="0800")
             trunks.add(conn, "city", "192.0.2.50", 5060, prefix="044")
-        self.view = DirectoryView(store, resolve_host=resolve)
+        self.view = DirectoryView(store, locate=names.locator().locate)
         self.locations = Locations()
         self.locations.put(binding(ANNA, expires_at=NOW + 60))
         self.presence = Presence(self.locations, lambda: NOW)
@@ -63,15 +63,9 @@ class Office:
         )
 
 
-async def resolve(host: str, port: int) -> list[Address]:
-    if host == "lost.example":
-        raise OSError("no such host")
-    return [(host, port)]
-
-
 @pytest.fixture
-async def office(store: Store) -> Office:
-    made = Office(store)
+async def office(store: Store, names: NameServer) -> Office:
+    made = Office(store, names)
     await made.view.refresh()
     return made
 

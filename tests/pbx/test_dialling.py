@@ -11,6 +11,7 @@ from kobza.pbx.diverting import MAX_DIVERTED, diverted_before
 from kobza.sip import diversion as sip
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
+from kobza.sip.location import NextHop
 from kobza.sip.request import Credentials
 from kobza.sip.uri import SipUri
 from tests.pbx.office import ANNA, BOHDAN, OUTSIDE, request
@@ -29,7 +30,7 @@ def no_flows(remote: Address, transport: Transport, _name: str) -> Flow:
 
 
 def to_trunk(host: str = "192.0.2.50", port: int = 5080) -> TrunkTarget:
-    return TrunkTarget(OUTSIDE, Trunk("t", "carrier", host, port), (host, port))
+    return TrunkTarget(OUTSIDE, Trunk("t", "carrier", host, port), NextHop(Transport.UDP, (host, port)))
 
 
 def test_a_device_on_udp() -> None:
@@ -55,7 +56,7 @@ BEFORE = [sip.Diversion(SipUri("sip", user="0445550000", host="carrier"), "away"
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_trunk_is_told_who_sent_the_call_on_and_whose_it_is(*, trusted: bool) -> None:
     trunk = Trunk("t", "carrier", "192.0.2.50", 5080, trusted=trusted, number_format=NumberFormat.DIGITS)
-    target = TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5080), (A, B), BOHDAN)
+    target = TrunkTarget(OUTSIDE, trunk, NextHop(Transport.UDP, ("192.0.2.50", 5080)), (A, B), BOHDAN)
     made = invitation(target, Identity("+380445559999", "", restricted=False), "+380445559999", flows, BEFORE)
     told = dict(made.headers)
     assert str(made.from_) == "<sip:380445559999@192.0.2.1>"
@@ -152,13 +153,15 @@ def test_a_carrier_learns_the_number_of_a_hidden_caller_and_that_it_is_hidden() 
 @pytest.mark.parametrize("shown", [HIDDEN, Identity(BOHDAN, "", restricted=False)])
 def test_an_untrusted_trunk_learns_what_the_called_may_and_no_more(shown: Identity) -> None:
     trunk = Trunk("t", "carrier", "192.0.2.50", 5060, trusted=False)
-    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5060)), shown, ANNA, flows)
+    made = invitation(TrunkTarget(OUTSIDE, trunk, NextHop(Transport.UDP, ("192.0.2.50", 5060))), shown, ANNA, flows)
     assert made.headers == ((("Privacy", "id"),) if shown.restricted else ())
     assert "1000001" not in repr((made.from_, made.headers, made.contact_user))
 
 
 def test_over_tcp_if_the_trunk_says_so() -> None:
-    target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", "c.example", 5060, transport="TCP"), ("192.0.2.50", 5060))
+    target = TrunkTarget(
+        OUTSIDE, Trunk("t", "carrier", "c.example", 5060, transport="TCP"), NextHop(Transport.TCP, ("192.0.2.50", 5060))
+    )
     assert invitation(target, SHOWN, ANNA, flows).flow.transport is Transport.TCP
 
 
@@ -166,7 +169,7 @@ def test_numbers_as_the_trunk_wants_them() -> None:
     trunk = Trunk(
         "t", "c", "192.0.2.50", 5080, number_format=NumberFormat.NATIONAL, add="77#", domain="sip.example.net"
     )
-    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5080)), SHOWN, BOHDAN, flows)
+    made = invitation(TrunkTarget(OUTSIDE, trunk, NextHop(Transport.UDP, ("192.0.2.50", 5080))), SHOWN, BOHDAN, flows)
     assert made.uri == "sip:77%230441234567@sip.example.net"
     assert str(made.from_) == '"Anna" <sip:0671000001@sip.example.net>'
     assert str(made.to) == "<sip:77%230441234567@sip.example.net>"
@@ -177,7 +180,7 @@ def test_numbers_as_the_trunk_wants_them() -> None:
 
 def test_an_account_answers_challenges_and_is_the_contact() -> None:
     trunk = Trunk("t", "c", "192.0.2.50", 5060, username="account", password="secret")
-    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5060)), SHOWN, ANNA, flows)
+    made = invitation(TrunkTarget(OUTSIDE, trunk, NextHop(Transport.UDP, ("192.0.2.50", 5060))), SHOWN, ANNA, flows)
     assert made.credentials == Credentials("account", "secret")
     assert made.contact_user == "account"
     assert "secret" not in repr(made)
@@ -185,7 +188,7 @@ def test_an_account_answers_challenges_and_is_the_contact() -> None:
 
 @pytest.mark.parametrize("host", ["2001:db8::5", "[2001:db8::5]"])
 def test_ipv6_stands_in_one_pair_of_brackets(host: str) -> None:
-    target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", host, 5060), ("2001:db8::5", 5060))
+    target = TrunkTarget(OUTSIDE, Trunk("t", "carrier", host, 5060), NextHop(Transport.UDP, ("2001:db8::5", 5060)))
     made = invitation(target, SHOWN, ANNA, flows)
     assert made.uri == "sip:+380441234567@[2001:db8::5]:5060"
     assert str(made.from_) == '"Anna" <sip:+380671000001@[::1]>'
@@ -220,7 +223,7 @@ def test_over_tls_the_trunk_has_to_be_who_it_is_configured_as(host: str, domain:
         return flows(remote, transport, expected)
 
     trunk = Trunk("t", "c", host, 5061, transport="TLS", domain=domain)
-    made = invitation(TrunkTarget(OUTSIDE, trunk, ("192.0.2.50", 5061)), SHOWN, ANNA, noted)
+    made = invitation(TrunkTarget(OUTSIDE, trunk, NextHop(Transport.TLS, ("192.0.2.50", 5061))), SHOWN, ANNA, noted)
     assert asked == [(Transport.TLS, name)]
     assert made.flow.transport is Transport.TLS
 

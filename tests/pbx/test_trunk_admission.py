@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from kobza.call.actions import InTurn
+from kobza.call.actions import InTurn, Servers
 from kobza.call.trunk import CallerIn, Inbound, Trunk
 from kobza.pbx.admission import Admission, Admitted, Turned
 from kobza.pbx.authenticator import Authenticator
@@ -14,29 +14,26 @@ from kobza.pbx.dialling import TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
 from kobza.pbx.trunk_lines import TrunkLines
-from kobza.sip.flow import Address, Flow, Transport
+from kobza.sip.flow import Flow, Transport
 from kobza.sip.invite import InviteDialog
 from kobza.sip.message import SipRequest
 from kobza.store import Store, enterprises, numbers, trunks
 from tests.pbx.office import ANNA, ANNA_USER, BOHDAN, NOW, OUTSIDE, PHONE, hashes, request, signed, verifier
 from tests.sip.network import Network
+from tests.support.name_server import NameServer
+from tests.support.waiting import PATIENCE
 
 CARRIER = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.50", 5060))
 ELSEWHERE = Flow(Transport.UDP, ("192.0.2.1", 5060), ("203.0.113.9", 5099))
 
 
-async def resolve(host: str, port: int) -> list[Address]:
-    if host == "lost.example":
-        raise OSError("no such host")
-    return [(host, port)] if host[0].isdigit() else [("192.0.2.60", port), ("192.0.2.61", port)]
-
-
 class Exchange:
     """Two subscribers, the trunks of a test, and what is known of them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, names: NameServer) -> None:
         self.store = store
-        self.view = DirectoryView(store, resolve_host=resolve)
+        self.names = names
+        self.view = DirectoryView(store, locate=names.locator().locate)
         self.lines = TrunkLines()
         self.down: set[str] = set()
         self.admission = Admission(
@@ -47,10 +44,14 @@ class Exchange:
             usable=lambda trunk: trunk.name not in self.down,
         )
 
-    async def add(self, name: str, host: str = "192.0.2.50", port: int = 5060, **settings: Any) -> None:
+    async def add(self, name: str, host: str = "192.0.2.50", port: int | None = 5060, **settings: Any) -> None:
         with self.store.write() as conn:
             trunks.add(conn, name, host, port, **settings)
+        await self.refresh()
+
+    async def refresh(self) -> None:
         await self.view.refresh()
+        assert await self.view.hops.settled(PATIENCE)
 
     def trunk(self, name: str) -> Trunk:
         return next(trunk for trunk in self.view.snapshot.trunks if trunk.name == name)
@@ -61,24 +62,28 @@ class Exchange:
         answer = self.admission.admit(message, PHONE, NOW)
         assert isinstance(answer, Admitted), answer
         (target,) = answer.first.targets
-        found: Sequence[Any] = target.targets if isinstance(target, InTurn) else [target]
-        assert all(isinstance(each, TrunkTarget) for each in found)
-        return list(found)
+        found: list[TrunkTarget] = []
+        for each in target.targets if isinstance(target, InTurn) else [target]:
+            found += cast("Sequence[TrunkTarget]", each.targets if isinstance(each, Servers) else [each])
+        return found
 
     def tried(self, number: str) -> list[str]:
         return [target.trunk.name for target in self.dialled(number)]
+
+    def hops(self, number: str) -> list[str]:
+        return [str(target.hop) for target in self.dialled(number)]
 
     def comes(self, message: SipRequest, flow: Flow = CARRIER) -> Admitted | Turned:
         return self.admission.admit(message, flow, NOW)
 
 
 @pytest.fixture
-def exchange(store: Store) -> Exchange:
+def exchange(store: Store, names: NameServer) -> Exchange:
     with store.write() as conn:
         made = enterprises.add(conn, "A", "admin", "hash", 1).enterprise_id
         for number in (ANNA, BOHDAN):
             numbers.add(conn, number, made, "", "", [], "", *hashes("0" + number[4:]))
-    return Exchange(store)
+    return Exchange(store, names)
 
 
 def invite(dialled: str, user: str = "0441234567", to: str | None = None, **headers: str) -> SipRequest:
@@ -111,18 +116,40 @@ async def test_no_trunk_whose_address_is_known(exchange: Exchange) -> None:
 
 
 async def test_a_trunk_with_several_addresses(exchange: Exchange) -> None:
+    exchange.names.say("carrier.example", "A", "192.0.2.60", "192.0.2.61", ttl=3600)
     await exchange.add("named", host="carrier.example")
+    await exchange.add("spare", host="192.0.2.70", priority=20)
     trunk = exchange.trunk("named")
-    assert list(exchange.view.addresses_of(trunk)) == [("192.0.2.60", 5060), ("192.0.2.61", 5060)]
-    assert exchange.dialled("0441234567")[0].address == ("192.0.2.60", 5060)
-    exchange.view.choose(trunk, ("192.0.2.61", 5060))
-    assert exchange.dialled("0441234567")[0].address == ("192.0.2.61", 5060)
-    for host in ("192.0.2.60", "192.0.2.61"):
-        assert isinstance(exchange.comes(invite(ANNA_USER), CARRIER._replace(remote=(host, 5060))), Admitted)
+    first, second = exchange.view.hops.all(trunk)
+    assert {first.address, second.address} == {("192.0.2.60", 5060), ("192.0.2.61", 5060)}
+    spare = "192.0.2.70:5060 (UDP)"
+    assert exchange.hops("0441234567") == [str(first), str(second), spare]
+    exchange.view.hops.choose(trunk, second)
+    assert exchange.hops("0441234567") == [str(second), str(first), spare]
+    exchange.view.hops.avoid(trunk, second)
+    assert exchange.hops("0441234567") == [str(first), str(second), spare]
+    exchange.view.hops.mark(trunk, first, down=True)
+    assert exchange.hops("0441234567") == [str(second), str(first), spare]
+    for hop in (first, second):
+        assert isinstance(exchange.comes(invite(ANNA_USER), CARRIER._replace(remote=hop.address)), Admitted)
     with exchange.store.write() as conn:
         trunks.change(conn, "named", {"host": "192.0.2.62"})
-    await exchange.view.refresh()
-    assert exchange.dialled("0441234567")[0].address == ("192.0.2.62", 5060)
+    await exchange.refresh()
+    assert exchange.hops("0441234567") == ["192.0.2.62:5060 (UDP)", spare]
+    assert isinstance(exchange.comes(invite(ANNA_USER), CARRIER._replace(remote=first.address)), Turned)
+
+
+async def test_a_trunk_by_srv_is_let_in_from_every_server_over_its_transport(exchange: Exchange) -> None:
+    exchange.names.say("carrier.example", "NAPTR", '1 1 "s" "SIPS+D2T" "" _sips._tcp.carrier.example.')
+    exchange.names.say("_sips._tcp.carrier.example", "SRV", *(f"{n} 0 5061 {n}.carrier.example." for n in (1, 2)))
+    exchange.names.say("1.carrier.example", "A", "192.0.2.60")
+    exchange.names.say("2.carrier.example", "AAAA", "2001:db8::61")
+    await exchange.add("named", "carrier.example", None, transport=None)
+    assert exchange.hops("0441234567") == ["192.0.2.60:5061 (TLS)", "[2001:db8::61]:5061 (TLS)"]
+    for host in ("192.0.2.60", "2001:db8::61"):
+        for transport in (Transport.TLS, Transport.TCP):
+            flow = Flow(transport, ("192.0.2.1", 5061), (host, 40_000), 1)
+            assert isinstance(exchange.comes(invite(ANNA_USER), flow), Admitted) is (transport is Transport.TLS)
 
 
 async def test_a_trunk_on_tls_is_let_in_over_tls_alone(exchange: Exchange) -> None:
@@ -140,7 +167,7 @@ async def test_a_trunk_on_tls_is_let_in_over_tls_alone(exchange: Exchange) -> No
 async def test_in_from_networks_whatever_the_port_and_the_transport(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kobza.pbx.directory_view.KNOWN_HOSTS", 2)
+    monkeypatch.setattr("kobza.pbx.trunk_hops.KNOWN_HOSTS", 2)
     await exchange.add("wide", networks=[ip_network("203.0.113.0/28"), ip_network("2001:db8::/32")])
     hosts = {"203.0.113.9": True, "203.0.113.16": False, "2001:db8::7%eth0": True, "2001:db9::7": False}
     for _ in range(2):  # the second time it is remembered, or forgotten again

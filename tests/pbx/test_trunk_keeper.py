@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
+from kobza.net import resolver
 from kobza.net.clock import SteadyClock
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx import trunk_keeper
+from kobza.pbx import trunk_hops, trunk_keeper
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.kept_trunk import KeptTrunk
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip import ua as sip
-from kobza.sip.flow import Address, Transport
+from kobza.sip.flow import Transport
 from kobza.sip.ua import UserAgent
 from kobza.store import Store, StoreAway, trunks
 from tests.support.carrier import Carrier
-from tests.support.ports import free_port
+from tests.support.name_server import NameServer
+from tests.support.ports import free_port, free_ports
 from tests.support.waiting import PATIENCE
 
 ACCOUNT: dict[str, Any] = {"username": "office", "password": "open sesame", "expires": 60}
@@ -28,22 +30,15 @@ ACCOUNT: dict[str, Any] = {"username": "office", "password": "open sesame", "exp
 class Desk:
     """A keeper with its sockets, without any calls."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, names: NameServer) -> None:
         self.store = store
-        self.names: dict[str, list[Address]] = {}
-        self.view = DirectoryView(store, resolve_host=self.resolve)
+        self.names = names
+        self.view = DirectoryView(store, locate=names.locator(try_within=0.2, answer_within=0.5).locate)
         ids = itertools.count(1)
         now = SteadyClock().now
         ua = UserAgent(new_token=lambda: f"t{next(ids):08d}")
         self.keeper = TrunkKeeper(ua=ua, view=self.view, store=store, now=now, new_id=lambda: f"id{next(ids)}")
         self.endpoint = SipEndpoint(ua, now=now, on_events=self.take)
-
-    async def resolve(self, host: str, port: int) -> list[Address]:
-        if host[0].isdigit():
-            return [(host, port)]
-        if host not in self.names:
-            raise OSError(f"no such host: {host}")
-        return self.names[host]
 
     def take(self, events: list[sip.UaEvent]) -> None:
         for event in events:
@@ -55,7 +50,7 @@ class Desk:
                 case _:
                     pass
 
-    async def add(self, name: str, port: int = 5060, host: str = "127.0.0.1", **settings: Any) -> KeptTrunk:
+    async def add(self, name: str, port: int | None = 5060, host: str = "127.0.0.1", **settings: Any) -> KeptTrunk:
         with self.store.write() as conn:
             trunks.add(conn, name, host, port, **settings)
         await self.view.refresh()
@@ -92,43 +87,78 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-async def desk(store: Store) -> AsyncIterator[Desk]:
-    made = Desk(store)
+async def desk(store: Store, names: NameServer) -> AsyncIterator[Desk]:
+    made = Desk(store, names)
     await made.endpoint.listen(Transport.UDP, "127.0.0.1", free_port())
     await made.view.refresh()
     made.keeper.start(made.endpoint)
     yield made
     await made.keeper.stop()
+    await made.view.stop()
     await made.endpoint.close()
 
 
-async def test_it_registers_at_the_address_that_answers_and_moves_when_that_falls_silent(desk: Desk) -> None:
-    first, second = free_port(), free_port()
-    desk.names["carrier"] = [("127.0.0.1", first), ("127.0.0.1", second)]
+def two_servers(names: NameServer) -> tuple[int, int]:
+    """Have the carrier's name lead to two ports, the first one preferred."""
+    first, second = free_ports(2)
+    names.say("_sip._udp.carrier.example", "SRV", f"1 0 {first} host.example.", f"2 0 {second} host.example.", ttl=3600)
+    names.say("host.example", "A", "127.0.0.1", ttl=3600)
+    return first, second
+
+
+async def test_it_registers_at_the_server_that_answers_and_moves_when_that_falls_silent(desk: Desk) -> None:
+    first, second = two_servers(desk.names)
     async with Carrier(port=second) as carrier:
         carrier.accounts = {"office": "open sesame"}
-        kept = await desk.add("line", host="carrier", options_every=1, **ACCOUNT)
-        await desk.until_written("line", "up", "registered")
-        assert desk.view.address_of(kept.trunk) == ("127.0.0.1", second)
+        kept = await desk.add("line", None, "carrier.example", options_every=1, **ACCOUNT)
+        nobody = "127.0.0.1:{}: it cannot be reached"
+        await desk.until_written("line", "up", "registered", nobody.format(first))
+        assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [second, first]
         assert desk.keeper.is_usable(kept.trunk)
     async with Carrier(port=first) as carrier:
         await carrier.until(lambda: carrier.registers)
-        await until(lambda: desk.view.address_of(kept.trunk) == ("127.0.0.1", first))
-        await desk.until_written("line", "up", "registered")
+        await until(lambda: desk.view.hops.for_call(kept.trunk)[0].address[1] == first)
+        await desk.until_written("line", "up", "registered", nobody.format(second))
 
 
-async def test_a_trunk_without_account_goes_to_its_next_address_too(desk: Desk) -> None:
-    first, second = free_port(), free_port()
-    desk.names["carrier"] = [("127.0.0.1", first), ("127.0.0.1", second)]
-    async with Carrier(port=second) as carrier:
-        kept = await desk.add("line", host="carrier", options_every=1)
+async def test_every_server_is_asked_and_the_trunk_is_down_when_all_are(desk: Desk) -> None:
+    first, second = two_servers(desk.names)
+    async with Carrier(port=first) as preferred, Carrier(port=second) as other:
+        kept = await desk.add("line", None, "carrier.example", options_every=1)
         await desk.until_written("line", "up")
-        assert desk.view.address_of(kept.trunk) == ("127.0.0.1", second)
-        assert carrier.options
-        carrier.options_status = 503
-        desk.keeper.suspect("line")
-        desk.keeper.suspect("nobody")
-        await until(lambda: desk.written("line")[0] == "down")
+        await other.until(lambda: other.options)
+        preferred.options_status = 503
+        hops = desk.view.hops.all(kept.trunk)
+        desk.keeper.suspect("line", hops[0], out_of_service=False)
+        desk.keeper.suspect("nobody", hops[0], out_of_service=False)
+        refuses = "127.0.0.1:{}: it answers OPTIONS with 503 Service Unavailable"
+        await desk.until_written("line", "up", None, refuses.format(first))
+        assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [second, first]
+        other.options_status = 503
+        await desk.until_written("line", "down", None, f"{refuses.format(first)}; {refuses.format(second)}")
+        preferred.options_status = other.options_status = 200
+        await desk.until_written("line", "up")
+        desk.keeper.suspect("line", hops[0], out_of_service=True)  # a call had no luck: others go elsewhere for a while
+        assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [second, first]
+
+
+async def test_it_registers_as_soon_as_its_name_leads_somewhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunk_hops, "RETRY", 0.1)
+    monkeypatch.setattr(resolver, "LEAST_LIFE", 0.1)
+    desk.names.denial_ttl = 0
+    kept = await desk.add("line", None, "carrier.example", options_every=0, **ACCOUNT)
+    nothing = "carrier.example has no NAPTR, SRV, A or AAAA record"
+    await desk.until_written("line", "down", "trying", nothing)
+    assert not desk.keeper.is_usable(kept.trunk)
+    async with Carrier() as carrier:
+        desk.names.say("_sip._udp.carrier.example", "SRV", f"1 0 {carrier.port} host.example.", ttl=0)
+        desk.names.say("host.example", "A", "127.0.0.1", ttl=0)
+        await desk.until_written("line", "unknown", "registered")
+        desk.names.forget("host.example", "A")  # its servers are gone: nobody is called at an address of the past
+        await desk.until_written(
+            "line", "down", "registered", "carrier.example: its SRV records name no server that has an address"
+        )
+        assert desk.view.hops.for_call(kept.trunk) == ()
 
 
 async def test_changes_begin_anew_only_what_they_must(desk: Desk) -> None:
@@ -178,10 +208,12 @@ async def test_at_the_end_contacts_are_taken_away_where_registrars_answer(
 
 
 async def test_what_cannot_be_reached_says_why(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    kept = await desk.add("lost", host="lost", **ACCOUNT)
-    await desk.until_written("lost", "down", "failed", "it cannot be reached; it cannot be reached")
-    assert not desk.keeper.is_usable(kept.trunk)
-    await until(lambda: "trunk lost: down, failed (it cannot be reached" in caplog.text)  # once it is written
+    lost = await desk.add("lost", host="lost.example", **ACCOUNT)
+    await desk.until_written("lost", "down", "trying", "lost.example has no A or AAAA record")
+    assert not desk.keeper.is_usable(lost.trunk)
+    await desk.add("closed", free_port(), **ACCOUNT)
+    await desk.until_written("closed", "down", "failed", "it cannot be reached; it cannot be reached")
+    await until(lambda: "trunk closed: down, failed (it cannot be reached" in caplog.text)  # once it is written
     refused = await desk.add("refused", free_port())  # nobody listens: the system says so
     await desk.until_written("refused", "down", None, "it cannot be reached")
     assert refused.registers is False
@@ -207,8 +239,8 @@ async def test_what_the_store_does_not_take_is_written_later(
     assert "the trunks could not be looked after" in caplog.text
 
 
-def test_a_trunk_that_nobody_keeps_yet_may_be_tried(store: Store) -> None:
-    desk = Desk(store)
+def test_a_trunk_that_nobody_keeps_yet_may_be_tried(store: Store, names: NameServer) -> None:
+    desk = Desk(store, names)
     with store.write() as conn:
         trunks.add(conn, "line", "192.0.2.1", 5060)
         (trunk,) = trunks.list_all(conn)

@@ -19,7 +19,7 @@ class QuietSystem:
         return SystemNow(
             started_at=1.0,
             parts=[PartNow("store", "it does not answer"), PartNow("media", "")],
-            trunks=[TrunkNow("carrier", "192.0.2.1:5060 (UDP)", "down", "failed", False, "403 Forbidden", 0, 0, 5)],
+            trunks=[TrunkNow("carrier", "192.0.2.1:5060 (UDP)", [], "down", "failed", False, "403 Forbidden", 0, 0, 5)],
             enterprises=2,
             numbers=4,
             registered=0,

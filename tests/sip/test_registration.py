@@ -341,3 +341,16 @@ def test_whatever_happens_it_has_something_to_wait_for_and_ends_registered(steps
         line.wait(line.due_in())
     line.say()
     assert line.is_registered
+
+
+def test_a_way_that_is_there_again_ends_the_wait() -> None:
+    line = Line()
+    line.client.retry(line.now)
+    line.sent()  # one is under way, and stays the only one
+    line.client.failed(503, line.now)
+    assert line.client.state is WAITING
+    line.client.retry(line.now)
+    line.sent()
+    line.say(200)
+    line.client.retry(line.now)
+    assert (line.client.state, line.client.take_request()) == (REGISTERED, None)

@@ -27,10 +27,12 @@ from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
 from kobza.config.loading import Loaded
-from kobza.config.settings import Settings, retention_terms, store_place, webhook_limits, webhook_networks
+from kobza.config.settings import Settings, name_servers, retention_terms, store_place, webhook_limits, webhook_networks
 from kobza.defence.door import Door
 from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
+from kobza.net.locator import Locator
+from kobza.net.resolver import Resolver
 from kobza.net.tls import Certificate, CertificateError, CertificateFiles, Tls, client_context
 from kobza.observe.lag import LoopLag
 from kobza.observe.routes import monitoring_routes
@@ -168,7 +170,7 @@ class Server:
         self._stop_with(journal.stop)
         await asyncio.to_thread(journal.claim)  # before a look at what seems to be left open
         before = await recovery.look_back(store, spools_of(data / "recordings"))
-        view = DirectoryView(store)
+        view = DirectoryView(store, locate=Locator(Resolver(name_servers(settings))).locate)
         await view.start()
         self._stop_with(view.stop)
         journal.start()

@@ -5,13 +5,16 @@ import logging
 import math
 import platform
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
 from kobza import BUILD
 from kobza.app.doctor.examination import Examination
 from kobza.app.doctor.findings import Finding
+from kobza.call.trunk import Trunk
 from kobza.config.loading import Loaded
+from kobza.net.addresses import is_address
 from kobza.observe import readiness
 from kobza.observe.recent import Recent
 from kobza.observe.sources import Sources
@@ -25,6 +28,7 @@ from kobza.portal.system_port import (
     TrunkNow,
     Versions,
 )
+from kobza.sip.flow import host_text
 from kobza.store import StoreError, backup_notes, enterprises
 from kobza.store.deliveries import Owed
 from kobza.store.migrations import HEAD
@@ -151,6 +155,18 @@ def _queue(of: Sources, owed: Owed) -> QueueNow:
     return QueueNow(owed.deliveries, oldest)
 
 
+def _named(trunk: Trunk) -> str:
+    """Return where a trunk is as it was configured."""
+    port = "" if trunk.port is None else f":{trunk.port}"
+    return f"{host_text(trunk.host)}{port}" + ("" if trunk.transport is None else f" ({trunk.transport})")
+
+
+def _found(of: Sources, trunk: Trunk) -> Sequence[str]:
+    """Return where a trunk's name leads; nothing for an address, which leads to itself."""
+    location = of.view.hops.location_of(trunk)
+    return () if location is None or is_address(trunk.host) else [str(hop) for hop in location.hops]
+
+
 def _trunks(of: Sources) -> list[TrunkNow]:
     now, used = of.now(), of.books.meter.on_trunks
     found = []
@@ -159,7 +175,8 @@ def _trunks(of: Sources) -> list[TrunkNow]:
         found.append(
             TrunkNow(
                 name=trunk.name,
-                address=f"{trunk.host}:{trunk.port} ({trunk.transport})",
+                address=_named(trunk),
+                found=_found(of, trunk),
                 reach=state.state,
                 registration=state.registration,
                 usable=kept.is_usable(now),

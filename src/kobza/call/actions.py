@@ -19,6 +19,13 @@ class InTurn(Struct, frozen=True):
     """A target that is several: the next one is tried when the way to the one before failed (`Rejection.is_of_way`)."""
 
     targets: tuple[Target, ...]
+    """At least one; each may be `Servers`."""
+
+
+class Servers(Struct, frozen=True):
+    """A target that has several servers: the next is tried when one is out of service (`Rejection.is_of_server`)."""
+
+    targets: tuple[Target, ...]
     """At least one."""
 
 

@@ -17,6 +17,7 @@ from kobza.call.actions import (
     Reject,
     RejectOffer,
     ReplaceLeg,
+    Servers,
     StartTimer,
     StopTimer,
     Target,
@@ -214,26 +215,30 @@ class CallCore:
         leg = branch.leg
         own = Rejection(status, cause_from_sip(status, reasons))
         best = leg.rejection = own.better(leg.rejection)
-        if branch.others and not branch.rang and own.is_of_way:
-            self._dial_in_turn(leg, branch.others, branch.offer, branch.branch_id)
-            return None
+        if not branch.rang and own.is_of_way:
+            following = branch.after_silence if own.is_of_server else branch.others
+            if following:
+                self._dial_in_turn(leg, following, branch.offer, branch.branch_id)
+                return None
         return best if best.ends_search or not leg.is_pending else None
 
     def silent(self, branch: Branch) -> None:
         """Take back a branch that has had no response in its time, and try the next target in turn, if there is one."""
-        if branch.state is BranchState.PENDING and branch.others:
+        following = branch.after_silence
+        if branch.state is BranchState.PENDING and following:
             leg = branch.leg
             leg.rejection = Rejection(408, RECOVERY_ON_TIMER).better(leg.rejection)
             self.cancel(branch, RECOVERY_ON_TIMER)
-            self._dial_in_turn(leg, branch.others, branch.offer, branch.branch_id)
+            self._dial_in_turn(leg, following, branch.offer, branch.branch_id)
 
     def _dial_in_turn(self, leg: Leg, targets: tuple[Target, ...], sdp: bytes, replaces: str = "") -> None:
         branch = self.add_branch(leg, self.new_id())
-        branch.others = targets[1:]
+        first, branch.others = targets[0], targets[1:]
+        target, *servers = first.targets if isinstance(first, Servers) else (first,)
+        branch.servers = tuple(servers)
         branch.offer = sdp
-        self.outbox.actions.append(
-            Dial(branch.branch_id, targets[0], sdp, leg.side, has_next=bool(branch.others), replaces=replaces)
-        )
+        has_next = bool(branch.servers or branch.others)
+        self.outbox.actions.append(Dial(branch.branch_id, target, sdp, leg.side, has_next=has_next, replaces=replaces))
 
     def cancel(self, branch: Branch, cause: int, *, answered_elsewhere: bool = False) -> None:
         """Take back an INVITE that has no final response yet."""

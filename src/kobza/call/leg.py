@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from kobza.call.actions import MediaDirection, SideName, Target
+from kobza.call.actions import MediaDirection, Servers, SideName, Target
 from kobza.call.causes import (
     CALL_REJECTED,
     INVALID_NUMBER,
@@ -69,7 +69,18 @@ class LegView:
 class Branch:
     """One INVITE."""
 
-    __slots__ = ("branch_id", "cancel_cause", "early_sdp", "incoming", "leg", "offer", "others", "rang", "state")
+    __slots__ = (
+        "branch_id",
+        "cancel_cause",
+        "early_sdp",
+        "incoming",
+        "leg",
+        "offer",
+        "others",
+        "rang",
+        "servers",
+        "state",
+    )
 
     def __init__(self, branch_id: str, leg: "Leg", *, incoming: bool = False) -> None:
         self.branch_id = branch_id
@@ -82,10 +93,17 @@ class Branch:
         self.cancel_cause = 0
         self.others: tuple[Target, ...] = ()
         """Where to try next when the way to this one fails."""
+        self.servers: tuple[Target, ...] = ()
+        """Where to try before them when no more than this server fails."""
         self.offer = b""
         """Our offer, kept for them."""
         self.rang = False
         """It rang, or had early media: the called side was reached."""
+
+    @property
+    def after_silence(self) -> tuple[Target, ...]:
+        """What is tried when this server says nothing, or that it is out of service."""
+        return (Servers(self.servers), *self.others) if self.servers else self.others
 
 
 class Command:
@@ -229,6 +247,11 @@ class Rejection:
         return 500 <= self.status < 600 and self.cause not in _CAUSES_OF_CALLED
 
     @property
+    def is_of_server(self) -> bool:
+        """Whether only this server failed, so that another one of the same target may do (RFC 3263, section 4.3)."""
+        return self.status in _OUT_OF_SERVICE and self.is_of_way
+
+    @property
     def status_for_caller(self) -> int:
         """The status that the caller gets: the peer's, unless it means something between us and the peer only."""
         return _STATUS_FOR_CALLER.get(self.status, 480 if self.status < 400 else self.status)
@@ -254,6 +277,9 @@ _STATUS_FOR_CALLER: Final = {401: 403, 407: 403, 487: 480}
 
 _REFUSALS_OF_US: Final = frozenset({401, 407, 408})
 """A challenge that we could not answer, or no answer in time: nothing of the called side."""
+
+_OUT_OF_SERVICE: Final = frozenset({408, 503})
+"""Silence; and what says that it takes no requests, as a broken connection does."""
 
 _CAUSES_OF_CALLED: Final = frozenset(
     {

@@ -47,10 +47,12 @@ class Trunk:
     name: str
     host: str
     """IP address or host name."""
-    port: int
+    port: int | None = None
+    """None: DNS says (RFC 3263), or the usual one of the transport."""
     prefix: str | None = None
     """First digits of the numbers that go out here, in any spelling (`044`, `38044`, `+38044`); None: all of them."""
-    transport: Literal["UDP", "TCP", "TLS"] = "UDP"
+    transport: Literal["UDP", "TCP", "TLS"] | None = "UDP"
+    """None: DNS says; without its word, or with a port, UDP."""
     trusted: bool = True
     """Whether the other end belongs to the trust domain of RFC 3325: it is told in P-Asserted-Identity who calls."""
     priority: int = 10

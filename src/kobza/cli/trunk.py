@@ -16,7 +16,7 @@ ADD_EXAMPLES: Final = """\b
 Examples:
   kobza trunk add operator --host 127.0.0.1 --port 5090
   kobza trunk add kyiv --host 192.0.2.10 --port 5060 --prefix 044 --json
-  kobza trunk add carrier --host sip.example.net --port 5060 --register --username 0441234567 --password PW
+  kobza trunk add carrier --host sip.example.net --register --username 0441234567 --password PW
   kobza trunk add spare --host 192.0.2.20 --port 5060 --priority 20 --capacity 30 --format national
 """
 LIST_EXAMPLES: Final = """\b
@@ -46,7 +46,7 @@ def add(
     ctx: typer.Context,
     name: NameArgument,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="IP address or name of the other end.")],
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Its SIP port.")],
+    port: option.PortOption = None,
     prefix: option.PrefixOption = None,
     untrusted: Annotated[
         bool,
@@ -85,7 +85,7 @@ def add(
     name = name.strip()
     with changing(ctx, data, "trunk.added", None, name) as (connection, _):
         settings = option.settings_of(given, meta.sip_realm(connection))
-        trunks.add(connection, name, settings.pop("host"), settings.pop("port"), now_ms=now_ms(), **settings)
+        trunks.add(connection, name, settings.pop("host"), settings.pop("port", None), now_ms=now_ms(), **settings)
         added = trunks.get(connection, name)
     emit(option.brief_document_of(added), as_json=as_json, title=f"Trunk {name} added")
 
@@ -110,7 +110,7 @@ def set_trunk(
     host: Annotated[
         str | None, typer.Option("--host", metavar="ADDRESS", help="IP address or name of the other end.")
     ] = None,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Its SIP port.")] = None,
+    port: option.PortOption = None,
     trusted: Annotated[
         bool | None,
         typer.Option("--trusted/--untrusted", help="Inside the trust domain of RFC 3325, or not.", show_default=False),

@@ -28,13 +28,24 @@ COLUMNS: Final = (
 )
 """Columns of the table for people."""
 UNKNOWN: Final = "unknown"
+ANY: Final = "any"
+"""A transport that is not fixed."""
 
 PrefixOption = Annotated[
     str | None,
     typer.Option("--prefix", metavar="P", help="First digits of the numbers that go out here; without it: all."),
 ]
+PortOption = Annotated[
+    int | None, typer.Option("--port", min=0, max=65535, help="Its SIP port; without it, or 0: its name says (DNS).")
+]
 TransportOption = Annotated[
-    str | None, typer.Option("--transport", metavar="udp|tcp|tls", help="How it is reached (udp).", show_default=False)
+    str | None,
+    typer.Option(
+        "--transport",
+        metavar="udp|tcp|tls|any",
+        help="How it is reached; any: its name says (DNS). With a port or an address: udp.",
+        show_default=False,
+    ),
 ]
 PriorityOption = Annotated[
     int | None,
@@ -116,6 +127,7 @@ def settings_of(given: Mapping[str, Any], realm: str, before: "Trunk | None" = N
                 settings[_FIELDS.get(name, name)] = read(options[name])
             except ValueError as error:
                 raise typer.BadParameter(str(error), param_hint=_option(name)) from None
+    _location(settings, before)
     _registration(options, settings, before)
     _incoming(options, settings, realm, before)
     return settings
@@ -130,7 +142,7 @@ def document_of(trunk: "Trunk") -> dict[str, Any]:
         "port": trunk.port,
         "prefix": trunk.prefix,
         "trusted": trunk.trusted,
-        "transport": trunk.transport.lower(),
+        "transport": ANY if trunk.transport is None else trunk.transport.lower(),
         "priority": trunk.priority,
         "capacity": trunk.capacity,
         "format": trunk.number_format.value,
@@ -232,9 +244,9 @@ def _user(text: str) -> str | None:
 
 _READERS: Final[Mapping[str, Any]] = {
     "host": _host,
-    "port": int,
+    "port": lambda port: port or None,
     "prefix": _digits,
-    "transport": lambda text: _choice("udp", "tcp", "tls")(text).upper(),
+    "transport": lambda text: None if _choice("udp", "tcp", "tls", ANY)(text) == ANY else text.upper(),
     "trusted": bool,
     "priority": int,
     "capacity": lambda number: number or None,
@@ -255,6 +267,15 @@ _READERS: Final[Mapping[str, Any]] = {
 }
 """Of each option that is one field: what makes the field of it; raises ValueError that says what is right."""
 _FIELDS: Final = {"network": "networks"}
+
+
+def _location(settings: dict[str, Any], before: "Trunk | None") -> None:
+    """Leave the transport of a new trunk to DNS only where nothing else says it (RFC 3263, section 4.1)."""
+    from kobza.net.addresses import is_address
+
+    if before is None and "transport" not in settings:
+        fixed = settings.get("port") is not None or is_address(settings["host"])
+        settings["transport"] = "UDP" if fixed else None
 
 
 def _registration(options: Mapping[str, Any], settings: dict[str, Any], before: "Trunk | None") -> None:

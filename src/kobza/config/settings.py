@@ -23,6 +23,7 @@ Network = IPv4Network | IPv6Network
 
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 SECONDS_OF_A_DAY = 86_400
+DNS_PORT = 53
 MIN_SECRET = 32
 """Characters of a shared secret: 128 bits even when it is written in hexadecimal digits."""
 
@@ -57,6 +58,20 @@ def _sip_listens(value: Any) -> Any:
     if not isinstance(items, list | tuple) or not items:
         raise ValueError('expected one or more of transport:address:port, such as ["udp:127.0.0.1:5060"]')
     return tuple(_parsed(SipListen, item) for item in items)
+
+
+def _name_servers(value: Any) -> Any:
+    right = 'expected addresses of name servers, such as ["192.0.2.53", "[2001:db8::53]:5353"]'
+    items = _words(value)
+    if not isinstance(items, list | tuple):
+        raise ValueError(right)  # noqa: TRY004 - pydantic turns only ValueError into a report
+    try:
+        found = tuple(ListenAddress.parse_server(str(item), DNS_PORT) for item in items)
+    except ValueError:
+        raise ValueError(right) from None
+    if not all(server.port for server in found):
+        raise ValueError(right)
+    return found
 
 
 def _networks(value: Any) -> Any:
@@ -174,6 +189,9 @@ class Settings(BaseSettings):
     sip_key: Path | None = Field(None, description="PEM file with the key of that certificate.")
     sip_authorities: Annotated[tuple[Path, ...], BeforeValidator(_words)] = Field(
         (), description="PEM files with authorities that are trusted beside the machine's, when we connect over TLS."
+    )
+    dns_servers: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(_name_servers), AsTexts] = Field(
+        (), description="Name servers that find trunks by their names; none: those of the machine."
     )
     rtp_host: Annotated[str, BeforeValidator(_host)] = Field(
         "127.0.0.1", description="Address of the media, as phones are told it."
@@ -338,6 +356,11 @@ class Settings(BaseSettings):
 def store_place(settings: Settings) -> Place:
     """Return where the store is."""
     return settings.data / STORE_FILE if settings.store is None else settings.store
+
+
+def name_servers(settings: Settings) -> list[tuple[str, int]]:
+    """Return addresses and ports of the name servers; none: those of the machine."""
+    return [(server.host, server.port) for server in settings.dns_servers]
 
 
 def retention_terms(settings: Settings) -> Terms:

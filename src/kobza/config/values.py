@@ -30,7 +30,7 @@ def parse_host(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """An IP address and a port to listen on; port 0 lets the system choose one."""
+    """An IP address and a port, to listen on (port 0 lets the system choose one) or of a server."""
 
     host: str
     port: int
@@ -46,6 +46,14 @@ class ListenAddress:
             return cls(parse_host(found["v6"] or found["v4"]), int(found["port"]))
         except ValueError:
             raise ValueError(right) from None
+
+    @classmethod
+    def parse_server(cls, text: str, port: int) -> Self:
+        """Parse the address of a server, which has a port only where that is not the usual one."""
+        try:
+            return cls(parse_host(text), port)
+        except ValueError:
+            return cls.parse(text)
 
     @property
     def is_loopback(self) -> bool:

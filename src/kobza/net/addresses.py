@@ -71,14 +71,9 @@ def is_address(host: str) -> bool:
 
 async def resolve(host: str, port: int) -> Address:
     """Return the first address of `host` with `port`, IPv4 preferred. Raises `OSError` for an unknown name."""
-    return (await resolve_all(host, port))[0]
-
-
-async def resolve_all(host: str, port: int) -> list[Address]:
-    """Return every address of `host` with `port`, IPv4 first. Raises `OSError` for an unknown name."""
     host = host.removeprefix("[").removesuffix("]")
     if is_address(host):
-        return [(host, port)]
+        return host, port
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    return list(dict.fromkeys((str(entry[4][0]), port) for entry in found))
+    return str(found[0][4][0]), port

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.call import forwarding as call
-from kobza.call.actions import InTurn
+from kobza.call.actions import InTurn, Servers
 from kobza.call.causes import CALL_REJECTED, NO_CIRCUIT, reason_header
 from kobza.call.directory import Directory, Subscriber
 from kobza.call.errors import NumberError
@@ -105,7 +105,7 @@ class Admission:
     def admit(self, request: SipRequest, flow: Flow, now: float) -> Admitted | Turned:
         """Decide about an INVITE."""
         directory = self._view.snapshot
-        trunk = self._view.trunk_at(flow.transport, flow.remote)
+        trunk = self._view.hops.trunk_at(flow.transport, flow.remote)
         if trunk is not None:
             return self._by_trunk(trunk, request, directory, now)
         found = self._authenticator.check_caller(request, flow, directory, now)
@@ -163,12 +163,15 @@ class Admission:
         """
         if len(trunks) > 1:
             trunks = sorted(trunks, key=lambda trunk: not self._usable(trunk))
-        found = [
-            TrunkTarget(dial, trunk, address, tuple(diversions), payer)
-            for trunk in trunks
-            if (address := self._view.address_of(trunk)) is not None
-        ]
-        return [InTurn(tuple(found))] if len(found) > 1 else [*found]
+        found: list[TrunkTarget | Servers] = []
+        for trunk in trunks:
+            hops = self._view.hops.for_call(trunk)
+            targets = tuple(TrunkTarget(dial, trunk, hop, tuple(diversions), payer) for hop in hops)
+            if targets:
+                found.append(targets[0] if len(targets) == 1 else Servers(targets))
+        if len(found) == 1 and isinstance(found[0], TrunkTarget):
+            return [found[0]]
+        return [InTurn(tuple(found))] if found else []
 
     def _by_trunk(self, trunk: Trunk, request: SipRequest, directory: Directory, now: float) -> Admitted | Turned:
         identity = _from_outside(request, trunk)

@@ -13,6 +13,7 @@ from kobza.sip import diversion as sip_diversion
 from kobza.sip.flow import Address, Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.invite import InviteDialog
+from kobza.sip.location import NextHop
 from kobza.sip.request import Credentials
 from kobza.sip.uri import SipUri
 from kobza.store.entries import Binding
@@ -57,7 +58,7 @@ class TrunkTarget(Value, frozen=True):
     dial: str
     """E.164 with its plus sign, or a short code."""
     trunk: Trunk
-    address: Address
+    hop: NextHop
     diversions: tuple[Diversion, ...] = ()
     """The numbers that sent the call on to this one."""
     payer: str = ""
@@ -142,7 +143,7 @@ def _to_trunk(
     diverted: Sequence[sip_diversion.Diversion],
 ) -> Invitation:
     trunk = target.trunk
-    flow = flows(target.address, Transport(trunk.transport), trunk.certified_name)
+    flow = flows(target.hop.address, target.hop.transport, trunk.certified_name)
     host = trunk.domain or flow.local[0]
     called = trunk.called(target.dial).replace("#", "%23")  # RFC 3261, 19.1.2
     if trunk.domain is None:

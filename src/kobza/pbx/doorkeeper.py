@@ -14,7 +14,6 @@ from kobza.call.directory import Directory
 from kobza.defence.bans import Ban, BanList
 from kobza.defence.door import Door, Rules
 from kobza.defence.source import Network
-from kobza.net.addresses import is_address
 from kobza.pbx.directory_view import DirectoryView
 from kobza.sip.flow import Address, Flow
 from kobza.store import Store, sip_bans
@@ -104,9 +103,7 @@ class Doorkeeper:
         networks = list(self._never)
         for trunk in snapshot.trunks:
             networks += trunk.networks
-            networks += [
-                ip_network(host.partition("%")[0]) for host, _ in self._view.addresses_of(trunk) if is_address(host)
-            ]
+            networks += [ip_network(hop.address[0].partition("%")[0]) for hop in self._view.hops.all(trunk)]
         self.door.trust(networks)
 
     async def _run(self) -> None:

@@ -1,24 +1,22 @@
 """One trunk that is looked after: asked whether it is there, registered at if it wants that."""
 
 from collections.abc import Callable
-from typing import Final
 
 from kobza.call.trunk import Trunk
 from kobza.net.endpoint import SipEndpoint
+from kobza.pbx.asked_hops import NO_WAY, AskedHops
 from kobza.pbx.dialling import credentials_of
-from kobza.pbx.directory_view import DirectoryView
-from kobza.sip.flow import Address, Flow, Transport, host_text
+from kobza.pbx.trunk_hops import TrunkHops
+from kobza.sip.flow import Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
+from kobza.sip.location import NextHop
 from kobza.sip.message import SipResponse
-from kobza.sip.probe import Probe, Reach
+from kobza.sip.probe import Reach
 from kobza.sip.registration import RegisterWanted, RegistrationClient, RegistrationState
 from kobza.sip.request import ClientRequest
 from kobza.sip.ua import UserAgent
 from kobza.sip.uri import SipUri
 from kobza.store.trunks import TrunkState
-
-NO_WAY: Final = 503
-"""Status of a request that could not even be sent."""
 
 
 class KeptTrunk:
@@ -30,7 +28,7 @@ class KeptTrunk:
         *,
         ua: UserAgent,
         endpoint: SipEndpoint,
-        view: DirectoryView,
+        hops: TrunkHops,
         call_id: str,
         chance: Callable[[], float],
         now: float,
@@ -39,24 +37,24 @@ class KeptTrunk:
         self.trunk = trunk
         self._ua = ua
         self._endpoint = endpoint
-        self._view = view
+        self._hops = hops
         self._call_id = call_id
-        self._question: ClientRequest | None = None
         self._register: ClientRequest | None = None
-        self._registered_at: Address | None = None
-        """Where our contact is to be taken away, also when the trunk has other addresses by then, or none."""
-        self.probe = Probe(trunk.options_every)
-        self.probe.start(now)
+        self._registered_at: NextHop | None = None
+        """Where our contact is to be taken away, also when the trunk has other hops by then, or none."""
+        self._asked = AskedHops(trunk.options_every, self._ask, self._reach_changed)
+        self._asked.follow(hops.all(trunk), now)
         self.registration: RegistrationClient | None = None
         """None: it does not register."""
         if trunk.expires is not None:
             self.registration = RegistrationClient("", trunk.expires, chance=chance)
-            self.registration.start(now)
+            if hops.all(trunk):
+                self.registration.start(now)
 
     @property
     def deadline(self) -> float | None:
         """When `work` has something to do."""
-        found = (self.probe, self.registration)
+        found = (self._asked, self.registration)
         return min((each.deadline for each in found if each and each.deadline is not None), default=None)
 
     @property
@@ -75,92 +73,87 @@ class KeptTrunk:
 
     def is_usable(self, now: float) -> bool:
         """Tell whether a call may go out by it with any hope."""
-        if self.probe.state is Reach.DOWN:
+        if self.reach is Reach.DOWN:
             return False
         return self.registration is None or self.registration.is_registered(now)
 
+    @property
+    def reach(self) -> Reach:
+        """What is known of it: up when any of its hops is; down when its name leads nowhere."""
+        if not self._hops.all(self.trunk):
+            return Reach.DOWN if self._hops.problem_of(self.trunk) else Reach.UNKNOWN
+        return self._asked.reach
+
     def state_at(self, now: float) -> TrunkState:
         """Return what to write down of it."""
-        registration, detail = None, self.probe.detail
+        registration, detail = None, self._hops.problem_of(self.trunk) or self._asked.detail
         if self.registration is not None:
             registered = self.registration.is_registered(now)
             registration = "registered" if registered else "failed" if self.registration.detail else "trying"
             detail = "; ".join(each for each in (detail, self.registration.detail) if each)
-        return TrunkState(self.trunk.trunk_id, self.probe.state.value, registration, detail, int(now * 1000))
+        return TrunkState(self.trunk.trunk_id, self.reach.value, registration, detail, int(now * 1000))
 
     def work(self, now: float) -> None:
         """Send what is due."""
-        before = self.probe.state
-        if self.probe.handle_timer(now):
-            self._ask(now)
-        self._note_reach(before, now)
+        self._asked.work(now)
         if self.registration is not None:
             self.registration.handle_timer(now)
             self._send_register(now)
 
     def stop(self, now: float) -> None:
         """Ask no more, and take our contact away."""
-        self.probe.every, self.probe.deadline = 0, None
+        self._asked.stop()
         if self.registration is not None:
             self.registration.stop(now)
             self._send_register(now)
+
+    def hops_changed(self, now: float) -> None:
+        """Take that its name may lead elsewhere now; it registers from the moment on at which it leads anywhere."""
+        hops = self._hops.all(self.trunk)
+        if hops and not self._asked and self.registration is not None:
+            self.registration.start(now)
+            self.registration.retry(now)
+            self._send_register(now)
+        self._asked.follow(hops, now)
+
+    def suspect(self, hop: NextHop, now: float) -> None:
+        """Take that a call by a hop failed: ask at once whether it is there."""
+        self._asked.suspect(hop, now)
 
     # what comes back
 
     def answered(self, request: ClientRequest, response: SipResponse, now: float) -> None:
         """Take the final response to a request of ours; one to an older request says nothing any more."""
-        if request is self._question:
-            self._question = None
-            before = self.probe.state
-            self.probe.answered(response.status, response.reason, now)
-            self._note_reach(before, now)
-        elif request is self._register and self.registration is not None:
+        if self._asked.answered(request, response, now):
+            return
+        if request is self._register and self.registration is not None:
             self._register = None
-            self.registration.servers = max(1, len(self._view.addresses_of(self.trunk)))
+            self.registration.servers = max(1, len(self._hops.all(self.trunk)))
             self.registration.answered(response, now)
             if self.registration.state is RegistrationState.REGISTERED:
-                self._registered_at = request.flow.remote
-                self._view.choose(self.trunk, request.flow.remote)
+                self._registered_at = NextHop(request.flow.transport, request.flow.remote)
+                self._hops.choose(self.trunk, self._registered_at)
             self._send_register(now)
 
     def failed(self, request: ClientRequest, status: int, now: float) -> None:
         """Take that a request of ours gets no response."""
-        if request is self._question:
-            self._question = None
-            before = self.probe.state
-            self.probe.failed(status, now)
-            self._note_reach(before, now)
-        elif request is self._register:
+        if not self._asked.failed(request, status, now) and request is self._register:
             self._register_failed(status, now)
 
     # inside
 
-    def _note_reach(self, before: Reach, now: float) -> None:
-        """Go to the next address when this one has fallen silent."""
-        if self.probe.state is not Reach.DOWN or before is Reach.DOWN:
-            return
-        if self.registration is not None:
-            self.registration.servers = max(1, len(self._view.addresses_of(self.trunk)))
+    def _reach_changed(self, hop: NextHop, down: bool, now: float) -> None:
+        """Let calls know, and register elsewhere when it is where we are registered."""
+        self._hops.mark(self.trunk, hop, down=down)
+        if down and self.registration is not None and hop == self._registered_at:
+            self.registration.servers = max(1, len(self._hops.all(self.trunk)))
             self.registration.lose_server(now)
             self._send_register(now)
-        else:
-            self._choose_next()
 
-    def _choose_next(self) -> None:
-        addresses = list(self._view.addresses_of(self.trunk))
-        current = self._view.address_of(self.trunk)
-        if len(addresses) > 1 and current in addresses:
-            self._view.choose(self.trunk, addresses[(addresses.index(current) + 1) % len(addresses)])
-
-    def _ask(self, now: float) -> None:
-        address = self._view.address_of(self.trunk)
-        try:
-            flow = self._flow(address)
-        except ValueError:
-            self.probe.failed(NO_WAY, now)
-            return
+    def _ask(self, hop: NextHop, now: float) -> ClientRequest:
+        flow = self._flow(hop)
         own = NameAddr("", SipUri("sip", user=self.trunk.username or "kobza", host=flow.local[0]))
-        self._question = self._ua.request(
+        question = self._ua.request(
             "OPTIONS",
             str(self._server),
             from_=own,
@@ -169,18 +162,19 @@ class KeptTrunk:
             headers=(("Accept", "application/sdp"),),
             now=now,
         )
-        self._question.tag = self
+        question.tag = self
+        return question
 
     def _send_register(self, now: float) -> None:
         """Send the REGISTER that is wanted, if one is; a server that there is no way to has failed at once."""
         registration = self.registration
         while registration is not None and (wanted := registration.take_request()) is not None:
-            addresses = self._view.addresses_of(self.trunk)
-            address = addresses[wanted.server % len(addresses)] if addresses else None
+            hops = self._hops.all(self.trunk)
+            hop = hops[wanted.server % len(hops)] if hops else None
             if not wanted.expires:
-                address = self._registered_at or address
+                hop = self._registered_at or hop
             try:
-                self._register = self._request(registration, wanted, self._flow(address), now)
+                self._register = self._request(registration, wanted, self._flow(hop), now)
             except ValueError:
                 self._register_failed(NO_WAY, now)
 
@@ -212,15 +206,15 @@ class KeptTrunk:
     def _register_failed(self, status: int, now: float) -> None:
         self._register = None
         if self.registration is not None:
-            self.registration.servers = max(1, len(self._view.addresses_of(self.trunk)))
+            self.registration.servers = max(1, len(self._hops.all(self.trunk)))
             self.registration.failed(status, now)
             self._send_register(now)
 
-    def _flow(self, address: Address | None) -> Flow:
-        """Return the way to an address; ValueError when it is not known, or no socket has one."""
-        if address is None:
+    def _flow(self, hop: NextHop | None) -> Flow:
+        """Return the way to a hop; ValueError when none is known, or no socket has one."""
+        if hop is None:
             raise ValueError("its host name is unknown")
-        return self._endpoint.flow_to(address, Transport(self.trunk.transport), self.trunk.certified_name)
+        return self._endpoint.flow_to(hop.address, hop.transport, self.trunk.certified_name)
 
     @property
     def _server(self) -> SipUri:

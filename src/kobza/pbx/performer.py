@@ -15,6 +15,7 @@ from kobza.pbx.recordings import Recordings
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
+from kobza.sip.location import NextHop
 from kobza.sip.ua import UserAgent
 
 Feed = Callable[[LiveCall, Callable[[], None]], None]
@@ -120,7 +121,9 @@ class Performer:
             return
         target = cast("OneTarget", action.target)
         if action.replaces and (failed := live.books.meter.failed_over(action.replaces)) is not None:
-            self._keeper.suspect(failed)
+            flow = live.dialogs[action.replaces].flow
+            same = isinstance(target, TrunkTarget) and target.trunk.name == failed
+            self._keeper.suspect(failed, NextHop(flow.transport, flow.remote), out_of_service=same)
         if isinstance(target, TrunkTarget) and not self._lines.has_room(target.trunk):
             live.call.branch_rejected(action.branch_id, 503, NO_LINE, now)
             return

@@ -12,6 +12,7 @@ from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.kept_trunk import KeptTrunk
 from kobza.pbx.trunk_lines import TrunkLines
+from kobza.sip.location import NextHop
 from kobza.sip.message import SipResponse
 from kobza.sip.request import ClientRequest
 from kobza.sip.ua import UserAgent
@@ -107,11 +108,16 @@ class TrunkKeeper:
         """Every trunk of the directory."""
         return iter(self._kept.values())
 
-    def suspect(self, name: str) -> None:
-        """Take that a call by a trunk failed: it is asked at once whether it is there."""
+    def suspect(self, name: str, hop: NextHop, *, out_of_service: bool) -> None:
+        """Take that a call by a hop of a trunk failed: it is asked at once whether it is there.
+
+        `out_of_service`: another hop of the same trunk is tried, and this one last for a while.
+        """
         for kept in self._kept.values():
             if kept.trunk.name == name:
-                kept.probe.suspect(self._now())
+                kept.suspect(hop, self._now())
+                if out_of_service:
+                    self._view.hops.avoid(kept.trunk, hop)
                 self._wake.set()
 
     # what comes back
@@ -140,6 +146,7 @@ class TrunkKeeper:
             before = self._kept.get(trunk.trunk_id)
             if before is not None and not _differ(trunk, before.trunk, OTHER_WAY):
                 before.trunk = trunk
+                before.hops_changed(now)
                 kept[trunk.trunk_id] = before
                 continue
             if before is not None and (trunk.expires is None or _differ(trunk, before.trunk, OTHER_ACCOUNT)):
@@ -148,7 +155,7 @@ class TrunkKeeper:
                 trunk,
                 ua=self._ua,
                 endpoint=endpoint,
-                view=self._view,
+                hops=self._view.hops,
                 call_id=self._new_id(),
                 chance=self._chance,
                 now=now,

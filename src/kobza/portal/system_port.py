@@ -19,6 +19,8 @@ class TrunkNow:
 
     name: str
     address: str
+    found: Sequence[str]
+    """Where its name leads, the best first; empty: it has an address, or leads nowhere."""
     reach: str
     """`up`, `down`, or `unknown`: it is not asked, or has not answered yet."""
     registration: str | None

@@ -160,6 +160,12 @@ class RegistrationClient:
         self._enter(RegistrationState.REFRESHING if self.is_registered(now) else RegistrationState.TRYING)
         self._send(self._expires, now)
 
+    def retry(self, now: float) -> None:
+        """Take that there may be a way now that there was not: whoever waits for the next try waits no longer."""
+        if self.state is RegistrationState.WAITING:
+            self.deadline = now
+            self.handle_timer(now)
+
     def lose_server(self, now: float) -> None:
         """Take that the server where we are registered was found dead: register at the next one, at once."""
         if self.state is RegistrationState.REGISTERED:

@@ -286,7 +286,8 @@ trunks = Table(
     Index(None, "incoming_username", unique=True),
 )
 """Lines to the outside. Without an enterprise: everybody's. `kobza.call.trunk.Trunk` says what each column means. The
-password is sent to the other end's digest, so it is stored as it is; `networks` are words divided by spaces."""
+password is sent to the other end's digest, so it is stored as it is; `networks` are words divided by spaces; where DNS
+says them, the port is 0 and the transport ""."""
 
 trunk_states = Table(
     "trunk_states",

@@ -34,7 +34,7 @@ def add(
     conn: Connection,
     name: str,
     host: str,
-    port: int,
+    port: int | None,
     *,
     enterprise_id: str | None = None,
     now_ms: int = 0,
@@ -51,7 +51,7 @@ def add(
     _check_username(conn, None, settings.get("incoming_username"))
     trunk_id = new_id()
     usual = {"transport": "UDP", "trusted": True}
-    values = {"trunk_id": trunk_id, "name": name, "host": host, "port": port, **usual, **_columns(settings)}
+    values = {"trunk_id": trunk_id, "name": name, "host": host, **usual, **_columns({"port": port, **settings})}
     conn.execute(trunks.insert().values(**values, enterprise_id=enterprise_id, created_at=now_ms))
     meta.bump_directory(conn)
     return trunk_id
@@ -121,6 +121,8 @@ def _trunk(row: Row[Any]) -> Trunk:
         | {
             "number_format": NumberFormat(values["number_format"]),
             "inbound": Inbound(values["inbound"]),
+            "port": values["port"] or None,
+            "transport": values["transport"] or None,
             "networks": tuple(ip_network(word) for word in values["networks"].split()),
             "caller_in": CallerIn(values["caller_in"]),
         }
@@ -133,6 +135,10 @@ def _columns(settings: Mapping[str, Any]) -> dict[str, Any]:
         values["networks"] = " ".join(str(network) for network in values["networks"])
     if "prefix" in values:
         values["prefix"] = values["prefix"] or None
+    if "port" in values:
+        values["port"] = values["port"] or 0
+    if "transport" in values:
+        values["transport"] = values["transport"] or ""
     return values
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kobza.app.doctor import machine, network, openid, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
-from kobza.config.settings import retention_terms, store_place
+from kobza.config.settings import name_servers, retention_terms, store_place
 from kobza.store import Store, health
 from kobza.store.errors import StoreError, StoreMissing, StoreOutdated
 from kobza.store.health import Facts
@@ -63,7 +63,7 @@ class Examination:
                 ("erasures", lambda: self._erasures(facts)),
                 ("backups", lambda: self._backups(facts)),
                 ("office", lambda: self._office(facts)),
-                ("trunks", lambda: trunks.trunks(facts.trunks, settings.sip_authorities)),
+                ("trunks", lambda: trunks.trunks(facts.trunks, settings.sip_authorities, name_servers(settings))),
                 ("registrations", lambda: trunks.registrations(facts, served=self.told is not None)),
                 *((f"webhook of {each.enterprise}", self._webhook(each)) for each in facts.endpoints),
             ]

@@ -3,6 +3,7 @@
 The question comes from a port of its own, so a server that runs meanwhile neither sees it nor its answer.
 """
 
+import asyncio
 import os
 import secrets
 import socket
@@ -16,8 +17,13 @@ from typing import Final
 
 from kobza.app.doctor.findings import Finding, bad, good, look
 from kobza.call.trunk import Trunk
+from kobza.net.addresses import family_of, is_address
+from kobza.net.locator import Locator, NotFound
+from kobza.net.resolver import Resolver
 from kobza.net.tls import CertificateError, client_context
+from kobza.pbx.trunk_hops import place_of
 from kobza.sip.errors import MalformedMessage
+from kobza.sip.flow import Address, Transport, host_text
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.stream import StreamParser
 from kobza.store.health import Facts
@@ -31,13 +37,15 @@ AT_ONCE: Final = 8
 DATAGRAM: Final = 65_535
 
 
-def trunks(found: Sequence[Trunk], authorities: Sequence[Path] = ()) -> Iterable[Finding]:
-    """Ask every trunk; blocks until each has answered or had its time. `authorities` are those of the settings."""
+def trunks(
+    found: Sequence[Trunk], authorities: Sequence[Path] = (), name_servers: Sequence[Address] = ()
+) -> Iterable[Finding]:
+    """Ask every trunk; blocks until each has answered or had its time. The rest is as the settings have it."""
     if not found:
         yield look("trunks", "there is none: no call goes out", "kobza trunk add NAME --host ADDRESS --port 5060")
         return
     with ThreadPoolExecutor(AT_ONCE, "doctor-trunks") as threads:
-        yield from threads.map(partial(_trunk, authorities=authorities), found)
+        yield from threads.map(partial(_trunk, authorities=authorities, name_servers=name_servers), found)
 
 
 def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
@@ -57,26 +65,25 @@ def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
             yield look(check, "it is being tried", "look again in some seconds")
 
 
-def _trunk(trunk: Trunk, authorities: Sequence[Path] = ()) -> Finding:
+def _trunk(trunk: Trunk, authorities: Sequence[Path], name_servers: Sequence[Address]) -> Finding:
     check = f"trunk {trunk.name}"
-    kind = socket.SOCK_DGRAM if trunk.transport == "UDP" else socket.SOCK_STREAM
     try:
-        family, _, protocol, _, address = socket.getaddrinfo(trunk.host, trunk.port, type=kind)[0]
-    except OSError as error:
-        return bad(
-            check, f"{trunk.host} leads nowhere: {error.strerror}", "correct its host, or look at the name server"
-        )
-    where = f"{address[0]}:{trunk.port} ({trunk.transport})"
-    with socket.socket(family, kind, protocol) as line:
+        found = asyncio.run(Locator(Resolver(name_servers)).locate(*place_of(trunk)))
+    except NotFound as error:
+        return bad(check, f"it leads nowhere: {error}", "correct its host, or look at the name server")
+    hop = found.hops[0]
+    where = str(hop) if is_address(trunk.host.strip("[]")) else f"{hop}, by {found.way},"
+    with socket.socket(family_of(hop.address[0]), _kind(hop.transport)) as line:
         line.settimeout(PATIENCE)
         try:
-            line.connect(address)
+            line.connect(hop.address)
             ours = line.getsockname()
-            if trunk.transport == "TLS":
-                with client_context(authorities).wrap_socket(line, server_hostname=trunk.certified_name) as secure:
-                    answer = _ask(secure, trunk, str(ours[0]), int(ours[1]))
+            if hop.transport is Transport.TLS:
+                context = client_context(authorities)
+                with context.wrap_socket(line, server_hostname=trunk.certified_name) as secure:
+                    answer = _ask(secure, trunk, hop.transport, str(ours[0]), int(ours[1]))
             else:
-                answer = _ask(line, trunk, str(ours[0]), int(ours[1]))
+                answer = _ask(line, trunk, hop.transport, str(ours[0]), int(ours[1]))
         except CertificateError as error:
             return bad(check, str(error), "correct sip_authorities")
         except ssl.SSLCertVerificationError as error:
@@ -102,24 +109,28 @@ def _trunk(trunk: Trunk, authorities: Sequence[Path] = ()) -> Finding:
     return good(check, said)  # whatever it answers, it is there: many refuse OPTIONS of those who have not signed in
 
 
-def _ask(line: socket.socket, trunk: Trunk, host: str, port: int) -> SipResponse:
+def _kind(transport: Transport) -> socket.SocketKind:
+    return socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM
+
+
+def _ask(line: socket.socket, trunk: Trunk, transport: Transport, host: str, port: int) -> SipResponse:
     """Return the final answer to a question; raises OSError, which TimeoutError is one of."""
-    question = _question(trunk, host, port)
-    answers = _over_udp(line, question) if trunk.transport == "UDP" else _over_tcp(line, question)
+    question = _question(trunk, transport, host, port)
+    answers = _over_tcp(line, question) if transport.reliable else _over_udp(line, question)
     for answer in answers:
         if answer.status >= 200 and answer.get("call-id") == question.get("call-id"):
             return answer
     raise TimeoutError
 
 
-def _question(trunk: Trunk, host: str, port: int) -> SipRequest:
-    ours = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    theirs = f"[{trunk.host}]:{trunk.port}" if ":" in trunk.host else f"{trunk.host}:{trunk.port}"
+def _question(trunk: Trunk, transport: Transport, host: str, port: int) -> SipRequest:
+    ours = f"{host_text(host)}:{port}"
+    theirs = host_text(trunk.host.strip("[]")) + ("" if trunk.port is None else f":{trunk.port}")
     return SipRequest.create(
         "OPTIONS",
         f"sip:{theirs}",
         [
-            ("Via", f"SIP/2.0/{trunk.transport} {ours};rport;branch=z9hG4bK{secrets.token_hex(8)}"),
+            ("Via", f"SIP/2.0/{transport.value} {ours};rport;branch=z9hG4bK{secrets.token_hex(8)}"),
             ("Max-Forwards", "70"),
             ("From", f"<sip:doctor@{ours}>;tag={secrets.token_hex(4)}"),
             ("To", f"<sip:{theirs}>"),

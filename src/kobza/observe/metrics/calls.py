@@ -111,6 +111,20 @@ CALLS: Final = (
         ("trunk",),
     ),
     Metric(
+        "kobza_trunk_servers",
+        "gauge",
+        "Servers (transport, address and port) to which the trunk's name or address leads; 0: calls cannot go there.",
+        lambda of: by_label({kept.trunk.name: len(of.view.hops.all(kept.trunk)) for kept in of.keeper}),
+        ("trunk",),
+    ),
+    Metric(
+        "kobza_trunk_stale",
+        "gauge",
+        "1 while no name server answers and the trunk is reached where its name led before.",
+        lambda of: by_label({kept.trunk.name: int(of.view.hops.is_stale(kept.trunk)) for kept in of.keeper}),
+        ("trunk",),
+    ),
+    Metric(
         "kobza_numbers",
         "gauge",
         "Numbers that are set up.",
