@@ -24,7 +24,7 @@ from bench.rows import Row
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.message import parse_message
-from kobza.sip.ua import InviteDialog, InviteEnded, InviteReceived, UserAgent
+from kobza.sip.ua import InviteDialog, InviteEnded, InviteReceived, SessionPolicy, UserAgent
 from kobza.sip.uri import SipUri
 
 MESSAGES = 6
@@ -47,8 +47,9 @@ class Pair:
 
     def __init__(self) -> None:
         numbers = count(1)
-        self.caller = UserAgent(new_token=lambda: f"{next(numbers):016x}", methods=())
-        self.called = UserAgent(new_token=lambda: f"{next(numbers):016x}", methods=())
+        session = SessionPolicy()
+        self.caller = UserAgent(new_token=lambda: f"{next(numbers):016x}", methods=(), session=session)
+        self.called = UserAgent(new_token=lambda: f"{next(numbers):016x}", methods=(), session=session)
         self.now = 1_790_000_000.0
         self.talking: deque[tuple[float, InviteDialog]] = deque()
         self.ended = 0

@@ -170,6 +170,18 @@ class Ladder:
         self.call.branch_ended(self.branch_ids[phone], reasons, self.now)
         self._carry_out()
 
+    def lose(self, phone: str, cause: int, *, after: float = 10.0) -> None:
+        """The dialog breaks: nothing is heard of the phone any more, or it does not know the call."""
+        self._wait(after)
+        self.call.branch_lost(self.branch_ids[phone], cause, self.now)
+        self._carry_out()
+
+    def refresh(self, phone: str, *, after: float = 1.0) -> None:
+        """The session timer wants a re-INVITE."""
+        self._wait(after)
+        self.call.refresh_due(self.branch_ids[phone], self.now)
+        self._carry_out()
+
     def ack(self, phone: str = "caller", sdp: bytes = b"", *, after: float = 0.1) -> None:
         self._wait(after)
         self.call.branch_confirmed(self.branch_ids[phone], sdp, self.now)

@@ -49,6 +49,24 @@ def _(ladder: Ladder) -> None:
     ladder.hang_up("desk", q850(31), after=10)
 
 
+@scenario("the caller's phone is gone, nobody refreshes its session")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.lose("caller", 102, after=100)
+
+
+@scenario("the phone that answered does not know the call any more")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.refresh("desk", after=90)
+    ladder.refuse_offer("desk", 481)
+    ladder.lose("desk", 41, after=0)
+
+
 @scenario("answered without ringing")
 def _(ladder: Ladder) -> None:
     ladder.invite("desk")
@@ -544,6 +562,16 @@ def _(ladder: Ladder) -> None:
     ladder.progress("desk", after=1)
     ladder.answer("desk", after=4)
     ladder.hang_up("mine", after=10)
+
+
+@scenario("click2dial, the originator's phone is gone while it rings there")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["soft"], ["desk"])
+    ladder.progress("soft")
+    ladder.answer("soft", after=4)
+    ladder.progress("desk")
+    ladder.lose("soft", 102, after=4)
+    ladder.reject("desk", 487)
 
 
 @scenario("click2dial to the outside")

@@ -53,6 +53,45 @@ def test_a_refresh_is_answered_and_tells_nothing() -> None:
     assert ladder.fact_names[-1] == "CallAnswered"
 
 
+def test_a_refresh_of_ours_offers_what_the_phone_has() -> None:
+    ladder = talking()
+    ladder.refresh("desk")
+    assert ladder.take() == ["media: sendrecv to callee", "to desk: re-INVITE"]
+    ladder.refresh("desk")  # one at a time
+    assert ladder.take() == []
+    ladder.accept_offer("desk")
+    assert ladder.take() == ["media: new answer from callee"]
+    assert ladder.fact_names[-1] == "CallAnswered"
+    ladder.refresh("caller")
+    ladder.refuse_offer("caller", 488)  # all stays as it was
+    ladder.take()
+    ladder.refresh("caller")
+    assert ladder.take() == ["media: sendrecv to caller", "to caller: re-INVITE"]
+
+
+def test_a_refresh_of_ours_while_it_is_held() -> None:
+    ladder = held()
+    ladder.refresh("caller")
+    assert ladder.take() == ["media: inactive to caller", "to caller: re-INVITE"]
+    ladder.accept_offer("caller", INACTIVE)
+    ladder.refresh("desk")
+    ladder.accept_offer("desk", with_direction("recvonly"))
+    assert "media: sendonly to callee" in ladder.take()
+    assert ladder.state_of("caller") == LegState.HELD
+    assert ladder.fact_names.count("CallHeld") == 1
+
+
+def test_a_command_waits_for_a_refresh() -> None:
+    ladder = talking()
+    ladder.refresh("caller")
+    token = ladder.hold("caller")
+    ladder.take()
+    ladder.accept_offer("caller")
+    assert "media: inactive to caller" in ladder.take()
+    ladder.accept_offer("caller", INACTIVE)
+    assert ladder.commands[token] == "held"
+
+
 def test_a_late_offer_holds_by_its_ack() -> None:
     ladder = talking()
     ladder.offer("desk", b"")

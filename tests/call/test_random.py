@@ -64,6 +64,8 @@ steps = st.one_of(
     st.tuples(st.just("reject"), branch_names, statuses, reasons),
     st.tuples(st.just("cancel"), branch_names, reasons),
     st.tuples(st.just("hang up"), branch_names, reasons),
+    st.tuples(st.just("lose"), branch_names, st.sampled_from([41, 102])),
+    st.tuples(st.just("refresh"), branch_names),
     st.tuples(st.just("ack"), branch_names, sdps),
     st.tuples(st.just("offer"), branch_names, sdps),
     st.tuples(st.just("accept offer"), branch_names, sdps),
@@ -89,6 +91,7 @@ mild_steps = st.one_of(
     st.tuples(st.just("refuse offer"), branch_names, statuses),
     st.tuples(st.sampled_from(["hold", "unhold"]), sides),
     st.tuples(st.just("ack"), branch_names, st.just(b"answer")),
+    st.tuples(st.just("refresh"), branch_names),
 )
 """What does not end a call, so that a story has a middle."""
 
@@ -101,6 +104,7 @@ talking_steps = st.one_of(
     st.tuples(st.just("accept offer"), talkers, sdps),
     st.tuples(st.just("offer"), talkers, sdps),
     st.tuples(st.just("ack"), talkers, sdps),
+    st.tuples(st.just("refresh"), talkers),
     st.tuples(st.just("refuse offer"), talkers, st.sampled_from([408, 488])),
     st.tuples(st.just("hold"), sides),
     st.tuples(st.just("unhold"), sides),
@@ -213,6 +217,14 @@ class Watched(Ladder):
                 if branch_id != "in" or self.finals_to_caller:
                     self.over.add(branch_id)
                 call.branch_ended(branch_id, given_reasons, now)
+            case ["lose", str(name), int(cause)]:
+                branch_id = self.branch_ids[name]
+                self.hung_up.add(branch_id)
+                if branch_id != "in" or self.finals_to_caller:
+                    self.over.add(branch_id)
+                call.branch_lost(branch_id, cause, now)
+            case ["refresh", str(name)]:
+                call.refresh_due(self.branch_ids[name], now)
             case ["ack", str(name), bytes(sdp)]:
                 call.branch_confirmed(self.branch_ids[name], sdp, now)
             case ["offer", str(name), bytes(sdp)]:

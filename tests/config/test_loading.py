@@ -141,6 +141,12 @@ def test_registration_times_must_fit_together(tmp_path: Path, environment: dict[
     assert "expected a value from registration_min to registration_max" in line
 
 
+def test_a_session_is_as_long_as_its_minimum(tmp_path: Path) -> None:
+    [line] = problems(tmp_path, session_min_se=300, session_expires=299)
+    assert line.endswith("expected 0 or at least session_min_se (300)")
+    assert loaded(tmp_path, session_min_se=300, session_expires=0).settings.session_expires == 0
+
+
 def test_a_problem_never_shows_a_value(tmp_path: Path) -> None:
     [line] = problems(tmp_path, environment={"KOBZA_NONCE_SECRET": "hunter2"})
     assert "hunter2" not in line

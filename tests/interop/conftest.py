@@ -25,6 +25,8 @@ RECORDED = NUMBERS[:2]
 RING_TIMEOUT = 5
 """Seconds; the least that the setting allows."""
 MEDIA_TIMEOUT = 5
+SESSION_MIN_SE = 2
+"""Far below what the RFC allows, so that a session can end within a test."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -102,6 +104,7 @@ def names() -> Iterator[NameServer]:
 def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site, names: NameServer) -> Iterator[Server]:
     """A served Kobza; its end must be clean and its log free of errors."""
     settings = {"KOBZA_RING_TIMEOUT": str(RING_TIMEOUT), "KOBZA_MEDIA_TIMEOUT": str(MEDIA_TIMEOUT)}
+    settings["KOBZA_SESSION_MIN_SE"] = str(SESSION_MIN_SE)
     certificate, key = authority.files(tmp_path_factory.mktemp("certificate"))
     settings |= {"KOBZA_SIP_CERTIFICATE": str(certificate), "KOBZA_SIP_KEY": str(key)}
     settings["KOBZA_SRTP_OFFER"] = "true"

@@ -26,6 +26,7 @@ from kobza.sip.ua import (
     OfferAnswered,
     OfferReceived,
     OfferRejected,
+    RefreshDue,
     RequestFailed,
     ResponseReceived,
 )
@@ -318,6 +319,25 @@ async def test_an_offer_that_is_no_good(offer: bytes) -> None:
         peer.invite(phone.address, offer)
         assert (await peer.event(InviteRejected)).status == 488
         assert phone.calls == []
+
+
+async def test_a_session_is_refreshed_by_a_new_offer() -> None:
+    """As the peer takes no UPDATE (here it says so only to the phone's question)."""
+    async with met(answer_after=0.0) as (phone, peer):
+        dialog = peer.invite(phone.address, sdp())
+        await peer.event(InviteAnswered)
+        (call,) = phone.calls
+        await call.established()
+        assert call.dialog is not None
+        phone._take([RefreshDue(call.dialog)])
+        phone._endpoint.pump()
+        offered = await peer.event(OfferReceived)
+        assert offered.dialog is dialog
+        assert b"a=sendrecv" in offered.request.body
+        dialog.answer_offer(sdp(), now=time.time())
+        peer.act()
+        call.hang_up()
+        await peer.event(InviteEnded)
 
 
 async def test_an_answer_that_is_no_good_ends_the_call() -> None:

@@ -12,6 +12,7 @@ from kobza.sip.field_names import known_key
 from kobza.sip.header_lines import MAX_HEADERS
 from kobza.sip.invite import MAX_EARLY_TAGS
 from kobza.sip.invite_offer import MAX_TRIES
+from kobza.sip.session_expires import SessionPolicy
 from kobza.sip.subscription import LONGEST_RETRY, MAX_UDP_BODY
 from kobza.sip.traffic import METHODS
 from tests.sip.network import ANSWER, OFFER, Network
@@ -69,7 +70,7 @@ def test_statuses_sent_without_an_owner() -> None:
     assert tested <= documented
     in_code = {
         int(status)
-        for name in ("ua_intake.py", "invite_received.py", "invite_client.py", "invite_offer.py")
+        for name in ("ua_intake.py", "invite_received.py", "invite_client.py", "invite_offer.py", "session_timer.py")
         for status in re.findall(
             r"(?:respond\(|^[A-Z_]+ = )([45]\d\d)\b", (SOURCES / name).read_text(encoding="utf-8"), re.MULTILINE
         )
@@ -81,7 +82,8 @@ def test_statuses_sent_without_an_owner() -> None:
 
 def test_headers_that_are_written() -> None:
     written = listed("Written by the user agent")
-    network = Network(called={"supported": ["path"]})
+    both = {"supported": ["path"], "session": SessionPolicy(min_se=100)}
+    network = Network(caller=both, called=both)
     mine, theirs = network.talk()
     mine.reinvite(OFFER, now=network.now)
     network.settle()
@@ -109,7 +111,7 @@ def test_headers_that_are_read() -> None:
     read = {known_key(name) for name in listed("Read by the user agent")}
     asked = set()
     for path in SOURCES.glob("*.py"):
-        if path.name.startswith(("ua", "invite", "dialog", "request", "subscription", "event_header")):
+        if path.name.startswith(("ua", "invite", "dialog", "request", "session", "subscription", "event_header")):
             text = path.read_text(encoding="utf-8")
             asked |= set(re.findall(r"\.(?:get|get_all|tokens)\(\"([A-Za-z-]+)\"\)", text))
             asked |= {PROPERTIES[name] for name in re.findall(rf"\.({'|'.join(PROPERTIES)})\b(?!\()", text)}

@@ -14,6 +14,7 @@ from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.refer import ReferTo, Replaces, refer_to
 from kobza.sip.responses import response_to
+from kobza.sip.session_expires import SessionExpires, knows_timers, min_se_of
 from kobza.sip.stream import BrokenMessage, StreamItem, StreamParser
 from kobza.sip.uri import SipUri
 from tests.sip.examples import ALL, faults
@@ -71,6 +72,19 @@ def test_refer_to(uri: SipUri, replaces: Replaces | None, text: str) -> None:
 def test_uris(uri: SipUri) -> None:
     assert SipUri.parse(str(uri)) == uri
     assert uri.equivalent(uri)
+
+
+@given(st.builds(SessionExpires, st.integers(0, 2**32 - 1), st.sampled_from(["", "uac", "uas"])), TEXT)
+def test_session_expires(value: SessionExpires, text: str) -> None:
+    assert SessionExpires.parse(str(value)) == value
+    with suppress(MalformedMessage):
+        assert SessionExpires.parse(text).seconds >= 0
+    with suppress(MalformedMessage):
+        request = SipRequest.create(
+            "INVITE", "sip:x@x", [("Min-SE", text), ("Supported", text), ("Session-Expires", "1")]
+        )
+        assert knows_timers(request) in (True, False)
+        assert min_se_of(request) is not None
 
 
 @given(NAME_ADDRS)

@@ -26,6 +26,7 @@ from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
+from kobza.call.causes import RECOVERY_ON_TIMER, reason_header
 from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, name_servers, retention_terms, store_place, webhook_limits, webhook_networks
 from kobza.defence.door import Door
@@ -60,7 +61,7 @@ from kobza.sdp.webrtc import candidate_hosts
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
 from kobza.sip.timers import Timers
-from kobza.sip.ua import UserAgent
+from kobza.sip.ua import SessionPolicy, UserAgent
 from kobza.store import Store, bindings, meta
 from kobza.store.entries import StateStored
 from kobza.store.ids import IdMaker
@@ -289,6 +290,8 @@ class Server:
             timers=TIMERS.at_speed(self._clock.speed),
             methods=METHODS,
             supported=("path",),
+            lost_headers=(("Reason", reason_header(RECOVERY_ON_TIMER)),),
+            session=_session_policy(settings),
         )
         keeper = TrunkKeeper(
             ua=ua, view=view, store=store, now=self._now, new_id=self._ids.token, speed=self._clock.speed
@@ -490,6 +493,11 @@ class _HttpServer(uvicorn.Server):
             await self._serve(sockets)  # type: ignore[arg-type]
         except SystemExit:
             log.error("HTTP could not be started")  # noqa: TRY400 - uvicorn has said why
+
+
+def _session_policy(settings: Settings) -> SessionPolicy | None:
+    seconds = settings.session_expires
+    return SessionPolicy(seconds, settings.session_min_se) if seconds else None
 
 
 def _realm(store: Store) -> str:

@@ -190,7 +190,7 @@ class Call:
             self._give_up(reasons, now)
 
     def branch_ended(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
-        """The peer ended its dialog with BYE, or it broke (no ACK, 481 or 408 to a request of ours)."""
+        """The peer ended its dialog with BYE."""
         branch = self._core.branches.get(branch_id)
         if branch is None:
             return
@@ -204,6 +204,18 @@ class Call:
                 self._give_up(reasons, now)
             else:
                 self._placing.rejected(branch, 480, reasons, now)
+
+    def branch_lost(self, branch_id: str, cause: int, now: float) -> None:
+        """The dialog broke: no ACK came, nobody refreshed its session, or the peer does not know it any more.
+
+        Nobody hung up, so it is the network that ended the call.
+        """
+        branch = self._core.branches.get(branch_id)
+        if branch is None or branch.state is not BranchState.ANSWERED:
+            self.branch_ended(branch_id, (), now)
+        else:
+            branch.state = BranchState.CLOSED
+            self.terminate(cause, now)
 
     def branch_confirmed(self, branch_id: str, sdp: bytes, now: float) -> None:
         """The ACK came to a 200 of ours; `sdp` is the answer if our 200 had the offer, else b""."""
@@ -220,6 +232,12 @@ class Call:
             self._core.outbox.actions.append(RejectOffer(branch_id, 481))
         else:
             self._renegotiation.offered(branch, sdp)
+
+    def refresh_due(self, branch_id: str, now: float) -> None:  # noqa: ARG002
+        """The dialog wants a re-INVITE that changes nothing, so that it is known whether its phone is there."""
+        branch = self._core.branches.get(branch_id)
+        if branch is not None and branch.state is BranchState.ANSWERED:
+            self._renegotiation.refresh(branch)
 
     def offer_answered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """A phone accepted a SendOffer."""

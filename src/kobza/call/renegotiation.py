@@ -188,6 +188,13 @@ class Renegotiation:
         else:
             self._give_up(leg, offer, CommandRefusedError(f"The phone refused with {status}.", sip_status=status), now)
 
+    def refresh(self, branch: Branch) -> None:
+        """Offer a phone once more what it has; any other offer that is under way does as well."""
+        leg = branch.leg
+        if leg.talking is branch and leg.connected and leg.own_offer is None and not leg.reoffering:
+            leg.told = None
+            self._pursue(leg)
+
     # one codec
 
     def align(self, leg: Leg, done: Aligned) -> None:

@@ -216,6 +216,13 @@ class Settings(BaseSettings):
     media_timeout: Annotated[int, Field(ge=5, le=SECONDS_OF_A_DAY)] = Field(
         60, description="Silence on the wire after which an established call is ended (cause 41)."
     )
+    session_expires: Annotated[int, Field(ge=0, le=SECONDS_OF_A_DAY)] = Field(
+        1800,
+        description="Time without a sign of life after which a call is ended (cause 102); 0: none is asked for.",
+    )
+    session_min_se: Annotated[int, Field(ge=1, le=SECONDS_OF_A_DAY)] = Field(
+        90, description="Shortest such time that a phone or trunk may ask for."
+    )
     nonce_lifetime: Annotated[int, Field(ge=10, le=SECONDS_OF_A_DAY)] = Field(
         300, description="How long a digest challenge is good for."
     )
@@ -339,6 +346,8 @@ class Settings(BaseSettings):
                 "registration_default: expected a value from registration_min to registration_max "
                 f"({self.registration_min} to {self.registration_max})"
             )
+        if 0 < self.session_expires < self.session_min_se:
+            raise ValueError(f"session_expires: expected 0 or at least session_min_se ({self.session_min_se})")
         for given, missing in (("sip_certificate", "sip_key"), ("sip_key", "sip_certificate")):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 raise ValueError(f"{missing}: expected a file too, as {given} is given")

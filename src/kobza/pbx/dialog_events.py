@@ -1,15 +1,16 @@
 """Dialogs of calls: what the user agent says of one becomes an input of its call."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
+from kobza.call.causes import RECOVERY_ON_TIMER, TEMPORARY_FAILURE
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.reading import call_of, reasons_of, sdp_of
 from kobza.sip import ua as sip
-from kobza.sip.headers import Reason
 
-NO_ACK: Final = (Reason("Q.850", 102, ""),)
-"""Why a call ends whose 200 was never acknowledged: recovery on timer expiry."""
+LOST: Final[Mapping[str, int]] = MappingProxyType({"481": TEMPORARY_FAILURE})
+"""Why a call ends whose dialog broke, by what the user agent says of it. All else: something did not come in time."""
 
 Enter = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input and does what follows from it."""
@@ -36,6 +37,7 @@ class DialogEvents:
             sip.OfferReceived: self._offer_received,
             sip.OfferAnswered: self._offer_answered,
             sip.OfferRejected: self._offer_rejected,
+            sip.RefreshDue: self._refresh_due,
         }
 
     def _invite_progressed(self, event: sip.InviteProgressed) -> None:
@@ -76,7 +78,11 @@ class DialogEvents:
     def _invite_ended(self, event: sip.InviteEnded) -> None:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            reasons = NO_ACK if event.reason == "ack timeout" else reasons_of(event.request)
+            if event.request is None:
+                cause = LOST.get(event.reason, RECOVERY_ON_TIMER)
+                self._enter(live, lambda: live.call.branch_lost(branch_id, cause, self._now()))
+                return
+            reasons = reasons_of(event.request)
             self._enter(live, lambda: live.call.branch_ended(branch_id, reasons, self._now()))
 
     def _offer_received(self, event: sip.OfferReceived) -> None:
@@ -107,3 +113,9 @@ class DialogEvents:
                 self._enter(live, lambda: live.call.branch_rejected(branch_id, event.status, (), self._now()))
             else:
                 self._enter(live, lambda: live.call.offer_rejected(branch_id, event.status, self._now()))
+
+    def _refresh_due(self, event: sip.RefreshDue) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            if branch_id not in live.taking:  # the offer to a phone that was taken over refreshes as well
+                self._enter(live, lambda: live.call.refresh_due(branch_id, self._now()))

@@ -276,6 +276,12 @@ class PhoneCall:
         dialog.answer_offer(answer, now=self._now())
         self._apply()
 
+    def refresh(self) -> None:
+        """The session timer wants a re-INVITE that changes nothing; a hold or resume under way does as well."""
+        if self._reoffer is None and self.dialog is not None:
+            most = Direction.SENDONLY if self.held_by_me else Direction.SENDRECV
+            self.dialog.reinvite(self._agreement.offer(most), now=self._now())
+
     def offer_settled(self, status: int, body: bytes) -> None:
         """The final response to our re-INVITE."""
         if status < 300 and not self._take_answer(body):

@@ -37,9 +37,11 @@ from kobza.sip.ua import (
     OfferAnswered,
     OfferReceived,
     OfferRejected,
+    RefreshDue,
     RequestFailed,
     RequestReceived,
     ResponseReceived,
+    SessionPolicy,
     SubscribeReceived,
     SubscriptionEnded,
     UaEvent,
@@ -114,6 +116,7 @@ class SoftPhone:
             product="Kobza phone",
             timers=Timers().at_speed(speed),
             methods=("NOTIFY",),
+            session=SessionPolicy(),
         )
         self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed)
         self._made_calls = 0
@@ -265,6 +268,8 @@ class SoftPhone:
                 call.offer_settled(response.status, response.body)
             case OfferRejected(status=status):
                 call.offer_settled(status, b"")
+            case RefreshDue():
+                call.refresh()
             case InviteRejected(status=status, response=response):
                 text = f"{status} {response.reason if response is not None else reason_phrase(status)}"
                 by = "peer" if response is not None else "network"

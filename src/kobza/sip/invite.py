@@ -14,6 +14,7 @@ from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.invite_state import OVER, STANDING, UNANSWERED, InviteState
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import ClientRequest, Credentials
+from kobza.sip.session_timer import RefreshUpdate, SessionTimer
 from kobza.sip.ua_core import UaCore
 from kobza.sip.ua_events import (
     InviteAnswered,
@@ -58,6 +59,7 @@ class InviteDialog:
         "request",
         "role",
         "sent",
+        "session",
         "state",
         "tag",
         "unacknowledged",
@@ -89,6 +91,8 @@ class InviteDialog:
         """Our offer that is under way."""
         self.offer_in: ReceivedInvite | ReceivedUpdate | None = None
         """The peer's offer that awaits the owner."""
+        self.session = None if core.session is None else SessionTimer(core, self, core.session)
+        """Sees that the peer is there; None: nobody does."""
         self._credentials = credentials
         self._bye_lines: tuple[RawLine, ...] = ()
         self._early_tags: list[str | None] = []
@@ -185,6 +189,7 @@ class InviteDialog:
                 self.reject(TEMPORARILY_UNAVAILABLE, headers=headers, now=now)
         elif self.state is InviteState.ACCEPTED and self.role == "uas":
             self._bye_lines = raw_lines(headers)
+            self._stop_session()
             self.state = InviteState.CLOSING
         elif self.state in STANDING:
             self.acknowledge(b"")
@@ -226,6 +231,8 @@ class InviteDialog:
         lines: tuple[RawLine, ...] = ()
         if method in REFRESHING:
             lines = (dialog.contact_line, core.allow_line, *core.supported_lines)
+            if method == "UPDATE":
+                lines = (*lines, *self.session_lines)
         request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
         client = InDialogRequest(self, request, branch, self._credentials)
         if not (self.is_standing or (self.state is InviteState.EARLY and self.role == "uas")):
@@ -275,7 +282,7 @@ class InviteDialog:
         """Take that no response at all has come to our INVITE in the time that the owner gave."""
         self.core.events.append(InviteSilent(self))
 
-    def answered(self, sent: FirstInvite, response: SipResponse) -> None:
+    def answered(self, sent: FirstInvite, response: SipResponse, now: float) -> None:
         """Take the first 2xx to our INVITE."""
         self.dialog.confirm(response)
         self._early_tags.clear()
@@ -285,6 +292,7 @@ class InviteDialog:
         else:
             self.state = InviteState.ACCEPTED
             sent.owe_ack(self.dialog.remote_tag)
+        self.refreshed(response, now)
         self.core.events.append(InviteAnswered(self, response))
 
     def rejected(self, status: int, response: SipResponse | None) -> None:
@@ -322,7 +330,7 @@ class InviteDialog:
         """End the call: a 2xx of ours was not acknowledged for 64*T1 (13.3.1.4)."""
         if self.state is not InviteState.CLOSING:
             self.core.events.append(InviteEnded(self, None, "ack timeout"))
-        self.send_bye(self._bye_lines, now)
+        self.send_bye(self._bye_lines or self.core.lost_lines, now)
 
     def lost(self, reason: str, now: float) -> None:
         """End the call: the peer does not know it (481), or does not answer (408; a BYE is tried)."""
@@ -333,7 +341,30 @@ class InviteDialog:
             self._drop_offers(now)
             self.finish()
         else:
-            self.send_bye((), now)
+            self.send_bye(self.core.lost_lines, now)
+
+    def expired(self, now: float) -> None:
+        """End the call: nobody has refreshed its session in its time (RFC 4028, section 10)."""
+        self.core.events.append(InviteEnded(self, None, "expired"))
+        self.send_bye(self.core.lost_lines, now)
+
+    def refreshed(self, response: SipResponse, now: float) -> None:
+        """Take the 2xx to an INVITE or UPDATE of ours as the beginning of a session, or its refresh."""
+        if self.session is not None and self.is_standing:
+            self.session.agreed(response, now)
+
+    @property
+    def session_lines(self) -> tuple[RawLine, ...]:
+        """What a re-INVITE or UPDATE of ours says of the session."""
+        return () if self.session is None else self.session.request_lines()
+
+    def refresh_by_update(self, session: SessionTimer) -> RefreshUpdate:
+        """Make the UPDATE that refreshes the session and changes nothing."""
+        dialog, core = self.dialog, self.core
+        cseq, branch = dialog.next_cseq(), core.new_branch()
+        lines = (dialog.contact_line, core.allow_line, *core.supported_lines, *session.request_lines())
+        request = dialog.request("UPDATE", cseq, branch, lines=lines)
+        return RefreshUpdate(session, self, request, branch, self._credentials)
 
     def ended(self, request: SipRequest, now: float) -> None:
         """Take the peer's BYE. What it leaves open is answered 487 (15.1.2)."""
@@ -348,6 +379,7 @@ class InviteDialog:
     def send_bye(self, lines: tuple[RawLine, ...], now: float) -> None:
         """Send our BYE; the dialog is known until that has an outcome."""
         self._drop_offers(now)
+        self._stop_session()
         self.state = InviteState.CLOSING
         dialog, branch = self.dialog, self.core.new_branch()
         request = dialog.request("BYE", dialog.next_cseq(), branch, lines=lines)
@@ -355,8 +387,13 @@ class InviteDialog:
 
     def finish(self) -> None:
         """Be over: no timer of ours runs, and nobody finds this dialog any more."""
+        self._stop_session()
         self.state = InviteState.ENDED
         self.core.dialogs.pop(self.dialog.local_tag, None)
+
+    def _stop_session(self) -> None:
+        if self.session is not None:
+            self.session.stop()
 
     def _drop_offers(self, now: float) -> None:
         if self.offer_out is not None:

@@ -121,9 +121,15 @@ class SentInvite(ABC):
             self._succeed(response, now)
             return
         self._close()
-        if not self.is_cancelled and self._authorizer is not None and self._authorizer.answers(response, self.request):
-            self._send_again(self._authorizer.headers, now)
-            return
+        if not self.is_cancelled:
+            if self._authorizer is not None and self._authorizer.answers(response, self.request):
+                self._send_again(self._authorizer.headers, now)
+                return
+            session = self.owner.session
+            raised = None if session is None else session.raised(response)
+            if raised is not None:
+                self._send_again(raised, now)
+                return
         self.refused(response.status, response, now)
 
     def transaction_failed(self, _transaction: ClientTransaction, status: int, now: float) -> None:
@@ -209,7 +215,7 @@ class FirstInvite(SentInvite):
         """Take the first 2xx as the answer; another fork's, and one after a CANCEL, is acknowledged and ended."""
         owner = self.owner
         if not self.is_cancelled and owner.is_unanswered:
-            owner.answered(self, response)
+            owner.answered(self, response, now)
             return
         fork = owner.dialog.fork(response)
         self.acknowledge(fork, b"")

@@ -64,7 +64,14 @@ class Reinvite(SentInvite):
             "INVITE",
             cseq,
             branch,
-            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, core.agent_line, *self._lines),
+            lines=(
+                dialog.contact_line,
+                core.allow_line,
+                *core.supported_lines,
+                *owner.session_lines,
+                core.agent_line,
+                *self._lines,
+            ),
             body=self._body,
             content_type=OFFER_TYPE,
         )
@@ -101,10 +108,11 @@ class Reinvite(SentInvite):
     def progressed(self, _response: SipResponse) -> None:
         """Nothing: a re-INVITE rings for nobody."""
 
-    def succeeded(self, response: SipResponse, _now: float) -> None:
+    def succeeded(self, response: SipResponse, now: float) -> None:
         """Acknowledge, and tell of the answer. After our BYE, or a CANCEL that came too late, only acknowledge."""
         owner = self.owner
         owner.dialog.refresh(response)
+        owner.refreshed(response, now)
         if owner.offer_out is self and not self._body:
             self.owe_ack(response.to.tag)
             self.core.events.append(OfferAnswered(owner, response))
@@ -121,6 +129,8 @@ class Reinvite(SentInvite):
                 return
             if status in DIALOG_DESTROYING:
                 owner.lost(str(status), now)
+            elif owner.session is not None:
+                owner.session.refused(now)
         self._settle(OfferRejected(owner, status))
 
     def _try_later(self, now: float) -> None:
@@ -160,7 +170,9 @@ class ReceivedUpdate:
     def accept(self, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
         """Send the 200."""
         core = self.incoming.core
-        lines = (self.owner.dialog.contact_line, core.allow_line, *core.supported_lines)
+        session = self.owner.session
+        agreed = () if session is None or self.owner.is_unanswered else session.accept(self.incoming.request, now)
+        lines = (self.owner.dialog.contact_line, core.allow_line, *core.supported_lines, *agreed)
         if body:
             lines = (*lines, ("content-type", f"Content-Type: {OFFER_TYPE}"))
         self.incoming.respond(200, lines=lines, headers=headers, body=body, now=now)

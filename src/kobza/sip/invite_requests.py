@@ -30,6 +30,7 @@ class InDialogRequest(ClientRequest):
             self._owner.lost(str(status), now)
         elif status < 300 and self.method == "UPDATE":
             self._owner.dialog.refresh(response)
+            self._owner.refreshed(response, now)
 
     def failed(self, status: int, now: float) -> None:
         """Pass it on; no answer to an UPDATE ends the dialog."""

@@ -60,7 +60,9 @@ class ReceivedInvite:
     def accept(self, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
         """Send the 200, again and again until the ACK comes, on every transport (13.3.1.4)."""
         self.stop()
-        self._last = 200, self._respond(200, None, headers, body, now)
+        session = self.owner.session
+        lines = () if session is None else session.accept(self.incoming.request, now)
+        self._last = 200, self._respond(200, None, headers, body, now, lines)
         timers, queue = self.core.timers, self.core.queue
         self._interval = timers.t1
         self._repeat = queue.start(now + self._interval, self, _REPEAT)
@@ -99,7 +101,13 @@ class ReceivedInvite:
         """Nothing: no ACK to a refusal harms nobody, and what could not be sent is sent again until its time is up."""
 
     def _respond(
-        self, status: int, reason: str | None, headers: Iterable[tuple[str, str]], body: bytes, now: float
+        self,
+        status: int,
+        reason: str | None,
+        headers: Iterable[tuple[str, str]],
+        body: bytes,
+        now: float,
+        more: tuple[RawLine, ...] = (),
     ) -> bytes:
         """Send what makes or refreshes a dialog: with Record-Route, Contact, Allow, Supported (12.1.1, 13.2.1)."""
         core = self.core
@@ -107,7 +115,7 @@ class ReceivedInvite:
             record_routes = self.incoming.request.lines_of(("record-route",))
             contact = self.owner.dialog.contact_line
             self._lines = (*record_routes, contact, core.allow_line, *core.supported_lines)
-        lines = self._lines
+        lines = (*self._lines, *more)
         if body:
             lines = (*lines, ("content-type", f"Content-Type: {OFFER_TYPE}"))
         return self.incoming.respond(status, reason, lines=lines, headers=headers, body=body, now=now)

@@ -20,6 +20,7 @@ from kobza.sip.invite import InviteDialog
 from kobza.sip.invite_client import FirstInvite
 from kobza.sip.message import SipRequest, SipResponse, parse_message, split_message
 from kobza.sip.request import ClientRequest, Credentials, IncomingRequest
+from kobza.sip.session_expires import SessionPolicy
 from kobza.sip.subscription import Compose, Subscription
 from kobza.sip.timers import Timers
 from kobza.sip.traffic import SipTraffic
@@ -38,6 +39,7 @@ from kobza.sip.ua_events import (
     OfferAnswered,
     OfferReceived,
     OfferRejected,
+    RefreshDue,
     RequestFailed,
     RequestReceived,
     ResponseReceived,
@@ -66,9 +68,11 @@ __all__ = [
     "OfferAnswered",
     "OfferReceived",
     "OfferRejected",
+    "RefreshDue",
     "RequestFailed",
     "RequestReceived",
     "ResponseReceived",
+    "SessionPolicy",
     "SubscribeReceived",
     "Subscription",
     "SubscriptionEnded",
@@ -104,7 +108,9 @@ class UserAgent:
 
     `new_token` gives unguessable text of token characters, at least 32 bits of chance (RFC 3261 19.3). `methods` are
     those that are given to the owner beside OPTIONS and INFO; others are refused with 405 or 501. `supported` are
-    option tags for Supported, and what Require may name. `cancel_headers` go into the 487 to a cancelled INVITE.
+    option tags for Supported, and what Require may name. `cancel_headers` go into the 487 to a cancelled INVITE,
+    `lost_headers` into the BYE to a peer that does not answer any more. `session` is what is wanted of session timers
+    (RFC 4028); without it there are none.
     """
 
     def __init__(
@@ -116,8 +122,10 @@ class UserAgent:
         methods: Sequence[str] = ("REGISTER",),
         supported: Sequence[str] = (),
         cancel_headers: Sequence[tuple[str, str]] = (),
+        lost_headers: Sequence[tuple[str, str]] = (),
+        session: SessionPolicy | None = None,
     ) -> None:
-        self._core = UaCore(new_token, product, timers, methods, supported, cancel_headers)
+        self._core = UaCore(new_token, product, timers, methods, supported, cancel_headers, lost_headers, session)
         self._intake = Intake(self._core)
         self._malformed = 0
 
@@ -276,7 +284,7 @@ class UserAgent:
             "INVITE",
             cseq,
             branch,
-            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, core.agent_line),
+            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, *core.session_lines, core.agent_line),
             headers=headers,
             body=body,
             content_type=content_type,

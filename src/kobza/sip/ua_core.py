@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kobza.sip.dialog import RawLine
+from kobza.sip.dialog import RawLine, raw_lines
 from kobza.sip.flow import Flow
 from kobza.sip.layer import BRANCH_COOKIE, TransactionLayer
 from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.session_expires import DEFAULT_MIN_SE, OPTION_TAG, SessionExpires, SessionPolicy
 from kobza.sip.timers import TimerQueue, Timers
 from kobza.sip.transaction import ClientTransaction, ClientUser
 
@@ -39,9 +40,12 @@ class UaCore:
         "dialogs",
         "events",
         "layer",
+        "lost_lines",
         "new_token",
         "queue",
         "server_line",
+        "session",
+        "session_lines",
         "subscriptions",
         "supported",
         "supported_lines",
@@ -55,6 +59,8 @@ class UaCore:
         methods: Sequence[str],
         supported: Sequence[str],
         cancel_headers: Sequence[tuple[str, str]],
+        lost_headers: Sequence[tuple[str, str]] = (),
+        session: SessionPolicy | None = None,
     ) -> None:
         self.new_token = new_token
         self.queue = TimerQueue()
@@ -66,8 +72,18 @@ class UaCore:
         self.events: list[UaEvent] = []
         """To be taken after each input; one input adds a handful."""
         self.allow = (*DIALOG_METHODS, *(method for method in methods if method not in DIALOG_METHODS))
+        self.session = session
+        """What is wanted of session timers; None: nothing is known of them."""
+        self.session_lines: tuple[RawLine, ...] = ()
+        """For the first INVITE of a dialog."""
+        if session is not None:
+            supported = (*supported, OPTION_TAG)
+            self.session_lines = (("session-expires", f"Session-Expires: {SessionExpires(session.interval)}"),)
+            if session.min_se != DEFAULT_MIN_SE:
+                self.session_lines += (("min-se", f"Min-SE: {session.min_se}"),)
         self.supported = frozenset(option.lower() for option in supported)
         self.cancel_headers = tuple(cancel_headers)
+        self.lost_lines = raw_lines(lost_headers)
         self.allow_line: RawLine = ("allow", f"Allow: {', '.join(self.allow)}")
         self.accept_line: RawLine = ("accept", f"Accept: {OFFER_TYPE}")
         self.supported_lines: tuple[RawLine, ...] = (

@@ -78,8 +78,9 @@ class InviteConfirmed(Value, frozen=True):
 class InviteEnded(Value, frozen=True):
     """The dialog is over, and not by our `bye`.
 
-    `request` is the peer's BYE; None when no ACK came ("ack timeout"; our BYE is on its way) or when the peer knew the
-    dialog no more ("481", "408": RFC 3261 12.2.1.2).
+    `request` is the peer's BYE; None when no ACK came ("ack timeout"), when nobody has refreshed the session in time
+    ("expired"), or when the peer knew the dialog no more ("481", "408": RFC 3261 12.2.1.2). But for 481 our BYE is on
+    its way.
     """
 
     dialog: InviteDialog
@@ -109,6 +110,15 @@ class OfferRejected(Value, frozen=True):
 
     dialog: InviteDialog
     status: int
+
+
+class RefreshDue(Value, frozen=True):
+    """The session timer wants a re-INVITE with what was agreed on, since this peer takes no UPDATE (RFC 4028, 10).
+
+    Without one the session ends in its time.
+    """
+
+    dialog: InviteDialog
 
 
 class SubscribeReceived(Value, frozen=True):
@@ -161,6 +171,7 @@ InviteEvent = (
     | OfferReceived
     | OfferAnswered
     | OfferRejected
+    | RefreshDue
 )
 UaEvent = (
     InviteEvent

@@ -15,12 +15,15 @@ from kobza.sip.layer import RETRY_AFTER, Key, server_key
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import IncomingRequest
 from kobza.sip.responses import response_to
+from kobza.sip.session_expires import is_too_short, min_se_of, session_expires_of
 from kobza.sip.traffic import METHODS, method_label
 from kobza.sip.transaction_tables import Input
 from kobza.sip.ua_core import MAX_DIALOGS, UaCore
 from kobza.sip.ua_events import InviteReceived, RequestReceived
 
 SERVICE_UNAVAILABLE = 503
+_REFRESHING = frozenset({"INVITE", "UPDATE"})
+"""Requests with which a session is agreed on (RFC 4028)."""
 _OURS_ONLY_INSIDE = frozenset({"BYE", "UPDATE", "INFO"})
 
 
@@ -66,6 +69,8 @@ class Intake:
             return
         layer.traffic.requests_received[method_label(method)] += 1
         required = _check(request)
+        if self.core.session is not None and method in _REFRESHING:
+            _ = session_expires_of(request), min_se_of(request)
         to_tag = request.to.tag
         dialog = self.core.dialog_of(request) if to_tag is not None else None
         if method == "ACK":
@@ -140,7 +145,10 @@ class Intake:
             take_cancel(received, incoming.request, now)
 
     def _refuse_kind(self, incoming: IncomingRequest, required: Sequence[str], now: float) -> bool:
-        """Refuse a method (8.2.1, 21.5.2: 501 for one that nobody registered) or an extension (8.2.2.3) not ours."""
+        """Refuse a method (8.2.1, 21.5.2: 501 for one that nobody registered) or an extension (8.2.2.3) not ours.
+
+        And a session that is too short (RFC 4028, section 9).
+        """
         core, method = self.core, incoming.request.method
         if method not in core.allow:
             incoming.respond(405 if method in METHODS else 501, lines=(core.allow_line,), now=now)
@@ -148,6 +156,10 @@ class Intake:
         unknown = [option for option in required if option.lower() not in core.supported]
         if unknown:
             incoming.respond(420, headers=(("Unsupported", ", ".join(unknown)),), now=now)
+            return True
+        session = core.session
+        if session is not None and method in _REFRESHING and is_too_short(incoming.request, session.min_se):
+            incoming.respond(422, headers=(("Min-SE", str(session.min_se)),), now=now)
             return True
         return False
 
