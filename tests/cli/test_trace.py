@@ -70,6 +70,13 @@ def test_a_call_is_drawn(kobza: Kobza, calls: None, data: Path) -> None:
         (("call-1", "--svg", "no/such/folder.svg"), 1, "No such file or directory"),
         (("call-1", "--svg", "a.svg", "--json"), 2, "--svg"),
         (("call-1", "--width", "20"), 2, "--width"),
+        (
+            ("call-1", "--messages"),
+            1,
+            "memory of the running server alone, and no server runs",
+        ),
+        (("call-1", "--pcap", "call.pcapng"), 1, "no server runs"),
+        (("call-1", "--pcap", "call.pcapng", "--svg", "call.svg"), 2, "give one of --svg, --pcap and --json"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(
@@ -78,3 +85,21 @@ def test_what_cannot_be_drawn_is_said(
     ran = kobza("trace", *arguments)
     assert (ran.code, ran.out) == (code, "")
     assert words in ran.err
+
+
+@pytest.mark.database("sqlite")
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--everything",), 1, "no server runs with the data directory"),
+        ((), 2, "give one of --number, --call and --everything"),
+        (("--number", "067", "--call", "x"), 2, "give one of --number, --call and --everything"),
+        (("--number", "none"), 1, "'none' is no number"),
+        (("--everything", "--seconds", "0"), 2, "--seconds"),
+    ],
+)
+def test_a_capture_that_cannot_be_is_refused(kobza: Kobza, arguments: tuple[str, ...], code: int, words: str) -> None:
+    ran = kobza("capture", "--output", "a.pcapng", *arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert not Path("a.pcapng").exists()

@@ -6,13 +6,10 @@ import contextlib
 import pytest
 
 from kobza.media.port_stock import SHARE
-from kobza.store import Store, messages
-from kobza.store.messages import SipLadder
 from tests.interop.conftest import NUMBERS, RING_TIMEOUT
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.sipp import Line, Sipp
-from tests.support.waiting import until
 
 A, B, C, D = NUMBERS
 WHOLE = ["alerting", "established", "finished"]
@@ -35,42 +32,6 @@ async def test_a_call_is_answered_and_the_caller_hangs_up(
     assert row["call_duration"] in (2, 3)  # 1.2 s, rounded up
     assert row["ringing"] in (1, 2)
     assert 1.0 <= outcome.talk_seconds < 2.5
-
-
-async def test_what_was_said_is_kept_for_the_page_of_the_call(
-    sipp: Sipp, kobza_server: Server, ledger: Ledger, lines: list[Line]
-) -> None:
-    async with sipp.phone(lines[1], "uas_answer") as phone:
-        async with sipp.start("uac_call", line=lines[0], dial=B, pause_ms=200) as caller:
-            await caller.success()
-        await phone.success()
-    outcome = await ledger.call(A, B, owners=(A, B))
-    found: list[SipLadder] = []
-
-    def kept() -> bool:
-        with store.read() as conn:
-            said = messages.find(conn, kobza_server.site.enterprise["enterprise_id"], outcome.row["call_id"])
-        found.extend([] if said is None else [said])
-        return bool(found)
-
-    store = Store.open(kobza_server.site.place)
-    try:
-        await until(kept, "the messages of the call")
-    finally:
-        store.close()
-    (said,) = found
-    assert said.lanes == ["caller", "phone"]
-    with_caller = [(each.sent, each.what) for each in said.messages if each.lane == 0]
-    assert with_caller[:2] == [(False, "INVITE"), (True, "407 Proxy Authentication Required")]
-    assert [what for _, what in with_caller[-4:]] == ["200 OK", "ACK", "BYE", "200 OK"]
-    assert [(each.sent, each.what) for each in said.messages if each.lane == 1 and each.what != "100 Trying"] == [
-        (True, "INVITE"),
-        (False, "180 Ringing"),
-        (False, "200 OK"),
-        (True, "ACK"),
-        (True, "BYE"),
-        (False, "200 OK"),
-    ]
 
 
 async def test_the_called_phone_hangs_up(sipp: Sipp, ledger: Ledger, lines: list[Line]) -> None:

@@ -26,6 +26,7 @@ from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
+from kobza.app.watchers import start_watchers
 from kobza.call.causes import RECOVERY_ON_TIMER, reason_header
 from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, name_servers, retention_terms, store_place, webhook_limits, webhook_networks
@@ -223,6 +224,7 @@ class Server:
         self._browser_phones.start(switch.endpoint)
         switch.start()
         self._stop_with(switch.stop)
+        await start_watchers(settings, switch.sip_watch, self._stop_with)
         keeper.start(switch.endpoint)
         self._stop_with(keeper.stop)
         housekeeping = Housekeeping(store, recordings.directory, terms=retention_terms(settings), now=self._now)
@@ -335,6 +337,7 @@ class Server:
             watch=watch,
             srtp_offer=settings.srtp_offer,
             door=doorkeeper.door,
+            kept_messages=settings.sip_kept_mb * 2**20,
         )
         commands = Commands(
             store=store,

@@ -17,6 +17,7 @@ from kobza.cli import (
     backup,
     bans,
     call,
+    capture,
     compare,
     config,
     dev,
@@ -87,7 +88,7 @@ for command in (
     bans,
 ):
     app.add_typer(command.app)
-for module in (init, config, run, history, events, compare, backup, erase, doctor, trace):
+for module in (init, config, run, history, events, compare, backup, erase, doctor, trace, capture):
     module.register(app)
 
 

@@ -207,6 +207,10 @@ class Settings(BaseSettings):
     sip_realm: Annotated[str, AfterValidator(_realm)] = Field(
         "kobza", description="Realm of the phones' passwords; used by `kobza init` and fixed from then on."
     )
+    sip_kept_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
+        16,
+        description="Mebibytes of memory for the last SIP messages of calls, whole, for `kobza trace`; 0: none.",
+    )
     registration_min: Seconds = Field(60, description="Shortest registration that a phone may ask for.")
     registration_max: Seconds = Field(3600, description="Longest registration that a phone is given.")
     registration_default: Seconds = Field(600, description="Registration of a phone that asks for no time.")

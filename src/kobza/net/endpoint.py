@@ -33,6 +33,9 @@ DELAY_AFTER_FAULT = 1.0
 """Seconds until timers are tried again after an exception in them: a fault of ours must not eat the processor."""
 
 
+Watch = Callable[[bytes, Flow, bool, float], None]
+
+
 @dataclass(slots=True)
 class EndpointCounters:
     """What an operator wants to know of the sockets; all only grow."""
@@ -86,8 +89,8 @@ class SipEndpoint:
         self._pumping = False
         self._closed = False
         self.counters = EndpointCounters()
-        self.watch: Callable[[bytes, bool, float], None] = _nobody_watches
-        """Sees each message, whether it goes (True) or came, and the moment. It must not raise."""
+        self.watch: Watch = _nobody_watches
+        """Sees each message with its flow, whether it goes (True) or came, and the moment. It must not raise."""
 
     async def listen(self, transport: Transport, host: str, port: int) -> Address:
         """Bind; returns the address with the real port. `port` 0 takes a free one. Raises `OSError` when it is taken.
@@ -213,10 +216,11 @@ class SipEndpoint:
         if self._door is not None and not self._door.admits(data, remote, now):
             return
         self.counters.received += 1
-        self.watch(data, False, now)
         try:
             local = self._remember(sock, remote) if sock.is_wildcard else sock.address
-            self._ua.receive(data, Flow(Transport.UDP, local, remote), now)
+            flow = Flow(Transport.UDP, local, remote)
+            self.watch(data, flow, False, now)
+            self._ua.receive(data, flow, now)
         except Exception:
             self.counters.exceptions += 1
             log.exception("datagram from %s:%s was not handled", *remote)
@@ -228,8 +232,8 @@ class SipEndpoint:
             connection.abort()  # what is dropped here comes no second time, so the peer is to learn that it is lost
             return
         self.counters.received += 1
-        self.watch(data, False, now)
         flow = connection.flow
+        self.watch(data, flow, False, now)
         try:
             if isinstance(item, BrokenMessage):  # the user agent knows what a broken request is answered
                 self._ua.receive(data, flow, now)
@@ -245,7 +249,7 @@ class SipEndpoint:
             connection.end(TOO_MUCH)
             return
         self.counters.received += 1
-        self.watch(data, False, now)
+        self.watch(data, connection.flow, False, now)
         try:
             self._ua.receive(data, connection.flow, now)
         except Exception:
@@ -310,7 +314,7 @@ class SipEndpoint:
         ):
             return
         self.counters.sent += 1
-        self.watch(transmit.data, True, self._now())
+        self.watch(transmit.data, flow, True, self._now())
         try:
             if flow.transport is Transport.UDP:
                 self._socket_at(flow.local).send(transmit.data, flow.remote)
@@ -403,5 +407,5 @@ class SipEndpoint:
         raise ValueError(f"no UDP socket at {local[0]}:{local[1]}")
 
 
-def _nobody_watches(_data: bytes, _sent: bool, _at: float) -> None:
+def _nobody_watches(_data: bytes, _flow: Flow, _sent: bool, _at: float) -> None:
     """Let messages pass unseen."""

@@ -56,7 +56,6 @@ class LiveCall:
         "taken",
         "taking",
         "timers",
-        "trunks",
     )
 
     def __init__(
@@ -90,8 +89,6 @@ class LiveCall:
         """Whose number carriers are told from now on (E.164); None: that of the side which calls."""
         self.dialogs: dict[str, InviteDialog] = {}
         """By branch id."""
-        self.trunks: dict[str, str] = {}
-        """By branch id the name of the trunk that a dialog goes over."""
         self.taken: InviteDialog | None = None
         """The dialog of another call that this one takes over, until it has a branch here."""
         self.taking: set[str] = set()

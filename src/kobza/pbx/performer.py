@@ -25,6 +25,10 @@ Feed = Callable[[LiveCall, Callable[[], None]], None]
 class Legs(Protocol):
     """Keeps who takes part in calls."""
 
+    def add_dialog(self, live: LiveCall, branch_id: str, dialog: InviteDialog, trunk: str | None = None) -> None:
+        """Note that a dialog is a branch of a call. `trunk`: the name of the trunk that it goes over."""
+        ...
+
     def replace_leg(self, live: LiveCall, action: act.ReplaceLeg) -> None:
         """Note that a side of a call is another party's."""
         ...
@@ -75,6 +79,7 @@ class Performer:
         self._now = now
         self._feed = feed
         self._speed = speed
+        self._add_dialog = legs.add_dialog
         self._by_type: dict[type[Any], Callable[[LiveCall, Any], None]] = {
             act.Dial: self._dial,
             act.Progress: self._progress,
@@ -163,9 +168,8 @@ class Performer:
         if isinstance(target, TrunkTarget):
             live.books.meter.goes_by(target.trunk.name, action.branch_id)
             self._lines.take(target.trunk, dialog)
-            live.trunks[action.branch_id] = target.trunk.name
-        dialog.tag = (live, action.branch_id)
-        live.dialogs[action.branch_id] = dialog
+        trunk = target.trunk.name if isinstance(target, TrunkTarget) else None
+        self._add_dialog(live, action.branch_id, dialog, trunk)
 
     def _take_over(self, live: LiveCall, action: act.Dial, dialog: InviteDialog, now: float) -> None:
         """Offer our media to a phone that another call talked to. Its answer is taken as that to an INVITE."""
@@ -173,8 +177,7 @@ class Performer:
         if not dialog.is_standing:  # its phone has hung up meanwhile
             live.call.branch_rejected(action.branch_id, 480, (), now)
             return
-        dialog.tag = (live, action.branch_id)
-        live.dialogs[action.branch_id] = dialog
+        self._add_dialog(live, action.branch_id, dialog)
         live.taking.add(action.branch_id)
         dialog.reinvite(action.sdp, now=now)
 

@@ -16,6 +16,7 @@ from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
 from kobza.call.routing import Identity, Party
 from kobza.call.step import FindTargets, Onward
+from kobza.capture.recent import RecentMessages
 from kobza.defence.door import Door
 from kobza.media.plane import CallHeard, MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
 from kobza.net.endpoint import SipEndpoint
@@ -23,6 +24,7 @@ from kobza.net.tls import Tls
 from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.busy import BusyNumbers
+from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.dialling import Target
 from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
@@ -39,10 +41,12 @@ from kobza.pbx.recordings import Recordings
 from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
 from kobza.pbx.sip_ladder import SipLadders
+from kobza.pbx.sip_watch import SipWatch
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch, tell_admission
 from kobza.sip import ua as sip
+from kobza.sip.invite import InviteDialog
 from kobza.sip.traffic import SipTraffic
 from kobza.store.entries import Entry
 
@@ -89,12 +93,14 @@ class Switch:
         watch: CallWatch | None = None,
         srtp_offer: bool = False,
         door: Door | None = None,
+        kept_messages: int = 0,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE.
 
         `door` decides which messages are read; None: all.
 
         `tls` is what the endpoint needs for TLS; `srtp_offer`: phones whose signalling goes over it are offered SRTP.
+        `kept_messages`: how many bytes of whole messages of calls are kept in memory.
         """
         self._watch = watch
         self._ua = ua
@@ -120,8 +126,11 @@ class Switch:
             ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, tls=tls, speed=speed, door=door
         )
         """The sockets."""
-        self._ladders = SipLadders(books)
-        self.endpoint.watch = self._ladders.note
+        self._dialogs = CallDialogs()
+        recent = RecentMessages(kept_messages)
+        self._ladders = SipLadders(books, self._dialogs, recent if kept_messages else None)
+        self.sip_watch = SipWatch(self.endpoint, self._ladders, self._dialogs, recent, self._calls.get)
+        """The messages of the sockets, for who wants to see them."""
         plane.on_event = self._media_event
         self._performer = Performer(
             ua=ua,
@@ -371,6 +380,12 @@ class Switch:
             live.stored = True
             self._terminate(live.call_id)
 
+    def add_dialog(self, live: LiveCall, branch_id: str, dialog: InviteDialog, trunk: str | None = None) -> None:
+        """Note that a dialog is a branch of a call. `trunk`: the name of the trunk that it goes over."""
+        dialog.tag = (live, branch_id)
+        live.dialogs[branch_id] = dialog
+        self._dialogs.join(live.call_id, dialog, trunk)
+
     def add_leg(self, live: LiveCall, action: AddLeg) -> None:
         """Note that a member of a ringing group is called."""
         live.ringing[action.leg_id] = action.party
@@ -406,8 +421,7 @@ class Switch:
         if self._notifier.watches:  # once more: one that was cut off was not settled
             self._notifier.call_changed(live)
         live.books.close()
-        dialogs = [(dialog, live.trunks.get(branch_id)) for branch_id, dialog in live.dialogs.items()]
-        self._ladders.over(live.call_id, dialogs, self._now())
+        self._ladders.over(live.call_id, self._now())
         live.dialogs.clear()
         if live.taken is not None:  # the call ended before it could talk to that phone
             live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())
@@ -429,7 +443,8 @@ class Switch:
             if call_id is not None:
                 if self._watch is not None:
                     tell_admission(self._watch, call_id, answer, now)
-                self._ladders.over(call_id, [(dialog, None if answer.trunk is None else answer.trunk.name)], now)
+                self._dialogs.join(call_id, dialog, None if answer.trunk is None else answer.trunk.name)
+                self._ladders.over(call_id, now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
@@ -444,11 +459,9 @@ class Switch:
             log.error("a call from %s is refused: %s", answer.caller.number, error, extra=live.about)  # noqa: TRY400
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
-        dialog.tag = (live, branch_id)
-        live.dialogs[branch_id] = dialog
+        self.add_dialog(live, branch_id, dialog, None if answer.trunk is None else answer.trunk.name)
         if answer.trunk is not None:
             self._lines.take(answer.trunk, dialog)
-            live.trunks[branch_id] = answer.trunk.name
         live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
         self._begin(live, facts)
 

@@ -1,0 +1,80 @@
+"""What waits for who looks at messages, and which of them a capture wants."""
+
+import asyncio
+
+from kobza.capture.message import Seen
+from kobza.capture.recent import OVERHEAD, RecentMessages
+from kobza.capture.selection import Selection
+from kobza.capture.tap import Tap
+from kobza.sip.flow import Flow, Transport
+
+FLOW = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.7", 5062))
+
+
+def seen(first: str, call_id: str = "one", *headers: str, body: str = "") -> Seen:
+    lines = [first, f"Call-ID: {call_id}", *headers, "", body]
+    return Seen(1.0, False, FLOW, "\r\n".join(lines).encode())
+
+
+async def test_who_is_slow_loses_messages_and_is_told_how_many() -> None:
+    tap = Tap(most=3, most_bytes=1000)
+    for number in range(5):
+        tap.take(seen(f"OPTIONS sip:{number} SIP/2.0"))
+    assert (len(await tap.some()), tap.taken, tap.dropped) == (3, 5, 2)
+    waiting = asyncio.create_task(tap.some())
+    tap.take(seen("INVITE x SIP/2.0", body="b" * 1001))
+    tap.take(seen("BYE x SIP/2.0"))
+    assert [each.data[:6] for each in await waiting] == [b"INVITE"]
+    assert tap.dropped == 3
+
+
+def test_the_dialogs_that_began_first_are_forgotten_first() -> None:
+    recent = RecentMessages(3 * (OVERHEAD + 100))
+    messages = {name: seen("INVITE x SIP/2.0", name.decode(), body="b" * 50) for name in (b"a", b"b", b"c", b"d")}
+    for name, message in messages.items():
+        recent.note(name, message)
+        recent.note(b"a", message) if name == b"b" else None
+    assert [len(recent.of(name)) for name in (b"a", b"b", b"c", b"d")] == [0, 1, 1, 1]
+    huge = RecentMessages(100)
+    huge.note(b"a", messages[b"a"])
+    assert huge.of(b"a") == []
+
+
+def chosen(**wanted: str | None) -> Selection:
+    asked = {"number": None, "call_id": None, **wanted}
+    return Selection(
+        **asked,
+        call_of={b"leg1": "call", b"leg2": "call", b"leg3": "other"}.get,
+        numbers_in=lambda call_id: {"+380671234567", "+380501112233"} if call_id == "call" else set(),
+    )
+
+
+def test_a_number_is_found_however_it_is_written() -> None:
+    selection = chosen(number="+380671234567")
+    for uri in ("sip:0671234567@host", "tel:+380671234567", "sips:380671234567:x@host", "SIP:0671234567;x@host"):
+        assert chosen(number="+380671234567").wants(seen("REGISTER sip:host SIP/2.0", "r", f"To: <{uri}>")), uri
+    for uri in ("sip:10671234567@host", "sip:06712345678@host", "sip:host;x=0671234567"):
+        assert not selection.wants(seen("REGISTER sip:host SIP/2.0", "r", f"To: <{uri}>")), uri
+    assert not selection.wants(seen("MESSAGE sip:host SIP/2.0", "m", body="sip:0671234567@host"))
+    assert not selection.wants(Seen(1.0, False, FLOW, b"REGISTER sip:0671234567@host SIP/2.0\r\n\r\n"))
+
+
+def test_a_dialog_is_wanted_whole_once_it_is_wanted() -> None:
+    selection = chosen(number="+380671234567")
+    assert not selection.wants(seen("SIP/2.0 200 OK", "leg9"))
+    assert selection.wants(seen("INVITE sip:0671234567@host SIP/2.0", "leg9"))
+    assert selection.wants(seen("SIP/2.0 200 OK", "leg9"))
+
+
+def test_the_legs_of_a_call_are_wanted_also_where_they_hide_the_number() -> None:
+    selection = chosen(number="+380671234567")
+    assert selection.wants(seen("INVITE sip:067@host SIP/2.0", "leg2", "From: <sip:anonymous@anonymous.invalid>"))
+    assert not selection.wants(seen("INVITE sip:067@host SIP/2.0", "leg3"))
+    of_call = chosen(call_id="call")
+    assert [of_call.wants(seen("BYE x SIP/2.0", leg)) for leg in ("leg1", "leg2", "leg3", "leg4")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert chosen().wants(seen("OPTIONS x SIP/2.0"))
