@@ -18,7 +18,7 @@ NOW = 1_790_000_000.0
 FIRST_BAN = 600.0
 KNOWN_FOR = 3900.0
 DATA = b"REGISTER sip:kobza SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n\r\n"
-NONCE = "0123456789abcdef01234567"
+NONCE = "01a208cf4014b7383bbbc976eb31cd5c44d5b56c4983"
 ANSWER = DATA[:-2] + f'Authorization: Digest username="a", nonce="{NONCE}"\r\n\r\n'.encode()
 PHONE, OTHER_PORT, ATTACKER = ("198.51.100.7", 40_000), ("198.51.100.7", 50_000), ("203.0.113.5", 5060)
 

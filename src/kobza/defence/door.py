@@ -18,7 +18,7 @@ from typing import Final, Literal
 from kobza.defence.bans import Ban, BanList
 from kobza.defence.glance import is_scanner, nonce_in
 from kobza.defence.pace import Pace
-from kobza.defence.source import Network, is_in, source_of
+from kobza.defence.source import Network, Networks, source_of
 from kobza.sip.flow import Address
 
 MOST_KNOWN: Final = 100_000
@@ -93,6 +93,7 @@ class Door:
         `flooded` hears of a source that sends too fast, not for each message.
         """
         self._rules = rules
+        self._phone_room = rules.phone.span - rules.phone.interval
         self.bans = bans
         self._is_ours = is_ours
         self._flooded = flooded
@@ -102,7 +103,7 @@ class Door:
         self._strangers: OrderedDict[str, _Stranger] = OrderedDict()
         self._guesses: OrderedDict[str, float] = OrderedDict()
         self._budget_full_at = 0.0
-        self._trusted_networks: tuple[Network, ...] = ()
+        self._trusted_networks = Networks()
         self._trusted: set[str] = set()
         self._dropped: dict[Dropped, int] = dict.fromkeys(REASONS, 0)
         self.wrong = 0
@@ -114,11 +115,14 @@ class Door:
         """Tell whether a message is to be read; it counts."""
         known = self._known.get(remote)
         if known is not None:
-            full_at = max(known.full_at, now) + known.interval
-            if full_at - now > self._rules.phone.span:
+            ahead = known.full_at - now
+            if ahead <= 0.0:  # this is what each message of each phone comes by: `Pace.taken`, written out
+                known.full_at = now + known.interval
+                return True
+            if ahead > self._phone_room:
                 self._dropped["phone"] += 1
                 return False
-            known.full_at = full_at
+            known.full_at += known.interval
             return True
         return remote[0] in self._trusted or self._admits_other(data, remote[0], now)
 
@@ -155,13 +159,18 @@ class Door:
     # what is known of senders
 
     def trust(self, networks: Iterable[Network]) -> None:
-        """Never limit or ban what comes from some networks; those that were trusted before are no longer."""
-        self._trusted_networks = tuple(networks)
+        """Never limit or ban what comes from some networks; those that were trusted before are no longer.
+
+        When they are others than before, strangers are counted anew: some of them may be none any more.
+        """
+        trusted = Networks(networks)
+        if trusted == self._trusted_networks:
+            return
+        self._trusted_networks = trusted
         self._trusted.clear()
-        for remote in [remote for remote in self._known if is_in(remote[0], self._trusted_networks)]:
+        self._strangers.clear()
+        for remote in [remote for remote in self._known if remote[0] in trusted]:
             self._forget(remote)
-        for source in [source for source in self._strangers if is_in(source, self._trusted_networks)]:
-            del self._strangers[source]
 
     def proved(self, remote: Address, now: float, *, unlimited: bool = False) -> None:
         """Take that who sends from an address has a right password. `unlimited`: it is a trunk."""
@@ -248,12 +257,15 @@ class Door:
                     self._flooded(source)
                 stranger.told_at = now
             return False
+        budget_full_at = self._rules.strangers.taken(self._budget_full_at, now)
+        if budget_full_at is None and not self._answers(data, source, now):
+            self._dropped["crowd"] += 1
+            return False
         if is_scanner(data):
             self._dropped["scanner"] += 1
             return False
-        if not self._has_budget(data, source, now):
-            self._dropped["crowd"] += 1
-            return False
+        if budget_full_at is not None:
+            self._budget_full_at = budget_full_at
         if stranger is None:
             stranger = self._strangers[source] = _Stranger()
             if len(self._strangers) > MOST_STRANGERS:
@@ -264,19 +276,15 @@ class Door:
         stranger.credit = min(stranger.credit + len(data), MOST_CREDIT)
         return True
 
-    def _has_budget(self, data: bytes, source: str, now: float) -> bool:
-        """Take from what all strangers have together. Who answers a challenge is real, and is let in without."""
-        full_at = self._rules.strangers.taken(self._budget_full_at, now)
-        if full_at is not None:
-            self._budget_full_at = full_at
-            return True
+    def _answers(self, data: bytes, source: str, now: float) -> bool:
+        """Tell whether a message answers a challenge that was sent to its source: then it is where it says."""
         nonce = nonce_in(data)
         return nonce is not None and self._is_ours(nonce, source, now)
 
     def _is_trusted(self, host: str) -> bool:
         if host in self._trusted:
             return True
-        if not is_in(host, self._trusted_networks):
+        if host not in self._trusted_networks:
             return False
         if len(self._trusted) >= MOST_TRUSTED:
             self._trusted.clear()

@@ -23,16 +23,44 @@ def parsed_address(text: str) -> IPv4Address | IPv6Address | None:
     return parsed
 
 
-@lru_cache(maxsize=REMEMBERED)
 def source_of(host: str) -> str:
     """Return what the sender at an address is counted by; what is no address is counted by itself."""
+    return _source_of_v6(host) if ":" in host else host
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _source_of_v6(host: str) -> str:
     parsed = parsed_address(host)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
     return host if parsed is None else str(parsed)
 
 
-def is_in(host: str, networks: Iterable[Network]) -> bool:
-    """Tell whether an address is in one of some networks."""
-    parsed = parsed_address(host)
-    return parsed is not None and any(parsed in network for network in networks)
+class Networks:
+    """Some networks, to be asked about addresses never seen before: IPv4 is compared without an address being made."""
+
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        self._all = tuple(networks)
+        of_v4 = [network for network in self._all if isinstance(network, IPv4Network)]
+        self._of_v4 = [(int(network.netmask), int(network.network_address)) for network in of_v4]
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether they are the same networks in the same order."""
+        return isinstance(other, Networks) and self._all == other._all
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash(self._all)
+
+    def __contains__(self, host: str) -> bool:
+        """Tell whether an address is in one of them; what is no address is not."""
+        parts = host.split(".")
+        if len(parts) != 4 or ":" in host:
+            parsed = parsed_address(host)
+            return parsed is not None and any(parsed in network for network in self._all)
+        try:
+            a, b, c, d = map(int, parts)
+        except ValueError:
+            return False
+        number = a << 24 | b << 16 | c << 8 | d
+        return any(number & mask == network for mask, network in self._of_v4)
