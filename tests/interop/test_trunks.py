@@ -179,6 +179,38 @@ async def test_a_full_trunk_takes_no_more(
         await ledger.call(B, OUTSIDE, owners=(B,))
 
 
+async def test_what_a_number_may_call_outside(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
+) -> None:
+    """Neither where it is denied nor more at a time than it may; the next number is free to."""
+    site = kobza_server.site
+    number = ("--enterprise", site.enterprise["enterprise_id"], "--number", A)
+    async with Carrier() as carrier:
+        office_trunks.add("outside", carrier.port)
+        await office_trunks.until("outside", state="up")
+        try:
+            site.prepare("limits", "set", *number, "--deny", "032", "--at-once", "1")
+            await asyncio.sleep(0.6)  # the server looks at the directory four times a second
+            await sipp.run("uac_refused", line=lines[0], dial=OUTSIDE, status=403, cause=21)
+            (await ledger.call(A, OUTSIDE)).has(cause=21, status=403, released_by="network")
+            assert carrier.invites == []
+            site.prepare("limits", "set", *number, "--deny", "default")
+            await asyncio.sleep(0.6)
+            async with sipp.start("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=2500) as talk:
+                await carrier.until(lambda: carrier.calls)
+                await sipp.run("uac_refused", line=lines[0], dial=OUTSIDE, status=403, cause=21)
+                (await ledger.call(A, OUTSIDE)).has(cause=21, status=403, released_by="network")
+                await sipp.run("uac_call", line=lines[1], dial=OUTSIDE, pause_ms=100)
+                await ledger.call(B, OUTSIDE, owners=(B,))
+                await talk.success()
+            await ledger.call(A, OUTSIDE, owners=(A,))
+        finally:
+            site.prepare("limits", "set", *number, "--deny", "default", "--at-once", "default")
+        assert "+380325550123: more than 1 calls outside at once" in kobza_server.log
+        for limit in ("destination", "at_once"):
+            assert office_trunks.metric("kobza_outside_refused_total", limit=limit) == 1
+
+
 async def test_a_trunk_that_registers(
     sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
 ) -> None:

@@ -10,6 +10,7 @@ from kobza.call.directory import Package
 from kobza.call.forwarding import Forwarding
 from kobza.call.group import RingingGroup, Strategy
 from kobza.call.hours import Override
+from kobza.call.outside import OutsideLimits
 from kobza.defence.bans import Ban
 from kobza.store import (
     Store,
@@ -23,6 +24,7 @@ from kobza.store import (
     hours,
     meta,
     numbers,
+    outside,
     presentation,
     saved_filters,
     second_factor,
@@ -87,6 +89,7 @@ def fill_everything(store: Store) -> str:
         endpoints.note_failing(conn, enterprise_id, NOW_MS)
         meta.set_number(conn, meta.HEARTBEAT, NOW_MS)
         terms.set_own(conn, enterprise_id, OwnTerms(history_days=60), NOW_MS)
+        outside.put(conn, enterprise_id, ANNA, OutsideLimits(at_once=3, denied=("+7", "+979")))
         sip_bans.put(conn, [Ban("192.0.2.66", AWKWARD, "olena", NOW, NOW + 600, 2)])
         holds.place(conn, enterprise_id, "number", BOHDAN, reason=AWKWARD, placed_by="olena", now_ms=NOW_MS)
     of: dict[str, Any] = {"enterprise_id": enterprise_id}

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kobza.call.directory import Package
 from kobza.call.group import RingingGroup
+from kobza.call.outside import OutsideLimits
 from kobza.defence.bans import Ban
 from kobza.store import (
     NotInStore,
@@ -18,6 +19,7 @@ from kobza.store import (
     groups,
     holds,
     numbers,
+    outside,
     presentation,
     sip_bans,
     terms,
@@ -89,6 +91,7 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
         terms.set_own(conn, enterprise_id, OwnTerms(history_days=60), 1)
         hold = holds.place(conn, enterprise_id, "number", ANNA, reason="court", placed_by="olena", now_ms=1)
         sip_bans.put(conn, [Ban("192.0.2.66", "scan", "olena", 1.0, None)])
+        outside.put(conn, enterprise_id, "", OutsideLimits(at_once=3))
         token = tokens.add(conn, enterprise_id, 1, name="CRM").token
         users.add(conn, "svitlana", "hash", Role.SUPERVISOR, enterprise_id, 1, name="Світлана")
         groups.put(conn, RingingGroup("700", enterprise_id, "Sales", members=(ANNA,)))
@@ -104,6 +107,8 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
             "retention": (enterprise_id, "60"),
             "hold": (hold.hold_id, "number"),
             "ban": ("192.0.2.66", "192.0.2.66"),
+            "limits": (enterprise_id, ""),
+            "hours": (enterprise_id, "Ромашка"),
         }
         assert keys.keys() == audited._READERS.keys() == {action.partition(".")[0] for action in audit.CHANGES}
         for kind, (key, label) in keys.items():

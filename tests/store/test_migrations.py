@@ -102,7 +102,7 @@ NEW_TABLES = {
     "saved_filters": "0010",
     "call_details": "0011",
     "working_hours": "0012",
-    "sip_bans": "0013",
+    **dict.fromkeys(("sip_bans", "outside_limits"), "0013"),
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

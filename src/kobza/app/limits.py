@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kobza.api.rate_limits import Rate, Rates
+from kobza.call.outside import OutsideLimits
 from kobza.config.settings import Settings
 from kobza.config.values import Rate as RateSetting
 from kobza.defence.door import Rules
@@ -39,6 +40,18 @@ def door_rules(settings: Settings) -> Rules:
         strangers=pace(settings.rate_sip_strangers),
         guesses=pace(settings.rate_sip_guesses),
         known_for=settings.registration_max + settings.nonce_lifetime,
+    )
+
+
+def outside_limits(settings: Settings) -> OutsideLimits:
+    """Return what a number may spend outside where nothing else is said of it."""
+    return OutsideLimits(
+        settings.outside_calls_minute,
+        settings.outside_calls_hour,
+        settings.outside_calls_day,
+        settings.outside_at_once,
+        settings.outside_minutes_day,
+        denied=settings.outside_denied,
     )
 
 

@@ -21,7 +21,7 @@ from kobza.api.proxies import Proxies
 from kobza.api.request_counts import RequestCounts
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
-from kobza.app.limits import api_rates, make_doorkeeper
+from kobza.app.limits import api_rates, make_doorkeeper, outside_limits
 from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
@@ -50,6 +50,7 @@ from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
 from kobza.pbx.notifier import Notifier
 from kobza.pbx.outside_calls import METHODS
+from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.presence import Presence
 from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings, spools_of
@@ -247,6 +248,7 @@ class Server:
             locations=parts.locations,
             keeper=keeper,
             door=parts.door,
+            guard=parts.guard,
             plane=plane,
             recordings=recordings,
             dispatcher=dispatcher,
@@ -316,6 +318,7 @@ class Server:
             changed=notifier.devices_changed,
             reached=ua.follow_contact,
         )
+        guard = OutsideGuard(outside_limits(settings), lambda: view.snapshot)
         transfers = Transfers(admission, view)
         switch = Switch(
             ua=ua,
@@ -327,6 +330,7 @@ class Server:
             books=books,
             recordings=recordings,
             keeper=keeper,
+            guard=guard,
             transfers=transfers,
             notifier=notifier,
             now=self._now,
@@ -348,7 +352,7 @@ class Server:
             transfers=transfers,
             now=self._now,
         )
-        return _Parts(switch, commands, locations, keeper, doorkeeper.door)
+        return _Parts(switch, commands, locations, keeper, doorkeeper.door, guard)
 
     async def _open_tls(self) -> Tls:
         """Load the certificate, and look after it from now on."""
@@ -482,6 +486,7 @@ class _Parts(NamedTuple):
     locations: Locations
     keeper: TrunkKeeper
     door: Door
+    guard: OutsideGuard
 
 
 class _HttpServer(uvicorn.Server):

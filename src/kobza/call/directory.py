@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.call.group import RingingGroup, group_key
 from kobza.call.hours import DEFAULT_ZONE, WorkingHours
+from kobza.call.outside import OutsideLimits
 
 if TYPE_CHECKING:  # the command line has the packages from here, and shall not load all of what knows numbers
     from kobza.call.trunk import Trunk
@@ -105,6 +106,8 @@ class Directory:
     """By `group_key`."""
     hours: Mapping[str, WorkingHours] = field(default_factory=dict)
     """Working hours: of enterprises by their ids, of numbers and groups that have their own by `group_key`."""
+    outside: Mapping[tuple[str, str], OutsideLimits] = field(default_factory=dict)
+    """What may be spent outside, by enterprise id and number; "" is all numbers of the enterprise together."""
     version: int = 0
 
     def hours_of(self, number: str, enterprise_id: str) -> WorkingHours | None:

@@ -31,6 +31,7 @@ from kobza.cli import (
     hold,
     hours,
     init,
+    limits,
     number,
     person,
     presentation,
@@ -86,6 +87,7 @@ for command in (
     erase,
     dev,
     bans,
+    limits,
 ):
     app.add_typer(command.app)
 for module in (init, config, run, history, events, compare, backup, erase, doctor, trace, capture):

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kobza.call.outside import MOST as MOST_SPENDING
+from kobza.call.outside import prefix_of
 from kobza.config.values import ListenAddress, PortRange, Rate, SipListen, parse_host
 from kobza.store.days import LEAST, MOST, Terms
 from kobza.store.place import STORE_FILE, Place, PostgresUrl
@@ -143,6 +145,13 @@ def _allowed_claims(value: Any) -> Any:
     return tuple(items)
 
 
+def _prefixes(value: Any) -> Any:
+    items = _words(value)
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ValueError('expected prefixes of numbers, such as ["0900", "+979"]')
+    return tuple(prefix_of(item) for item in items)
+
+
 def _texts(value: tuple[Any, ...]) -> list[str]:
     return [str(item) for item in value]
 
@@ -160,6 +169,7 @@ def _store_text(value: PostgresUrl | None) -> str:
 
 
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_OF_A_DAY)]
+Spending = Annotated[int, Field(ge=0, le=MOST_SPENDING)]
 AsText = PlainSerializer(str, return_type=str)
 AsTexts = PlainSerializer(_texts, return_type=list[str])
 RateText = Annotated[InstanceOf[Rate], BeforeValidator(_rate), AsText]
@@ -216,6 +226,15 @@ class Settings(BaseSettings):
     registration_default: Seconds = Field(600, description="Registration of a phone that asks for no time.")
     ring_timeout: Annotated[int, Field(ge=5, le=300)] = Field(
         60, description="How long phones ring before the call ends unanswered (cause 19)."
+    )
+    outside_calls_minute: Spending = Field(60, description="Calls that one number may begin by trunks in a minute.")
+    outside_calls_hour: Spending = Field(0, description="The same in an hour.")
+    outside_calls_day: Spending = Field(0, description="The same in a day (of Kyiv).")
+    outside_at_once: Spending = Field(30, description="Calls that one number may have by trunks at once.")
+    outside_minutes_day: Spending = Field(0, description="Minutes that one number may talk by trunks in a day.")
+    outside_denied: Annotated[tuple[str, ...], BeforeValidator(_prefixes), AsTexts] = Field(
+        ("+380900", "+870", "+881", "+882", "+883", "+979"),
+        description="Prefixes of numbers that nobody calls by a trunk unless it was allowed: dear ones.",
     )
     media_timeout: Annotated[int, Field(ge=5, le=SECONDS_OF_A_DAY)] = Field(
         60, description="Silence on the wire after which an established call is ended (cause 41)."

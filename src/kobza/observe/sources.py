@@ -17,6 +17,7 @@ from kobza.pbx.books import BookKeeper
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal
 from kobza.pbx.locations import Locations
+from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.switch import Switch
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -53,6 +54,7 @@ class Sources:
     locations: Locations
     keeper: TrunkKeeper
     door: Door
+    guard: OutsideGuard
     plane: EmbeddedPlane
     recordings: Recordings
     dispatcher: Dispatcher

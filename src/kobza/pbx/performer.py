@@ -11,6 +11,7 @@ from kobza.media.plane import MediaError, MediaPlane, OfferForm, Side
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.dialling import DeviceTarget, OneTarget, TakenTarget, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
+from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip.headers import Reason
@@ -65,6 +66,7 @@ class Performer:
         now: Callable[[], float],
         feed: Feed,
         legs: Legs,
+        guard: OutsideGuard,
         speed: float = 1.0,
         srtp_offer: bool = False,
     ) -> None:
@@ -76,6 +78,7 @@ class Performer:
         self._recordings = recordings
         self._keeper = keeper
         self._lines = keeper.lines
+        self._guard = guard
         self._now = now
         self._feed = feed
         self._speed = speed
@@ -132,6 +135,14 @@ class Performer:
         if isinstance(target, TrunkTarget) and not self._lines.has_room(target.trunk):
             live.call.branch_rejected(action.branch_id, 503, NO_LINE, now)
             return
+        own_number = live.asserted_by(action.side)
+        payer = target.payer or own_number if isinstance(target, TrunkTarget) else ""
+        enterprise_id = live.caller.enterprise_id or live.callee.enterprise_id
+        if isinstance(target, TrunkTarget) and not action.replaces:
+            refusal = self._guard.refusal(target.dial, payer, enterprise_id, now)
+            if refusal is not None:
+                live.call.branch_rejected(action.branch_id, STATUS, refusal.reasons, now)
+                return
         sdp = action.sdp
         form = self._form(target)
         if form is not None:
@@ -144,7 +155,7 @@ class Performer:
             invite = invitation(
                 target,
                 live.shown[action.side],
-                live.asserted_by(action.side),
+                own_number,
                 self._endpoint.flow_to,
                 live.diverted,
             )
@@ -168,6 +179,7 @@ class Performer:
         if isinstance(target, TrunkTarget):
             live.books.meter.goes_by(target.trunk.name, action.branch_id)
             self._lines.take(target.trunk, dialog)
+            self._guard.took(target.dial, payer, enterprise_id, dialog, now, again=bool(action.replaces))
         trunk = target.trunk.name if isinstance(target, TrunkTarget) else None
         self._add_dialog(live, action.branch_id, dialog, trunk)
 

@@ -34,6 +34,7 @@ from kobza.pbx.live_call import LiveCall
 from kobza.pbx.notifier import Notifier
 from kobza.pbx.opening import CallOpening
 from kobza.pbx.outside_calls import OutsideCalls
+from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.performer import Performer, reason_of
 from kobza.pbx.presence import Presence
 from kobza.pbx.reading import call_of
@@ -83,6 +84,7 @@ class Switch:
         books: BookKeeper,
         recordings: Recordings,
         keeper: TrunkKeeper,
+        guard: OutsideGuard,
         transfers: Transfers,
         notifier: Notifier,
         now: Callable[[], float],
@@ -113,6 +115,7 @@ class Switch:
         self._opening = CallOpening(books, new_id)
         self._recordings = recordings
         self._lines = keeper.lines
+        self._guard = guard
         self._now = now
         self._new_id = new_id
         self.ring_timeout = ring_timeout
@@ -141,6 +144,7 @@ class Switch:
             now=now,
             feed=self.feed,
             legs=self,
+            guard=guard,
             speed=speed,
             srtp_offer=srtp_offer,
         )
@@ -185,6 +189,7 @@ class Switch:
             try:
                 now = self._now()
                 self._registrar.sweep(now)
+                self._guard.sweep(now)
                 self._ladders.write(now)
             except Exception:
                 log.exception("what has run out could not be swept")

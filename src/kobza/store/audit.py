@@ -54,6 +54,7 @@ CHANGES: Final = (
     "hold.ended",
     "ban.added",
     "ban.removed",
+    "limits.set",
 )
 """What is done with things, each as `KIND.WHAT`."""
 ACCESSES: Final = (

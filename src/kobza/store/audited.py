@@ -22,6 +22,7 @@ Kind = Literal[
     "retention",
     "hold",
     "ban",
+    "limits",
 ]
 SECRET: Final = frozenset(
     {
@@ -162,6 +163,13 @@ def _ban(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None
     return _row(conn, schema.sip_bans, ("source", "reason", "until"), "source", schema.sip_bans.c.source == key)
 
 
+def _limits(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
+    table = schema.outside_limits
+    columns = tuple(column.name for column in table.columns if column.name != "enterprise_id")
+    number = "" if key == enterprise_id else key  # without a number they are those of the enterprise as a whole
+    return _row(conn, table, columns, "number", table.c.enterprise_id == enterprise_id, table.c.number == number)
+
+
 _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]]] = {
     "enterprise": _enterprise,
     "person": _person,
@@ -175,4 +183,5 @@ _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]
     "retention": _retention,
     "hold": _hold,
     "ban": _ban,
+    "limits": _limits,
 }

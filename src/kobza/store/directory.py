@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from kobza.call.directory import Directory
 from kobza.call.group import group_key
-from kobza.store import endpoints, enterprises, groups, hours, meta, numbers, trunks
+from kobza.store import endpoints, enterprises, groups, hours, meta, numbers, outside, trunks
 
 
 def load(conn: Connection) -> Directory:
@@ -16,5 +16,6 @@ def load(conn: Connection) -> Directory:
         trunks=tuple(trunks.list_all(conn)),
         endpoints={endpoint.enterprise_id: endpoint for endpoint in endpoints.load(conn)},
         enterprises={enterprise.enterprise_id: enterprise for enterprise in enterprises.list_all(conn)},
+        outside=outside.load(conn),
         version=meta.directory_version(conn),
     )

@@ -11,7 +11,7 @@ from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding
 from kobza.store import address_book, enterprises, groups, hours, meta, presentation, users
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
-from kobza.store.schema import bindings, number_packages, numbers
+from kobza.store.schema import bindings, number_packages, numbers, outside_limits
 
 AT_ONCE: Final = 500
 """Numbers looked up by one statement."""
@@ -77,6 +77,7 @@ def remove(conn: Connection, enterprise_id: str, number: str) -> None:
     if gone.rowcount == 0:
         raise _unknown(number)
     conn.execute(bindings.delete().where(bindings.c.number == number))
+    conn.execute(outside_limits.delete().where(outside_limits.c.number == number))
     presentation.end_settings(conn, number)
     hours.remove(conn, enterprise_id, number)
     users.number_removed(conn, number)

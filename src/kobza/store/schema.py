@@ -583,6 +583,24 @@ sip_bans = Table(
 """Sources (an IPv4 address, the /64 of an IPv6 one) that are banned at the SIP door, or were lately; `until` NULL:
 until somebody lifts it. `made_by` is empty where the server banned by itself."""
 
+outside_limits = Table(
+    "outside_limits",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Number, nullable=False),
+    Column("calls_minute", Integer),
+    Column("calls_hour", Integer),
+    Column("calls_day", Integer),
+    Column("at_once", Integer),
+    Column("minutes_day", Integer),
+    Column("denied", Text, nullable=False),
+    Column("allowed", Text, nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "number"),
+    sqlite_with_rowid=False,
+)
+"""What a number, or with no number an enterprise as a whole, may spend on calls outside. NULL: as the settings say; 0:
+no limit. `denied` and `allowed` are prefixes with spaces between."""
+
 erasures = Table(
     "erasures",
     metadata,

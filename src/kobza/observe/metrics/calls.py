@@ -33,6 +33,14 @@ CALLS: Final = (
         lambda of: one(of.books.meter.refused),
     ),
     Metric(
+        "kobza_outside_refused_total",
+        "counter",
+        "Calls that did not go out by a trunk: a number or an enterprise had spent what it may, or the destination is "
+        "denied.",
+        lambda of: by_label(of.guard.refused),
+        ("limit",),
+    ),
+    Metric(
         "kobza_calls_active",
         "gauge",
         "Calls that are on, answered or not.",

@@ -1,4 +1,4 @@
-"""Addresses that are banned at the SIP door."""
+"""Addresses that are banned at the SIP door, and what numbers may spend outside."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,8 +27,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "outside_limits",
+        sa.Column(
+            "enterprise_id", text(36), sa.ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False
+        ),
+        sa.Column("number", text(32), nullable=False),
+        sa.Column("calls_minute", sa.Integer),
+        sa.Column("calls_hour", sa.Integer),
+        sa.Column("calls_day", sa.Integer),
+        sa.Column("at_once", sa.Integer),
+        sa.Column("minutes_day", sa.Integer),
+        sa.Column("denied", text(), nullable=False),
+        sa.Column("allowed", text(), nullable=False),
+        sa.PrimaryKeyConstraint("enterprise_id", "number"),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
-    """Go back to a release that bans nobody."""
+    """Go back to a release that bans nobody and limits nothing."""
+    op.drop_table("outside_limits")
     op.drop_table("sip_bans")
