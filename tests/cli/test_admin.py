@@ -443,6 +443,7 @@ def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise
         "inbound": "credentials",
         "incoming-username": "carrier",
         "incoming-password": "secret",
+        "client-name": "sbc.example.net",
         "caller-in": "asserted",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kobza.net.tls import Certificate, CertificateFiles, Tls
+from kobza.net.tls import Certificate, CertificateFiles, Tls, client_context
 from kobza.sip.flow import Transport
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
@@ -324,3 +325,48 @@ async def test_over_tls_the_certificate_is_that_of_the_name_and_not_of_the_serve
         row = await office_trunks.until("forged", state="down")
         assert row["detail"] == "it cannot be reached"
         assert wrong.options == 0
+
+
+async def test_both_sides_know_each_other_by_their_certificates(
+    sipp: Sipp,
+    ledger: Ledger,
+    lines: list[Line],
+    office_trunks: Trunks,
+    kobza_server: Server,
+    names: NameServer,
+    tmp_path: Path,
+) -> None:
+    """The trunk wants ours, and is let in by its own from an address that no name of it has."""
+    pair = CertificateFiles(*authority.files(tmp_path, authority.issued("mutual.example", "127.0.0.1")))
+    trusted = [authority.authority_file(tmp_path)]
+    own, client = Certificate(pair, trusted), client_context(trusted)
+    own.ask(wanted=True)
+    own.context.verify_mode = ssl.CERT_REQUIRED
+    async with Carrier(Transport.TLS, tls=Tls(own, client)) as carrier:
+        names.say("_sips._tcp.mutual.example", "SRV", f"1 0 {carrier.port} host.mutual.example.")
+        names.say("host.mutual.example", "A", "127.0.0.1")
+        inbound = ("--transport", "tls", "--inbound", "certificate", "--client-name")
+        office_trunks.add("mutual", "mutual.example", *inbound, "elsewhere.example")
+        await office_trunks.until("mutual", state="up")  # it took us with the certificate that phones are served
+        await sipp.run("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=100)
+        await ledger.call(A, OUTSIDE, owners=(A,))
+        assert len(carrier.invites) == 1
+    server = ("127.0.0.1", kobza_server.site.tls_port)
+    async with Carrier(Transport.TLS, tls=Tls(own, client)) as stranger:
+        unknown = stranger.call(B, "0325559999", server)
+        await stranger.until(lambda: unknown in stranger.outcomes)
+        assert stranger.outcomes[unknown] == 407  # asked for a password, as everybody
+    own.show_in(client)
+    async with Carrier(Transport.TLS, tls=Tls(own, client)) as other:
+        wrong = other.call(B, "0325559999", server)
+        await other.until(lambda: wrong in other.outcomes)
+        assert other.outcomes[wrong] == 407  # a good certificate, of somebody else
+    office_trunks.set("mutual", "--client-name", "")  # its own name
+    await asyncio.sleep(0.6)  # the server looks at the directory four times a second
+    async with Carrier(Transport.TLS, tls=Tls(own, client)) as known:
+        async with sipp.phone(lines[1], "uas_answer", "-rtp_echo", pause_ms=100):
+            coming = known.call(B, "0325559999", server)
+            await known.until(lambda: coming in known.outcomes)
+            assert known.outcomes[coming] == 200
+            known.hang_up()
+        await ledger.call("0325559999", B, owners=(B,))

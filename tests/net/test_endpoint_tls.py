@@ -10,17 +10,19 @@ from typing import cast
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from kobza.net import tcp, tls
 from kobza.net.endpoint import SipEndpoint
-from kobza.net.tls import Certificate, CertificateError, CertificateFiles, Tls, client_context
+from kobza.net.tls import Certificate, CertificateError, CertificateFiles, Tls, certified_names, client_context
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.ua import UserAgent
 from tests.net.agent import ScriptedAgent
 from tests.net.conftest import options
-from tests.support.authority import DAY, authority_file, files, issued, serving, stranger, trusting
+from tests.support.authority import DAY, authority, authority_file, files, issued, serving, stranger, trusting
 from tests.support.waiting import PATIENCE, until
 
 
@@ -29,7 +31,7 @@ class Secure:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.certificate = Certificate(CertificateFiles(*files(folder)))
+        self.certificate = Certificate(CertificateFiles(*files(folder)), [authority_file(folder)])
         self.agent = ScriptedAgent()
         both = Tls(self.certificate, client_context([authority_file(folder)]))
         self.endpoint = SipEndpoint(
@@ -186,3 +188,121 @@ def test_files_that_are_no_certificate_are_named(tmp_path: Path) -> None:
         Certificate(CertificateFiles(chain, key))
     with pytest.raises(CertificateError, match=r"the authority .*certificate\.pem"):
         client_context([chain])
+
+
+def wanting(certificate: trustme.LeafCert | None = None) -> ssl.SSLContext:
+    """Return a server's TLS that takes nobody without a certificate of our authority."""
+    context = serving(certificate)
+    authority().configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def showing(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Return a client's TLS that shows a certificate when it is asked for one."""
+    context = trusting()
+    certificate.configure_cert(context)
+    return context
+
+
+async def test_who_asks_is_shown_our_certificate_and_its_renewal(secure: Secure) -> None:
+    chain, key = files(secure.folder)
+    own = Certificate(CertificateFiles(chain, key))
+    client = client_context([authority_file(secure.folder)])
+    agent = ScriptedAgent()
+    endpoint = SipEndpoint(cast(UserAgent, agent), now=lambda: 0.0, on_events=lambda _: None, tls=Tls(client=client))
+    serials: list[str] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serials.append(str(writer.get_extra_info("peercert")["serialNumber"]))
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=wanting())
+    flow = endpoint.flow_to(server.sockets[0].getsockname(), Transport.TLS)
+    agent.send(flow, b"hello")
+    endpoint.pump()
+    await until(lambda: flow in agent.failed)
+    assert serials == []  # we have none to show
+    own.show_in(client)
+    for taken in (1, 2):
+        agent.failed.clear()
+        agent.send(flow, b"hello")
+        endpoint.pump()
+        await until(lambda: len(serials) == taken and flow in agent.failed)  # noqa: B023 - called at once
+        files(secure.folder)
+        assert own.look()
+    assert len(set(serials)) == 2
+    server.close()
+    await endpoint.close()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "proven"),
+    [
+        (lambda: issued("SBC.carrier.example", "192.0.2.1"), {"sbc.carrier.example"}),
+        (lambda: issued("*.carrier.example"), set()),
+        (None, set()),
+    ],
+    ids=["a name", "a wildcard", "none"],
+)
+async def test_who_connects_may_show_who_he_is(
+    secure: Secure, certificate: Callable[[], trustme.LeafCert] | None, proven: set[str]
+) -> None:
+    secure.certificate.ask(wanted=True)
+    local = await secure.endpoint.listen(Transport.TLS, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*local, ssl=trusting() if certificate is None else showing(certificate()))
+    writer.write(options(1))
+    await until(lambda: len(secure.agent.messages) == 1)
+    flow = secure.agent.messages[0][1]
+    assert secure.endpoint.certified_names(flow) == proven
+    assert secure.endpoint.certified_names(flow._replace(connection=99)) == frozenset()
+    assert secure.endpoint.certified_names(flow._replace(transport=Transport.TCP)) == frozenset()
+    writer.close()
+
+
+async def test_a_certificate_that_nobody_vouches_for_ends_the_handshake_where_one_is_asked_for(secure: Secure) -> None:
+    local = await secure.endpoint.listen(Transport.TLS, "127.0.0.1", 0)
+    web = await secure.endpoint.listen(Transport.WSS, "127.0.0.1", 0)
+    factory = showing(issued("phone.example", by=stranger()))
+
+    async def heard(address: Address) -> bool:
+        """Tell whether an answer comes: every request is answered, and a page that is none too."""
+        secure.agent.messages.clear()
+        try:
+            reader, writer = await asyncio.open_connection(*address, ssl=factory)
+            writer.write(options(1) + b"\r\n\r\n" if address == local else b"GET / HTTP/1.1\r\n\r\n")
+            async with asyncio.timeout(PATIENCE):
+                answered = bool(await reader.read(1))  # of SIP the pong (RFC 5626)
+            writer.close()
+        except OSError:
+            return False
+        return answered
+
+    assert await heard(local)  # while nobody asks
+    secure.certificate.ask(wanted=True)
+    assert not await heard(local)
+    assert await heard(web)  # a browser is never asked
+    secure.certificate.ask(wanted=False)
+    assert await heard(local)
+
+
+def test_names_of_a_certificate() -> None:
+    names = (
+        ("DNS", "Carrier.example"),
+        ("DNS", "*.wild.example"),
+        ("URI", "sip:Voice.example"),
+        ("URI", "sip:anna@person.example"),
+        ("URI", "https://web.example"),
+        ("URI", "sip:"),
+        ("IP Address", "192.0.2.1"),
+    )
+    assert certified_names({"subjectAltName": names}) == {"carrier.example", "voice.example"}
+    assert certified_names({"subject": ((("commonName", "carrier.example"),),)}) == frozenset()
+    assert certified_names({}) == certified_names(None) == frozenset()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["DNS", "URI", "email"]), st.text() | st.text().map("sip:".__add__))))
+def test_no_name_is_found_that_is_none(names: list[tuple[str, str]]) -> None:
+    found = certified_names({"subjectAltName": tuple(names)})
+    assert all(name and "*" not in name and name == name.lower() for name in found)

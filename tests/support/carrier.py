@@ -64,6 +64,9 @@ class Carrier:
 
     async def __aexit__(self, *_: object) -> None:
         await self._endpoint.close()
+        async with asyncio.timeout(PATIENCE):
+            while self._endpoint.connections:  # noqa: ASYNC110 - TLS says goodbye first, and tells nobody when it has
+                await asyncio.sleep(0.01)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something has happened here."""

@@ -19,6 +19,7 @@ from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
 from kobza.api.request_counts import RequestCounts
+from kobza.app.certificates import ask_where_wanted, served_files, shown_files
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.limits import api_rates, make_doorkeeper, outside_limits
@@ -35,7 +36,7 @@ from kobza.media.embedded import EmbeddedPlane
 from kobza.net.clock import Clock, SteadyClock
 from kobza.net.locator import Locator
 from kobza.net.resolver import Resolver
-from kobza.net.tls import Certificate, CertificateError, CertificateFiles, Tls, client_context
+from kobza.net.tls import Certificate, CertificateError, Tls, client_context
 from kobza.observe.lag import LoopLag
 from kobza.observe.routes import monitoring_routes
 from kobza.observe.sources import Sources
@@ -287,7 +288,12 @@ class Server:
         doorkeeper = make_doorkeeper(settings, store, view, verifier, self._now)
         await doorkeeper.start((each.remote_host, each.remote_port) for each in locations)
         self._stop_with(doorkeeper.stop)
-        authenticator = Authenticator(verifier, owner_of=self._browser_phones.owner_of, doorkeeper=doorkeeper)
+        authenticator = Authenticator(
+            verifier,
+            owner_of=self._browser_phones.owner_of,
+            certified=lambda flow: switch.endpoint.certified_names(flow),
+            doorkeeper=doorkeeper,
+        )
         presence = Presence(locations, self._now)
         ua = UserAgent(
             new_token=self._ids.token,
@@ -335,7 +341,7 @@ class Server:
             notifier=notifier,
             now=self._now,
             new_id=self._ids.id,
-            tls=await self._open_tls(),
+            tls=await self._open_tls(view),
             ring_timeout=settings.ring_timeout,
             speed=self._clock.speed,
             watch=watch,
@@ -354,16 +360,30 @@ class Server:
         )
         return _Parts(switch, commands, locations, keeper, doorkeeper.door, guard)
 
-    async def _open_tls(self) -> Tls:
-        """Load the certificate, and look after it from now on."""
+    async def _open_tls(self, view: DirectoryView) -> Tls:
+        """Load our certificates, and look after them from now on."""
         settings = self._settings
+        served, shown = served_files(settings), shown_files(settings)
+        certificate = None
         try:
             client = await asyncio.to_thread(client_context, settings.sip_authorities)
-            if settings.sip_certificate is None or settings.sip_key is None:
-                return Tls(client=client)
-            certificate = Certificate(CertificateFiles(settings.sip_certificate, settings.sip_key))
+            if served is not None:
+                certificate = Certificate(served, settings.sip_authorities)
+                self._look_after(certificate)
+                ask_where_wanted(certificate, view.snapshot)
+                view.followers.append(partial(ask_where_wanted, certificate))
+            if certificate is not None and shown == served:
+                certificate.show_in(client)
+            elif shown is not None:
+                other = Certificate(shown)
+                other.show_in(client)
+                self._look_after(other)
         except CertificateError as error:
             raise ServerError(str(error)) from error
+        return Tls(certificate, client)
+
+    def _look_after(self, certificate: Certificate) -> None:
+        """Take a certificate anew whenever its files change, until the end."""
         watching = asyncio.create_task(certificate.watch(), name="certificate")
         watching.add_done_callback(self._part_ended)
 
@@ -372,7 +392,6 @@ class Server:
             await asyncio.gather(watching, return_exceptions=True)
 
         self._stop_with(stop)
-        return Tls(certificate, client)
 
     async def _open_traces(self) -> "Traces | None":
         try:

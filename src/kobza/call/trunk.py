@@ -27,6 +27,8 @@ class Inbound(StrEnum):
     """It comes from the trunk's address, or from one of its networks."""
     CREDENTIALS = "credentials"
     """It proves the trunk's incoming user name and password, from wherever."""
+    CERTIFICATE = "certificate"
+    """It comes over TLS, with a certificate for the trunk's incoming name, from wherever."""
     NOTHING = "none"
     """Calls go out only."""
 
@@ -85,6 +87,8 @@ class Trunk:
     incoming_username: str | None = None
     incoming_ha1_md5: str = field(repr=False, default="")
     incoming_ha1_sha256: str = field(repr=False, default="")
+    client_name: str | None = None
+    """Name in the certificate by which its calls come in; None: the one that its own certificate has to be for."""
     caller_in: CallerIn = CallerIn.FROM
 
     @property
@@ -96,6 +100,11 @@ class Trunk:
         except ValueError:
             return host
         return self.domain or host
+
+    @property
+    def incoming_name(self) -> str:
+        """What the certificate has to be for by which its calls come in, in small letters."""
+        return (self.client_name or self.certified_name).lower()
 
     def match(self, number: str) -> int:
         """Return how many characters of a normalized number the prefix covers, or -1 when it does not match."""

@@ -94,7 +94,7 @@ AnswerWithinOption = Annotated[
 ]
 InboundOption = Annotated[
     str | None,
-    typer.Option("--inbound", metavar="address|credentials|none", help="What lets its calls in (address)."),
+    typer.Option("--inbound", metavar="address|credentials|certificate|none", help="What lets its calls in (address)."),
 ]
 NetworkOption = Annotated[
     list[str] | None,
@@ -105,6 +105,10 @@ IncomingUsernameOption = Annotated[
 ]
 IncomingPasswordOption = Annotated[
     str | None, typer.Option("--incoming-password", metavar="PW", help="Password to it.")
+]
+ClientNameOption = Annotated[
+    str | None,
+    typer.Option("--client-name", metavar="NAME", help="Name in the certificate by which its calls come in (its own)."),
 ]
 CallerInOption = Annotated[
     str | None,
@@ -158,6 +162,7 @@ def document_of(trunk: "Trunk") -> dict[str, Any]:
         "inbound": trunk.inbound.value,
         "networks": [str(network) for network in trunk.networks],
         "incoming_username": trunk.incoming_username,
+        "client_name": trunk.client_name,
         "caller_in": trunk.caller_in.value,
     }
 
@@ -260,9 +265,10 @@ _READERS: Final[Mapping[str, Any]] = {
     "password": str,
     "options_every": int,
     "answer_within": int,
-    "inbound": _choice("address", "credentials", "none"),
+    "inbound": _choice("address", "credentials", "certificate", "none"),
     "network": _networks,
     "incoming_username": _user,
+    "client_name": lambda text: _host(text) if text else None,
     "caller_in": _choice("from", "asserted"),
 }
 """Of each option that is one field: what makes the field of it; raises ValueError that says what is right."""

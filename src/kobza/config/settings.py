@@ -197,8 +197,12 @@ class Settings(BaseSettings):
         None, description="PEM file with the certificate of `tls` and `wss` and its chain; none: neither can be used."
     )
     sip_key: Path | None = Field(None, description="PEM file with the key of that certificate.")
+    sip_client_certificate: Path | None = Field(
+        None, description="PEM file with the certificate that trunks are shown which ask for one; none: that of `tls`."
+    )
+    sip_client_key: Path | None = Field(None, description="PEM file with the key of that one.")
     sip_authorities: Annotated[tuple[Path, ...], BeforeValidator(_words)] = Field(
-        (), description="PEM files with authorities that are trusted beside the machine's, when we connect over TLS."
+        (), description="PEM files with authorities that are trusted beside the machine's, over TLS with trunks."
     )
     dns_servers: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(_name_servers), AsTexts] = Field(
         (), description="Name servers that find trunks by their names; none: those of the machine."
@@ -371,9 +375,10 @@ class Settings(BaseSettings):
             )
         if 0 < self.session_expires < self.session_min_se:
             raise ValueError(f"session_expires: expected 0 or at least session_min_se ({self.session_min_se})")
-        for given, missing in (("sip_certificate", "sip_key"), ("sip_key", "sip_certificate")):
-            if getattr(self, given) is not None and getattr(self, missing) is None:
-                raise ValueError(f"{missing}: expected a file too, as {given} is given")
+        for pair in (("sip_certificate", "sip_key"), ("sip_client_certificate", "sip_client_key")):
+            for given, missing in (pair, pair[::-1]):
+                if getattr(self, given) is not None and getattr(self, missing) is None:
+                    raise ValueError(f"{missing}: expected a file too, as {given} is given")
         secure = [str(listen) for listen in self.sip if listen.transport in ("tls", "wss")]
         if secure and self.sip_certificate is None:
             raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")

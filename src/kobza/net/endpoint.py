@@ -108,7 +108,7 @@ class SipEndpoint:
         if transport is Transport.WSS and certificate is None:
             raise OSError("TLS needs a certificate")
         carry = partial(self._carry_accepted, secure=transport is Transport.WSS)
-        server = WebSocketServer(carry, None if certificate is None else certificate.context)
+        server = WebSocketServer(carry, None if certificate is None else certificate.web)
         address = await server.listen((host, port))
         self._web_servers.append(server)
         return address
@@ -128,6 +128,12 @@ class SipEndpoint:
                 stream.expect(remote, name)
             return Flow(transport, stream.local_for(remote), remote)
         raise ValueError(f"no {transport.value} transport")
+
+    def certified_names(self, flow: Flow) -> frozenset[str]:
+        """Return the SIP domains that who connected to us over TLS has proven to be by a certificate."""
+        if flow.transport is not Transport.TLS or Transport.TLS not in self._streams:
+            return frozenset()
+        return self._streams[Transport.TLS].certified_names(flow)
 
     async def carry(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kobza.net.addresses import LocalHosts, is_wildcard
-from kobza.net.tls import Tls
+from kobza.net.tls import Tls, certified_names
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.message import SipRequest, SipResponse
@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
         self.local: Address = ("", 0)
         self.outgoing = remote is not None
         self.names: set[Flow] = set()
+        self.certified: frozenset[str] = frozenset()
+        """SIP domains of the certificate that who opened it has shown; none of what we opened."""
         self._parser = StreamParser()
         self._transport: asyncio.Transport | None = None
         self._unsent: deque[bytes] = deque()
@@ -82,6 +84,8 @@ class Connection(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
             return
         self.local, self.remote = (name[0], name[1]), (peer[0], peer[1])
+        if not self.outgoing:
+            self.certified = certified_names(transport.get_extra_info("peercert"))
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -252,6 +256,11 @@ class TcpTransport:
         if not local[1]:  # we listen nowhere: the connection itself is the only place to reach us
             local = connection.local
         return Flow(self.transport, local, connection.remote, connection.number)
+
+    def certified_names(self, flow: Flow) -> frozenset[str]:
+        """Return the SIP domains that the other end of a connection has proven to be; none once it is gone."""
+        connection = self._connections.get(flow.connection)
+        return frozenset() if connection is None else connection.certified
 
     def expect(self, remote: Address, name: str) -> None:
         """Know by which name a peer's certificate is to call it: the one it was looked up by, never its own."""

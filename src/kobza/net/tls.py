@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from kobza.sip.errors import MalformedMessage
+from kobza.sip.uri import SipUri
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +52,40 @@ def _state(path: Path) -> object:
 
 
 class Certificate:
-    """Our certificate: `context` is for servers. Connections that stand keep what they began with."""
+    """A certificate of ours, wherever it is shown. Connections that stand keep what they began with."""
 
-    def __init__(self, files: CertificateFiles) -> None:
-        """Load it. Raises CertificateError."""
+    def __init__(self, files: CertificateFiles, authorities: Iterable[Path] = ()) -> None:
+        """Load it. `authorities` sign whom `ask` is for, beside those of the machine. Raises CertificateError."""
         self._files = files
+        self._authorities = tuple(authorities)
+        self._trusts = False
         self._state = files.state()
+        self._shown_in: list[ssl.SSLContext] = []
         self.context = _server_context()
-        files.load_into(self.context)
+        """For who connects by SIP over TLS."""
+        self.web = _server_context()
+        """For who connects by a secure WebSocket; no browser is ever asked for a certificate."""
+        self.show_in(self.context)
+        self.show_in(self.web)
+
+    def show_in(self, context: ssl.SSLContext) -> None:
+        """Show it in a context too, renewed as everywhere: a client's shows it to servers that ask for one.
+
+        Raises CertificateError.
+        """
+        self._files.load_into(context)
+        self._shown_in.append(context)
+
+    def ask(self, *, wanted: bool) -> None:
+        """Ask who connects by SIP over TLS for a certificate from now on, or no more.
+
+        Who has none goes on without; one that cannot be verified ends the handshake. Raises CertificateError.
+        """
+        if wanted and not self._trusts:
+            self.context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+            _trust(self.context, self._authorities)
+            self._trusts = True
+        self.context.verify_mode = ssl.CERT_OPTIONAL if wanted else ssl.CERT_NONE
 
     def look(self) -> bool:
         """Take the certificate anew if its files have changed; tell whether it was.
@@ -67,7 +96,8 @@ class Certificate:
         if state == self._state:
             return False
         self._files.load_into(_server_context())
-        self._files.load_into(self.context)
+        for context in self._shown_in:
+            self._files.load_into(context)
         self._state = state
         return True
 
@@ -78,7 +108,7 @@ class Certificate:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 if await asyncio.to_thread(self.look):
-                    log.info("the certificate of SIP was taken anew")
+                    log.info("the certificate %s was taken anew", self._files.certificate)
             except CertificateError as error:
                 state = self._files.state()
                 if state != complained:  # once for each change, not every ten seconds
@@ -99,12 +129,36 @@ def client_context(authorities: Iterable[Path] = ()) -> ssl.SSLContext:
     """
     context = ssl.create_default_context()
     context.minimum_version = OLDEST
+    _trust(context, authorities)
+    return context
+
+
+def _trust(context: ssl.SSLContext, authorities: Iterable[Path]) -> None:
     for path in authorities:
         try:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError) as error:
             raise CertificateError(f"the authority {path}: {error.strerror or error}") from error
-    return context
+
+
+def certified_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the SIP domains, in small letters, for which a certificate is that was verified (RFC 5922, section 7.1).
+
+    `certificate` is as `ssl` gives it. Domains are those of its SIP URIs without a user, and its DNS names; a name with
+    a wildcard is none (7.2), nor is the common name.
+    """
+    found = []
+    for kind, value in (certificate or {}).get("subjectAltName", ()):
+        if kind == "DNS":
+            found.append(value)
+        elif kind == "URI":
+            try:
+                uri = SipUri.parse(value, "subjectAltName")
+            except MalformedMessage:
+                continue
+            if uri.scheme == "sip" and not uri.user:
+                found.append(uri.host)
+    return frozenset(name.lower() for name in found if name and "*" not in name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,15 +42,18 @@ class Authenticator:
         verifier: DigestVerifier,
         *,
         owner_of: Callable[[Flow], str | None] = lambda _flow: None,
+        certified: Callable[[Flow], frozenset[str]] = lambda _flow: frozenset(),
         doorkeeper: Doorkeeper | None = None,
     ) -> None:
         """`owner_of` tells whose number a flow is vouched to be; None: whoever it is has to prove it.
 
-        `doorkeeper` hears who has proven it, and who has tried to in vain.
+        `certified` tells which SIP domains the other end of a flow has proven to be by a certificate. `doorkeeper`
+        hears who has proven it, and who has tried to in vain.
         """
         self._verifier = verifier
         self._doorkeeper = doorkeeper
         self._owner_of = owner_of
+        self._certified = certified
 
     def check(
         self,
@@ -71,7 +74,12 @@ class Authenticator:
     def check_caller(
         self, request: SipRequest, flow: Flow, directory: Directory, now: float
     ) -> Subscriber | Trunk | Denied:
-        """Return whose password an INVITE proves: a subscriber's or a trunk's; or what to answer."""
+        """Return whose an INVITE is, by the certificate of a trunk, or by a password; or what to answer."""
+        names = self._certified(flow)
+        if names and (trunk := _trunk_of(directory, names)) is not None:
+            if self._doorkeeper is not None:
+                self._doorkeeper.proved(flow, now, unlimited=True)
+            return trunk
         return self._check(request, flow, directory, now, asked_by="proxy", trunks=True)
 
     def _check(
@@ -168,6 +176,14 @@ def _subscriber(directory: Directory, username: str) -> Subscriber | None:
         return directory.subscribers.get(normalize(username))
     except NumberError:
         return None
+
+
+def _trunk_of(directory: Directory, names: frozenset[str]) -> Trunk | None:
+    """Return the trunk whose calls come in by a certificate for one of these names."""
+    for trunk in directory.trunks:
+        if trunk.inbound is Inbound.CERTIFICATE and trunk.incoming_name in names:
+            return trunk
+    return None
 
 
 def _trunk(directory: Directory, username: str) -> Trunk | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from kobza.app.certificates import shown_files
 from kobza.app.doctor import machine, network, openid, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
@@ -63,11 +64,15 @@ class Examination:
                 ("erasures", lambda: self._erasures(facts)),
                 ("backups", lambda: self._backups(facts)),
                 ("office", lambda: self._office(facts)),
-                ("trunks", lambda: trunks.trunks(facts.trunks, settings.sip_authorities, name_servers(settings))),
+                ("trunks", lambda: self._trunks(facts)),
                 ("registrations", lambda: trunks.registrations(facts, served=self.told is not None)),
                 *((f"webhook of {each.enterprise}", self._webhook(each)) for each in facts.endpoints),
             ]
         return found + collect(second)
+
+    def _trunks(self, facts: Facts) -> Iterable[Finding]:
+        settings = self.loaded.settings
+        return trunks.trunks(facts.trunks, settings.sip_authorities, name_servers(settings), shown_files(settings))
 
     def _settings(self) -> Iterable[Finding]:
         yield good("settings", f"right; file: {self.loaded.file or 'none'}, data: {self.loaded.settings.data}")

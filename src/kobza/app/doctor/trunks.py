@@ -20,7 +20,7 @@ from kobza.call.trunk import Trunk
 from kobza.net.addresses import family_of, is_address
 from kobza.net.locator import Locator, NotFound
 from kobza.net.resolver import Resolver
-from kobza.net.tls import CertificateError, client_context
+from kobza.net.tls import CertificateError, CertificateFiles, client_context
 from kobza.pbx.trunk_hops import place_of
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Transport, host_text
@@ -38,14 +38,17 @@ DATAGRAM: Final = 65_535
 
 
 def trunks(
-    found: Sequence[Trunk], authorities: Sequence[Path] = (), name_servers: Sequence[Address] = ()
+    found: Sequence[Trunk],
+    authorities: Sequence[Path] = (),
+    name_servers: Sequence[Address] = (),
+    shown: CertificateFiles | None = None,
 ) -> Iterable[Finding]:
     """Ask every trunk; blocks until each has answered or had its time. The rest is as the settings have it."""
     if not found:
         yield look("trunks", "there is none: no call goes out", "kobza trunk add NAME --host ADDRESS --port 5060")
         return
     with ThreadPoolExecutor(AT_ONCE, "doctor-trunks") as threads:
-        yield from threads.map(partial(_trunk, authorities=authorities, name_servers=name_servers), found)
+        yield from threads.map(partial(_trunk, authorities=authorities, name_servers=name_servers, shown=shown), found)
 
 
 def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
@@ -65,7 +68,9 @@ def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
             yield look(check, "it is being tried", "look again in some seconds")
 
 
-def _trunk(trunk: Trunk, authorities: Sequence[Path], name_servers: Sequence[Address]) -> Finding:
+def _trunk(
+    trunk: Trunk, authorities: Sequence[Path], name_servers: Sequence[Address], shown: CertificateFiles | None
+) -> Finding:
     check = f"trunk {trunk.name}"
     try:
         found = asyncio.run(Locator(Resolver(name_servers)).locate(*place_of(trunk)))
@@ -80,17 +85,20 @@ def _trunk(trunk: Trunk, authorities: Sequence[Path], name_servers: Sequence[Add
             ours = line.getsockname()
             if hop.transport is Transport.TLS:
                 context = client_context(authorities)
+                if shown is not None:
+                    shown.load_into(context)
                 with context.wrap_socket(line, server_hostname=trunk.certified_name) as secure:
                     answer = _ask(secure, trunk, hop.transport, str(ours[0]), int(ours[1]))
             else:
                 answer = _ask(line, trunk, hop.transport, str(ours[0]), int(ours[1]))
         except CertificateError as error:
-            return bad(check, str(error), "correct sip_authorities")
+            return bad(check, str(error), "correct sip_authorities, or the certificate that trunks are shown")
         except ssl.SSLCertVerificationError as error:
             advice = f"it has to be for {trunk.certified_name}; who signs it may be named in sip_authorities"
             return bad(check, f"the certificate of {where} is refused: {error.verify_message}", advice)
         except ssl.SSLError as error:
-            return bad(check, f"{where} speaks no TLS: {error.reason}", "correct its port or transport")
+            advice = "correct its port or transport; or it wants a certificate of ours (sip_client_certificate)"
+            return bad(check, f"{where} ends the handshake of TLS: {error.reason}", advice)
         except ConnectionRefusedError:
             advice = "correct its host or port (kobza trunk list), or start it"
             return bad(check, f"nobody listens at {where}", advice)
