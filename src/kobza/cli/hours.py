@@ -165,7 +165,8 @@ def list_hours(
         company = enterprises.find(connection, enterprise)
         if company is None:
             raise NotInStore(f"there is no enterprise {enterprise}")
-        rows = [_shown(connection, enterprise, each) for each in hours.list_for(connection, enterprise)]
+        given = hours.list_for(connection, enterprise)
+    rows = [_shown(whose, own, given.get(hours.COMPANY)) for whose, own in given.items()]
     none = "none: calls are taken at any time; see kobza hours set --help"
     more = {"enterprise_id": enterprise, "zone": company.zone}
     emit_rows("hours", rows, as_json=as_json, title=f"Working hours, {enterprise}, {company.zone}", none=none, **more)
@@ -217,21 +218,19 @@ def _change(
             hours.put(connection, enterprise, whose, made)
         elif before is not None:
             hours.remove(connection, enterprise, whose)
-        document = _shown(connection, enterprise, whose)
+        whole = hours.find(connection, enterprise, hours.COMPANY)
+    document = _shown(whose, made, whole)
     document |= {"enterprise_id": enterprise, "zone": company.zone}
     emit(document, as_json=as_json, title=f"Working hours of {document['number'] or 'the enterprise'}")
 
 
-def _shown(connection: Any, enterprise: str, whose: str) -> dict[str, Any]:
+def _shown(whose: str, own: "WorkingHours | None", company: "WorkingHours | None") -> dict[str, Any]:
     """Return hours as people and programs read them, and what they say now."""
     from kobza.call.durations import rfc3339
     from kobza.call.hours import effective
     from kobza.call.hours_form import dates_text, week_text
     from kobza.call.numbers import national
-    from kobza.store import hours
 
-    own = hours.find(connection, enterprise, whose)
-    company = hours.find(connection, enterprise, hours.COMPANY)
     counts = company if own is None else effective(own, company if whose else None)
     now = now_ms() / 1000
     state = None if counts is None else counts.state_at(now)
