@@ -6,7 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.call.actions import InTurn
-from kobza.call.reach import EVERYBODY_BUSY, LOOP
+from kobza.call.reach import EVERYBODY_BUSY, LOOP, OCCUPIED
 from kobza.call.routing import Refused
 from kobza.call.step import Step
 from tests.call.ladder import COMPETITOR, GROUP, OLENA, PETRO, STRANGER, TARAS, Ladder, q850
@@ -112,6 +112,20 @@ def _(ladder: Ladder) -> None:
 def _(ladder: Ladder) -> None:
     ladder.invite("desk")
     ladder.reject("desk", 486)
+
+
+@scenario("in a call, without call waiting")
+def _(ladder: Ladder) -> None:
+    ladder.invite(first=Step((), empty=OCCUPIED))
+
+
+@scenario("in a call, without call waiting, forwarded when busy")
+def _(ladder: Ladder) -> None:
+    ladder.then("new")
+    ladder.invite(first=Step((), empty=OCCUPIED), caller=STRANGER, origin="trunk")
+    ladder.progress("new")
+    ladder.answer("new", after=4)
+    ladder.hang_up("caller", after=10)
 
 
 @scenario("rejected while ringing")

@@ -49,6 +49,7 @@ class Office:
         self.groups: dict[str, RingingGroup] = {}
         self.hours: dict[str, WorkingHours] = {}
         self.busy: set[str] = set()
+        self.calls: dict[str, int] = {}
         self.idle: dict[str, float] = {}
 
     @property
@@ -61,6 +62,9 @@ class Office:
 
     def is_busy(self, number: str) -> bool:
         return number in self.busy
+
+    def calls_of(self, number: str) -> int:
+        return self.calls.get(number, int(number in self.busy))
 
     def idle_since(self, number: str) -> float:
         return self.idle.get(number, -math.inf)

@@ -258,6 +258,11 @@ def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Ko
         "enterprise_id": added["enterprise_id"],
         "packages": ["call_recording"],
     }
+    limited = kobza("number", "set", "0671234568", *own, "--no-call-waiting", "--max-calls", "2", "--json").json
+    assert (limited["call_waiting"], limited["max_calls"]) == (False, 2)
+    limited = kobza("number", "set", "0671234568", *own, "--max-calls", "none", "--json").json
+    assert (limited["call_waiting"], limited["max_calls"]) == (False, None)
+    assert "expected 1 to 99, or none" in kobza("number", "set", "0671234568", *own, "--max-calls", "0").err
     made = kobza("number", "set", "0671234567", *own, "--new-sip-password", "--json").json
     chosen = kobza("number", "set", "0671234568", *own, "--sip-password", "pw", "--json").json
     assert (chosen["packages"], chosen["sip_password"]) == (["api_fmc", "convergent"], "pw")

@@ -197,3 +197,35 @@ async def test_outside_working_hours_calls_are_refused_or_go_on(
     finally:
         say("remove")
     say("remove", B)
+
+
+async def test_a_second_call_finds_a_number_busy_and_one_too_many_is_not_made(
+    phones: Phones, forwarded: Server, ledger: Ledger
+) -> None:
+    site = forwarded.site
+    own = ("--enterprise", site.enterprise["enterprise_id"])
+    a, b, c = await phones.at(A, 440), await phones.at(B, 660), await phones.at(C, 880)
+
+    def say(*words: str) -> None:
+        site.prepare("number", "set", B, *own, *words)
+        forwarded.put("/v1/dnd", {"number": D, "dnd": "off"})  # whoever changes something sees all that has changed
+
+    say("--no-call-waiting")
+    try:
+        call = a.dial(B)
+        (await b.incoming()).answer()
+        await call.established()
+        ended = await c.dial(B).ended()
+        assert (ended.status, ended.cause) == (486, 17)
+        say("--call-waiting")
+        second = c.dial(B)
+        (await b.incoming()).answer()
+        await second.established()
+        say("--max-calls", "2")
+        ended = await b.dial(C).ended()
+        assert (ended.status, ended.cause) == (403, 21)
+        second.hang_up()
+        call.hang_up()
+        await told(ledger, B, 2)
+    finally:
+        say("--call-waiting", "--max-calls", "none")

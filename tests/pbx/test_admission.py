@@ -13,6 +13,7 @@ from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.dialling import DeviceTarget, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
+from kobza.pbx.presence import Presence
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.message import SipRequest
 from kobza.store import Store, enterprises, groups, hours, numbers, trunks
@@ -180,6 +181,24 @@ async def test_outside_working_hours_a_caller_is_told_when_to_call_again(
         hours.put(conn, enterprise_id, COMPANY, working("closed"))
     await admission._view.refresh()
     assert [name for name, _ in turned(admission.admit(invite("0671000002"), CARRIER, NOW)).headers] == ["Reason"]
+
+
+async def test_a_number_that_has_as_many_calls_as_it_may_makes_no_further_one(
+    store: Store, enterprise_id: str, admission: Admission
+) -> None:
+    presence = Presence(Locations(), lambda: NOW)
+    admission._presence = presence
+    with store.write() as conn:
+        numbers.set_calls(conn, enterprise_id, ANNA, call_waiting=False, max_calls=2)
+    await admission._view.refresh()
+    presence.call_began(ANNA)
+    admitted(admission.admit(signed(invite(BOHDAN_USER)), PHONE, NOW))
+    presence.call_began(ANNA)
+    assert admission.calls_of(ANNA) == 2
+    refused = turned(admission.admit(signed(invite(BOHDAN_USER)), PHONE, NOW))
+    assert (refused.status, refused.headers) == (403, (("Reason", 'Q.850;cause=21;text="Call rejected"'),))
+    assert refused.refused is not None
+    assert (refused.refused[0].number, refused.refused[1].number, refused.refused[-1]) == (ANNA, BOHDAN, 21)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.call.group import RingingGroup, Strategy
 from kobza.portal.lines import Fault
 from kobza.portal.number_file import Numbers, number_pieces
-from kobza.store import audit, groups, numbers
+from kobza.store import audit, groups, numbers, users
 from kobza.store.audit import AuditSearch
 from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, World
+from tests.portal.people import EMPLOYEE, add_people
 from tests.portal.test_services import apply, choose, upload
 from tests.portal.visitor import Visitor, text_of
 
@@ -158,3 +159,54 @@ async def test_a_group_that_cannot_be(olena: Visitor, world: World, wrong: dict[
     answer = await olena.submit(GROUPS, GROUPS, **{**fields, **wrong})
     assert (answer.status_code, words in answer.text) == (400, True)
     assert saved(world) == []
+
+
+async def test_call_waiting_and_calls_at_a_time(olena: Visitor, world: World) -> None:
+    answer = await olena.submit(PAGE, "/provisioning/calls", max_calls="2")
+    assert answer.headers["location"] == f"{PAGE}&saved=1"
+    assert (found(world).call_waiting, found(world).max_calls) == (True, 2)
+    page = await olena.page(PAGE)
+    (form,) = (form for form in page.forms if form.action == "/provisioning/calls")
+    await olena.client.post(form.action, data={k: v for k, v in form.form_values() if k != "call_waiting"})
+    assert (found(world).call_waiting, found(world).max_calls) == (False, 2)
+    with world.store.read() as conn:
+        (entry, _) = audit.page(conn, AuditSearch(world.own.enterprise_id, "number.changed"), None, 9)
+    assert (entry.before, entry.after) == ({"call_waiting": True}, {"call_waiting": False})
+    for wrong in ("0", "100", "many"):
+        answer = await olena.submit(PAGE, "/provisioning/calls", max_calls=wrong)
+        assert (answer.status_code, "1 to 99 calls at a time" in answer.text) == (400, True)
+        assert f'value="{wrong}"' in answer.text
+    preview = await choose(olena, "call_waiting_on", "0671111111", "0672222222")
+    assert "1 changed, 1 as before." in preview.text
+    await apply(olena, preview)
+    assert found(world).call_waiting
+    table = "number;call waiting;calls at a time\n0671111111;no;no\n0672222222;;3\n101;;soon\n"
+    preview = await upload(olena, table.encode())
+    assert "“soon” is no number of calls at a time" in preview.text
+    await apply(olena, preview)
+    assert (found(world).call_waiting, found(world).max_calls) == (False, None)
+    assert (found(world, BORYS).call_waiting, found(world, BORYS).max_calls) == (True, 3)
+    for language in ("uk", "en"):
+        olena.client.cookies.set("kobza_language", language)
+        *_, last = number_pieces((await olena.client.get("/provisioning.csv")).content)
+        rows = msgspec.json.decode(last, type=Numbers).rows
+        assert (rows[ALICE].switches["call_waiting"], rows[BORYS].switches["call_waiting"]) == (False, True)
+        assert (rows[ALICE].max_calls, rows[BORYS].max_calls) == (0, 3)
+
+
+async def test_who_has_a_number_switches_its_call_waiting(world: World) -> None:
+    add_people(world)
+    with world.store.write() as conn:
+        own = users.find(conn, EMPLOYEE)
+        assert own is not None
+        assert own.number is not None
+        numbers.set_calls(conn, world.own.enterprise_id, own.number, call_waiting=True, max_calls=2)
+    async with world.client() as client:
+        visitor = Visitor(client)
+        await visitor.sign_in(EMPLOYEE)
+        page = await visitor.page("/own/forwarding")
+        (form,) = (form for form in page.forms if form.action == "/own/calls")
+        fields = {k: v for k, v in form.form_values() if k != "call_waiting"}
+        answer = await client.post(form.action, data={**fields, "max_calls": "9"})  # how many is not theirs to say
+    assert answer.headers["location"] == "/own/forwarding?saved=1"
+    assert (found(world, own.number).call_waiting, found(world, own.number).max_calls) == (False, 2)

@@ -70,6 +70,7 @@ def fill_everything(store: Store) -> str:
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
         audit.note(conn, audit.By("cli", AWKWARD), "person.signed_in", None, AWKWARD, NOW_MS, after={"a": AWKWARD})
         numbers.set_mobile(conn, enterprise_id, ANNA, OUTSIDE)
+        numbers.set_calls(conn, enterprise_id, ANNA, call_waiting=False, max_calls=2)
         groups.put(
             conn, RingingGroup("200", enterprise_id, AWKWARD, Strategy.IN_TURN, (ANNA,), 15, OUTSIDE), now_ms=NOW_MS
         )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:  # the command line has the packages from here, and shall not 
     from kobza.call.trunk import Trunk
 
 
+MOST_CALLS = 99
+"""Bound of the number of calls that a number may have at a time."""
+
+
 class Package(StrEnum):
     """A service plan on a number."""
 
@@ -73,6 +77,18 @@ class Subscriber:
     forwarding: Forwarding = NO_FORWARDING
     mobile: str | None = None
     """A number outside that rings beside the devices: the same person's other phone."""
+    call_waiting: bool = True
+    """Whether its phones ring for another call while it has one."""
+    max_calls: int | None = None
+    """How many calls it may have at a time, made and taken together; None: any number."""
+
+    def takes_call(self, calls: int) -> bool:
+        """Tell whether its phones may ring for a call while it has so many."""
+        return self.makes_call(calls) and (self.call_waiting or calls == 0)
+
+    def makes_call(self, calls: int) -> bool:
+        """Tell whether it may call while it has so many calls."""
+        return self.max_calls is None or calls < self.max_calls
 
     def dnd_at(self, now: float) -> bool:
         """Tell whether the number is not to be disturbed at a moment (in seconds)."""

@@ -30,6 +30,9 @@ MAX_DIVERSIONS: Final = 5
 EVERYBODY_BUSY: Final = Rejection(486, USER_BUSY)
 """Who of a ringing group could be rung is in a call."""
 
+OCCUPIED: Final = Rejection(486, USER_BUSY)
+"""A number has as many calls as it may have, or one and no call waiting."""
+
 LOOP: Final = Refused(482, EXCHANGE_ROUTING_ERROR, "The call is forwarded in a circle, or too often.")
 
 
@@ -47,6 +50,10 @@ class Surroundings(Protocol):
 
     def is_busy(self, number: str) -> bool:
         """Tell whether a number is in a call, or alerting."""
+        ...
+
+    def calls_of(self, number: str) -> int:
+        """Return how many calls a number has, alerting or not."""
         ...
 
     def idle_since(self, number: str) -> float:
@@ -111,6 +118,8 @@ class Reach:
             case ToSubscriber(subscriber, party):
                 self._subscriber = subscriber
                 self._note(hops, party)
+                if not subscriber.takes_call(surroundings.calls_of(subscriber.number)):
+                    return Step((), hops, empty=OCCUPIED)
                 return Step(surroundings.phones_of(subscriber, now), hops, subscriber.forwarding.seconds)
             case ToGroup(group, party):
                 self._subscriber, self._group = None, group

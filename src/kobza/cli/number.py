@@ -2,7 +2,7 @@
 
 import secrets
 import string
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -27,6 +27,7 @@ SET_EXAMPLES: Final = """\b
 Examples:
   kobza number set 0671234567 --enterprise ID --package convergent --package call_recording
   kobza number set 0671234567 --enterprise ID --new-sip-password
+  kobza number set 0671234567 --enterprise ID --no-call-waiting --max-calls 2
 """
 REMOVE_EXAMPLES: Final = """\b
 Examples:
@@ -144,13 +145,21 @@ def set_number(
         str | None,
         typer.Option("--mobile", metavar="N", help="A number outside that rings beside its phones; none: no more."),
     ] = None,
+    call_waiting: Annotated[
+        bool | None,
+        typer.Option("--call-waiting/--no-call-waiting", help="Whether its phones ring while it has a call."),
+    ] = None,
+    max_calls: Annotated[
+        str | None,
+        typer.Option("--max-calls", metavar="N", help="How many calls it may have at a time; none: any number."),
+    ] = None,
     new_sip_password: Annotated[
         bool, typer.Option("--new-sip-password", help="Make a new password of its phones, and show it.")
     ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the packages of a number, its mobile phone, or the password of its phones, which register anew with it."""
+    """Change packages of a number, its mobile phone, how many calls it takes, or its phones' password."""
     from kobza.call.forwarding_form import target_of
     from kobza.call.numbers import national, normalize
     from kobza.store import NotInStore, meta, numbers
@@ -159,8 +168,10 @@ def set_number(
         what = "is one way, --new-sip-password the other" if sip_password else "must not be empty"
         raise typer.BadParameter(what, param_hint="--sip-password")
     password = new_password() if new_sip_password else sip_password
-    if package is None and password is None and mobile is None:
-        raise typer.BadParameter("nothing to change: give --package, --mobile, --sip-password or --new-sip-password")
+    if all(each is None for each in (package, password, mobile, call_waiting, max_calls)):
+        options = "--package, --mobile, --call-waiting, --max-calls, --sip-password or --new-sip-password"
+        raise typer.BadParameter(f"nothing to change: give {options}")
+    most = None if max_calls is None else _most(max_calls)
     e164 = normalize(number)
     username = national(e164)
     with changing(ctx, data, "number.changed", enterprise, e164) as (connection, _):
@@ -174,14 +185,32 @@ def set_number(
             other = None if mobile == "none" else target_of(e164, mobile, "--mobile")
             numbers.set_mobile(connection, enterprise, e164, other)
         found = numbers.find(connection, enterprise, e164)
+        if found is not None and (call_waiting is not None or most is not None):
+            waiting = found.call_waiting if call_waiting is None else call_waiting
+            limit = found.max_calls if most is None else most or None
+            numbers.set_calls(connection, enterprise, e164, call_waiting=waiting, max_calls=limit)
+            found = numbers.find(connection, enterprise, e164)
     if found is None:  # the statements above would have said so
         raise NotInStore(f"the enterprise has no number {e164}")
-    document = {"number": username, "enterprise_id": enterprise, "packages": sorted(found.packages)}
+    document: dict[str, Any] = {"number": username, "enterprise_id": enterprise, "packages": sorted(found.packages)}
     if found.mobile is not None:
         document["mobile"] = national(found.mobile)
+    if call_waiting is not None or most is not None:
+        document |= {"call_waiting": found.call_waiting, "max_calls": found.max_calls}
     if password is not None:
         document |= {"sip_username": username, "sip_password": password}
     emit(document, as_json=as_json, title=f"Number {username} changed")
+
+
+def _most(text: str) -> int:
+    """Return how many calls at a time are meant; 0: any number."""
+    from kobza.call.directory import MOST_CALLS
+
+    if text == "none":
+        return 0
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST_CALLS):
+        raise typer.BadParameter(f"expected 1 to {MOST_CALLS}, or none, not {text!r}", param_hint="--max-calls")
+    return int(text)
 
 
 @app.command(epilog=REMOVE_EXAMPLES)

@@ -32,6 +32,7 @@ from kobza.sip.headers import NameAddr
 from kobza.sip.message import SipRequest
 from kobza.values import Value
 
+ORIGIN_PHONE: Final[Origin] = "phone"
 ORIGIN_TRUNK: Final[Origin] = "trunk"
 HIDDEN = ("", "anonymous", "unknown", "restricted")
 """What stands in the place of a number that a caller hides, in lower case."""
@@ -119,8 +120,12 @@ class Admission:
         identity = identity_of(found, now)
         if _is_private(request):
             identity = replace(identity, restricted=True)
-        dialled = request.uri.unescaped_user
-        return self._decide(dialled, directory, party_of(found, identity), identity, "phone", now)
+        dialled, caller = request.uri.unescaped_user, party_of(found, identity)
+        if not found.makes_call(self.calls_of(found.number)):
+            text = f"{found.number} has {found.max_calls} calls already, as many as it may"
+            refused = (caller, called(directory, dialled, caller.enterprise_id), dialled, ORIGIN_PHONE, CALL_REJECTED)
+            return Turned(403, (("Reason", reason_header(CALL_REJECTED)),), text, refused)
+        return self._decide(dialled, directory, caller, identity, ORIGIN_PHONE, now)
 
     @property
     def directory(self) -> Directory:
@@ -143,6 +148,10 @@ class Admission:
     def is_busy(self, number: str) -> bool:
         """Tell whether a number is in a call, or alerting."""
         return self._presence is not None and self._presence.is_busy(number)
+
+    def calls_of(self, number: str) -> int:
+        """Return how many calls a number has, alerting or not."""
+        return 0 if self._presence is None else self._presence.calls_of(number)
 
     def idle_since(self, number: str) -> float:
         """Return when the last call of a number was over; minus infinity: it had none since the server started."""

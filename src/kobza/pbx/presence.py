@@ -64,6 +64,10 @@ class Presence:
         """Tell whether a number is in a call, or alerting."""
         return number in self._calls
 
+    def calls_of(self, number: str) -> int:
+        """Return how many calls a number has, alerting or not."""
+        return self._calls.get(number, 0)
+
     def idle_since(self, number: str) -> float:
         """Return when the last call of a number was over, in seconds; minus infinity: it had none so far."""
         return self._last_calls.get(number, -math.inf)

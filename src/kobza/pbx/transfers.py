@@ -6,6 +6,7 @@ from kobza.call.actions import SideName
 from kobza.call.errors import DestinationUnreachableError, NoRouteError, NumberError, WrongStateError
 from kobza.call.events import ReleasedBy
 from kobza.call.phases import Phase
+from kobza.call.reach import OCCUPIED
 from kobza.call.routing import ANONYMOUS, Identity, Party, Refused, identity_of
 from kobza.call.step import Destination, Step
 from kobza.pbx.admission import Admission, called
@@ -66,6 +67,8 @@ class Transfers:
             raise WrongStateError(found.text, parameter="destination")
         if found.members:
             raise WrongStateError("A call cannot be transferred to a ringing group yet.", parameter="destination")
+        if not found.targets and found.empty is OCCUPIED:
+            raise DestinationUnreachableError("The destination takes no further call now.", parameter="destination")
         if not found.targets:
             raise DestinationUnreachableError("No phone of the destination is registered.", parameter="destination")
         party = found.hops[-1] if found.hops else called(self._view.snapshot, destination, own.enterprise_id)

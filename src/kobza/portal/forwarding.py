@@ -1,4 +1,4 @@
-"""Where the calls of a number go: of any number for administrators, of one's own for everybody who has one."""
+"""Where the calls of a number go, and how many it takes: of any for administrators, of one's own for who has one."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kobza.api.problems import not_found
 from kobza.api.query import number_of
+from kobza.call.directory import MOST_CALLS
 from kobza.call.errors import NumberError
 from kobza.call.forwarding import MAX_SECONDS, MIN_SECONDS, NO_ANSWER_SECONDS, Occasion
 from kobza.call.forwarding_form import forwarding_of
@@ -16,6 +17,7 @@ from kobza.portal.formats import phone_text
 from kobza.portal.frame import common
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
+from kobza.store import numbers
 
 OWN: Final = "/own/forwarding"
 ANY: Final = "/provisioning/forwarding"
@@ -42,6 +44,44 @@ async def set_own_forwarding(portal: Portal, request: Request, visitor: Visitor,
     return await _set(portal, request, visitor, _own(visitor), form, OWN)
 
 
+async def set_calls(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
+    """Set call waiting of a number, and how many calls it may have."""
+    number = number_of(form.get("number", ""), "number")
+    text = form.get("max_calls", "").strip()
+    most = _seconds(text)
+    if most is not None and not 1 <= most <= MOST_CALLS:
+        return await _page(portal, request, visitor, number, ANY, wrong="max_calls", max_calls=text)
+    return await _set_calls(portal, visitor, number, form, most, ANY)
+
+
+async def set_own_calls(portal: Portal, _request: Request, visitor: Visitor, form: Form) -> Response:
+    """Set call waiting of one's own number."""
+    number = _own(visitor)
+    most = (await portal.context.subscriber(visitor.enterprise_id, number)).max_calls
+    return await _set_calls(portal, visitor, number, form, most, OWN)
+
+
+async def _set_calls(
+    portal: Portal, visitor: Visitor, number: str, form: Form, most: int | None, path: str
+) -> Response:
+    own, waiting = visitor.enterprise_id, "call_waiting" in form
+    await portal.context.subscriber(own, number)
+    await portal.context.change(
+        visitor.by,
+        "number.changed",
+        own,
+        number,
+        lambda conn, _: numbers.set_calls(conn, own, number, call_waiting=waiting, max_calls=most),
+    )
+    await portal.context.commands.settings_changed()
+    return RedirectResponse(_saved(path, number), 303)
+
+
+def _saved(path: str, number: str) -> str:
+    query = "" if path == OWN else f"number={national(number).replace('+', '%2B')}&"
+    return f"{path}?{query}saved=1"
+
+
 async def _set(portal: Portal, request: Request, visitor: Visitor, number: str, form: Form, path: str) -> Response:
     await portal.context.subscriber(visitor.enterprise_id, number)
     targets = {each: form.get(each.value, "").strip() for each in Occasion}
@@ -50,8 +90,7 @@ async def _set(portal: Portal, request: Request, visitor: Visitor, number: str, 
     except NumberError as error:
         return await _page(portal, request, visitor, number, path, form=form, wrong=error.parameter)
     await portal.context.commands.set_forwarding(visitor.enterprise_id, number, forwarding, by=visitor.by)
-    query = "" if path == OWN else f"number={national(number).replace('+', '%2B')}&"
-    return RedirectResponse(f"{path}?{query}saved=1", 303)
+    return RedirectResponse(_saved(path, number), 303)
 
 
 async def _page(
@@ -63,8 +102,9 @@ async def _page(
     *,
     form: Form | None = None,
     wrong: str | None = None,
+    max_calls: str | None = None,
 ) -> Response:
-    """Show the form; `form` is what was filled in, of which the field `wrong` cannot be."""
+    """Show the forms; `form` and `max_calls` are what was filled in, of which the field `wrong` cannot be."""
     say = say_in(page_language(request))
     subscriber = await portal.context.subscriber(visitor.enterprise_id, number)
     forwarding = subscriber.forwarding
@@ -87,6 +127,10 @@ async def _page(
         wrong=wrong,
         occasions=[each.value for each in Occasion],
         saved=request.query_params.get("saved") == "1",
+        call_waiting=subscriber.call_waiting,
+        max_calls=str(subscriber.max_calls or "") if max_calls is None else max_calls,
+        most_calls=MOST_CALLS,
+        calls_path="/own/calls" if path == OWN else "/provisioning/calls",
         usual=NO_ANSWER_SECONDS,
         least=MIN_SECONDS,
         most=MAX_SECONDS,

@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
+from kobza.call.directory import MOST_CALLS
 from kobza.portal.lines import LineFault, ReadFile, clean, numbers_in
 from kobza.portal.sheets import UnreadableFile, lines_of
 
 AT_ONCE: Final = 100
 """Lines that are read before other exports have their turn."""
-SWITCHES: Final = ("convergent", "api_fmc", "call_recording", "dnd", "hidden")
-"""Columns of yes and no, by what they switch: the packages, Do Not Disturb, and hiding the number."""
+SWITCHES: Final = ("convergent", "api_fmc", "call_recording", "dnd", "hidden", "call_waiting")
+"""Columns of yes and no, by what they switch: the packages, Do Not Disturb, hiding the number, call waiting."""
 FORWARDS: Final = ("always", "busy", "no_answer", "unreachable")
 """Columns of numbers to which calls go, by the occasion; a word for no: nowhere."""
 _KINDS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
@@ -20,6 +21,8 @@ _KINDS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
     ("no_answer", re.compile(r"no.?answer|(?:не|без) відповід")),
     ("unreachable", re.compile(r"unreachable|недоступн|недосяжн")),
     ("always", re.compile(r"always|завжди")),
+    ("call_waiting", re.compile(r"waiting|очікуван")),
+    ("max_calls", re.compile(r"at a time|simultaneous|одночасн")),
     ("hidden", re.compile(r"hide|hidden|прихов")),
     ("dnd", re.compile(r"dnd|disturb|турбувати")),
     ("convergent", re.compile(r"convergent|конвергент")),
@@ -46,6 +49,8 @@ class NumberRow(msgspec.Struct, array_like=True):
     switches: dict[str, bool]
     forwards: dict[str, str] = {}
     """Normalized numbers by the occasion; "": nowhere."""
+    max_calls: int = 0
+    """How many calls at a time; 0: nothing is said, -1: any number."""
 
 
 Numbers = ReadFile[NumberRow]
@@ -107,7 +112,19 @@ def _row(line: int, texts: Mapping[str, str]) -> tuple[str, NumberRow]:
                 raise LineFault("bad_switch", texts[kind])
             switches[kind] = _WORDS[word]
     name, department = clean(texts.get("name", "")), clean(texts.get("department", ""))
-    return numbers[0], NumberRow(line, name, department, switches, _forwards(texts, numbers[0]))
+    forwards, most = _forwards(texts, numbers[0]), _most(texts.get("max_calls", ""))
+    return numbers[0], NumberRow(line, name, department, switches, forwards, most)
+
+
+def _most(text: str) -> int:
+    """Return how many calls at a time a line allows. Raises LineFault."""
+    if not text:
+        return 0
+    if _WORDS.get(text.casefold()) is False:
+        return -1
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= MOST_CALLS):
+        raise LineFault("bad_max_calls", text)
+    return int(text)
 
 
 def _forwards(texts: Mapping[str, str], own: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ MAX_TEXT: Final = 100
 BULK: Final = (
     "department",
     *(f"{package.value}_{switch}" for package in Package for switch in ("on", "off")),
-    *("dnd_on", "dnd_off", "hidden_on", "hidden_off"),
+    *("dnd_on", "dnd_off", "hidden_on", "hidden_off", "call_waiting_on", "call_waiting_off"),
     *(f"forward_{occasion.value}" for occasion in Occasion),
     "forward_nowhere",
 )
@@ -138,6 +138,8 @@ def switched(one: Services, act: str) -> Services:
         return one._replace(dnd=on)
     if what == "hidden":
         return one._replace(hidden=on)
+    if what == "call_waiting":
+        return one._replace(call_waiting=on)
     package = Package(what)
     return one._replace(packages=one.packages | {package} if on else one.packages - {package})
 
@@ -168,6 +170,8 @@ def compare(read: ReadFile[NumberRow], known: Iterable[Services]) -> tuple[list[
         after = before._replace(name=row.name or before.name, department=row.department or before.department)
         for what, on in row.switches.items():
             after = switched(after, f"{what}_{'on' if on else 'off'}")
+        if row.max_calls:
+            after = after._replace(max_calls=None if row.max_calls < 0 else row.max_calls)
         after = forwarded(after, {occasion: to or None for occasion, to in row.forwards.items()})
         if after != before:
             changes.append(ServicesChange(before, after))
@@ -229,12 +233,14 @@ async def services_file(portal: Portal, request: Request, visitor: Visitor) -> R
             *(national(one.number), one.name, one.department),
             *(say("yes" if on else "no") for _, on in _switches(one)),
             *(national(one.forwarding.target(occasion) or "") for occasion in Occasion),
+            "" if one.max_calls is None else str(one.max_calls),
         ]
         for one in await _services(portal, visitor)
     ]
     keys = (
-        *("number", "name", "department", *(package.value for package in Package), "dnd", "hidden"),
+        *("number", "name", "department", *(package.value for package in Package), "dnd", "hidden", "call_waiting"),
         *(f"forward_{occasion.value}" for occasion in Occasion),
+        "max_calls",
     )
     body = "".join(csv_lines(Table([say(key) for key in keys], rows)))
     headers = {"content-disposition": 'attachment; filename="numbers.csv"', "cache-control": "no-store"}
@@ -251,6 +257,7 @@ def _switches(one: Services) -> list[tuple[str, bool]]:
         *((package.value, package in one.packages) for package in Package),
         ("dnd", one.dnd),
         ("hidden", one.hidden),
+        ("call_waiting", one.call_waiting),
     ]
 
 
@@ -265,6 +272,9 @@ def differences(change: ServicesChange, say: Say) -> list[tuple[str, str, str]]:
     for (key, old_on), (_, new_on) in zip(_switches(before), _switches(after), strict=True):
         if old_on != new_on:
             said.append((say(key), say("yes" if old_on else "no"), say("yes" if new_on else "no")))
+    if before.max_calls != after.max_calls:
+        was_most, most = ("–" if count is None else str(count) for count in (before.max_calls, after.max_calls))
+        said.append((say("max_calls"), was_most, most))
     for occasion in Occasion:
         old_to, new_to = before.forwarding.target(occasion), after.forwarding.target(occasion)
         if old_to != new_to:

@@ -94,7 +94,7 @@ def _number(conn: Connection, enterprise_id: str | None, key: str) -> Thing | No
     columns = (
         *("username", "dnd", "dnd_until", "presentation_number", "clip_restricted", "clip_until"),
         *(f"forward_{field}" for field in FIELDS),
-        "mobile",
+        *("mobile", "call_waiting", "max_calls"),
         *("ha1_md5", "ha1_sha256"),
     )
     found = _row(conn, table, columns, "username", table.c.number == key, table.c.enterprise_id == enterprise_id)

@@ -15,8 +15,9 @@ from kobza.store.schema import bindings, number_packages, numbers, outside_limit
 
 AT_ONCE: Final = 500
 """Numbers looked up by one statement."""
-FORWARDED: Final = len(FIELDS)
-OFF: Final = (None,) * FORWARDED
+FORWARDING: Final = slice(11, 11 + len(FIELDS))
+"""Where they stand in a row of `_subscribers`."""
+OFF: Final = (None,) * len(FIELDS)
 
 
 def add(
@@ -201,6 +202,16 @@ def set_mobile(conn: Connection, enterprise_id: str, number: str, mobile: str | 
     _change(conn, enterprise_id, number, {"mobile": mobile})
 
 
+def set_calls(conn: Connection, enterprise_id: str, number: str, *, call_waiting: bool, max_calls: int | None) -> None:
+    """Set whether a number rings for another call while it has one, and how many it may have; None: any number.
+
+    Raises:
+        NotInStore: the enterprise has no such number.
+
+    """
+    _change(conn, enterprise_id, number, {"call_waiting": call_waiting, "max_calls": max_calls})
+
+
 def load(conn: Connection, enterprise_id: str | None = None, some: Sequence[str] | None = None) -> list[Subscriber]:
     """Return subscribers with their packages and names, in order: all, those of an enterprise, or some of them."""
     packages: defaultdict[str, list[Package]] = defaultdict(list)
@@ -235,6 +246,8 @@ _subscribers = select(
     numbers.c.clip_until,
     *(numbers.c[f"forward_{field}"] for field in FIELDS),
     numbers.c.mobile,
+    numbers.c.call_waiting,
+    numbers.c.max_calls,
 ).join_from(
     numbers,
     book,
@@ -245,9 +258,11 @@ _subscribers = select(
 
 def _subscriber(row: Row[Any], packages: dict[str, list[Package]]) -> Subscriber:
     owned = frozenset(packages.get(row.number, ()))
-    settings: list[Any] = list(row[4:-1])
-    forwarding = tuple(settings[-FORWARDED:])
-    settings[-FORWARDED:] = [NO_FORWARDING if forwarding == OFF else Forwarding(*forwarding), row.mobile]
+    settings: list[Any] = list(row[4:])
+    forwarding = tuple(row[FORWARDING])
+    settings[FORWARDING.start - 4 : FORWARDING.stop - 4] = [
+        NO_FORWARDING if forwarding == OFF else Forwarding(*forwarding)
+    ]
     return Subscriber(row.number, row.enterprise_id, row.name or "", row.department or "", owned, *settings)
 
 

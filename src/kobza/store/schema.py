@@ -166,6 +166,8 @@ numbers = Table(
     Column("forward_unreachable", Number),
     Column("forward_no_answer_after", Integer),
     Column("mobile", Number),
+    Column("call_waiting", Boolean(create_constraint=False), nullable=False, server_default=true()),
+    Column("max_calls", Integer),
     Index(None, "enterprise_id"),
 )
 

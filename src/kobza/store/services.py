@@ -22,6 +22,8 @@ class Services(NamedTuple):
     dnd: bool
     hidden: bool
     forwarding: Forwarding = NO_FORWARDING
+    call_waiting: bool = True
+    max_calls: int | None = None
 
 
 class ServicesChange(NamedTuple):
@@ -43,6 +45,8 @@ def list_for(conn: Connection, enterprise_id: str, now: float) -> list[Services]
             dnd=one.dnd_at(now),
             hidden=one.restricted_at(now),
             forwarding=one.forwarding,
+            call_waiting=one.call_waiting,
+            max_calls=one.max_calls,
         )
         for one in numbers.list_for(conn, enterprise_id)
     ]
@@ -75,6 +79,10 @@ def apply(conn: Connection, enterprise_id: str, changes: Sequence[ServicesChange
     for before, after in changes:
         if before.forwarding != after.forwarding:
             numbers.set_forwarding(conn, enterprise_id, after.number, after.forwarding)
+        if (before.call_waiting, before.max_calls) != (after.call_waiting, after.max_calls):
+            numbers.set_calls(
+                conn, enterprise_id, after.number, call_waiting=after.call_waiting, max_calls=after.max_calls
+            )
     meta.bump_directory(conn)
 
 

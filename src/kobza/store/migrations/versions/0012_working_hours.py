@@ -1,4 +1,4 @@
-"""Working hours."""
+"""Working hours; call waiting, and how many calls a number may have."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,9 +33,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("enterprise_id", "number"),
         sqlite_with_rowid=False,
     )
+    switch = sa.Boolean(create_constraint=False)
+    op.add_column("numbers", sa.Column("call_waiting", switch, nullable=False, server_default=sa.true()))
+    op.add_column("numbers", sa.Column("max_calls", sa.Integer()))
 
 
 def downgrade() -> None:
     """Go back to a release in which calls are taken at any time."""
+    op.drop_column("numbers", "max_calls")
+    op.drop_column("numbers", "call_waiting")
     op.drop_table("working_hours")
     op.drop_column("enterprises", "time_zone")
