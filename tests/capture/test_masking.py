@@ -23,6 +23,7 @@ HEAD = b"REGISTER sip:host SIP/2.0\r\n"
         (b"Authorization: Bearer abc.def", b"Authorization: Bearer xxxxxxx"),
         (b"Authorization: Basic YTpi\r\n Yzpk\r\nVia: a", b"Authorization: Basic xxxx\r\n xxxx\r\nVia: a"),
         (b"To: <sip:067:secret@host:5060>", b"To: <sip:067:xxxxxx@host:5060>"),
+        (b"To: <SipS:067:secret@host:5060>", b"To: <SipS:067:xxxxxx@host:5060>"),
         (b"Contact: <sip:host:5060;a=b>, <sip:067@host>", b"Contact: <sip:host:5060;a=b>, <sip:067@host>"),
         (b'WWW-Authenticate: Digest nonce="response=1"', b'WWW-Authenticate: Digest nonce="response=1"'),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from kobza.config.values import ListenAddress, PortRange, Rate, SipListen
+from kobza.config.values import Collector, ListenAddress, PortRange, Rate, SipListen
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,24 @@ def test_rates(text: str, rate: Rate, written: str) -> None:
 def test_what_is_no_rate(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected requests/seconds, such as 600/60"):
         Rate.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("udp:homer.example.com:9060", "udp:homer.example.com:9060"),
+        (" TCP:[::1]:9061 ", "tcp:[::1]:9061"),
+        ("udp:192.0.2.1:1", "udp:192.0.2.1:1"),
+    ],
+)
+def test_collectors(text: str, written: str) -> None:
+    assert str(Collector.parse(text)) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "homer:9060", "tls:homer:9060", "udp:homer", "udp:homer:65536", "udp:[x]:1", "udp:[1:2]:1"],
+)
+def test_what_is_no_collector(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Collector.parse(text)

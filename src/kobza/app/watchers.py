@@ -1,9 +1,10 @@
-"""Who looks at SIP messages beside the calls: what commands on this machine ask for."""
+"""Who looks at SIP messages beside the calls: what commands on this machine ask for, and a collector."""
 
 from collections.abc import Awaitable, Callable
 
 from kobza.app.control.server import ControlSocket
 from kobza.config.settings import Settings
+from kobza.pbx.hep_export import HepExport
 from kobza.pbx.sip_watch import SipWatch
 
 
@@ -14,3 +15,15 @@ async def start_watchers(
     control = ControlSocket(settings.data, watch)
     await control.start()
     stop_with(control.stop)
+    server, key = settings.hep_server, settings.hep_password
+    if server is not None:
+        export = HepExport(
+            watch,
+            transport=server.transport,
+            host=server.host,
+            port=server.port,
+            agent=settings.hep_id,
+            key="" if key is None else key.get_secret_value(),
+        )
+        export.start()
+        stop_with(export.stop)

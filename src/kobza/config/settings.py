@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kobza.call.outside import MOST as MOST_SPENDING
 from kobza.call.outside import prefix_of
-from kobza.config.values import ListenAddress, PortRange, Rate, SipListen, parse_host
+from kobza.config.values import Collector, ListenAddress, PortRange, Rate, SipListen, parse_host
 from kobza.store.days import LEAST, MOST, Terms
 from kobza.store.place import STORE_FILE, Place, PostgresUrl
 from kobza.webhooks.limits import Limits
@@ -35,7 +35,9 @@ def _words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-def _parsed(kind: type[ListenAddress] | type[SipListen] | type[PortRange] | type[Rate], value: Any) -> Any:
+def _parsed(
+    kind: type[ListenAddress] | type[SipListen] | type[Collector] | type[PortRange] | type[Rate], value: Any
+) -> Any:
     if isinstance(value, kind):
         return value
     if not isinstance(value, str):
@@ -53,6 +55,10 @@ def _port_range(value: Any) -> Any:
 
 def _rate(value: Any) -> Any:
     return _parsed(Rate, value)
+
+
+def _collector_of_messages(value: Any) -> Any:
+    return None if value is None or value == "" else _parsed(Collector, value)
 
 
 def _sip_listens(value: Any) -> Any:
@@ -150,6 +156,10 @@ def _prefixes(value: Any) -> Any:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise ValueError('expected prefixes of numbers, such as ["0900", "+979"]')
     return tuple(prefix_of(item) for item in items)
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _texts(value: tuple[Any, ...]) -> list[str]:
@@ -363,6 +373,13 @@ class Settings(BaseSettings):
     trace_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="The part of all calls that is traced, when there is a collector."
     )
+    hep_server: Annotated[
+        InstanceOf[Collector] | None, BeforeValidator(_collector_of_messages), PlainSerializer(_text_or_none)
+    ] = Field(None, description="Collector (Homer) that gets a copy of each SIP message, by HEP3; none: nobody does.")
+    hep_id: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        1, description="Number by which that collector knows this server."
+    )
+    hep_password: SecretStr | None = Field(None, description="Key that the collector wants to see, if it wants one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for programs.")
 

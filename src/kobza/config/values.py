@@ -10,6 +10,10 @@ SipTransport = Literal["udp", "tcp", "tls", "ws", "wss"]
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})", re.ASCII)
 _SIP_LISTEN = re.compile(rf"(?P<transport>{'|'.join(get_args(SipTransport))}):(?P<address>.+)", re.IGNORECASE)
 _TRANSPORTS = " or ".join(get_args(SipTransport))
+_COLLECTOR = re.compile(
+    r"(?P<transport>udp|tcp):(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]{1,253})):(?P<port>\d{1,5})",
+    re.ASCII | re.IGNORECASE,
+)
 _PORT_RANGE = re.compile(r"(?P<first>\d{1,5})\s*-\s*(?P<last>\d{1,5})", re.ASCII)
 _RATE = re.compile(r"(?P<requests>\d{1,9})\s*/\s*(?P<seconds>\d{1,5})", re.ASCII)
 MAX_PORT = 65535
@@ -96,6 +100,27 @@ class SipListen:
 
     def __str__(self) -> str:
         return f"{self.transport}:{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Where copies of SIP messages go: a transport, a name or an address, a port."""
+
+    transport: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `udp:homer.example.com:9060`, `tcp:[::1]:9061`; raises ValueError that says what is right."""
+        found = _COLLECTOR.fullmatch(text.strip())
+        if found is None or not 1 <= int(found["port"]) <= MAX_PORT:
+            raise ValueError("expected transport:host:port with udp or tcp, such as udp:homer.example.com:9060")
+        host = found["name"] if found["v6"] is None else parse_host(found["v6"])
+        return cls(found["transport"].lower(), host, int(found["port"]))
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from kobza.capture.message import Seen
@@ -16,6 +17,32 @@ from kobza.sip.flow import Flow
 
 MAX_TAPS: Final = 5
 """At a time: each costs every message something."""
+
+
+@dataclass(slots=True)
+class Exported:
+    """What became of the messages that go to a collector; all only grow."""
+
+    sent: int = 0
+    refused: int = 0
+    """By the way to the collector: it is full, or nobody is there."""
+    _tap: Tap | None = None
+    _before: int = 0
+
+    @property
+    def dropped(self) -> int:
+        """Messages that did not get there, as far as that is known here."""
+        return self.refused + self._before + (0 if self._tap is None else self._tap.dropped)
+
+    @contextmanager
+    def through(self, tap: Tap) -> Iterator[None]:
+        """Count what a tap drops too."""
+        self._tap = tap
+        try:
+            yield
+        finally:
+            self._before += tap.dropped
+            self._tap = None
 
 
 class TooManyTaps(Exception):
@@ -40,6 +67,8 @@ class SipWatch:
         self._recent = recent
         self._live = live
         self._taps: list[Tap] = []
+        self.exported = Exported()
+        """What went to a collector, for metrics."""
         endpoint.watch = ladders.note
 
     @contextmanager
@@ -61,9 +90,11 @@ class SipWatch:
         """Return what picks the messages of a number (E.164 or a short code) or of a call; without either all."""
         return Selection(number=number, call_id=call_id, call_of=self._dialogs.call_of, numbers_in=self._numbers_in)
 
-    def call_of(self, sip_call_id: bytes) -> str | None:
-        """Return the call that a dialog belongs to, also some time after its end."""
-        return self._dialogs.call_of(sip_call_id)
+    def first_leg(self, sip_call_id: bytes) -> bytes:
+        """Return the Call-ID of the first leg of the call that a dialog belongs to; its own where there is none."""
+        call_id = self._dialogs.call_of(sip_call_id)
+        dialogs = () if call_id is None else self._dialogs.of(call_id)
+        return dialogs[0][1] if dialogs else sip_call_id
 
     def knows(self, call_id: str) -> bool:
         """Tell whether a call is on."""

@@ -153,6 +153,18 @@ SIP: Final = (
         lambda of: one(of.door.known),
     ),
     Metric(
+        "kobza_hep_sent_total",
+        "counter",
+        "Copies of SIP messages sent to the collector (hep_server).",
+        lambda of: one(of.switch.sip_watch.exported.sent),
+    ),
+    Metric(
+        "kobza_hep_dropped_total",
+        "counter",
+        "Copies of SIP messages that were lost: the collector is away or too slow.",
+        lambda of: one(of.switch.sip_watch.exported.dropped),
+    ),
+    Metric(
         "kobza_sip_exceptions_total",
         "counter",
         "Faults of the code while it handled a message or a timer; each is in the log with its traceback.",
