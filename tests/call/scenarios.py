@@ -236,6 +236,14 @@ def _(ladder: Ladder) -> None:
     ladder.reject("desk", 487)
 
 
+@scenario("the caller does not acknowledge that it rings")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk")
+    ladder.progress("desk")
+    ladder.lose("caller", 102, after=32)
+    ladder.reject("desk", 487)
+
+
 @scenario("the caller's codecs are unknown")
 def _(ladder: Ladder) -> None:
     ladder.media = "manual"

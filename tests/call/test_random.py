@@ -220,8 +220,9 @@ class Watched(Ladder):
             case ["lose", str(name), int(cause)]:
                 branch_id = self.branch_ids[name]
                 self.hung_up.add(branch_id)
-                if branch_id != "in" or self.finals_to_caller:
-                    self.over.add(branch_id)
+                if branch_id == "in" and not self.finals_to_caller:
+                    self.finals_to_caller += 1  # the user agent has refused it
+                self.over.add(branch_id)
                 call.branch_lost(branch_id, cause, now)
             case ["refresh", str(name)]:
                 call.refresh_due(self.branch_ids[name], now)

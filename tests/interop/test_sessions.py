@@ -1,4 +1,4 @@
-"""Session timers (RFC 4028) with sipp as phone and as outside line."""
+"""Session timers (RFC 4028) and reliable provisional responses (RFC 3262), sipp as phone and as outside line."""
 
 import pytest
 
@@ -23,3 +23,16 @@ async def test_a_short_session_on_each_side(
     outcome = await ledger.call(A, OUTSIDE, owners=(A,))
     outcome.has(cause=102, status=200, released_by="network")
     assert outcome.types(A) == ["established", "finished"]
+
+
+@pytest.mark.database("sqlite")
+async def test_reliable_early_media_on_both_sides(
+    sipp: Sipp, kobza_server: Server, ledger: Ledger, lines: list[Line]
+) -> None:
+    """The outside line sends its announcement reliably, the phone requires that: a PRACK on each side, one answer."""
+    async with sipp.start("uas_100rel", "-rtp_echo", port=kobza_server.site.trunk_port, pause_ms=300) as trunk:
+        await sipp.run("uac_100rel", line=lines[0], dial=OUTSIDE, pause_ms=300)
+        await trunk.success()
+    outcome = await ledger.call(A, OUTSIDE, owners=(A,))
+    outcome.has(cause=16, status=200, released_by="caller")
+    assert outcome.types(A) == ["alerting", "established", "finished"]

@@ -39,6 +39,12 @@ PROPERTIES = {
 """Typed properties of a message; `routes` is a dialog's, made of Record-Route."""
 
 
+READERS = ("ua", "invite", "dialog", "request", "session", "reliable", "subscription", "event_header")
+"""Beginnings of the names of files that read messages."""
+ANSWERERS = ("ua_intake", "invite_received", "invite_client", "invite_offer", "session_timer", "reliable_server")
+"""Files that answer by themselves."""
+
+
 def section(title: str) -> str:
     """Text under a heading."""
     return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
@@ -59,7 +65,7 @@ def listed(words: str) -> list[str]:
 
 
 def test_methods() -> None:
-    allowed = {*ua_core.DIALOG_METHODS, *outside_calls.METHODS}
+    allowed = {"PRACK", *ua_core.DIALOG_METHODS, *outside_calls.METHODS}
     assert {cells[0] for cells in rows("Methods")} == allowed
     assert set(listed("refused with 405 and Allow")) == METHODS - allowed
 
@@ -70,9 +76,9 @@ def test_statuses_sent_without_an_owner() -> None:
     assert tested <= documented
     in_code = {
         int(status)
-        for name in ("ua_intake.py", "invite_received.py", "invite_client.py", "invite_offer.py", "session_timer.py")
+        for name in ANSWERERS
         for status in re.findall(
-            r"(?:respond\(|^[A-Z_]+ = )([45]\d\d)\b", (SOURCES / name).read_text(encoding="utf-8"), re.MULTILINE
+            r"(?:respond\(|^[A-Z_]+ = )([45]\d\d)\b", (SOURCES / f"{name}.py").read_text(encoding="utf-8"), re.MULTILINE
         )
     }
     assert len(in_code) > 5
@@ -111,7 +117,7 @@ def test_headers_that_are_read() -> None:
     read = {known_key(name) for name in listed("Read by the user agent")}
     asked = set()
     for path in SOURCES.glob("*.py"):
-        if path.name.startswith(("ua", "invite", "dialog", "request", "session", "subscription", "event_header")):
+        if path.name.startswith(READERS):
             text = path.read_text(encoding="utf-8")
             asked |= set(re.findall(r"\.(?:get|get_all|tokens)\(\"([A-Za-z-]+)\"\)", text))
             asked |= {PROPERTIES[name] for name in re.findall(rf"\.({'|'.join(PROPERTIES)})\b(?!\()", text)}

@@ -13,6 +13,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.refer import ReferTo, Replaces, refer_to
+from kobza.sip.reliable import RAck, rseq_of
 from kobza.sip.responses import response_to
 from kobza.sip.session_expires import SessionExpires, knows_timers, min_se_of
 from kobza.sip.stream import BrokenMessage, StreamItem, StreamParser
@@ -85,6 +86,16 @@ def test_session_expires(value: SessionExpires, text: str) -> None:
         )
         assert knows_timers(request) in (True, False)
         assert min_se_of(request) is not None
+
+
+@given(st.builds(RAck, st.integers(0, 2**32 - 1), st.integers(0, 2**31 - 1), TOKEN), TEXT)
+def test_rack(value: RAck, text: str) -> None:
+    assert RAck.parse(str(value)) == value
+    with suppress(MalformedMessage):
+        RAck.parse(text)
+    with suppress(MalformedMessage):
+        response = SipResponse.create(180, "Ringing", [("Require", text), ("RSeq", text)])
+        rseq_of(response)
 
 
 @given(NAME_ADDRS)

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from kobza.sip.ua import (
     MalformedReceived,
     OfferReceived,
     RequestReceived,
+    SessionPolicy,
     UaEvent,
 )
 from tests.sip.network import ANSWER, OFFER, End, Network
@@ -37,6 +39,7 @@ LETTERS = {
     "OfferReceived": "o",
     "OfferAnswered": "s",
     "OfferRejected": "j",
+    "RefreshDue": "",
 }
 CALLER = re.compile(r"p*(x|a[oksj]*(ej*)?)")
 """It is told of one outcome; in a call of offers, answers and confirmations; of at most one end, and then no more but
@@ -52,8 +55,10 @@ def story(events: list[UaEvent], dialog: InviteDialog) -> str:
 class Chaos:
     """Owners of both ends that do what their dice say."""
 
-    def __init__(self, network: Network, seed: int) -> None:
+    def __init__(self, network: Network, seed: int, *, rich: bool) -> None:
         self.network = network
+        self.rich = rich
+        """Both know reliable provisional responses."""
         self.dice = random.Random(seed)
         self.calls: list[tuple[End, InviteDialog]] = []
         for end in (network.caller, network.called):
@@ -77,7 +82,8 @@ class Chaos:
     def call(self) -> None:
         network = self.network
         credentials = Credentials("a", "b") if self.dice.random() < 0.5 else None
-        self.calls.append((network.caller, network.invite(credentials=credentials)))
+        headers = [("Require", "100rel")] if self.rich and self.dice.random() < 0.5 else []
+        self.calls.append((network.caller, network.invite(credentials=credentials, headers=headers)))
 
     def act(self) -> None:
         """Do one thing in one call, sensible or not."""
@@ -118,8 +124,12 @@ class Chaos:
 def test_any_calls_over_any_network(
     seed: int, transport: Transport, loss: float, duplication: float, delay: float
 ) -> None:
-    network = Network(transport=transport, seed=seed, loss=loss, duplication=duplication, delay=delay)
-    chaos = Chaos(network, seed)
+    rich = seed % 2 == 1
+    ends: dict[str, Any] = {"reliable": True, "session": SessionPolicy(interval=12, min_se=6)} if rich else {}
+    network = Network(
+        transport=transport, seed=seed, loss=loss, duplication=duplication, delay=delay, caller=ends, called=ends
+    )
+    chaos = Chaos(network, seed, rich=rich)
     for _ in range(CALLS):
         chaos.call()
         for _ in range(chaos.dice.randrange(8)):

@@ -302,6 +302,7 @@ class Server:
             supported=("path",),
             lost_headers=(("Reason", reason_header(RECOVERY_ON_TIMER)),),
             session=_session_policy(settings),
+            reliable=True,
         )
         keeper = TrunkKeeper(
             ua=ua, view=view, store=store, now=self._now, new_id=self._ids.token, speed=self._clock.speed

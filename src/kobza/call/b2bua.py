@@ -206,12 +206,13 @@ class Call:
                 self._placing.rejected(branch, 480, reasons, now)
 
     def branch_lost(self, branch_id: str, cause: int, now: float) -> None:
-        """The dialog broke: no ACK came, nobody refreshed its session, or the peer does not know it any more.
+        """The dialog broke: no ACK or PRACK came, nobody refreshed its session, or the peer does not know it any more.
 
         Nobody hung up, so it is the network that ended the call.
         """
         branch = self._core.branches.get(branch_id)
-        if branch is None or branch.state is not BranchState.ANSWERED:
+        waits = branch is not None and branch.incoming and branch.state is BranchState.PENDING
+        if branch is None or not (waits or branch.state is BranchState.ANSWERED):
             self.branch_ended(branch_id, (), now)
         else:
             branch.state = BranchState.CLOSED

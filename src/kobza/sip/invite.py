@@ -9,10 +9,11 @@ from kobza.sip.dialog import Dialog, RawLine, raw_lines
 from kobza.sip.flow import Flow
 from kobza.sip.invite_client import CANCELLED, FirstInvite
 from kobza.sip.invite_offer import REQUEST_PENDING, ReceivedUpdate, Reinvite
-from kobza.sip.invite_requests import ByeRequest, InDialogRequest
+from kobza.sip.invite_requests import ByeRequest, InDialogRequest, Prack
 from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.invite_state import OVER, STANDING, UNANSWERED, InviteState
 from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.reliable import RAck
 from kobza.sip.request import ClientRequest, Credentials
 from kobza.sip.session_timer import RefreshUpdate, SessionTimer
 from kobza.sip.ua_core import UaCore
@@ -25,6 +26,7 @@ from kobza.sip.ua_events import (
     InviteRejected,
     InviteSilent,
     OfferRejected,
+    RefreshDue,
     RequestFailed,
 )
 
@@ -145,9 +147,17 @@ class InviteDialog:
             self.state = InviteState.EARLY
 
     def accept(self, body: bytes, *, headers: Headers = (), now: float) -> None:
-        """Answer the INVITE received with 200 and our SDP: the answer, or the offer when it had none."""
+        """Answer the INVITE received with 200 and our SDP: the answer, or the offer when it had none.
+
+        The 200 waits for the PRACK to a reliable response that had our answer, and has then none itself. RefreshDue
+        follows the ACK if it should have had another one than that.
+        """
         received = self.received
         if received is not None and received.is_open:
+            reliable = received.reliable
+            if reliable is not None and reliable.holds_back_200:
+                reliable.final = tuple(headers), body
+                return
             received.accept(headers, body, now)
             self.unacknowledged[received.cseq] = received
             self.state = InviteState.ACCEPTED
@@ -301,10 +311,33 @@ class InviteDialog:
         self.core.events.append(InviteRejected(self, status, response))
 
     def cancelled(self, received: ReceivedInvite, request: SipRequest, now: float) -> None:
-        """Take the peer's CANCEL of its INVITE."""
+        """Take the peer's CANCEL of its INVITE; for an owner that has accepted it is the end of the call."""
+        accepted = received.reliable is not None and received.reliable.final is not None
         received.reject(CANCELLED, None, self.core.cancel_headers, now)
         self.finish()
-        self.core.events.append(InviteCancelled(self, request))
+        self.core.events.append(InviteEnded(self, request, "cancel") if accepted else InviteCancelled(self, request))
+
+    def take_prack(self, rack: RAck, now: float) -> bool:
+        """Take a PRACK; False when no response of ours waits for it. What waited for it is sent."""
+        reliable = None if self.received is None else self.received.reliable
+        if reliable is None or not reliable.take(rack):
+            return False
+        if self.is_unanswered:
+            if reliable.final is None:
+                reliable.go_on(now)
+            else:
+                headers, body = reliable.final
+                self.accept(body, headers=headers, now=now)
+        return True
+
+    def prack_missing(self) -> None:
+        """Take that the INVITE was refused: a reliable response of ours was not acknowledged for 64*T1."""
+        self.finish()
+        self.core.events.append(InviteEnded(self, None, "prack timeout"))
+
+    def send_prack(self, dialog: Dialog, request: SipRequest, branch: str, now: float) -> None:
+        """Send a PRACK in the dialog of a fork."""
+        Prack(self, dialog, request, branch, self._credentials).send(now)
 
     def end_fork(self, fork: Dialog, now: float) -> None:
         """Send a BYE to a fork that answered our INVITE beside the first, or after our CANCEL."""
@@ -325,6 +358,8 @@ class InviteDialog:
         if received.is_first:
             self.state = InviteState.CONFIRMED
         self.core.events.append(InviteConfirmed(self, request, received.is_first))
+        if received.differs:
+            self.core.events.append(RefreshDue(self))
 
     def ack_missing(self, now: float) -> None:
         """End the call: a 2xx of ours was not acknowledged for 64*T1 (13.3.1.4)."""

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from kobza.sip.dialog import Dialog, RawLine
+from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
 from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.reliable import EarlyDialog, RAck, rseq_of
 from kobza.sip.request import Authorizer, Credentials, again
 from kobza.sip.timers import Timer
 from kobza.sip.transaction import ClientTransaction
@@ -16,6 +18,8 @@ from kobza.sip.ua_core import OFFER_TYPE, SILENT, UaCore
 if TYPE_CHECKING:
     from kobza.sip.invite import InviteDialog
 
+MAX_EARLY_DIALOGS = 32
+"""Forks of one INVITE whose reliable responses are acknowledged."""
 CANCELLED = 487
 """Status told for an INVITE that we cancelled, whatever came."""
 GIVE_UP = 0
@@ -36,6 +40,7 @@ class SentInvite(ABC):
         "_authorizer",
         "_cancel_lines",
         "_cancel_sent",
+        "_early",
         "_provisional",
         "_timer",
         "branch",
@@ -61,6 +66,8 @@ class SentInvite(ABC):
         self._cancel_lines: tuple[RawLine, ...] = ()
         self._cancel_sent = False
         self._provisional = False
+        self._early: dict[str | None, EarlyDialog] = {}
+        """By the peer's tag, of those that have responded reliably."""
         self._timer: Timer | None = None
 
     def send(self, request: SipRequest, cseq: int, branch: str, flow: Flow, now: float) -> None:
@@ -71,6 +78,7 @@ class SentInvite(ABC):
         self.flow = flow
         self.is_open = True
         self._provisional = False
+        self._early.clear()
         self.transaction = self.core.send(request, branch, flow, self, now)
 
     def cancel(self, lines: tuple[RawLine, ...], now: float) -> None:
@@ -114,7 +122,7 @@ class SentInvite(ABC):
             if self.is_cancelled:
                 if not self._cancel_sent:
                     self._send_cancel(now)
-            elif status > 100:
+            elif status > 100 and self._acknowledge_provisional(response, now):
                 self.progressed(response)
             return
         if status < 300:
@@ -152,7 +160,39 @@ class SentInvite(ABC):
         self._close()
         self.refused(CANCELLED, None, now)
 
+    def _acknowledge_provisional(self, response: SipResponse, now: float) -> bool:
+        """Send the PRACK to a reliable response (RFC 3262, section 4); False: it is not to be looked at.
+
+        That is one which came before, one before which another is missing, and one of which nothing can be told.
+        """
+        if not self.core.reliable:
+            return True
+        try:
+            rseq = rseq_of(response)
+            if rseq is None:
+                return True
+            tag = response.to.tag
+            early = self._early.get(tag)
+            if early is None:
+                if len(self._early) >= MAX_EARLY_DIALOGS:
+                    return False
+                self._early[tag] = early = EarlyDialog(self._dialog_of(response), rseq)
+            elif rseq != early.rseq + 1:
+                return False
+        except MalformedMessage:
+            return False
+        early.rseq = rseq
+        dialog, branch = early.dialog, self.core.new_branch()
+        rack = RAck(rseq, self.cseq, "INVITE")
+        request = dialog.request("PRACK", self.owner.dialog.next_cseq(), branch, headers=(("RAck", str(rack)),))
+        self.owner.send_prack(dialog, request, branch, now)
+        return True
+
     # for subclasses
+
+    @abstractmethod
+    def _dialog_of(self, response: SipResponse) -> Dialog:
+        """Return the dialog of a provisional response."""
 
     @abstractmethod
     def progressed(self, response: SipResponse) -> None:
@@ -206,6 +246,9 @@ class FirstInvite(SentInvite):
     """The INVITE that makes the dialog."""
 
     __slots__ = ()
+
+    def _dialog_of(self, response: SipResponse) -> Dialog:
+        return self.owner.dialog.fork(response)
 
     def progressed(self, response: SipResponse) -> None:
         """Tell of ringing and early media."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kobza.sip.dialog import RawLine
+from kobza.sip.dialog import Dialog, RawLine
 from kobza.sip.flow import Flow
 from kobza.sip.invite_client import FIRST_FREE_KIND, SentInvite
 from kobza.sip.message import SipRequest, SipResponse
@@ -67,7 +67,7 @@ class Reinvite(SentInvite):
             lines=(
                 dialog.contact_line,
                 core.allow_line,
-                *core.supported_lines,
+                *(core.supported_lines if self._body else core.late_supported_lines),
                 *owner.session_lines,
                 core.agent_line,
                 *self._lines,
@@ -104,6 +104,9 @@ class Reinvite(SentInvite):
         if status == 408:
             self.owner.lost("408", now)
         self.refused(status, None, now)
+
+    def _dialog_of(self, _response: SipResponse) -> Dialog:
+        return self.owner.dialog
 
     def progressed(self, _response: SipResponse) -> None:
         """Nothing: a re-INVITE rings for nobody."""

@@ -6,10 +6,12 @@ from kobza.sip.invite import InviteDialog, InviteState
 from kobza.sip.invite_offer import REQUEST_PENDING, RETRY_AFTER_BOUND, ReceivedUpdate
 from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.message import SipRequest
+from kobza.sip.reliable import rack_of
 from kobza.sip.request import IncomingRequest
 from kobza.sip.ua_core import OFFER_TYPE
 from kobza.sip.ua_events import OfferReceived, RequestReceived
 
+NOT_ACCEPTABLE_HERE = 488
 SERVER_ERROR = 500
 UNKNOWN_DIALOG = 481
 UNSUPPORTED_MEDIA_TYPE = 415
@@ -34,6 +36,8 @@ def take_request(dialog: InviteDialog, incoming: IncomingRequest, now: float) ->
         _take_invite(dialog, incoming, now)
     elif method == "UPDATE":
         _take_update(dialog, incoming, now)
+    elif method == "PRACK":
+        _take_prack(dialog, incoming, now)
     elif method == "OPTIONS":
         answer_options(incoming, now)
     else:
@@ -77,6 +81,16 @@ def _take_bye(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> No
         return
     incoming.respond(200, now=now)
     dialog.ended(incoming.request, now)
+
+
+def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
+    """Take a PRACK (RFC 3262, section 3). An offer in it is refused: none is made before the call is answered."""
+    if not dialog.take_prack(rack_of(incoming.request), now):
+        incoming.respond(UNKNOWN_DIALOG, now=now)
+    elif incoming.request.body:
+        incoming.respond(NOT_ACCEPTABLE_HERE, now=now)
+    else:
+        incoming.respond(200, now=now)
 
 
 def _take_invite(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:

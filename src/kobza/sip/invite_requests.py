@@ -9,6 +9,7 @@ from kobza.sip.request import ClientRequest, Credentials
 from kobza.sip.ua_events import RequestFailed, ResponseReceived
 
 if TYPE_CHECKING:
+    from kobza.sip.dialog import Dialog
     from kobza.sip.invite import InviteDialog
 
 
@@ -53,3 +54,20 @@ class ByeRequest(ClientRequest):
         """So it is without one."""
         if self.dialog is not None:
             self.dialog.finish()
+
+
+class Prack(ClientRequest):
+    """A PRACK of ours. Its outcome concerns nobody: a peer that does not get it refuses the call in the end."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, owner: InviteDialog, dialog: Dialog, request: SipRequest, branch: str, credentials: Credentials | None
+    ) -> None:
+        super().__init__(owner.core, request, branch, dialog.flow, credentials, owner, owner.dialog)
+
+    def answered(self, response: SipResponse, now: float) -> None:
+        """Nothing."""
+
+    def failed(self, status: int, now: float) -> None:
+        """Nothing."""

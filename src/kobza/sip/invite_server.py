@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from kobza.sip.dialog import RawLine
 from kobza.sip.message import SipRequest
+from kobza.sip.reliable import wants_reliable
+from kobza.sip.reliable_server import ReliableResponses
 from kobza.sip.request import IncomingRequest
 from kobza.sip.timers import Timer
 from kobza.sip.transaction import ServerTransaction
@@ -26,7 +28,21 @@ _STILL_RINGING = 2
 class ReceivedInvite:
     """The first INVITE of a dialog, or a re-INVITE, with its server transaction."""
 
-    __slots__ = ("_end", "_interval", "_last", "_lines", "_repeat", "core", "cseq", "incoming", "is_first", "owner")
+    __slots__ = (
+        "_again",
+        "_end",
+        "_interval",
+        "_last",
+        "_lines",
+        "_repeat",
+        "core",
+        "cseq",
+        "differs",
+        "incoming",
+        "is_first",
+        "owner",
+        "reliable",
+    )
 
     def __init__(self, core: UaCore, owner: InviteDialog, incoming: IncomingRequest, *, is_first: bool) -> None:
         self.core = core
@@ -34,8 +50,15 @@ class ReceivedInvite:
         self.incoming = incoming
         self.is_first = is_first
         self.cseq = incoming.request.cseq.number
+        self.differs = False
+        """The answer that the caller has, from a provisional response, is not the one that the owner gave at last."""
+        self.reliable: ReliableResponses | None = None
+        """How provisional responses are sent to a caller that requires PRACK."""
+        if is_first and core.reliable and wants_reliable(incoming.request):
+            self.reliable = ReliableResponses(self)
         self._lines: tuple[RawLine, ...] = ()
         self._last = (0, b"")
+        self._again: tuple[int, tuple[tuple[str, str], ...]] = (0, ())
         self._interval = 0.0
         self._repeat: Timer | None = None
         self._end: Timer | None = None
@@ -52,17 +75,29 @@ class ReceivedInvite:
         return not self.incoming.request.body
 
     def provisional(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
-        """Send a 101 to 199, again every minute."""
-        self._last = status, self._respond(status, None, headers, body, now)
+        """Send a 101 to 199, again every minute.
+
+        None goes to a caller that wants it reliably and made no offer: it would have to be ours (RFC 3262, section 5).
+        """
+        if self.reliable is None:
+            self._last = status, self.write(status, headers, body, now)
+        elif self.asks_for_offer:
+            return
+        else:
+            self._again = status, tuple(headers)
+            self.reliable.send(status, self._again[1], body, now)
         self.core.queue.stop(self._repeat)
         self._repeat = self.core.queue.start(now + PROVISIONAL_INTERVAL, self, _STILL_RINGING)
 
     def accept(self, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
         """Send the 200, again and again until the ACK comes, on every transport (13.3.1.4)."""
         self.stop()
+        if self.reliable is not None and self.reliable.answer:
+            self.differs = body != self.reliable.answer
+            body = b""
         session = self.owner.session
         lines = () if session is None else session.accept(self.incoming.request, now)
-        self._last = 200, self._respond(200, None, headers, body, now, lines)
+        self._last = 200, self.write(200, headers, body, now, lines)
         timers, queue = self.core.timers, self.core.queue
         self._interval = timers.t1
         self._repeat = queue.start(now + self._interval, self, _REPEAT)
@@ -78,12 +113,17 @@ class ReceivedInvite:
         self.core.queue.stop(self._repeat)
         self.core.queue.stop(self._end)
         self._repeat = self._end = None
+        if self.reliable is not None:
+            self.reliable.stop()
 
     def timer_fired(self, kind: int, now: float) -> None:
         """Send again, or see that no ACK came."""
         if kind == _NO_ACK:
             self.stop()
             self.owner.ack_missing(now)
+            return
+        if kind == _STILL_RINGING and self.reliable is not None:
+            self.provisional(*self._again, b"", now)
             return
         self.incoming.transaction.respond(*self._last, now)
         if kind == _REPEAT:
@@ -100,10 +140,9 @@ class ReceivedInvite:
     def transaction_failed(self, transaction: ServerTransaction, status: int, now: float) -> None:
         """Nothing: no ACK to a refusal harms nobody, and what could not be sent is sent again until its time is up."""
 
-    def _respond(
+    def write(
         self,
         status: int,
-        reason: str | None,
         headers: Iterable[tuple[str, str]],
         body: bytes,
         now: float,
@@ -118,4 +157,4 @@ class ReceivedInvite:
         lines = (*self._lines, *more)
         if body:
             lines = (*lines, ("content-type", f"Content-Type: {OFFER_TYPE}"))
-        return self.incoming.respond(status, reason, lines=lines, headers=headers, body=body, now=now)
+        return self.incoming.respond(status, None, lines=lines, headers=headers, body=body, now=now)

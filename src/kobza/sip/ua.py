@@ -110,7 +110,8 @@ class UserAgent:
     those that are given to the owner beside OPTIONS and INFO; others are refused with 405 or 501. `supported` are
     option tags for Supported, and what Require may name. `cancel_headers` go into the 487 to a cancelled INVITE,
     `lost_headers` into the BYE to a peer that does not answer any more. `session` is what is wanted of session timers
-    (RFC 4028); without it there are none.
+    (RFC 4028); without it there are none. `reliable`: provisional responses are acknowledged, with who wants it
+    (RFC 3262).
     """
 
     def __init__(
@@ -124,8 +125,11 @@ class UserAgent:
         cancel_headers: Sequence[tuple[str, str]] = (),
         lost_headers: Sequence[tuple[str, str]] = (),
         session: SessionPolicy | None = None,
+        reliable: bool = False,
     ) -> None:
-        self._core = UaCore(new_token, product, timers, methods, supported, cancel_headers, lost_headers, session)
+        self._core = UaCore(
+            new_token, product, timers, methods, supported, cancel_headers, lost_headers, session, reliable=reliable
+        )
         self._intake = Intake(self._core)
         self._malformed = 0
 
@@ -280,11 +284,12 @@ class UserAgent:
         core = self._core
         dialog = self._new_dialog(target, from_, to, flow, route_set, call_id, contact_user)
         branch, cseq = core.new_branch(), dialog.next_cseq()
+        supported = core.supported_lines if body else core.late_supported_lines
         request = dialog.request(
             "INVITE",
             cseq,
             branch,
-            lines=(dialog.contact_line, core.allow_line, *core.supported_lines, *core.session_lines, core.agent_line),
+            lines=(dialog.contact_line, core.allow_line, *supported, *core.session_lines, core.agent_line),
             headers=headers,
             body=body,
             content_type=content_type,

@@ -9,6 +9,7 @@ from kobza.sip.dialog import RawLine, raw_lines
 from kobza.sip.flow import Flow
 from kobza.sip.layer import BRANCH_COOKIE, TransactionLayer
 from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.reliable import OPTION_TAG as RELIABLE
 from kobza.sip.session_expires import DEFAULT_MIN_SE, OPTION_TAG, SessionExpires, SessionPolicy
 from kobza.sip.timers import TimerQueue, Timers
 from kobza.sip.transaction import ClientTransaction, ClientUser
@@ -39,10 +40,12 @@ class UaCore:
         "cancel_headers",
         "dialogs",
         "events",
+        "late_supported_lines",
         "layer",
         "lost_lines",
         "new_token",
         "queue",
+        "reliable",
         "server_line",
         "session",
         "session_lines",
@@ -61,6 +64,8 @@ class UaCore:
         cancel_headers: Sequence[tuple[str, str]],
         lost_headers: Sequence[tuple[str, str]] = (),
         session: SessionPolicy | None = None,
+        *,
+        reliable: bool = False,
     ) -> None:
         self.new_token = new_token
         self.queue = TimerQueue()
@@ -71,7 +76,15 @@ class UaCore:
         """Those that we tell of something, by our tag."""
         self.events: list[UaEvent] = []
         """To be taken after each input; one input adds a handful."""
+        if reliable:
+            methods = ("PRACK", *methods)
         self.allow = (*DIALOG_METHODS, *(method for method in methods if method not in DIALOG_METHODS))
+        self.reliable = reliable
+        """Whether reliable provisional responses are known."""
+        self.late_supported_lines = _supported_line(supported)
+        """For an INVITE of ours without an offer: it would come in a reliable response, and nobody answers it there."""
+        if reliable:
+            supported = (*supported, RELIABLE)
         self.session = session
         """What is wanted of session timers; None: nothing is known of them."""
         self.session_lines: tuple[RawLine, ...] = ()
@@ -86,9 +99,7 @@ class UaCore:
         self.lost_lines = raw_lines(lost_headers)
         self.allow_line: RawLine = ("allow", f"Allow: {', '.join(self.allow)}")
         self.accept_line: RawLine = ("accept", f"Accept: {OFFER_TYPE}")
-        self.supported_lines: tuple[RawLine, ...] = (
-            (("supported", f"Supported: {', '.join(supported)}"),) if supported else ()
-        )
+        self.supported_lines = _supported_line(supported)
         self.agent_line: RawLine = ("user-agent", f"User-Agent: {product}")
         self.server_line: RawLine = ("server", f"Server: {product}")
 
@@ -123,6 +134,10 @@ class UaCore:
         for character in self.new_token():
             number = (number * 131 + ord(character)) & 0xFFFF_FFFF
         return number % bound
+
+
+def _supported_line(options: Sequence[str]) -> tuple[RawLine, ...]:
+    return (("supported", f"Supported: {', '.join(options)}"),) if options else ()
 
 
 class SilentUser:

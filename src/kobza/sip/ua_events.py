@@ -78,9 +78,10 @@ class InviteConfirmed(Value, frozen=True):
 class InviteEnded(Value, frozen=True):
     """The dialog is over, and not by our `bye`.
 
-    `request` is the peer's BYE; None when no ACK came ("ack timeout"), when nobody has refreshed the session in time
-    ("expired"), or when the peer knew the dialog no more ("481", "408": RFC 3261 12.2.1.2). But for 481 our BYE is on
-    its way.
+    `request` is the peer's BYE, or its CANCEL ("cancel") while what we accepted it with waits for a PRACK. It is None
+    when no ACK came ("ack timeout"), no PRACK ("prack timeout"; the INVITE is answered 504), when nobody has refreshed
+    the session in time ("expired"), or when the peer knew the dialog no more ("481", "408": RFC 3261 12.2.1.2). But for
+    481 and 504 our BYE is on its way.
     """
 
     dialog: InviteDialog
@@ -113,9 +114,10 @@ class OfferRejected(Value, frozen=True):
 
 
 class RefreshDue(Value, frozen=True):
-    """The session timer wants a re-INVITE with what was agreed on, since this peer takes no UPDATE (RFC 4028, 10).
+    """A re-INVITE is wanted with what was agreed on, for one of two reasons.
 
-    Without one the session ends in its time.
+    The session timer asks for it, as this peer takes no UPDATE (RFC 4028, 10): without one the session ends in its
+    time. Or the answer that a caller got in a provisional response is not the one with which it was accepted.
     """
 
     dialog: InviteDialog

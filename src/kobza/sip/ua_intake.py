@@ -13,6 +13,7 @@ from kobza.sip.invite_received import UNKNOWN_DIALOG, refuse_body, take_cancel, 
 from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.layer import RETRY_AFTER, Key, server_key
 from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.reliable import rack_of
 from kobza.sip.request import IncomingRequest
 from kobza.sip.responses import response_to
 from kobza.sip.session_expires import is_too_short, min_se_of, session_expires_of
@@ -24,7 +25,7 @@ from kobza.sip.ua_events import InviteReceived, RequestReceived
 SERVICE_UNAVAILABLE = 503
 _REFRESHING = frozenset({"INVITE", "UPDATE"})
 """Requests with which a session is agreed on (RFC 4028)."""
-_OURS_ONLY_INSIDE = frozenset({"BYE", "UPDATE", "INFO"})
+_OURS_ONLY_INSIDE = frozenset({"BYE", "UPDATE", "INFO", "PRACK"})
 
 
 class Intake:
@@ -71,6 +72,8 @@ class Intake:
         required = _check(request)
         if self.core.session is not None and method in _REFRESHING:
             _ = session_expires_of(request), min_se_of(request)
+        if method == "PRACK":
+            _ = rack_of(request)
         to_tag = request.to.tag
         dialog = self.core.dialog_of(request) if to_tag is not None else None
         if method == "ACK":
