@@ -3,17 +3,21 @@
 from datetime import UTC, datetime
 
 import httpx
+import msgspec
 import pytest
+from lxml import html
 
 from kobza.call.group import RingingGroup
 from kobza.call.hours import ALWAYS, Callers, Override, WorkingHours
 from kobza.call.hours_form import week_of
 from kobza.portal.hours_view import state_view, week_words
+from kobza.portal.number_file import Numbers, number_pieces
 from kobza.portal.texts import say_in
 from kobza.store import audit, directory, groups, hours
 from kobza.store.audit import AuditSearch
 from kobza.store.hours import COMPANY
-from tests.api.world import ALICE, OUTSIDE, STRANGER, World
+from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, World
+from tests.portal.test_services import apply, choose, upload
 from tests.portal.visitor import Visitor, text_of
 from tests.support.hours import working
 
@@ -185,3 +189,36 @@ def test_a_week_in_words() -> None:
     assert week_words(week, say_in("en")) == "Mon–Fri 09:00–18:00; Sat 22:00–04:00"
     assert week_words(week, say_in("uk")) == "пн–пт 09:00–18:00; сб 22:00–04:00"
     assert week_words(week_of("closed"), say_in("en")) == "Closed"
+
+
+async def test_many_numbers_and_a_file_have_hours(olena: Visitor, world: World) -> None:
+    with world.store.write() as conn:
+        hours.set_zone(conn, world.own.enterprise_id, "UTC")
+    table = (
+        "Номер;Робочі години;Поза годинами дзвінки йдуть на\n"
+        "0671111111;пн-пт 9-18;050 111 22 33\n0672222222;;101\n0673333333;soon;\n"
+    )
+    preview = await upload(olena, table.encode())
+    said = text_of(html.document_fromstring(preview.text))
+    assert "Working hours: As the whole company → Mon–Fri 09:00–18:00" in said
+    assert "067 222 2222: where calls go" in said or "0672222222: where calls go" in said
+    assert "“soon” is no working hours" in said
+    assert (await apply(olena, preview)).status_code == 303
+    assert given(world, ALICE) == working(OFFICE, zone="UTC", closed_to=OUTSIDE)
+    with world.store.read() as conn:
+        (entry,) = audit.page(conn, AuditSearch(world.own.enterprise_id, "number.changed"), None, 9)
+    assert entry.after == {"week": OFFICE, "closed_to": OUTSIDE}
+    for language in ("uk", "en"):
+        olena.client.cookies.set("kobza_language", language)
+        *_, last = number_pieces((await olena.client.get("/provisioning.csv")).content)
+        row = msgspec.json.decode(last, type=Numbers).rows[ALICE]
+        assert (row.week, row.closed_to) == (OFFICE, OUTSIDE)
+    await apply(olena, await choose(olena, "hours_always", "0671111111", "0672222222"))
+    assert given(world, ALICE) == working("always", zone="UTC", closed_to=OUTSIDE)
+    assert given(world, BORYS) == working("always", zone="UTC")
+    await olena.submit(OF_ALICE, f"{PAGE}/override", act="closed", lasting="2h")
+    preview = await upload(olena, b"number,working hours\n0671111111,no\n0672222222,no\n")
+    assert (await apply(olena, preview)).status_code == 303
+    kept = given(world, ALICE)
+    assert kept is not None
+    assert (kept.as_company, kept.override is not None, given(world, BORYS)) == (True, True, None)

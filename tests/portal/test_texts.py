@@ -89,6 +89,7 @@ MADE_UP = {
     *(f"bulk_{act}" for act in BULK),
     *(f"import_{fault}" for fault in ("many_numbers", "bad_switch", "not_yours", "no_service_column")),
     *("dnd", "hidden", "own_text", "import_bad_forward", "call_waiting", "max_calls", "import_bad_max_calls"),
+    *("import_bad_week", "import_no_week"),
     *(f"forward_{each.value}{suffix}" for each in Occasion for suffix in ("", "_hint")),
     *(f"work_hours_until_{day}" for day in WEEKDAYS),
     *(f"work_hours_lasting_{value}" for value in LASTING),

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from kobza.call.directory import MOST_CALLS
+from kobza.call.hours_form import HoursError, week_of, week_text
 from kobza.portal.lines import LineFault, ReadFile, clean, numbers_in
 from kobza.portal.sheets import UnreadableFile, lines_of
 
@@ -16,7 +17,11 @@ SWITCHES: Final = ("convergent", "api_fmc", "call_recording", "dnd", "hidden", "
 """Columns of yes and no, by what they switch: the packages, Do Not Disturb, hiding the number, call waiting."""
 FORWARDS: Final = ("always", "busy", "no_answer", "unreachable")
 """Columns of numbers to which calls go, by the occasion; a word for no: nowhere."""
+AS_COMPANY: Final = "company"
+"""Says of working hours that a number has none of its own."""
 _KINDS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
+    ("week", re.compile(r"working hours|робочі години")),
+    ("closed_to", re.compile(r"outside (the )?(working )?hours|поза (робочими )?годинами")),
     ("busy", re.compile(r"busy|зайнят")),
     ("no_answer", re.compile(r"no.?answer|(?:не|без) відповід")),
     ("unreachable", re.compile(r"unreachable|недоступн|недосяжн")),
@@ -51,6 +56,10 @@ class NumberRow(msgspec.Struct, array_like=True):
     """Normalized numbers by the occasion; "": nowhere."""
     max_calls: int = 0
     """How many calls at a time; 0: nothing is said, -1: any number."""
+    week: str = ""
+    """Of its working hours, or AS_COMPANY."""
+    closed_to: str | None = None
+    """Where calls go outside them; "": nowhere."""
 
 
 Numbers = ReadFile[NumberRow]
@@ -113,7 +122,19 @@ def _row(line: int, texts: Mapping[str, str]) -> tuple[str, NumberRow]:
             switches[kind] = _WORDS[word]
     name, department = clean(texts.get("name", "")), clean(texts.get("department", ""))
     forwards, most = _forwards(texts, numbers[0]), _most(texts.get("max_calls", ""))
-    return numbers[0], NumberRow(line, name, department, switches, forwards, most)
+    closed_to = _forwards(texts, numbers[0], ("closed_to",)).get("closed_to")
+    week = _week(texts.get("week", ""))
+    return numbers[0], NumberRow(line, name, department, switches, forwards, most, week, closed_to)
+
+
+def _week(text: str) -> str:
+    """Return the week that a line says. Raises LineFault."""
+    if not text or _WORDS.get(text.casefold()) is False:
+        return AS_COMPANY if text else ""
+    try:
+        return week_text(week_of(text))
+    except HoursError:
+        raise LineFault("bad_week", text) from None
 
 
 def _most(text: str) -> int:
@@ -127,10 +148,10 @@ def _most(text: str) -> int:
     return int(text)
 
 
-def _forwards(texts: Mapping[str, str], own: str) -> dict[str, str]:
+def _forwards(texts: Mapping[str, str], own: str, kinds: Sequence[str] = FORWARDS) -> dict[str, str]:
     """Return where a line sends calls of a number. Raises LineFault."""
     forwards = {}
-    for kind in FORWARDS:
+    for kind in kinds:
         if text := texts.get(kind, ""):
             found = [] if _WORDS.get(text.casefold()) is False else numbers_in(text)
             if len(found) > 1:

@@ -10,14 +10,16 @@ from starlette.responses import RedirectResponse, Response
 from kobza.api.context import Connection
 from kobza.call.directory import Package
 from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding, Occasion
+from kobza.call.hours_form import ALL_DAYS, week_of
 from kobza.call.numbers import national, normalize
 from kobza.portal.access import Form, Portal, Visitor
 from kobza.portal.contacts import in_order
 from kobza.portal.formats import phone_text
 from kobza.portal.frame import common
+from kobza.portal.hours_view import week_words
 from kobza.portal.import_drafts import Draft
 from kobza.portal.lines import LineFault, ReadFile, clean, numbers_in
-from kobza.portal.number_file import NumberRow, Numbers
+from kobza.portal.number_file import AS_COMPANY, NumberRow, Numbers
 from kobza.portal.rendering import page_language
 from kobza.portal.sheets import MOST_LINES
 from kobza.portal.tables import Cell, Table, csv_lines
@@ -38,6 +40,7 @@ BULK: Final = (
     *("dnd_on", "dnd_off", "hidden_on", "hidden_off", "call_waiting_on", "call_waiting_off"),
     *(f"forward_{occasion.value}" for occasion in Occasion),
     "forward_nowhere",
+    *("hours_company", "hours_always"),
 )
 """What can be done with many numbers at a time."""
 
@@ -115,6 +118,10 @@ def changed(one: Services, act: str, department: str, to: str | None) -> Service
     """Return what a number has after something was done with it; it is never forwarded to itself."""
     if act == "department":
         return one._replace(department=department)
+    if act == "hours_company":
+        return one._replace(week="", closed_to=None)
+    if act == "hours_always":
+        return one._replace(week=ALL_DAYS)
     if act == "forward_nowhere":
         return one._replace(forwarding=NO_FORWARDING)
     if act.startswith("forward_"):
@@ -170,6 +177,15 @@ def compare(read: ReadFile[NumberRow], known: Iterable[Services]) -> tuple[list[
         after = before._replace(name=row.name or before.name, department=row.department or before.department)
         for what, on in row.switches.items():
             after = switched(after, f"{what}_{'on' if on else 'off'}")
+        if row.week == AS_COMPANY:
+            after = changed(after, "hours_company", "", None)
+        elif row.week:
+            after = after._replace(week=row.week)
+        if row.closed_to and not after.week:
+            read.blame(row.line, "no_week", national(number))
+            continue
+        if row.closed_to is not None and after.week:
+            after = after._replace(closed_to=row.closed_to or None)
         if row.max_calls:
             after = after._replace(max_calls=None if row.max_calls < 0 else row.max_calls)
         after = forwarded(after, {occasion: to or None for occasion, to in row.forwards.items()})
@@ -233,14 +249,14 @@ async def services_file(portal: Portal, request: Request, visitor: Visitor) -> R
             *(national(one.number), one.name, one.department),
             *(say("yes" if on else "no") for _, on in _switches(one)),
             *(national(one.forwarding.target(occasion) or "") for occasion in Occasion),
-            "" if one.max_calls is None else str(one.max_calls),
+            *("" if one.max_calls is None else str(one.max_calls), one.week, national(one.closed_to or "")),
         ]
         for one in await _services(portal, visitor)
     ]
     keys = (
         *("number", "name", "department", *(package.value for package in Package), "dnd", "hidden", "call_waiting"),
         *(f"forward_{occasion.value}" for occasion in Occasion),
-        "max_calls",
+        *("max_calls", "work_hours", "work_hours_closed_to"),
     )
     body = "".join(csv_lines(Table([say(key) for key in keys], rows)))
     headers = {"content-disposition": 'attachment; filename="numbers.csv"', "cache-control": "no-store"}
@@ -272,6 +288,12 @@ def differences(change: ServicesChange, say: Say) -> list[tuple[str, str, str]]:
     for (key, old_on), (_, new_on) in zip(_switches(before), _switches(after), strict=True):
         if old_on != new_on:
             said.append((say(key), say("yes" if old_on else "no"), say("yes" if new_on else "no")))
+    if before.week != after.week:
+        week, new_week = (_week(one, say) for one in (before, after))
+        said.append((say("work_hours"), week, new_week))
+    if before.closed_to != after.closed_to:
+        was, is_now = (phone_text(to, say) if to else "–" for to in (before.closed_to, after.closed_to))
+        said.append((say("work_hours_closed_to"), was, is_now))
     if before.max_calls != after.max_calls:
         was_most, most = ("–" if count is None else str(count) for count in (before.max_calls, after.max_calls))
         said.append((say("max_calls"), was_most, most))
@@ -281,6 +303,10 @@ def differences(change: ServicesChange, say: Say) -> list[tuple[str, str, str]]:
             was, is_now = (phone_text(to, say) if to else "–" for to in (old_to, new_to))
             said.append((say(f"forward_{occasion.value}"), was, is_now))
     return said
+
+
+def _week(one: Services, say: Say) -> str:
+    return week_words(week_of(one.week), say) if one.week else say("work_hours_mode_company")
 
 
 def _preview(

@@ -121,6 +121,12 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(DEFAULT_ZONE)
 
 
+def zone_of(conn: Connection, enterprise_id: str) -> ZoneInfo:
+    """Return the time zone of an enterprise's hours."""
+    company = enterprises.find(conn, enterprise_id)
+    return zone_named(DEFAULT_ZONE if company is None else company.zone)
+
+
 def _mine(enterprise_id: str, number: str) -> tuple[Any, Any]:
     return working_hours.c.enterprise_id == enterprise_id, working_hours.c.number == number
 

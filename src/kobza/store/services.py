@@ -1,13 +1,16 @@
 """The extended services of many numbers at a time: what they are, and changing them in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam
 
 from kobza.call.directory import Package
 from kobza.call.forwarding import NO_FORWARDING, Forwarding
-from kobza.store import address_book, meta, numbers
+from kobza.call.hours import ALWAYS, WorkingHours
+from kobza.call.hours_form import week_of, week_text
+from kobza.store import address_book, hours, meta, numbers
 from kobza.store.schema import number_packages
 from kobza.store.schema import numbers as table
 
@@ -24,6 +27,10 @@ class Services(NamedTuple):
     forwarding: Forwarding = NO_FORWARDING
     call_waiting: bool = True
     max_calls: int | None = None
+    week: str = ""
+    """Of working hours of its own, as `kobza.call.hours_form` writes it; empty: those of the enterprise count."""
+    closed_to: str | None = None
+    """Where calls go outside them."""
 
 
 class ServicesChange(NamedTuple):
@@ -39,6 +46,7 @@ class ServicesChanged(Exception):
 
 def list_for(conn: Connection, enterprise_id: str, now: float) -> list[Services]:
     """Return the services of all numbers of an enterprise at a moment (s), by number."""
+    given = {number: own for number, own in hours.list_for(conn, enterprise_id).items() if not own.as_company}
     return [
         Services(
             *(one.number, one.name, one.department, one.packages),
@@ -47,6 +55,8 @@ def list_for(conn: Connection, enterprise_id: str, now: float) -> list[Services]
             forwarding=one.forwarding,
             call_waiting=one.call_waiting,
             max_calls=one.max_calls,
+            week=week_text(own.week) if (own := given.get(one.number)) is not None else "",
+            closed_to=None if own is None else own.closed_to,
         )
         for one in numbers.list_for(conn, enterprise_id)
     ]
@@ -83,7 +93,22 @@ def apply(conn: Connection, enterprise_id: str, changes: Sequence[ServicesChange
             numbers.set_calls(
                 conn, enterprise_id, after.number, call_waiting=after.call_waiting, max_calls=after.max_calls
             )
+        if (before.week, before.closed_to) != (after.week, after.closed_to):
+            _set_hours(conn, enterprise_id, after)
     meta.bump_directory(conn)
+
+
+def _set_hours(conn: Connection, enterprise_id: str, after: Services) -> None:
+    """Set the week of a number, with its dates, its override and all else as they were."""
+    own = hours.find(conn, enterprise_id, after.number)
+    blank = WorkingHours(hours.zone_of(conn, enterprise_id), ALWAYS)
+    if after.week:
+        made = replace(own or blank, week=week_of(after.week), closed_to=after.closed_to, as_company=False)
+        hours.put(conn, enterprise_id, after.number, made)
+    elif own is not None and own.override is not None:
+        hours.put(conn, enterprise_id, after.number, replace(blank, as_company=True, override=own.override))
+    else:
+        hours.remove(conn, enterprise_id, after.number)
 
 
 def _switch(conn: Connection, column: str, until: str, switched: Sequence[tuple[str, bool]]) -> None:
