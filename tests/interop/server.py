@@ -131,6 +131,8 @@ class Server:
         sip = [f"{transport}:127.0.0.1:{site.sip_port}" for transport in ("udp", "tcp")]
         if "KOBZA_SIP_CERTIFICATE" in site.environment:
             sip.append(f"tls:127.0.0.1:{site.tls_port}")
+        if "KOBZA_RTP_HOST6" in site.environment:
+            sip.append(f"udp:[{site.environment['KOBZA_RTP_HOST6']}]:{site.sip_port}")
         command = [KOBZA, "serve", "--data", str(site.folder), "--http", site.http]
         command += [word for address in sip for word in ("--sip", address)]
         command += ["--rtp-ports", f"{site.rtp.start}-{site.rtp.stop - 1}", "--rtp-host", "127.0.0.1"]

@@ -35,17 +35,19 @@ def heard(packets: Iterable[RtpPacket]) -> Samples:
 class PhoneEnd:
     """Binds a pair of ports; collects what arrives."""
 
-    def __init__(self, frequency: float = 440.0, law: Law = Law.A, ssrc: int = 1) -> None:
+    def __init__(self, frequency: float = 440.0, law: Law = Law.A, ssrc: int = 1, host: str = HOST) -> None:
         self.law = law
+        self.host = host
         self.ssrc = ssrc
         self.sequence = 100
         self.timestamp = 5000
         self.payloads = tone(frequency, 50, law)
-        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.port = free_port()
-        self.rtp.bind((HOST, self.port))
-        self.rtcp.bind((HOST, self.port + 1))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.rtp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.rtcp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.port = free_port(host)
+        self.rtp.bind((host, self.port))
+        self.rtcp.bind((host, self.port + 1))
         self.datagrams: list[bytes] = []
         self.sources: list[int] = []
         self.reports: list[bytes] = []
@@ -85,12 +87,13 @@ class PhoneEnd:
         formats: str = "8 101",
         direction: str = "sendrecv",
         *,
-        host: str = HOST,
+        host: str | None = None,
         port: int | None = None,
         lines: Iterable[str] = (),
     ) -> bytes:
         """Return a description of the phone."""
-        text = ["v=0", f"o=phone {self.port} 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
+        address = f"IP{6 if ':' in self.host else 4} {self.host if host is None else host}"
+        text = ["v=0", f"o=phone {self.port} 1 IN {address}", "s=-", f"c=IN {address}", "t=0 0"]
         text.append(f"m=audio {self.port if port is None else port} RTP/AVP {formats}")
         if "101" in formats.split():
             text.append("a=rtpmap:101 telephone-event/8000")
@@ -104,7 +107,7 @@ class PhoneEnd:
     def send(self, payload: bytes | None = None, *, payload_type: int | None = None) -> bytes:
         """Send the next packet; return it."""
         packet = self.made(payload, payload_type=payload_type)
-        self.rtp.sendto(packet, (HOST, self.to))
+        self.rtp.sendto(packet, (self.host, self.to))
         return packet
 
     def made(self, payload: bytes | None = None, *, payload_type: int | None = None) -> bytes:

@@ -28,10 +28,14 @@ Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed, CallHea
 
 @asynccontextmanager
 async def running_plane(
-    *, ports: range | None = None, silence: float = 60.0, browser_hosts: tuple[str, ...] = ()
+    *,
+    ports: range | None = None,
+    silence: float = 60.0,
+    browser_hosts: tuple[str, ...] = (),
+    host6: str | None = None,
 ) -> AsyncIterator["RunningPlane"]:
     """Start a plane; stop it afterwards."""
-    running = RunningPlane(free_range(40) if ports is None else ports, silence, browser_hosts)
+    running = RunningPlane(free_range(40) if ports is None else ports, silence, browser_hosts, host6)
     await running.plane.start()
     try:
         yield running
@@ -58,11 +62,13 @@ class MeasuredPlane(EmbeddedPlane):
 class RunningPlane:
     """An EmbeddedPlane whose answers can be awaited and whose events are kept."""
 
-    def __init__(self, ports: range, silence: float, browser_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, ports: range, silence: float, browser_hosts: tuple[str, ...] = (), host6: str | None = None
+    ) -> None:
         self.events: list[MediaEvent] = []
         self._told = asyncio.Event()
         self.plane = MeasuredPlane(
-            host=HOST, ports=ports, timeout=silence, on_event=self._event, browser_hosts=browser_hosts
+            host=HOST, host6=host6, ports=ports, timeout=silence, on_event=self._event, browser_hosts=browser_hosts
         )
 
     def _event(self, event: MediaEvent) -> None:

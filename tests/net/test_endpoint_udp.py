@@ -13,6 +13,7 @@ from kobza.net.addresses import local_host_for, resolve
 from kobza.net.endpoint import MAX_ROUNDS
 from kobza.sip.flow import Flow, Transport
 from tests.net.conftest import Driven, options
+from tests.support.ports import has_ipv6
 from tests.support.waiting import PATIENCE, until
 
 
@@ -181,6 +182,25 @@ async def test_bound_to_every_address_it_names_the_one_the_peer_sees(driven: Dri
     peer.sendto(b"ping", ("127.0.0.1", port))
     assert (await asyncio.to_thread(peer.recvfrom, 100))[0] == b"pong"
     assert driven.agent.received[0][1].local == ("127.0.0.1", port)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_every_address_of_both_families_at_one_port(driven: Driven, peer: socket.socket) -> None:
+    _, port = await driven.endpoint.listen(Transport.UDP, "0.0.0.0", 0)
+    await driven.endpoint.listen(Transport.UDP, "::", port)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six:
+        six.bind(("::1", 0))
+        six.settimeout(5)
+        for sock, host in ((peer, "127.0.0.1"), (six, "::1")):
+            flow = driven.endpoint.flow_to(sock.getsockname()[:2], Transport.UDP)
+            assert flow.local == (host, port)
+            driven.agent.send(flow, b"out")  # before anything has come in from there
+            driven.endpoint.pump()
+            assert sock.recvfrom(100)[0] == b"out"
+            sock.sendto(b"in", (host, port))
+        await until(lambda: len(driven.agent.received) == 2)
+        flows = {flow.local[0]: flow.remote[0] for _, flow in driven.agent.received}
+        assert flows == {"127.0.0.1": "127.0.0.1", "::1": "::1"}
 
 
 async def test_of_several_sockets_the_one_on_the_route_is_chosen(driven: Driven) -> None:

@@ -106,3 +106,7 @@ def test_what_must_be_understood_and_is_not() -> None:
 def test_what_is_malformed_is_named(data: bytes, reason: str) -> None:
     with pytest.raises(MalformedStun, match=reason):
         StunMessage.parse(data)
+
+
+def test_an_address_that_a_socket_of_both_families_tells_is_one_of_ipv4() -> None:
+    assert mapped_address("::ffff:192.0.2.1", 32853, TRANSACTION) == mapped_address("192.0.2.1", 32853, TRANSACTION)

@@ -65,6 +65,11 @@ def free_range(count: int, host: str = "127.0.0.1") -> range:
     raise RuntimeError("no row of free ports is left")
 
 
+def has_ipv6() -> bool:
+    """Tell whether this machine has IPv6 at all, if only toward itself; some containers have none."""
+    return socket.has_ipv6 and _is_free("::1", 0)
+
+
 def _is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):

@@ -211,6 +211,7 @@ class Server:
         self._stop_with(recordings.stop)
         plane = EmbeddedPlane(
             host=settings.rtp_host,
+            host6=settings.rtp_host6,
             ports=settings.rtp_ports.ports,
             timeout=settings.media_timeout,
             speed=self._clock.speed,

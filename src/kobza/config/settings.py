@@ -220,6 +220,9 @@ class Settings(BaseSettings):
     rtp_host: Annotated[str, BeforeValidator(_host)] = Field(
         "127.0.0.1", description="Address of the media, as phones are told it."
     )
+    rtp_host6: Annotated[str | None, BeforeValidator(_host)] = Field(
+        None, description="Address of the media, as phones on IPv6 are told it; none: `rtp_host`."
+    )
     rtp_ports: Annotated[InstanceOf[PortRange], BeforeValidator(_port_range), AsText] = Field(
         PortRange(20000, 20999), description="UDP ports of the media; a call takes four."
     )
@@ -399,6 +402,8 @@ class Settings(BaseSettings):
         secure = [str(listen) for listen in self.sip if listen.transport in ("tls", "wss")]
         if secure and self.sip_certificate is None:
             raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")
+        if self.rtp_host6 is not None and (":" not in self.rtp_host6 or ":" in self.rtp_host):
+            raise ValueError("rtp_host6: expected an IPv6 address beside an rtp_host of IPv4, such as 2001:db8::10")
         if self.nonce_secret is not None and len(self.nonce_secret.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"nonce_secret: expected at least {MIN_SECRET} characters")
         for name in ("oidc_client_id", "portal_url") if self.oidc_issuer is not None else ():
@@ -436,7 +441,8 @@ def webhook_networks(settings: Settings) -> tuple[Network, ...]:
     They are the configured ones. When HTTP, SIP and media all listen on loopback addresses only, loopback is allowed
     too: then whoever can set a webhook is on this machine and reaches every service on it without our help.
     """
-    hosts = [settings.http, *(listen.address for listen in settings.sip), ListenAddress(settings.rtp_host, 0)]
+    hosts = [settings.http, *(listen.address for listen in settings.sip)]
+    hosts += [ListenAddress(host, 0) for host in (settings.rtp_host, settings.rtp_host6) if host is not None]
     if all(host.is_loopback for host in hosts):
         return (*settings.webhook_allow, *LOOPBACK)
     return settings.webhook_allow

@@ -44,6 +44,7 @@ from kobza.media.plane import (
     ToneName,
 )
 from kobza.media.port_broker import PlaneCall, PortBroker
+from kobza.media.port_pair import BOTH_FAMILIES
 from kobza.media.relay_link import RelayLink
 from kobza.sdp.audio import Direction
 from kobza.sdp.sdes import SUITES
@@ -62,17 +63,19 @@ SIDES: Final = tuple(Side)
 class EmbeddedPlane(MediaPlane):
     """Starts the relay as a child and steers it; starts it again when it dies.
 
-    `host` is the address that phones are told and ports are bound to, `ports` the range, `timeout` the seconds after
-    which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the wall:
-    recordings are as long as that clock says, and silence is measured by it. `inherited` are file descriptors that the
-    relay holds for its life: locks, say. `browser_hosts` are the addresses at which browsers reach it, the best first;
-    none: browsers' media is refused.
+    `host` is the address that phones are told and ports are bound to. With `host6` phones on IPv6 are told that one,
+    and ports are bound to every address of the machine, in both families. `ports` is the range, `timeout` the seconds
+    after which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the
+    wall: recordings are as long as that clock says, and silence is measured by it. `inherited` are file descriptors
+    that the relay holds for its life: locks, say. `browser_hosts` are the addresses at which browsers reach it, the
+    best first; none: browsers' media is refused.
     """
 
     def __init__(
         self,
         *,
         host: str,
+        host6: str | None = None,
         ports: range,
         timeout: float,
         on_event: Callable[[MediaEvent], None] = lambda _: None,
@@ -84,10 +87,10 @@ class EmbeddedPlane(MediaPlane):
         self._browser_hosts = browser_hosts
         self._browsers: BrowserAccess | None = None
         self._inherited = inherited
-        self._host = host
+        self._host, self._host6 = host, host6
         self._timeout = timeout
         self._speed = speed
-        self._ports = PortBroker(host, ports, self._forget)
+        self._ports = PortBroker(BOTH_FAMILIES if host6 else host, ports, self._forget)
         self._calls: dict[str, PlaneCall] = {}
         self._last_digits = 0
         self._recordings: dict[str, tuple[str, Path]] = {}
@@ -164,7 +167,7 @@ class EmbeddedPlane(MediaPlane):
         call = self._calls.get(call_id)
         if call is None:
             self._sessions += 1
-            call = PlaneCall(call_id, CallMedia(self._host, _session_id(self._sessions), self._browsers))
+            call = PlaneCall(call_id, CallMedia(self._host, _session_id(self._sessions), self._browsers, self._host6))
         try:
             call.media.check_offer(source, sdp)
         except MediaError as error:
@@ -184,12 +187,12 @@ class EmbeddedPlane(MediaPlane):
         if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
             self._configure(call_id, call)
 
-    def offer_in(self, form: OfferForm, call_id: str, *, target: Side) -> bytes:
+    def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
         """See MediaPlane."""
         call = self._calls.get(call_id)
         if call is None:
             raise MediaError("no such call")
-        return call.media.offer_in(form, target)
+        return call.media.offer_in(form, target, ipv6=ipv6)
 
     def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """See MediaPlane."""

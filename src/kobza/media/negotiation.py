@@ -58,6 +58,8 @@ class SideMedia:
     __slots__ = (
         "_browsers",
         "_host",
+        "_host6",
+        "_is_ipv6",
         "_layout",
         "_layout_index",
         "_origin",
@@ -76,8 +78,10 @@ class SideMedia:
         "remote",
     )
 
-    def __init__(self, host: str, session_id: str, browsers: BrowserAccess | None = None) -> None:
-        self._host = host
+    def __init__(
+        self, host: str, session_id: str, browsers: BrowserAccess | None = None, host6: str | None = None
+    ) -> None:
+        self._host, self._host6 = host, host6
         self._browsers = browsers
         self._origin = new_origin(session_id, host)
         self.port = 0
@@ -85,6 +89,8 @@ class SideMedia:
 
     def begin(self) -> None:
         """Know of no phone: at the beginning, and when one has gone and another one is to come on the same port."""
+        self._is_ipv6 = False
+        """The address that the phone named last is one of IPv6."""
         self._said: LocalAudio | None = None
         self._layout: tuple[Media, ...] = ()
         self._layout_index = 0
@@ -122,11 +128,14 @@ class SideMedia:
         self._count(local)
         return write_offer(self._origin, local, self._layout, self._layout_index).to_bytes()
 
-    def write_offer_in(self, form: OfferForm) -> bytes:
+    def write_offer_in(self, form: OfferForm, *, ipv6: bool) -> bytes:
         """Return the offer made last in another form, for another branch of a fork."""
         if self.offered is None:
             raise MediaError("no offer was made to this side")
-        return write_offer(self._origin, self.protection.offer(form, self.offered)).to_bytes()
+        local = self.offered if form == "plain" else self.protection.offer(form, self.offered)
+        if ipv6 and self._host6 is not None and local.webrtc is None:
+            local = replace(local, host=self._host6)
+        return write_offer(self._origin, local).to_bytes()
 
     def parse_answer(self, sdp: bytes) -> tuple[SessionDescription, Audio, LocalAudio]:
         """Parse an answer to our offer; its codecs become those that are common. Return also what it answers."""
@@ -136,7 +145,10 @@ class SideMedia:
         codecs = common_codecs(audio.codecs, self.offered.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
-        return description, replace(audio, codecs=codecs), self.protection.agree(audio, self.offered)
+        agreed = self.protection.agree(audio, self.offered)
+        if self._host6 is not None and agreed.webrtc is None:
+            agreed = replace(agreed, host=self._host_toward(audio))
+        return description, replace(audio, codecs=codecs), agreed
 
     def write_answer(self, offer: _Offer, local: LocalAudio) -> bytes:
         """Return our answer to the phone's offer; from now on it holds."""
@@ -167,8 +179,15 @@ class SideMedia:
         self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
     ) -> LocalAudio:
         """Return a description of our end toward the phone."""
-        local = LocalAudio(self._host, self.port, codecs, direction, ptime, mux)
+        host = self._host if self.remote is None else self._host_toward(self.remote)
+        local = LocalAudio(host, self.port, codecs, direction, ptime, mux)
         return local if self.remote is None else self.protection.describe(self.remote, local)
+
+    def _host_toward(self, audio: Audio) -> str:
+        """Return our address of the family that the phone is reached by; one that holds may name none."""
+        if audio.destination.host is not None:
+            self._is_ipv6 = ":" in audio.destination.host
+        return self._host6 if self._is_ipv6 and self._host6 is not None else self._host
 
     def _count(self, local: LocalAudio) -> None:
         """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
@@ -217,8 +236,11 @@ class SideMedia:
 class CallMedia:
     """The media of one call. Methods raise MediaError and then change nothing that matters."""
 
-    def __init__(self, host: str, session_id: int, browsers: BrowserAccess | None = None) -> None:
-        self.sides = {side: SideMedia(host, str(session_id), browsers) for side in Side}
+    def __init__(
+        self, host: str, session_id: int, browsers: BrowserAccess | None = None, host6: str | None = None
+    ) -> None:
+        """`host` is our address, `host6` the one toward phones on IPv6; None: there is none but `host`."""
+        self.sides = {side: SideMedia(host, str(session_id), browsers, host6) for side in Side}
 
     def check_offer(self, source: Side | None, sdp: bytes | None) -> None:
         """Check an offer before ports are opened for it; keep it as the source's open offer."""
@@ -251,9 +273,9 @@ class CallMedia:
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
-    def offer_in(self, form: OfferForm, target: Side) -> bytes:
+    def offer_in(self, form: OfferForm, target: Side, *, ipv6: bool = False) -> bytes:
         """Return the offer to `target` that `offer` gave last in another form; a phone may answer either."""
-        return self.sides[target].write_offer_in(form)
+        return self.sides[target].write_offer_in(form, ipv6=ipv6)
 
     def answer(self, source: Side, sdp: bytes) -> bytes:
         """Return the answer for the other side's open offer, b"" when it has none."""

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 DirectionName = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 ToneName = Literal["ringback", "music", "none"]
-OfferForm = Literal["browser", "srtp"]
+OfferForm = Literal["plain", "browser", "srtp"]
 """As browsers take an offer (UDP/TLS/RTP/SAVPF), or as phones with SRTP do (RTP/SAVP)."""
 
 
@@ -117,8 +117,8 @@ class MediaPlane(Protocol):
         """
         ...
 
-    def offer_in(self, form: OfferForm, call_id: str, *, target: Side) -> bytes:
-        """Return the offer that `offer` gave last for a side in another form.
+    def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
+        """Return the offer that `offer` gave last for a side in another form, with our IPv6 address if there is one.
 
         Several forms may be under way to phones of the side at a time: which one is answered is used. Raises
         MediaError.

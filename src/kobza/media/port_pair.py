@@ -2,10 +2,14 @@
 
 import contextlib
 import socket
+import sys
 from typing import Final
 
 TRAFFIC_CLASS: Final = 0xB8
 """Expedited Forwarding (RFC 4594, section 4.1) as the TOS byte."""
+
+BOTH_FAMILIES: Final = "::"
+"""Bound to this, a socket is of IPv4 too, whose addresses are `::ffff:192.0.2.1` to it (RFC 4291, section 2.5.5.2)."""
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -15,6 +19,12 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         if family == socket.AF_INET:
             opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TRAFFIC_CLASS)
+        else:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, TRAFFIC_CLASS)
+            both = host == BOTH_FAMILIES
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+            if both and sys.platform == "linux":  # elsewhere a socket of IPv6 has no such option
+                opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TRAFFIC_CLASS)
         opened.bind((host, port))
     except OSError:
         opened.close()

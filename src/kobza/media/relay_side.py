@@ -256,7 +256,8 @@ class RelaySide:
         """Return an address as the socket gives it with a packet, so that the two compare equal."""
         if peer is None or self._rtp.family == socket.AF_INET:
             return peer
-        return (*peer, 0, 0)
+        host, port = peer
+        return (host if ":" in host else f"::ffff:{host}", port, 0, 0)
 
     def _switch(self, source: SourceName) -> None:
         """What the phone hears comes from elsewhere: from now on its stream is numbered here, so that it goes on."""

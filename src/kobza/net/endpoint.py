@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kobza.defence.door import Door
+from kobza.net.addresses import family_of
 from kobza.net.tcp import Connection, TcpTransport
 from kobza.net.tls import Tls
 from kobza.net.udp import UdpSocket
@@ -408,7 +409,8 @@ class SipEndpoint:
         if sock is not None:
             return sock
         for candidate in self._udp:
-            if candidate.is_wildcard and candidate.address[1] == local[1]:
+            same_family = family_of(candidate.address[0]) == family_of(local[0])
+            if candidate.is_wildcard and candidate.address[1] == local[1] and same_family:
                 return candidate
         raise ValueError(f"no UDP socket at {local[0]}:{local[1]}")
 

@@ -59,6 +59,8 @@ class UdpSocket:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if self._socket.family == socket.AF_INET6:  # as of TCP: IPv4 has a socket of its own, also at "any address"
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if self._socket.family in RECEIVE_ERRORS:
                 self._socket.setsockopt(*RECEIVE_ERRORS[self._socket.family], 1)
             self._socket.bind(bind)

@@ -38,6 +38,11 @@ class DeviceTarget(Value, frozen=True):
     binding: Binding
 
     @property
+    def host(self) -> str:
+        """The address that it is reached at."""
+        return self.binding.remote_host
+
+    @property
     def is_browser(self) -> bool:
         """Whether it takes media as browsers have it: its contact is reached over WebSocket (RFC 7118, section 5.2).
 
@@ -63,6 +68,11 @@ class TrunkTarget(Value, frozen=True):
     """The numbers that sent the call on to this one."""
     payer: str = ""
     """Whose call it is for the carrier (E.164), when that is not the caller's: of who forwarded it."""
+
+    @property
+    def host(self) -> str:
+        """The address that it is reached at."""
+        return self.hop.address[0]
 
 
 class TakenTarget(Value, frozen=True):

@@ -144,10 +144,10 @@ class Performer:
                 live.call.branch_rejected(action.branch_id, STATUS, refusal.reasons, now)
                 return
         sdp = action.sdp
-        form = self._form(target)
-        if form is not None:
+        form, ipv6 = self._form(target), ":" in target.host
+        if form != "plain" or ipv6:
             try:
-                sdp = self._plane.offer_in(form, live.call_id, target=SIDES[action.side])
+                sdp = self._plane.offer_in(form, live.call_id, target=SIDES[action.side], ipv6=ipv6)
             except MediaError:  # the plane said why when it started
                 live.call.branch_rejected(action.branch_id, 488, NO_SRTP, now)
                 return
@@ -191,15 +191,18 @@ class Performer:
             return
         self._add_dialog(live, action.branch_id, dialog)
         live.taking.add(action.branch_id)
-        dialog.reinvite(action.sdp, now=now)
+        sdp = action.sdp
+        if ":" in dialog.flow.remote[0]:
+            sdp = self._plane.offer_in("plain", live.call_id, target=SIDES[action.side], ipv6=True)
+        dialog.reinvite(sdp, now=now)
 
-    def _form(self, target: OneTarget) -> OfferForm | None:
-        """Return the form of an offer that a target takes; None for the ordinary one."""
+    def _form(self, target: OneTarget) -> OfferForm:
+        """Return the form of an offer that a target takes."""
         if not isinstance(target, DeviceTarget):
-            return None
+            return "plain"
         if target.is_browser:
             return "browser"
-        return "srtp" if self._srtp_offer and target.is_private else None
+        return "srtp" if self._srtp_offer and target.is_private else "plain"
 
     def _progress(self, live: LiveCall, action: act.Progress) -> None:
         self._dialog(live, action.branch_id).provisional(action.status, body=action.sdp, now=self._now())

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from kobza.rtp.errors import MalformedStun
@@ -122,6 +122,8 @@ def write(kind: int, transaction: bytes, attributes: Sequence[tuple[int, bytes]]
 def mapped_address(host: str, port: int, transaction: bytes) -> tuple[int, bytes]:
     """Return the attribute that tells a peer its address, hidden from NATs that rewrite addresses (section 14.2)."""
     address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:  # as a socket of both families says it
+        address = address.ipv4_mapped
     key = COOKIE.to_bytes(4, "big") + transaction
     hidden = bytes(one ^ other for one, other in zip(address.packed, key, strict=False))
     family = 1 if address.version == 4 else 2
