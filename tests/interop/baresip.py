@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,11 @@ module_app ctrl_tcp.so
 module_app menu.so
 ctrl_tcp_listen 127.0.0.1:{control_port}
 snd_path {folder}/heard
+"""
+WATCHING = """\
+module_app contact.so
+module_app presence.so
+module_app mwi.so
 """
 
 
@@ -166,10 +171,12 @@ async def baresip(
     auto: bool = False,
     codecs: str = "PCMU PCMA",
     srtp: bool = False,
+    watched: Sequence[str] = (),
 ) -> AsyncIterator[Baresip]:
     """Start a phone of `line` that plays a tone, wait until it is registered, stop it at the end.
 
-    With `srtp` it takes no call without SRTP (RFC 4568).
+    With `srtp` it takes no call without SRTP (RFC 4568). `watched` are numbers in its contact list, whose presence it
+    asks for; then it asks for its mailbox, too.
     """
     require("baresip")
     sip_port, control_port = free_port(), free_port()
@@ -177,13 +184,15 @@ async def baresip(
     (folder / "heard").mkdir(parents=True)
     write_tone(folder / "tone.wav", tone, seconds=60)
     values = {"folder": folder, "modules": MODULES, "sip_port": sip_port, "control_port": control_port}
-    (folder / "config").write_text(CONFIG.format(rtp=f"{rtp.start}-{rtp.stop - 1}", **values))
+    config = CONFIG.format(rtp=f"{rtp.start}-{rtp.stop - 1}", **values)
+    (folder / "config").write_text(config + WATCHING if watched else config)
     account = f"<sip:{line.number}@{server[0]}:{server[1]};transport={transport}>;auth_user={line.number}"
     account += f";auth_pass={line.password};regint=60;answermode={'auto' if auto else 'manual'}"
     audio_codecs = ",".join(f"{name}/8000" for name in codecs.split())
     account += ";mediaenc=srtp-mand" if srtp else ""
     (folder / "accounts").write_text(f"{account};audio_codecs={audio_codecs}\n")
-    (folder / "contacts").write_text("")
+    contacts = [f'"{each}" <sip:{each}@{server[0]}:{server[1]}>;presence=p2p\n' for each in watched]
+    (folder / "contacts").write_text("".join(contacts))
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "baresip", "-4", "-f", str(folder), "-s", stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log

@@ -1,15 +1,19 @@
 """The lamps of desk phones: a number's calls as another phone of its enterprise is told of them (RFC 6665, 4235)."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from kobza.phone.phone import SoftPhone
+from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS
 from tests.interop.server import Server
 from tests.interop.test_commands import Phones, made
 from tests.interop.test_settings import put
 from tests.support.lamp_phone import SPACE, Lamp, LampPhone
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.database("sqlite")  # nothing of it is stored
 A, B, C, D = NUMBERS
@@ -120,3 +124,24 @@ async def test_what_is_refused(phones: Phones, desk: LampPhone) -> None:
     await desk.until(lambda: bool(mailbox.notifies))
     assert mailbox.notifies[0].body == b"Messages-Waiting: no\r\n"
     assert (await desk.again(mailbox, event="message-summary", seconds=0)).status == 200
+
+
+async def test_a_softphone_sees_its_contacts(phones: Phones, tmp_path: Path) -> None:
+    """baresip has no lamps, but subscribes to the presence of its contacts and to its mailbox."""
+    site = phones.server.site
+    c, d = await phones.at(C, 440), await phones.at(D, 660)
+    async with baresip(tmp_path / "a", site.lines[A], site.sip, tone=440, watched=[D]) as phone:
+
+        async def sees(word: str) -> None:
+            async with asyncio.timeout(PATIENCE):
+                while word not in str((await phone.command("contacts"))["data"]):  # noqa: ASYNC110 - it tells only when asked
+                    await asyncio.sleep(0.05)
+
+        await sees("Online")
+        call = c.dial(D)
+        (await d.incoming()).answer()
+        await call.established()
+        await sees("Busy")
+        call.hang_up()
+        await sees("Online")
+        await until(lambda: "--- MWI for" in phone.log, "its mailbox, which is empty")

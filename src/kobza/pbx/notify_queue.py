@@ -11,7 +11,7 @@ from kobza.sip.subscription import Subscription
 log = logging.getLogger(__name__)
 
 PIECE: Final = 16
-"""Subscriptions told at a time: 2 ms of CPU."""
+"""Subscriptions told at a time: 1 to 2 ms of CPU."""
 PAUSE: Final = 0.02
 """Seconds between two pieces: 800 subscriptions a second, for a tenth of a processor."""
 

@@ -26,7 +26,7 @@ OFFER_TYPE = "application/sdp"
 MAX_DIALOGS = 20_000
 """Live dialogs before new calls are refused with 503. A call of the PBX has two; one holds about 5 kB."""
 MAX_SUBSCRIPTIONS = 20_000
-"""Subscriptions before new ones are refused with 503: 500 phones with 40 lamps each."""
+"""Subscriptions before new ones are refused with 503: 500 phones with 40 lamps each. One holds about 4 kB."""
 
 
 class UaCore:
