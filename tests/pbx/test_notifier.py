@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from kobza.call.actions import SideName
 from kobza.call.directory import Directory
 from kobza.call.group import RingingGroup
 from kobza.call.routing import Identity, Party
@@ -311,6 +312,30 @@ async def test_a_subscription_that_cannot_be_told_harms_no_other(desk: Desk) -> 
     queue.stop()
     queue.stop()
     assert answer.status == 200
+
+
+async def test_a_fault_of_the_lamps_is_none_of_the_call(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.ask()
+    desk.fine()
+    live = live_call(STRANGER, BOHDAN_PARTY)
+    live.shown = cast("dict[SideName, Identity]", {"callee": "nobody"})
+    talk(desk, live)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "the lamps do not show what the call does"
+    ]
+
+
+async def test_a_group_is_busy_while_it_is_called(desk: Desk) -> None:
+    """Not while that of another enterprise with the same code is."""
+    desk.ask("200", event="presence")
+    desk.fine()
+    talk(desk, live_call(STRANGER, Party("200", "ent-2")))
+    await asyncio.sleep(0)
+    assert desk.fine() == []
+    talk(desk, live_call(STRANGER, Party("200", "ent-1")))
+    await asyncio.sleep(0)
+    (notify,) = desk.fine()
+    assert b"on-the-phone" in notify.body
 
 
 async def test_devices_come_and_go(desk: Desk) -> None:

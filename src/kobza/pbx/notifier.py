@@ -128,9 +128,12 @@ class Notifier:
     # what is told
 
     def call_changed(self, live: LiveCall) -> None:
-        """Take that something happened in a call."""
-        for line in self._lines.call_changed(live):
-            self._queue.add(line.watchers)
+        """Take that something happened in a call. A fault here is none of the call's."""
+        try:
+            for line in self._lines.call_changed(live):
+                self._queue.add(line.watchers)
+        except Exception:
+            log.exception("the lamps do not show what the call does", extra=live.about)
 
     def devices_changed(self, number: str) -> None:
         """Take that the devices of a number are others: its presence, first of all."""

@@ -1,6 +1,6 @@
 """What the numbers do that somebody watches: their calls as lamps show them, and whether they can be reached."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kobza.call.leg import LegState
 from kobza.call.numbers import national
@@ -48,7 +48,7 @@ class WatchedLines:
         """Return a line; one that nobody watched is looked at now. Follow with `watchers.add`, or `leave`."""
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = WatchedLine(key, self._status_of(key))
+            line = self._lines[key] = WatchedLine(key, self._status_of(key, ()))
             if self._presence.is_busy(key[1]):  # no look at every call for a number that has none
                 for live in self._calls():
                     if any(party_key == key for _, _, party_key in _present(live)):
@@ -88,17 +88,17 @@ class WatchedLines:
 
     def _looks_different(self, line: WatchedLine) -> bool:
         dialogs = tuple(dialog for live in line.calls.values() for dialog in dialogs_of(live, line.key))
-        status = self._status_of(line.key)
+        status = self._status_of(line.key, dialogs)
         if dialogs == line.dialogs and status is line.status:
             return False
         line.dialogs = dialogs
         line.status = status
         return True
 
-    def _status_of(self, key: Key) -> Status:
+    def _status_of(self, key: Key, dialogs: Sequence[WatchedDialog]) -> Status:
         subscriber = self._view.snapshot.subscribers.get(key[1])
-        if subscriber is None:  # a ringing group has no device of its own
-            return Status.BUSY if self._presence.is_busy(key[1]) else Status.AVAILABLE
+        if subscriber is None:  # a ringing group has no device of its own, and its code may be another one's elsewhere
+            return Status.BUSY if dialogs else Status.AVAILABLE
         return self._presence.of(subscriber).status
 
 
