@@ -162,7 +162,7 @@ def cases(draw: st.DrawFn) -> tuple[WorkingHours, float]:
     return WorkingHours(zone, draw(weeks), dates, override=override), now
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(cases())
 def test_the_next_change_is_where_it_changes(case: tuple[WorkingHours, float]) -> None:
     hours, now = case
@@ -179,7 +179,7 @@ def test_the_next_change_is_where_it_changes(case: tuple[WorkingHours, float]) -
         assert until - now <= (FORESEEN + timedelta(days=10)).total_seconds()
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.sampled_from(ZONES), st.dates(date(2010, 1, 1), date(2040, 1, 1)), st.booleans())
 def test_moments_of_a_day_are_in_order(zone_name: str, day: date, last: bool) -> None:
     """Also where an hour, or a whole day (Apia, 30 December 2011), is left out."""

@@ -80,7 +80,7 @@ def test_dates_that_cannot_be(text: str, told: str) -> None:
     assert caught.value.parameter == "dates"
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(weeks)
 def test_a_week_reads_back(week: Week) -> None:
     assert week_of(week_text(week)) == week
@@ -101,6 +101,7 @@ WORDS = st.lists(
 ).map("".join)
 
 
+@settings(max_examples=60)
 @given(WORDS)
 def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     for read, write in ((week_of, week_text), (dates_of, dates_text), (spans_of, spans_text)):

@@ -131,6 +131,7 @@ async def test_closed_until_then_by_itself(olena: Visitor, world: World) -> None
     assert given(world) == working("always")
 
 
+@pytest.mark.database("sqlite")  # nothing is written
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -167,7 +168,6 @@ async def test_a_group_and_strangers(olena: Visitor, world: World) -> None:
     assert (await olena.client.get(f"{PAGE}?number=sales")).status_code == 400
 
 
-@pytest.mark.database("sqlite")
 @pytest.mark.parametrize(
     ("now", "english", "ukrainian"),
     [
