@@ -27,7 +27,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis crash chaos bench bench-peers bench-events bench-export lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis crash chaos bench bench-peers bench-events bench-export bench-hostile lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -93,6 +93,9 @@ bench-peers: ## as root on Debian: install Asterisk, in build/asterisk, for the 
 
 bench-events: $(VENV)/.dev test-tools ## measure how soon, how fast and at what cost call states reach a webhook, also after an outage (ARGS="--rate 50 --trunk")
 	$(BIN)/python -m bench.events $(ARGS)
+
+bench-hostile: $(VENV)/.dev ## measure calls in a flood of 5,000 bad REGISTERs a second from one address and 500 from many (ARGS="--seconds 60")
+	$(BIN)/python -m bench.hostile $(ARGS)
 
 bench-export: $(VENV)/.dev test-tools ## measure exports of 500,000 calls on both databases against their own clients (ARGS="--database sqlite" is one)
 	$(BIN)/python -m bench.export $(ARGS)
