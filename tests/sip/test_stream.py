@@ -128,7 +128,10 @@ def test_a_line_break_before_a_message_and_one_after_it_make_no_ping() -> None:
 
 
 def test_a_broken_message_leaves_the_stream_whole() -> None:
-    broken, good = StreamParser().feed(BROKEN + INVITE)
+    parser = StreamParser()
+    broken, ping, good = parser.feed(BROKEN + b"\r\n\r\n" + INVITE)
+    assert parser.raw == [BROKEN, b"", INVITE]
+    assert ping == KeepAlive(b"\r\n")
     assert isinstance(broken, BrokenMessage)
     assert (broken.data, broken.error.where) == (BROKEN, "CSeq header")
     assert isinstance(good, SipRequest)

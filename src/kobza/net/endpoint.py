@@ -232,8 +232,7 @@ class SipEndpoint:
             self.counters.exceptions += 1
             log.exception("datagram from %s:%s was not handled", *remote)
 
-    def _message(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
-        data = item.data if isinstance(item, BrokenMessage) else item.to_bytes()
+    def _message(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage, data: bytes) -> None:
         now = self._now()
         if self._door is not None and not connection.outgoing and not self._door.admits(data, connection.remote, now):
             connection.abort()  # what is dropped here comes no second time, so the peer is to learn that it is lost

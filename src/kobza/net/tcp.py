@@ -101,13 +101,13 @@ class Connection(asyncio.Protocol):
             items = self._parser.feed(data)
         except MalformedMessage:
             items = []
-        for item in items:
+        for item, raw in zip(items, self._parser.raw, strict=True):
             if isinstance(item, KeepAlive):
                 if item.reply:
                     self._write(item.reply)
             else:
                 self._heard_a_message = True
-                self._owner.item_arrived(self, item)
+                self._owner.item_arrived(self, item, raw)
             if self.closed:
                 return
         error = self._parser.error
@@ -180,14 +180,15 @@ class Connection(asyncio.Protocol):
 class TcpTransport:
     """All TCP connections of one endpoint, or all of TLS: one server at most, connections on demand, reuse, limits.
 
-    Callbacks: `received(connection, message)`, `drained()` after each batch, `lost(connection)` once for each
-    connection that had stood or was asked for, `malformed(connection, error, data)` for a stream that cannot be framed.
+    Callbacks: `received(connection, message, its bytes)`, `drained()` after each batch, `lost(connection)` once for
+    each connection that had stood or was asked for, `malformed(connection, error, data)` for a stream that cannot be
+    framed.
     """
 
     def __init__(
         self,
         *,
-        received: Callable[[Connection, SipRequest | SipResponse | BrokenMessage], None],
+        received: Callable[[Connection, SipRequest | SipResponse | BrokenMessage, bytes], None],
         drained: Callable[[], None],
         lost: Callable[[Connection], None],
         malformed: Callable[[Connection, MalformedMessage, bytes], None],
@@ -318,9 +319,9 @@ class TcpTransport:
                 return
             self._add(connection)
 
-    def item_arrived(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage) -> None:
+    def item_arrived(self, connection: Connection, item: SipRequest | SipResponse | BrokenMessage, raw: bytes) -> None:
         """Pass on one message, sound or broken inside."""
-        self._received(connection, item)
+        self._received(connection, item, raw)
 
     def framing_lost(self, connection: Connection, error: MalformedMessage, data: bytes) -> None:
         """Pass on that a stream cannot be framed any more."""

@@ -14,6 +14,7 @@ MAX_CODECS: Final = 8
 """Named; what comes behind is an ellipsis."""
 _SHORT: Final = {"telephone-event": "dtmf"}
 _HELD: Final = {"sendonly": "hold", "recvonly": "held", "inactive": "hold"}
+_NOWHERE: Final = "0.0.0.0"  # noqa: S104 - nothing is bound to it: RFC 2543 put a call on hold with it
 _MEDIA: Final = re.compile(rb"([a-z]{1,16}) ([0-9]{1,5})[^ ]* ([A-Z/]{1,32}) ([0-9 ]{0,200})")
 _RTPMAP: Final = re.compile(rb"\na=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,24})")
 _DIRECTION: Final = re.compile(rb"\na=(sendrecv|sendonly|recvonly|inactive)[ \t]*(?=[\r\n]|$)")
@@ -53,9 +54,9 @@ class Summary(NamedTuple):
             words += f" {self.encryption}"
         if self.direction != "sendrecv":
             words += f", {self.direction} ({_HELD[self.direction]})"
-        elif self.host == "0.0.0.0":  # noqa: S104 - nothing is bound: it is how RFC 2543 put a call on hold
+        elif self.host == _NOWHERE and self.encryption != "DTLS":  # a browser says so when it names candidates alone
             words += ", 0.0.0.0 (hold)"
-        if address and self.host:
+        if address and self.host not in ("", _NOWHERE):
             words += f" {f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
         return words
 

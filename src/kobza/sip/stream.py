@@ -51,10 +51,13 @@ class StreamParser:
     def __init__(self) -> None:
         self.error: MalformedMessage | None = None
         """Why the stream cannot be followed any further; None while it can."""
+        self.raw: list[bytes] = []
+        """The bytes of each item that the last `feed` returned; b"" for a keep-alive."""
         self._buffer = bytearray()
         self._scanned = 0  # bytes of the buffer known to hold no blank line
         self._body_at = 0  # where the body of the message at the buffer's start begins; 0: not known yet
         self._length = 0
+        self._taken = b""  # the message that was cut off last
         self._half_ping = False  # the last thing was one CRLF: another right after it makes a ping
 
     @property
@@ -67,6 +70,7 @@ class StreamParser:
 
         When the first thing wrong comes with nothing complete before it, it is raised at once.
         """
+        self.raw = raw = []
         if self.error is not None:
             raise self.error
         self._buffer += data
@@ -74,6 +78,8 @@ class StreamParser:
         try:
             while (item := self._next()) is not None:
                 items.append(item)
+                raw.append(self._taken)
+                self._taken = b""
         except MalformedMessage as error:
             self.error = error
             self._buffer.clear()
@@ -91,7 +97,7 @@ class StreamParser:
         end = self._body_at + self._length
         if len(self._buffer) < end:
             return None
-        data = bytes(self._buffer[:end])
+        data = self._taken = bytes(self._buffer[:end])
         del self._buffer[:end]
         self._scanned = self._body_at = 0
         try:
