@@ -3,6 +3,7 @@
 With few columns the words of a message stand on its arrow; with so many that they find no room there, on its right.
 """
 
+from textwrap import wrap
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -16,6 +17,8 @@ LEAST_GAP: Final = 22
 MOST_GAP: Final = 44
 SIDES: Final = 26
 """Columns for the names of the outermost lines: half of them on each side."""
+MOST_LINES: Final = 4
+"""For a session description under its arrow."""
 BESIDE: Final = 40
 """Columns for the words beside the arrows."""
 
@@ -57,9 +60,9 @@ def _on_the_arrows(drawing: Drawing, gap: int, signs: Signs) -> list[str]:
         out.append(_put(_stroke(arrow, rails, signs), _time(arrow), 0))
         begin, end = sorted((rails[arrow.from_column], rails[arrow.to_column]))
         _label(out, f" {_cut(arrow.what, end - begin - 5, signs)} ", begin, end)
-        if arrow.about:
+        for piece in wrap(arrow.about, end - begin - 3)[:MOST_LINES]:
             out.append(_row(rails, signs))
-            _label(out, _cut(arrow.about, end - begin - 1, signs), begin, end)
+            _label(out, _cut(piece, end - begin - 1, signs), begin, end)
     return [*out, _row(rails, signs)]
 
 

@@ -92,4 +92,4 @@ def _codecs(formats: bytes, stream: bytes) -> tuple[str, ...]:
     types = formats.split()
     codecs = [names.get(each) or static_name(each.decode()) or each.decode() for each in types[:MAX_CODECS]]
     codecs = [_SHORT.get(each.lower(), each) for each in codecs if each.upper() != "CN"]
-    return (*codecs, *(["\N{HORIZONTAL ELLIPSIS}"] if len(types) > MAX_CODECS else []))
+    return (*dict.fromkeys(codecs), *(["\N{HORIZONTAL ELLIPSIS}"] if len(types) > MAX_CODECS else []))
