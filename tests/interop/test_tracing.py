@@ -6,6 +6,8 @@ import signal
 import stat
 from pathlib import Path
 
+import pytest
+
 from kobza.store import Store, messages
 from kobza.store.messages import SipLadder
 from tests.capture.packets import packets_of
@@ -41,6 +43,7 @@ def first_words(file: Path) -> list[str]:
     return [each.payload.split(b" sip:")[0].split(b"\r\n")[0].decode() for each in packets_of(file.read_bytes())]
 
 
+@pytest.mark.database("sqlite")
 async def test_what_was_said_in_a_call_is_kept_shown_whole_and_captured(
     sipp: Sipp, kobza_server: Server, ledger: Ledger, lines: list[Line], tmp_path: Path
 ) -> None:
@@ -87,7 +90,10 @@ async def test_what_was_said_in_a_call_is_kept_shown_whole_and_captured(
     whole = kobza_here("trace", beginning, "--data", str(site.folder), "--messages", environment=site.environment)
     assert whole.startswith(f"Call {call_id}\n")
     assert f"UDP 127.0.0.1:{server[1]} to 127.0.0.1:" in whole
-    assert f"{said.messages[0].about} 127.0.0.1:" in whole
+    ladder = json.loads(
+        kobza_here("trace", call_id, "--data", str(site.folder), "--json", environment=site.environment)
+    )
+    assert ladder["messages"][0]["sdp"].startswith(f"{said.messages[0].about} 127.0.0.1:")
     assert "    Proxy-Authorization: Digest " in whole
     pcap = tmp_path / "call.pcapng"
     told = kobza_here("trace", call_id, "--data", str(site.folder), "--pcap", str(pcap), environment=site.environment)
