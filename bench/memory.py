@@ -10,6 +10,7 @@ process, whose calls have ports but no packets here (`bench.relay` has those).
 import argparse
 import asyncio
 import json
+import re
 import secrets
 import signal
 import sys
@@ -208,6 +209,14 @@ async def serving(
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await process.wait()
+
+
+def http_of(data: Path) -> str:
+    """Return where the server of a folder speaks HTTP, as its log says."""
+    ready = re.search(r"http://[0-9.:]+", (data / "serve.log").read_text())
+    if ready is None:
+        raise SystemExit("kobza serve does not say where it is")
+    return ready[0]
 
 
 def child_of(pid: int, module: str = "kobza.media.relay") -> int:

@@ -7,7 +7,6 @@ Beside it: writing the same rows with msgspec, the fastest JSON encoder there is
 
 import argparse
 import asyncio
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
-from bench.memory import serving
+from bench.memory import http_of, serving
 from bench.rows import Row, cpu_seconds
 from kobza.call.directory import Package
 from kobza.store import STORE_FILE, Store, enterprises, numbers
@@ -80,19 +79,15 @@ async def main(how_many: int = NUMBERS, times: int = 40) -> Result:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         data = Path(folder) / "data"
         enterprise = prepare(data, how_many)
-        async with serving(data, 100) as (process, _):
-            ready = re.search(r"http://[0-9.:]+", (data / "serve.log").read_text())
-            if ready is None:
-                raise SystemExit("kobza serve does not say where it is")
-            async with httpx.AsyncClient(
-                base_url=ready[0],
-                headers={"Authorization": f"Bearer {enterprise.fmc_token}"},
-                params={"integrator_id": enterprise.integrator_id},
-            ) as client:
-                await client.get(PATH, params={"number": "0670000000"})  # the way there is paved
-                first, answer = await cost(process.pid, client, 1)
-                again, _ = await cost(process.pid, client, times)
-                setting = await cost_of_settings(process.pid, client, times)
+        async with serving(data, 100) as (process, _), httpx.AsyncClient(
+            base_url=http_of(data),
+            headers={"Authorization": f"Bearer {enterprise.fmc_token}"},
+            params={"integrator_id": enterprise.integrator_id},
+        ) as client:
+            await client.get(PATH, params={"number": "0670000000"})  # the way there is paved
+            first, answer = await cost(process.pid, client, 1)
+            again, _ = await cost(process.pid, client, times)
+            setting = await cost_of_settings(process.pid, client, times)
     rows = answer.json()
     assert len(rows["phones"]) == how_many, answer.text[:200]
     return Result(first, again, encoding(rows, times), setting, len(answer.content))

@@ -6,17 +6,13 @@ calls computed meanwhile without a pause, beside what it does for a page that co
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from bench.filled import DAYS, filled, visiting
 from bench.rows import Row, cpu_seconds, markdown
-from kobza.store.fill import fill
-from tests.api.world import PASSWORD, World
+from tests.api.world import World
 
-CALLS = 1_000_000
-DAYS = 365
 EVERY = 0.002
 """Seconds between two looks at the loop."""
 
@@ -46,9 +42,7 @@ async def ask(world: World, calls: int) -> Sequence[Row]:
     day = 86_400_000
     last = f"{time.strftime('%Y-%m-%d', time.gmtime(world.at))}"
     first = f"{time.strftime('%Y-%m-%d', time.gmtime(world.at - DAYS * day / 1000))}"
-    async with world.client() as client:
-        answer = await client.post("/signin", data={"login": "olena", "password": PASSWORD})
-        assert answer.status_code == 303
+    async with visiting(world) as client:
         await client.get(f"/statistics?from={last}&to={last}")  # languages and templates are loaded by the first page
         watch = Watch()
         await client.get("/statistics?from=2020-01-01&to=2020-01-03")
@@ -62,7 +56,6 @@ async def ask(world: World, calls: int) -> Sequence[Row]:
         began = time.perf_counter()
         await client.get(f"/statistics/people.csv?from={first}&to={last}")
         again = time.perf_counter() - began
-    await world.exports.stop()
     return [
         Row(f"statistics of {calls:,} calls: the page", took, "s"),
         Row("CPU of the export process a call", cpu / calls * 1e6, "µs"),
@@ -73,14 +66,8 @@ async def ask(world: World, calls: int) -> Sequence[Row]:
 
 def measure(*, quick: bool = False) -> Sequence[Row]:
     """Fill a store and ask."""
-    calls = 2000 if quick else CALLS
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # on the disk: /tmp may be none
-        world = World(Path(directory))
-        try:
-            fill(world.store, world.own.enterprise_id, calls, DAYS, now_ms=int(world.at * 1000))
-            return asyncio.run(ask(world, calls))
-        finally:
-            world.close()
+    with filled(quick=quick) as (world, calls):
+        return asyncio.run(ask(world, calls))
 
 
 if __name__ == "__main__":
