@@ -27,7 +27,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis crash chaos bench bench-peers bench-events bench-export bench-hostile lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash chaos bench bench-peers bench-events bench-export bench-hostile lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -78,6 +78,10 @@ openapi: $(VENV)/.dev ## write docs/genericfmcapi.yaml anew from the code, and s
 
 schemathesis: $(VENV)/.dev ## look for requests that the interface answers wrongly, for SECONDS (300)
 	SCHEMATHESIS_SECONDS=$(or $(SECONDS),300) $(BIN)/pytest tests/interop/test_schemathesis.py $(ARGS)
+
+pictures: $(VENV)/.dev test-tools ## look at every page of the portal in every form, in Chromium; pictures in build/pictures, the documents' in docs/images
+	PICTURES=build/pictures $(BIN)/pytest -n 2 tests/portal/test_every_form.py $(ARGS)
+	cp build/pictures/documents/*.png docs/images/
 
 crash: $(VENV)/.dev test-tools ## kill the server 1,000 times and check its books (ARGS="--kills 50 --database postgresql --seed 7")
 	$(BIN)/python -m tests.crash $(ARGS)

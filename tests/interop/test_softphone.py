@@ -1,7 +1,6 @@
 """The portal's phone in a real Chromium talks with a baresip phone on TLS, SRTP on both sides: both call, and hear."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,10 +14,10 @@ from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.sipp import Line, Sipp
+from tests.portal.browser import CHROMIUM, needs_chromium
 from tests.support.spectrum import needs_sox, tones_over_time
 from tests.support.waiting import PATIENCE, until
 
-CHROMIUM = shutil.which("chromium")
 BROWSER, PHONE, OTHER = NUMBERS[2], NUMBERS[3], NUMBERS[1]
 LOGIN, PASSWORD = "taras", "correct horse battery"
 SPOKEN, PLAYED = 440, 660
@@ -28,7 +27,7 @@ LOUD = -60
 pytestmark = [
     needs_sox(),
     pytest.mark.database("sqlite"),  # what is stored of calls is the same whoever carries them: others try it on both
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
+    needs_chromium,
 ]
 
 HEARD = """async () => {

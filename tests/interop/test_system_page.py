@@ -1,21 +1,19 @@
 """The system page of a real server, in a real browser: what it shows, that it renews itself, what the doctor says."""
 
-import shutil
 from pathlib import Path
 
-import pytest
 from playwright.async_api import expect
 
 from tests.interop.conftest import NUMBERS
 from tests.interop.server import Site
-from tests.portal.test_browser import Watched, chromium
+from tests.portal.browser import Watched, chromium, needs_chromium
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
 
 PASSWORD = "a quiet engine room"
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)")
+@needs_chromium
 async def test_the_operator_sees_how_the_installation_is(tmp_path: Path) -> None:
     site = Site(tmp_path / "site")
     site.create(NUMBERS[:2])

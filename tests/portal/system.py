@@ -1,6 +1,8 @@
 """An installation for tests of who may see it; tests/interop/test_system_page.py has a real one."""
 
-from kobza.portal.system_port import BackupMade, Examined, PartNow, QueueNow, SystemNow, TrunkNow, Versions
+from dataclasses import replace
+
+from kobza.portal.system_port import BackupMade, Examined, Found, PartNow, QueueNow, SystemNow, TrunkNow, Versions
 
 
 class QuietSystem:
@@ -42,4 +44,40 @@ class QuietSystem:
             disk_total=10**12,
             backups=[BackupMade(1, "/srv/backups/old", 10**9, False)],
             versions=Versions("1", "pure Python", "3.11", "SQLite", "0009"),
+        )
+
+
+class BusySystem(QuietSystem):
+    """An installation at work, which the doctor has looked at."""
+
+    examined = Examined(
+        60.0,
+        [
+            Found("store", "good", "it answers, and all tables are there", ""),
+            Found("trunk", "bad", "nobody listens at 192.0.2.1:5060", "ask the carrier, or correct the address"),
+            Found("certificate", "look", "pbx.example.com ends in 12 days", "renew it: the new one is taken by itself"),
+        ],
+    )
+
+    async def now(self) -> SystemNow:
+        return replace(
+            await super().now(),
+            parts=[PartNow("store", ""), PartNow("media", "")],
+            trunks=[
+                TrunkNow("carrier", "192.0.2.1:5060 (UDP)", "down", "failed", False, "403 Forbidden", 0, 0, 5),
+                TrunkNow("kyivstar", "198.51.100.9:5061 (TLS)", "up", "registered", True, "", 12, 7, 60),
+            ],
+            numbers=420,
+            registered=387,
+            calls=23,
+            talking=19,
+            calls_per_second=1.4,
+            lag=0.0021,
+            lag_beyond=False,
+            owed=QueueNow(3, 0.4),
+            held_back=QueueNow(120, 5400.0),
+            media_up=True,
+            media_deaths=0,
+            ports_used=46,
+            ports=1000,
         )

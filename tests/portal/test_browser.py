@@ -1,89 +1,28 @@
 """The history and a call in a real Chromium: what a script does, what every width and theme shows, what axe finds."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Response, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from kobza.store import users
 from kobza.store.fill import fill
 from kobza.store.users import Role
 from tests.api.world import ALICE, BORYS, PASSWORD, PLAIN, World
+from tests.portal.browser import Watched, chromium, needs_chromium
 from tests.portal.recorded import CALL, add_recorded_call
 from tests.portal.serving import served
 from tests.portal.test_board import talk
 from tests.support.waiting import PATIENCE
 
-CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=PATIENCE * 1000)
 
-PAGE_LIMIT = 150_000
-"""Bytes of a page with all that it is made of."""
 CALLS = 300
-REGIONS = {"rules": {"region": {"enabled": True}}}
-"""Everything on a page is in a landmark, so that who hears it can jump."""
 
 pytestmark = [
     pytest.mark.database("sqlite"),  # what pages read and write is tried on both by the tests of each page
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
+    needs_chromium,
 ]
-
-
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            await browser.close()
-
-
-class Watched:
-    """A page of which all is noted that a visitor must never meet."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page = page
-        self._address = address
-        self.faults: list[str] = []
-        self.bytes = 0
-        page.on("console", lambda message: self._say(message.type in ("error", "warning"), message.text))
-        page.on("pageerror", lambda error: self._say(True, str(error)))
-        page.on("request", lambda request: self._say(not request.url.startswith(address), request.url))
-        page.on("response", self._weigh)
-
-    def _say(self, wrong: bool, what: str) -> None:
-        if wrong:
-            self.faults.append(what)
-
-    def _weigh(self, response: Response) -> None:
-        if "/recordings/" not in response.url:
-            self.bytes += int(response.headers.get("content-length", 0))
-
-    async def open(self, path: str) -> None:
-        """Open a page with an empty cache and weigh it."""
-        self.bytes = 0
-        await self.page.goto(self._address + path)
-        assert 0 < self.bytes < PAGE_LIMIT, f"{path} weighs {self.bytes} bytes"
-
-    async def sound(self) -> None:
-        """Fail for what was noted, for what is wider than the window, and for what axe finds."""
-        assert self.faults == []
-        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = await Axe().run(self.page, options=REGIONS)
-        assert found.violations_count == 0, found.generate_report()
-
-
-async def sign_in(watched: Watched) -> None:
-    await watched.open("/signin")
-    await watched.page.fill("#login", "olena")
-    await watched.page.fill("#password", PASSWORD)
-    await watched.page.press("#password", "Enter")
-    await watched.page.wait_for_selector(".tabs")
 
 
 async def test_a_visit_with_a_script(world: World) -> None:
@@ -94,7 +33,7 @@ async def test_a_visit_with_a_script(world: World) -> None:
         page = await context.new_page()
         page.set_default_timeout(PATIENCE * 1000)
         watched = Watched(page, address)
-        await sign_in(watched)
+        await watched.sign_in("olena")
         await find_calls(watched)
         await hear_a_call(watched)
         await count_calls(watched)

@@ -1,6 +1,5 @@
 """Signing in by an OpenID Connect provider: a real one in a real browser, and others that do wrong."""
 
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,8 +24,8 @@ from kobza.portal.vault import Vault, is_kept
 from kobza.store import audit, second_factor, users
 from kobza.store.users import Role, User
 from tests.api.world import PASSWORD_HASH, World
+from tests.portal.browser import Watched, chromium, needs_chromium
 from tests.portal.serving import running, served
-from tests.portal.test_browser import Watched, chromium
 from tests.portal.visitor import Visitor
 from tests.support.openid_provider import CLIENT_ID, CLIENT_SECRET, KNOWN, MISSING, PASSWORD, UNKNOWN, provider
 from tests.support.ports import free_port
@@ -61,7 +60,7 @@ async def come_by(page: Page, login: str) -> None:
 
 @pytest.mark.database("sqlite")  # it is about the provider; what is stored, the tests below try in both
 @pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)")
+@needs_chromium
 async def test_people_come_by_a_real_provider(world: World, tmp_path: Path) -> None:
     world.at = time.time()
     port, theirs = free_port(), free_port()

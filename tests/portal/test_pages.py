@@ -138,7 +138,7 @@ async def test_the_integration_shows_ids_and_deliveries(olena: Visitor, world: W
     page = text_of(await olena.page("/crm-integration"))
     assert world.own.integrator_id in page
     assert "http://kobza.test/api/fmc" in page
-    assert "alerting · 0671111111 · 0501112233 pending 0" in page
+    assert "rings Олена Коваль 067 111 1111 Клієнт, «А» 050 111 2233 pending" in page
     assert StateStored is not None
 
 

@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from kobza.call.group import RingingGroup
-from kobza.store import groups, numbers, saved_filters, users
+from kobza.store import deliveries, groups, numbers, saved_filters, users
+from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, Leg, World
 from tests.portal.people import EMPLOYEE, ENTERED, OPERATOR, SUPERVISOR, TEMPORARY, add_people
 from tests.portal.system import QuietSystem
@@ -72,6 +73,8 @@ TABLE: Final = {
     ("GET", "/provisioning/hours"): ADMINS,
     ("GET", "/own/forwarding"): STAFF,
     ("GET", "/crm-integration"): ADMINS,
+    ("GET", "/crm-integration/deliveries"): ADMINS,
+    ("GET", "/crm-integration/deliveries/{cursor}"): ADMINS,
     ("GET", "/people"): MANAGERS,
     ("GET", "/audit"): MANAGERS,
     ("GET", "/audit.csv"): MANAGERS,
@@ -123,6 +126,10 @@ TABLE: Final = {
     ("POST", "/crm-integration/webhook"): ADMINS,
     ("POST", "/crm-integration/webhook/activate"): ADMINS,
     ("POST", "/crm-integration/webhook/remove"): ADMINS,
+    ("POST", "/crm-integration/webhook/test"): ADMINS,
+    ("POST", "/crm-integration/deliveries/replay"): ADMINS,
+    ("POST", "/crm-integration/deliveries/replay-one"): ADMINS,
+    ("POST", "/crm-integration/deliveries/recover"): ADMINS,
     ("POST", "/crm-integration/tokens/add"): ADMINS,
     ("POST", "/crm-integration/tokens/rotate"): ADMINS,
     ("POST", "/crm-integration/tokens/revoke"): ADMINS,
@@ -215,6 +222,9 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         saved_filters.save(conn, theirs.user_id, "Свій", "q=067")
         kept = saved_filters.list_for(conn, theirs.user_id)[0].filter_id
         groups.put(conn, RingingGroup("200", their, members=(STRANGER,)))
+    store_state(world, enterprise_id=their, state_owner=STRANGER)
+    with world.store.read() as conn:
+        sent = deliveries.list_for(conn, their)[0].cursor
     forms = {
         "/live/hangup": {"call_control_id": "their-leg"},
         "/live/hold": {"call_control_id": "their-leg"},
@@ -238,22 +248,27 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
         "/provisioning/calls": {"number": STRANGER, "max_calls": "1"},
         "/provisioning/hours": {"number": STRANGER, "mode": "always"},
         "/provisioning/hours/override": {"number": "200", "act": "closed", "lasting": "2h"},
+        "/crm-integration/deliveries/replay-one": {"cursor": str(sent)},
     }
     taking_ids = {path for method, path in TABLE if method == "POST"} - {
         *("/signin", "/signin/code", "/signout", "/account/password", "/account/second-factor", "/people/add"),
         *("/account/second-factor/off", "/account/second-factor/codes", "/account/sessions/end-others"),
         *("/own/dial", "/own/dnd", "/own/forwarding", "/own/calls", "/provisioning/groups", "/phone/transfer"),
         *("/crm-integration/webhook", "/crm-integration/webhook/activate"),
+        *("/crm-integration/webhook/test", "/crm-integration/deliveries/replay"),
+        "/crm-integration/deliveries/recover",
         *("/crm-integration/webhook/remove", "/crm-integration/tokens/add", "/enterprises/enter"),
         *("/enterprises/leave", "/contacts/import", "/contacts/import/apply"),
         *("/provisioning/change", "/provisioning/apply", "/provisioning/import", "/system/examine", "/history/saved"),
     }
     assert taking_ids == forms.keys(), "does a new form take an id? Then try that of another enterprise"
-    shown = (f"/history/{call.call_id}", f"/recordings/{record}", f"/recordings/{record}/waveform")
+    shown = [f"/crm-integration/deliveries/{sent}", f"/history/{call.call_id}"]
+    shown += [f"/recordings/{record}", f"/recordings/{record}/waveform"]
     for column in (ENTERED, "olena", SUPERVISOR, EMPLOYEE):
         visitor = everybody[column]
         for path in shown:
-            assert (await visitor.client.get(path)).status_code == 404, (column, path)
+            answer = await visitor.client.get(path)
+            assert answer.status_code == (403 if outcome(path, answer) == NO else 404), (column, path)
         csrf = await form_token(visitor)
         for path, fields in forms.items():
             answer = await visitor.client.post(path, data={"csrf": csrf, **fields})

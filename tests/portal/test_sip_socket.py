@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -31,13 +32,13 @@ SIP = Subprotocol("sip")
 class Exchange:
     """An endpoint that tells which requests came over which flows, behind the portal of a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, **options: Any) -> None:
         self.phones = BrowserPhones()
         self.flows: list[Flow] = []
         ua = UserAgent(new_token=iter(map(str, range(10**6))).__next__)
         self.endpoint = SipEndpoint(ua, now=lambda: world.at, on_events=self._take)
         self.phones.start(self.endpoint)
-        self.app = world.build(browser_phones=self.phones)
+        self.app = world.build(browser_phones=self.phones, **options)
 
     def _take(self, events: list[UaEvent]) -> None:
         self.flows += [event.incoming.flow for event in events if isinstance(event, RequestReceived)]

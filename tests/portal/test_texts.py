@@ -20,12 +20,12 @@ from kobza.portal.audit_page import KINDS as AUDIT_KINDS
 from kobza.portal.audit_view import action_key
 from kobza.portal.contact_pages import DONE
 from kobza.portal.contact_pages import KINDS as KINDS_OF_CONTACTS
+from kobza.portal.crm_page import EXPIRIES
 from kobza.portal.days_form import spans
 from kobza.portal.figures import OF_PEOPLE, PARTS
 from kobza.portal.frame import TABS
 from kobza.portal.hours import LASTING, MODES
 from kobza.portal.live_actions import RECORDING
-from kobza.portal.pages import EXPIRIES
 from kobza.portal.passwords import Weakness
 from kobza.portal.people import COMPANY_ROLES
 from kobza.portal.rendering import make_environment
@@ -109,6 +109,8 @@ MADE_UP = {
     *(f"system_finding_{state}" for state in ("good", "look", "bad")),
     *("gigabytes", "megabytes", "system_media_up", "system_media_down", "system_lag", "system_lag_beyond"),
     *("system_examine", "system_examining"),
+    *(f"sample_{what}" for what in ("history", "call", "phones", "events")),
+    *("webhook_taken", "webhook_not_taken", "delivery_unknown", "delivery_erased", "wrong_number"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

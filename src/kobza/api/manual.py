@@ -26,6 +26,7 @@ from kobza.api.openapi import openapi_document
 from kobza.api.packing import packed, takes_packed
 from kobza.api.problems import not_found
 from kobza.api.ranges import matches_etag
+from kobza.api.themes import THEME_COOKIE, chosen_theme
 from kobza.api.times import wall_of
 from kobza.api.yaml import to_yaml
 
@@ -44,6 +45,8 @@ Kind = Literal["yaml", "page", "guide"]
 
 ANY_BASE: Final = "http://base-url.invalid"
 """Stands for the server's address while a text is made; a request replaces it by its own."""
+ANY_THEME: Final = 'data-theme="any"'
+"""Stands for what the reader chose, at the beginning of a page."""
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,255})?")
 """An address that may stand in any of the texts as it is; a Host header may hold anything."""
 FALLBACK_BASE: Final = "https://kobza.example.com"
@@ -96,9 +99,12 @@ class Manual:
                 assert today is not None  # noqa: S101 - see _serve
                 return render_page(self.document, language, ANY_BASE, today)
 
-    def _finish(self, kind: Kind, language: Language, today: datetime | None, base: str) -> tuple[bytes, bytes, str]:
+    def _finish(
+        self, kind: Kind, language: Language, today: datetime | None, theme: str, base: str
+    ) -> tuple[bytes, bytes, str]:
         """Return an answer, the same compressed, and its entity tag."""
-        content = self._text(kind, language, today).replace(ANY_BASE, base).encode()
+        text = self._text(kind, language, today).replace(ANY_THEME, f'data-theme="{theme}"', 1)
+        content = text.replace(ANY_BASE, base).encode()
         return content, packed(content), _etag(content)
 
     async def _serve(self, request: Request, kind: Kind, content_type: str) -> Response:
@@ -107,11 +113,13 @@ class Manual:
             base = FALLBACK_BASE
         language: Language = "en"
         today = None
+        theme = ""
         if kind != "yaml":
+            theme = chosen_theme(request.cookies.get(THEME_COOKIE))
             language = chosen_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
         if kind == "page":
             today = wall_of(self._now()).replace(hour=0, minute=0, second=0)
-        found = await anyio.to_thread.run_sync(self._answer, kind, language, today, base)
+        found = await anyio.to_thread.run_sync(self._answer, kind, language, today, theme, base)
         return _answered(request, *found, content_type)
 
 

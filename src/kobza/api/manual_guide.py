@@ -21,7 +21,7 @@ def render_guide(language: Language, base_url: str) -> str:
     content = MarkdownIt("commonmark", {"html": False}).render(text)
     content = re.sub(f'href="{WRITTEN_BASE}(/[^"]*)">{WRITTEN_BASE}', rf'href="\1">{base_url}', content)
     # Examples look as in the manual, and can be copied as there.
-    content = content.replace("<pre>", "<figure><pre>").replace("</pre>", "</pre></figure>")
+    content = content.replace("<pre>", "<figure><pre tabindex='0'>").replace("</pre>", "</pre></figure>")
     return (
         environment()
         .get_template("guide.html")

@@ -58,6 +58,8 @@ class Known:
 class StepView:
     """Something that was told of a call."""
 
+    cursor: int
+    """By which its delivery is known."""
     at: str
     after: int
     """Seconds since the beginning of the call."""
@@ -154,6 +156,7 @@ def _step(event: Event, call: HistoryRow, known: Known, say: Say) -> StepView:
     delivery, attempts = known.sent.get(event.cursor, (None, []))
     nobody = PartyView(say("erased"), "", "")
     return StepView(
+        cursor=event.cursor,
         at=clock_text(event.occurred_at, seconds=True),
         after=max(0, round((event.occurred_at - call.started_at) / 1000)),
         owner=party_view(event.state_owner, known.people, say) if event.state_owner else nobody,

@@ -16,6 +16,7 @@ from kobza.api.languages import LANGUAGE_COOKIE, Language, chosen_language
 from kobza.api.packing import packed, takes_packed
 from kobza.api.problems import not_found
 from kobza.api.ranges import matches_etag
+from kobza.api.themes import THEME_COOKIE, chosen_theme
 from kobza.portal.formats import duration_text
 from kobza.portal.texts import say_in
 
@@ -27,9 +28,6 @@ HEADERS: Final = {
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
-
-THEME_COOKIE: Final = "kobza_theme"
-"""What a reader chose: light or dark."""
 
 ARROWS: Final = {"incoming": "↙", "outgoing": "↗", "local": "↔"}
 
@@ -68,8 +66,7 @@ def page_language(request: Request) -> Language:
 
 def page_theme(request: Request) -> str:
     """Return the theme chosen in the header of the page; empty: as the browser's."""
-    chosen = request.cookies.get(THEME_COOKIE, "")
-    return chosen if chosen in ("light", "dark") else ""
+    return chosen_theme(request.cookies.get(THEME_COOKIE))
 
 
 def here(request: Request) -> str:

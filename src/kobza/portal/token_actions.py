@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from kobza.api.context import Connection
 from kobza.api.problems import ApiError, not_found
 from kobza.portal.access import Form, Portal, Visitor
-from kobza.portal.pages import EXPIRIES, crm_page, offered_overlaps
+from kobza.portal.crm_page import EXPIRIES, crm_page, offered_overlaps
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
 from kobza.store import NotInStore, TokenRefused, tokens

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from kobza.api.ports import PhoneStatus
 from kobza.api.times import wall_text
 from kobza.call.directory import Package, Subscriber
 from kobza.call.numbers import national
-from kobza.store.deliveries import Attempt, Delivery
+from kobza.store.deliveries import Attempt
 from kobza.store.tokens import Network, Scope, Token
 
 
@@ -29,17 +27,6 @@ class NumberView:
     """Whether those whom it calls do not see it."""
     forwarded: bool
     """Whether its calls go elsewhere on some occasion."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryView:
-    """One call state that was posted, or is to be."""
-
-    at: str
-    event: str
-    status: str
-    attempts: int
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +102,3 @@ def answer_text(attempts: Sequence[Attempt]) -> str:
         return ""
     last = attempts[-1]
     return last.error or f"HTTP {last.status_code}, {last.duration_ms} ms"
-
-
-def delivery_view(delivery: Delivery, attempts: Sequence[Attempt]) -> DeliveryView:
-    """Return one delivery with what its last attempt brought."""
-    state = msgspec.json.decode(delivery.payload)
-    return DeliveryView(
-        at=wall_text(delivery.occurred_at),
-        event=f"{state['state_type']} · {state['state_owner']} · {state['phone_number']}",
-        status=delivery.status,
-        attempts=delivery.attempts,
-        answer=answer_text(attempts),
-    )

@@ -80,7 +80,7 @@ def pending(conn: Connection, enterprise_id: str | None = None, *, after: int = 
     found = _active.where(deliveries.c.status == PENDING, deliveries.c.cursor > after)
     if enterprise_id is not None:
         found = found.where(deliveries.c.enterprise_id == enterprise_id)
-    return _fetch(conn, found.order_by(deliveries.c.cursor).limit(limit))
+    return fetch(conn, found.order_by(deliveries.c.cursor).limit(limit))
 
 
 def count_pending(conn: Connection, enterprise_id: str | None = None) -> int:
@@ -127,24 +127,24 @@ def list_for(
     conn: Connection, enterprise_id: str, *, status: str | None = None, before: int | None = None, limit: int = 100
 ) -> list[Delivery]:
     """Return the deliveries of an enterprise, the newest first; the next page is the one `before` the last cursor."""
-    found = _deliveries.where(events.c.enterprise_id == enterprise_id)
+    found = of_enterprise(enterprise_id)
     if status is not None:
         found = found.where(deliveries.c.status == status)
     if before is not None:
         found = found.where(events.c.cursor < before)
-    return _fetch(conn, found.order_by(events.c.cursor.desc()).limit(limit))
+    return fetch(conn, found.order_by(events.c.cursor.desc()).limit(limit))
 
 
 def of_call(conn: Connection, enterprise_id: str, call_id: str) -> list[Delivery]:
     """Return the deliveries of a call's states to an enterprise, in order."""
-    found = _deliveries.where(events.c.call_id == call_id, events.c.enterprise_id == enterprise_id)
-    return _fetch(conn, found.order_by(events.c.cursor))
+    found = of_enterprise(enterprise_id).where(events.c.call_id == call_id)
+    return fetch(conn, found.order_by(events.c.cursor))
 
 
 def find(conn: Connection, enterprise_id: str, cursor: int) -> Delivery | None:
     """Return a delivery of an enterprise, or None."""
     found = _deliveries.where(deliveries.c.cursor == cursor, deliveries.c.enterprise_id == enterprise_id)
-    return next(iter(_fetch(conn, found)), None)
+    return next(iter(fetch(conn, found)), None)
 
 
 def was_erased(conn: Connection, enterprise_id: str, cursor: int) -> bool:
@@ -169,7 +169,13 @@ def list_attempts(conn: Connection, enterprise_id: str, cursor: int) -> list[Att
     return [Attempt(*row) for row in conn.execute(found)]
 
 
-def _fetch(conn: Connection, query: Select[Any]) -> list[Delivery]:
+def of_enterprise(enterprise_id: str) -> Select[Any]:
+    """Return the query for all deliveries of an enterprise, for `fetch`; it may be narrowed by columns of either table."""
+    return _deliveries.where(events.c.enterprise_id == enterprise_id)
+
+
+def fetch(conn: Connection, query: Select[Any]) -> list[Delivery]:
+    """Return what a query of `of_enterprise` finds."""
     return [_delivery(row) for row in conn.execute(query)]
 
 

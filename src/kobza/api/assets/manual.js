@@ -4,8 +4,6 @@
 const KEPT = "kobza-sample";
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-all(".scripted").forEach((part) => { part.hidden = false; });
-
 const kept = document.getElementById(`sample-${localStorage.getItem(KEPT)}`);
 if (kept) kept.checked = true;
 all("input[name=sample]").forEach((choice) => {

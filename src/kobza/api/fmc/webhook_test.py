@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from kobza.api import documenting as doc
 from kobza.api.auth import SettingsWriter
-from kobza.api.context import context_of
+from kobza.api.context import ApiContext, context_of
+from kobza.api.ports import WebhookOutcome
 from kobza.api.problems import ApiError
 from kobza.store import endpoints
 from kobza.store.ids import new_id
@@ -52,13 +53,7 @@ TEST_EXAMPLE: Final = {
 )
 async def test_webhook(request: Request, caller: SettingsWriter) -> Response:
     """Try the webhook."""
-    context = context_of(request)
-    webhooks = context.needed_webhooks()
-    endpoint = await context.read(lambda conn: endpoints.get(conn, caller.enterprise_id))
-    if endpoint is None:
-        raise ApiError("webhook_not_set", "There is no webhook to try.")
-    event_id = new_id()
-    outcome = await webhooks.post(endpoint, event_id, test_body(event_id, context.now_ms()))
+    outcome = await try_endpoint(context_of(request), caller.enterprise_id)
     answer = {
         "delivered": outcome.taken,
         "status_code": outcome.status_code,
@@ -69,3 +64,13 @@ async def test_webhook(request: Request, caller: SettingsWriter) -> Response:
         "response": outcome.response,
     }
     return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+async def try_endpoint(context: ApiContext, enterprise_id: str) -> WebhookOutcome:
+    """Post one state of the type `test` to the endpoint of an enterprise. Raises ApiError 409 without an endpoint."""
+    webhooks = context.needed_webhooks()
+    endpoint = await context.read(lambda conn: endpoints.get(conn, enterprise_id))
+    if endpoint is None:
+        raise ApiError("webhook_not_set", "There is no webhook to try.")
+    event_id = new_id()
+    return await webhooks.post(endpoint, event_id, test_body(event_id, context.now_ms()))

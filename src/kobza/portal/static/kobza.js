@@ -4,6 +4,8 @@
 const PERIOD = 2000;
 // Changes of the board kept while something in it is open; beyond it the whole board is asked for.
 const MOST_WAITING = 500;
+// Time (ms) without a turn of the clock after which the machine has slept.
+const SLEEP = 20_000;
 
 // The live board: the server sends it whenever it changes. Where that cannot be had it is asked for again and again.
 function follow(board) {
@@ -12,6 +14,7 @@ function follow(board) {
   let waiting = [];
   let shown = "";
   let timer = 0;
+  let stream = null;
 
   // What is about to be pressed must not vanish under the finger, nor a form that is being filled in.
   const busy = () => board.contains(document.activeElement) || board.querySelector("details[open], button:active") !== null;
@@ -75,18 +78,33 @@ function follow(board) {
       page.dataset.lost = "";
     }
   };
-  const stream = new EventSource(`${board.dataset.board}/stream`);
   const poll = () => { if (!document.hidden) ask(); };
-  stream.addEventListener("board", (event) => {
-    clearInterval(timer);
-    timer = 0;
-    delete page.dataset.lost;
-    waiting = [];
-    put(whole(event.data));
+  const listen = () => {
+    stream?.close();
+    stream = new EventSource(`${board.dataset.board}/stream`);
+    stream.addEventListener("board", (event) => {
+      clearInterval(timer);
+      timer = 0;
+      delete page.dataset.lost;
+      waiting = [];
+      put(whole(event.data));
+    });
+    stream.addEventListener("lines", (event) => put(some(JSON.parse(event.data))));
+    stream.addEventListener("error", () => { if (!timer) { poll(); timer = setInterval(poll, PERIOD); } });
+  };
+  // After a sleep the connection may be gone without anybody having told the browser. A hidden page has few turns.
+  let awake = Date.now();
+  const wake = () => {
+    if (document.hidden) return;
+    if (Date.now() - awake > SLEEP) listen();
+    awake = Date.now();
+  };
+  listen();
+  document.addEventListener("visibilitychange", () => {
+    wake();
+    poll();
   });
-  stream.addEventListener("lines", (event) => put(some(JSON.parse(event.data))));
-  stream.addEventListener("error", () => { if (!timer) { poll(); timer = setInterval(poll, PERIOD); } });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+  setInterval(wake, 1000);
   setInterval(tick, 500);
   tick();
 }

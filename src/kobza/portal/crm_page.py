@@ -1,66 +1,29 @@
-"""The pages that show: overview, recordings, integration, extended services."""
+"""The page of the integration: what a CRM needs to reach Kobza, and where Kobza reaches the CRM."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kobza.api.context import Connection
-from kobza.api.fmc.deliveries import with_attempts
 from kobza.api.fmc.webhook import load_endpoint
+from kobza.api.ports import WebhookOutcome
+from kobza.api.samples import TOKEN, Sample, curl
 from kobza.api.times import wall_text
 from kobza.portal.access import Portal, Visitor
-from kobza.portal.board import board_html
-from kobza.portal.call_rows import days_of_calls, numbers_of
+from kobza.portal.deliveries import looked, rows_of
 from kobza.portal.formats import wall_moment
 from kobza.portal.frame import common
-from kobza.portal.own_phone import own_phone
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
-from kobza.portal.views import delivery_view, token_row
+from kobza.portal.views import token_row
 from kobza.store import tokens
-from kobza.store.search import CallSearch, FoundCall, Person, searcher
+from kobza.store.delivery_search import DeliverySearch
 from kobza.store.tokens import Scope
 
-LAST_CALLS: Final = 30
-LAST_DELIVERIES: Final = 20
+LAST_DELIVERIES: Final = 5
 EXPIRIES: Final[dict[str, int | None]] = {"": None, "30": 30, "90": 90, "365": 365}
 """Days for which a new token may be valid, by the values of the form."""
-_DAY_MS: Final = 86_400_000
-
-
-async def overview(portal: Portal, request: Request, visitor: Visitor) -> Response:
-    """The live board and the last calls."""
-    say = say_in(page_language(request))
-    calls, people = await portal.context.read(lambda conn: _last_calls(conn, visitor))
-    now_ms = portal.context.now_ms()
-    return portal.pages.page(
-        request,
-        "overview.html",
-        **common(visitor),
-        board=await board_html(portal, request, visitor),
-        now_ms=now_ms,
-        days=days_of_calls(calls, people, say, wall_moment(now_ms).date()),
-        next_page=None,
-        focus=False,
-        own_phone=await own_phone(portal, visitor, say),
-        everybody=visitor.only_number is None,
-        webhook_off=await _webhook_off(portal, visitor) if visitor.may_control else None,
-    )
-
-
-def _last_calls(conn: Connection, visitor: Visitor) -> tuple[list[FoundCall], dict[str, Person]]:
-    search, enterprise_id = searcher(conn), visitor.enterprise_id
-    calls = search.page(CallSearch(enterprise_id, party=visitor.only_number), None, LAST_CALLS).calls
-    return calls, search.people(enterprise_id, numbers_of(calls))
-
-
-async def _webhook_off(portal: Portal, visitor: Visitor) -> str | None:
-    """Return why call states are not sent any more, which its administrator should know at once; None: they are."""
-    found = await load_endpoint(portal.context, visitor.enterprise_id)
-    if found is None or found[1].active:
-        return None
-    return found[1].inactive_reason or ""
 
 
 def offered_overlaps(portal: Portal) -> list[int]:
@@ -81,6 +44,7 @@ async def crm_page(
     saved: bool = False,
     error: str | None = None,
     new_token: dict[str, Any] | None = None,
+    tried: WebhookOutcome | None = None,
     form: dict[str, Any] | None = None,
     token_form: dict[str, Any] | None = None,
     status: int = 200,
@@ -88,6 +52,7 @@ async def crm_page(
     """Answer with the page of the integration; `form` and `token_form` are what was sent, when it was wrong.
 
     `new_token` has the name and the secret of a token that was just made: this is the only time that it is shown.
+    `tried` is what the remote system answered to a test.
     """
     found = await load_endpoint(portal.context, visitor.enterprise_id)
     endpoint = None
@@ -101,11 +66,14 @@ async def crm_page(
             "signed": settings.secret is not None,
         }
         form = form or {"url": settings.url, "extended": settings.extended}
-    sent = await portal.context.read(lambda conn: with_attempts(conn, visitor.enterprise_id, limit=LAST_DELIVERIES))
+    own = visitor.enterprise_id
+    sent = await portal.context.read(lambda conn: looked(conn, own, DeliverySearch(), None, LAST_DELIVERIES))
     await portal.context.gate.uses.flush()
-    known = await portal.context.read(lambda conn: tokens.list_for(conn, visitor.enterprise_id))
+    known = await portal.context.read(lambda conn: tokens.list_for(conn, own))
     rows = [token_row(token, portal.context.now_ms()) for token in reversed(known)]
-    base = request.base_url
+    api_address = f"{request.base_url.scheme}://{request.base_url.netloc}/api/fmc"
+    today = wall_moment(portal.context.now_ms()).date().isoformat()
+    secret = TOKEN if new_token is None else str(new_token["secret"])
     return portal.pages.page(
         request,
         "crm.html",
@@ -114,6 +82,7 @@ async def crm_page(
         saved=saved,
         error=error,
         new_token=new_token,
+        tried=tried,
         tokens=[row for row in rows if row.valid],
         ended=[row for row in rows if not row.valid],
         scopes=[scope.value for scope in Scope],
@@ -122,9 +91,26 @@ async def crm_page(
         expiries=EXPIRIES,
         token_form=token_form or {"name": "", "addresses": "", "scopes": list(Scope), "expires": ""},
         token_form_open=token_form is not None or not any(row.valid for row in rows),
-        api_address=f"{base.scheme}://{base.netloc}/api/fmc",
+        api_address=api_address,
         integrator_id=visitor.enterprise.integrator_id,
+        samples=_samples(api_address, visitor.enterprise.integrator_id, secret, today),
         endpoint=endpoint,
         form=form or {"url": "", "extended": False},
-        deliveries=[delivery_view(*each) for each in sent],
+        deliveries=rows_of(sent, say_in(page_language(request))),
     )
+
+
+def _samples(address: str, integrator_id: str, token: str, today: str) -> Sequence[tuple[str, str]]:
+    """Return what a CRM asks first, as commands for a shell, each with the key of its name."""
+    own = {"integrator_id": integrator_id}
+    call = {"originator": "0671234567", "destination": "0501112233"}
+    asked: tuple[tuple[str, str, str, dict[str, str], dict[str, str] | None], ...] = (
+        ("sample_history", "GET", "callhistory", {"from": f"{today}T00:00:00"}, None),
+        ("sample_call", "POST", "originate", {}, call),
+        ("sample_phones", "GET", "phonestatus", {}, None),
+        ("sample_events", "GET", "events", {}, None),
+    )
+    return [
+        (key, curl(Sample(key, method, f"{address}/v1/{path}", {**own, **query}, token, body)))
+        for key, method, path, query, body in asked
+    ]
