@@ -29,8 +29,6 @@ from tests.api.world import PASSWORD, PASSWORD_HASH
 
 MARK_MS: Final = 300.0
 SHOWN: Final = re.compile(r'class="mark (alerting|established)"')
-SETTLE: Final = 2.0
-"""Seconds after the last call in which the last lines come."""
 
 
 class Plan(NamedTuple):
@@ -44,9 +42,12 @@ class Plan(NamedTuple):
     """On the board: those that are called, and those that call."""
     pairs: int = 100
     """Numbers that are called."""
+    talk_ms: int = 1000
+    settle: float = 2.0
+    """Seconds before the first call, and after the last one for the last lines."""
 
 
-QUICK: Final = Plan(calls=6, warm_up=2, numbers=20, pairs=5)
+QUICK: Final = Plan(calls=6, warm_up=2, numbers=20, pairs=5, talk_ms=100, settle=0.5)
 
 
 class Change(msgspec.Struct):
@@ -68,7 +69,7 @@ class Result(NamedTuple):
 async def main(plan: Plan) -> Result:
     server_on, others = shared_out()
     with kept_to(others):
-        extent = Extent(plan.calls, plan.rate, plan.warm_up, plan.pairs)
+        extent = Extent(plan.calls, plan.rate, plan.warm_up, plan.pairs, plan.talk_ms)
         async with traffic(extent, callers=plan.numbers - plan.pairs, processors=server_on) as phones:
             let_in(phones)
             await phones.call(plan.warm_up, extent)
@@ -79,10 +80,10 @@ async def main(plan: Plan) -> Result:
                 assert signed_in.status_code == 303, signed_in.text
                 async with asyncio.TaskGroup() as group:
                     reading = group.create_task(read(client, shown))
-                    await asyncio.sleep(SETTLE)
+                    await asyncio.sleep(plan.settle)
                     began = time.time()
                     cpu = await cost(phones, plan, extent)
-                    await asyncio.sleep(SETTLE)
+                    await asyncio.sleep(plan.settle)
                     reading.cancel()
             times = [at - sent for sent, at in matched(phones, shown, began)]
     return Result(Latency.of(times), cpu, alone)

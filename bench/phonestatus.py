@@ -79,11 +79,14 @@ async def main(how_many: int = NUMBERS, times: int = 40) -> Result:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         data = Path(folder) / "data"
         enterprise = prepare(data, how_many)
-        async with serving(data, 100) as (process, _), httpx.AsyncClient(
-            base_url=http_of(data),
-            headers={"Authorization": f"Bearer {enterprise.fmc_token}"},
-            params={"integrator_id": enterprise.integrator_id},
-        ) as client:
+        async with (
+            serving(data, 100) as (process, _),
+            httpx.AsyncClient(
+                base_url=http_of(data),
+                headers={"Authorization": f"Bearer {enterprise.fmc_token}"},
+                params={"integrator_id": enterprise.integrator_id},
+            ) as client,
+        ):
             await client.get(PATH, params={"number": "0670000000"})  # the way there is paved
             first, answer = await cost(process.pid, client, 1)
             again, _ = await cost(process.pid, client, times)

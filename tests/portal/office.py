@@ -1,12 +1,17 @@
 """An office at work: as much on every page as a real one has. For looking at pages, and for their pictures."""
 
+from datetime import date
+from zoneinfo import ZoneInfo
+
 from kobza.call.forwarding import Forwarding
 from kobza.call.group import RingingGroup, Strategy
+from kobza.call.hours import DEFAULT_ZONE, Span, WorkingHours
 from kobza.store import (
     address_book,
     audit,
     endpoints,
     groups,
+    hours,
     messages,
     numbers,
     quality,
@@ -75,6 +80,9 @@ def furnish(world: World) -> None:
             found = users.find(conn, "olena")
             assert found is not None
             saved_filters.save(conn, found.user_id, name, query)
+        shop = (Span(9 * 60, 18 * 60),)
+        week = (shop, shop, shop, shop, shop, (Span(10 * 60, 15 * 60),), ())
+        hours.put(conn, own, "", WorkingHours(ZoneInfo(DEFAULT_ZONE), week, {date(2026, 5, 1): ()}, closed_to="700"))
         by = By("portal", "svitlana", "192.0.2.20")
         audit.note(conn, by, "recording.heard", own, "r1", now_ms - 600_000, label="Олена Коваль → Клієнт, «А»")
     fill(world.store, own, CALLS, DAYS, now_ms=now_ms)

@@ -7,6 +7,7 @@ import soundfile
 
 from kobza.call.states import StateType
 from kobza.store.entries import RecordingStored
+from kobza.webhooks.exchange import Exchange, encode
 from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, OUTSIDE, World
 from tests.store.builders import attempt
@@ -52,15 +53,13 @@ def add_recorded_call(world: World) -> None:
             state_owner=ALICE,
             phone_number=OUTSIDE,
         )
-    first = {"call_id": CALL, "call_control_id": "leg1", "started_at": start + 2}
-    world.journal.write(
-        [
-            attempt(
-                1, 1, outcome="retry", retry_at=start + 4, status_code=None, error="HTTP 500 is no success", **first
-            ),
-            attempt(1, 2, **first),
-        ]
-    )
+    asked = [("Content-Type", "application/json"), ("Authorization", "Bearer ***"), ("webhook-id", "e1")]
+    told_by = [("Server", "nginx"), ("Content-Type", "text/plain")]
+    exchange = encode(Exchange(asked, told_by, "1.1", 31, 44))
+    first = {"call_id": CALL, "call_control_id": "leg1", "started_at": start + 2, "exchange": exchange}
+    first |= {"url": "https://crm.example.com/hooks/callstate", "address": "203.0.113.9", "response": "ok"}
+    failed = {"status_code": None, "error": "HTTP 500 is no success"}
+    world.journal.write([attempt(1, 1, outcome="retry", retry_at=start + 4, **first | failed), attempt(1, 2, **first)])
     (world.recordings / "r1.mp3").write_bytes(sound())
     add_recording(world, "r1")
 

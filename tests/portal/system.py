@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from kobza.portal.system_port import BackupMade, Examined, Found, PartNow, QueueNow, SystemNow, TrunkNow, Versions
+from tests.api.world import moment
 
 
 class QuietSystem:
@@ -51,7 +52,7 @@ class BusySystem(QuietSystem):
     """An installation at work, which the doctor has looked at."""
 
     examined = Examined(
-        60.0,
+        moment("2026-04-20T08:55:00"),
         [
             Found("store", "good", "it answers, and all tables are there", ""),
             Found("trunk", "bad", "nobody listens at 192.0.2.1:5060", "ask the carrier, or correct the address"),
@@ -62,10 +63,13 @@ class BusySystem(QuietSystem):
     async def now(self) -> SystemNow:
         return replace(
             await super().now(),
+            started_at=moment("2026-04-02T04:10:00"),
             parts=[PartNow("store", ""), PartNow("media", "")],
             trunks=[
-                TrunkNow("carrier", "192.0.2.1:5060 (UDP)", "down", "failed", False, "403 Forbidden", 0, 0, 5),
-                TrunkNow("kyivstar", "198.51.100.9:5061 (TLS)", "up", "registered", True, "", 12, 7, 60),
+                TrunkNow("carrier", "192.0.2.1:5060 (UDP)", [], "down", "failed", False, "403 Forbidden", 0, 0, 5),
+                TrunkNow(
+                    "mobile", "sip.mobile.example", ["198.51.100.9:5061"], "up", "registered", True, "", 12, 7, 60
+                ),
             ],
             numbers=420,
             registered=387,
@@ -80,4 +84,10 @@ class BusySystem(QuietSystem):
             media_deaths=0,
             ports_used=46,
             ports=1000,
+            disk_free=712 * 10**9,
+            backups=[
+                BackupMade(int(moment("2026-04-20T00:15:00") * 1000), "/srv/backups/2026-04-20", 48 * 10**9, True),
+                BackupMade(int(moment("2026-04-19T00:15:00") * 1000), "/srv/backups/2026-04-19", 47 * 10**9, True),
+            ],
+            versions=Versions("0.1.0", "compiled", "3.11", "PostgreSQL 15", "0014"),
         )

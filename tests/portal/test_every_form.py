@@ -79,6 +79,12 @@ async def make_token(page: Page) -> None:
     await page.click("form[action='/crm-integration/tokens/add'] button")
 
 
+async def try_webhook(page: Page) -> None:
+    """Have the remote system tried."""
+    await page.click("form[action='/crm-integration/webhook/test'] button")
+    await expect(page.locator(".tried")).to_be_visible()
+
+
 async def make_password(page: Page) -> None:
     """Have the password of a phone made, which is shown this one time."""
     await page.click("form[action='/provisioning/account'] button")
@@ -112,6 +118,10 @@ def views(world: World) -> list[View]:
         View("phone-account", "olena", f"/provisioning/account?number={of_alice}"),
         View("phone-password", "olena", f"/provisioning/account?number={of_alice}", make_password),
         View("forwarding", "olena", f"/provisioning/forwarding?number={quote(BORYS)}"),
+        View("hours", "olena", "/provisioning/hours"),
+        View("hours-own", "olena", f"/provisioning/hours?number={of_alice}"),
+        View("delivery", "olena", "/crm-integration/deliveries/1"),
+        View("webhook-tried", "olena", "/crm-integration", try_webhook),
         View("numbers-shown", "olena", "/provisioning", show_numbers_file),
         View("token-shown", "olena", "/crm-integration", make_token),
         View("not-found", "olena", "/history/unknown"),

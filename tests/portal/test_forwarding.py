@@ -11,7 +11,7 @@ from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.call.group import RingingGroup, Strategy
 from kobza.portal.lines import Fault
 from kobza.portal.number_file import Numbers, number_pieces
-from kobza.store import audit, groups, numbers, users
+from kobza.store import audit, groups, numbers, presentation, users
 from kobza.store.audit import AuditSearch
 from tests.api.world import ALICE, BORYS, OUTSIDE, STRANGER, World
 from tests.portal.people import EMPLOYEE, add_people
@@ -210,3 +210,30 @@ async def test_who_has_a_number_switches_its_call_waiting(world: World) -> None:
         answer = await client.post(form.action, data={**fields, "max_calls": "9"})  # how many is not theirs to say
     assert answer.headers["location"] == "/own/forwarding?saved=1"
     assert (found(world, own.number).call_waiting, found(world, own.number).max_calls) == (False, 2)
+
+
+async def test_what_those_see_whom_a_number_calls(olena: Visitor, world: World) -> None:
+    async def show(**fields: str) -> httpx.Response:
+        return await olena.submit(PAGE, "/provisioning/clip", **fields)
+
+    own = world.own.enterprise_id
+    with world.store.write() as conn:
+        presentation.add(conn, own, "+380443334455")
+    assert "Also: 044 333 4455." in text_of(await olena.page(PAGE))
+    for shown, kept in (("067 222 2222", BORYS), ("0443334455", "+380443334455"), ("067 111 1111", None), ("", None)):
+        answer = await show(shown=shown)
+        assert answer.headers["location"] == f"{PAGE}&saved=1"
+        assert (found(world).presentation_number, found(world).clip_restricted) == (kept, False)
+    await show(shown="0443334455", hidden="on")
+    page = await olena.page(PAGE)
+    assert page.xpath("//input[@name='shown']/@value") == ["0443334455"]
+    assert page.xpath("//input[@name='hidden']/@checked")
+    with world.store.read() as conn:
+        entry = audit.page(conn, AuditSearch(own, "number.clip"), None, 9)[0]
+    assert entry.after == {"presentation_number": "+380443334455", "clip_restricted": True}
+    for wrong in (STRANGER, "0501112233", "sales"):
+        answer = await show(shown=wrong)
+        assert answer.status_code == 400
+        assert "neither a number of the company nor one that it may show" in answer.text
+        assert f'value="{wrong}"' in answer.text
+    assert found(world).presentation_number == "+380443334455"

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -13,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from kobza.api.addresses import client_address
 from kobza.api.context import ApiContext
 from kobza.api.query import limited_body
+from kobza.api.times import wall_of
 from kobza.call.directory import Enterprise
 from kobza.call.errors import KobzaError
 from kobza.portal.guessing import GuessLimit
@@ -62,6 +64,10 @@ class Portal:
     drafts: ImportDrafts
     system: SystemPort | None = None
     """None: this process does not know the installation as a whole."""
+
+    def today(self) -> date:
+        """Return the day that it is in Kyiv."""
+        return wall_of(self.context.now()).date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from kobza.api.samples import TOKEN, Sample, curl
 from kobza.api.times import wall_text
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.deliveries import looked, rows_of
-from kobza.portal.formats import wall_moment
 from kobza.portal.frame import common
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
@@ -72,7 +71,6 @@ async def crm_page(
     known = await portal.context.read(lambda conn: tokens.list_for(conn, own))
     rows = [token_row(token, portal.context.now_ms()) for token in reversed(known)]
     api_address = f"{request.base_url.scheme}://{request.base_url.netloc}/api/fmc"
-    today = wall_moment(portal.context.now_ms()).date().isoformat()
     secret = TOKEN if new_token is None else str(new_token["secret"])
     return portal.pages.page(
         request,
@@ -93,10 +91,10 @@ async def crm_page(
         token_form_open=token_form is not None or not any(row.valid for row in rows),
         api_address=api_address,
         integrator_id=visitor.enterprise.integrator_id,
-        samples=_samples(api_address, visitor.enterprise.integrator_id, secret, today),
+        samples=_samples(api_address, visitor.enterprise.integrator_id, secret, portal.today().isoformat()),
         endpoint=endpoint,
         form=form or {"url": "", "extended": False},
-        deliveries=rows_of(sent, say_in(page_language(request))),
+        deliveries=rows_of(sent, portal.today(), say_in(page_language(request))),
     )
 
 

@@ -1,7 +1,8 @@
 """The delivery log: what was posted to the remote system, what it answered, and each attempt in detail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from kobza.call.numbers import normalize
 from kobza.call.states import StateType
 from kobza.portal.access import Portal, Visitor, error_page
 from kobza.portal.call_rows import PartyView, party_view
-from kobza.portal.formats import clock_text, moment_text, wall_moment
+from kobza.portal.formats import clock_text, day_text, moment_text, wall_moment
 from kobza.portal.frame import common
 from kobza.portal.kyiv_days import first_ms, last_ms, read_ends
 from kobza.portal.rendering import page_language
@@ -136,23 +137,23 @@ def looked(conn: Connection, enterprise_id: str, search: DeliverySearch, before:
     return Sent(page, attempts, searcher(conn).people(enterprise_id, numbers - {""}))
 
 
-def rows_of(sent: Sent, say: Say) -> list[DeliveryRow]:
+def rows_of(sent: Sent, today: date, say: Say) -> list[DeliveryRow]:
     """Return what the log shows of deliveries."""
-    return [_row(each, sent.attempts[each.cursor], sent.people, say) for each in sent.page.deliveries]
+    return [_row(each, sent, today, say) for each in sent.page.deliveries]
 
 
-def _row(delivery: Delivery, attempts: Sequence[Attempt], people: Mapping[str, Person], say: Say) -> DeliveryRow:
+def _row(delivery: Delivery, sent: Sent, today: date, say: Say) -> DeliveryRow:
     state = msgspec.json.decode(delivery.payload)
     return DeliveryRow(
         cursor=delivery.cursor,
         at=clock_text(delivery.occurred_at, seconds=True),
-        day=wall_moment(delivery.occurred_at).date().isoformat(),
+        day=day_text(wall_moment(delivery.occurred_at).date(), today, say),
         state=str(state.get("state_type", "")),
-        owner=_party(state.get("state_owner"), people, say),
-        other=_party(state.get("phone_number"), people, say),
+        owner=_party(state.get("state_owner"), sent.people, say),
+        other=_party(state.get("phone_number"), sent.people, say),
         status=delivery.status,
         attempts=delivery.attempts,
-        answer=answer_text(attempts),
+        answer=answer_text(sent.attempts[delivery.cursor]),
     )
 
 
@@ -192,7 +193,7 @@ async def log_page(
         narrowed=any(form.values.values()),
         statuses=(PENDING, DELIVERED, FAILED),
         states=[each.value for each in StateType],
-        rows=rows_of(sent, say),
+        rows=rows_of(sent, portal.today(), say),
         more=None if before is None else f"/crm-integration/deliveries?{form.query(before=str(before))}",
         looked_to=None if looked_to is None else moment_text(looked_to, say),
         wrong=wrong,
@@ -220,17 +221,16 @@ async def delivery_page(portal: Portal, request: Request, visitor: Visitor) -> R
     if delivery is None or sent is None:
         key = "delivery_erased" if erased else "delivery_unknown"
         return error_page(portal, request, 410 if erased else 404, say(key))
-    attempts = sent.attempts[delivery.cursor]
     return portal.pages.page(
         request,
         "delivery.html",
         **common(visitor),
-        row=_row(delivery, attempts, sent.people, say),
+        row=_row(delivery, sent, portal.today(), say),
         delivery=delivery,
         moment=moment_text(delivery.occurred_at, say),
         due=clock_text(delivery.due_at, seconds=True) if delivery.status == PENDING else "",
         document=msgspec.json.format(delivery.payload, indent=2).decode(),
-        attempts=[_attempt(each) for each in reversed(attempts)],
+        attempts=[_attempt(each) for each in reversed(sent.attempts[delivery.cursor])],
         curl=command,
     )
 

@@ -17,7 +17,7 @@ from kobza.portal.formats import phone_text
 from kobza.portal.frame import common
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
-from kobza.store import numbers
+from kobza.store import numbers, presentation
 
 OWN: Final = "/own/forwarding"
 ANY: Final = "/provisioning/forwarding"
@@ -26,12 +26,12 @@ ANY: Final = "/provisioning/forwarding"
 async def forwarding_page(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """Forwarding of a number. Raises 404 for a number of nobody or others."""
     number = number_of(request.query_params.get("number", ""), "number")
-    return await _page(portal, request, visitor, number, ANY)
+    return await number_page(portal, request, visitor, number, ANY)
 
 
 async def own_forwarding_page(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """Forwarding of one's own number. Raises 404 for somebody without one."""
-    return await _page(portal, request, visitor, _own(visitor), OWN)
+    return await number_page(portal, request, visitor, _own(visitor), OWN)
 
 
 async def set_forwarding(portal: Portal, request: Request, visitor: Visitor, form: Form) -> Response:
@@ -50,7 +50,7 @@ async def set_calls(portal: Portal, request: Request, visitor: Visitor, form: Fo
     text = form.get("max_calls", "").strip()
     most = _seconds(text)
     if most is not None and not 1 <= most <= MOST_CALLS:
-        return await _page(portal, request, visitor, number, ANY, wrong="max_calls", max_calls=text)
+        return await number_page(portal, request, visitor, number, ANY, wrong="max_calls", form=form)
     return await _set_calls(portal, visitor, number, form, most, ANY)
 
 
@@ -74,10 +74,11 @@ async def _set_calls(
         lambda conn, _: numbers.set_calls(conn, own, number, call_waiting=waiting, max_calls=most),
     )
     await portal.context.commands.settings_changed()
-    return RedirectResponse(_saved(path, number), 303)
+    return RedirectResponse(saved_at(path, number), 303)
 
 
-def _saved(path: str, number: str) -> str:
+def saved_at(path: str, number: str) -> str:
+    """Return where the page of a number says that it is saved."""
     query = "" if path == OWN else f"number={national(number).replace('+', '%2B')}&"
     return f"{path}?{query}saved=1"
 
@@ -88,12 +89,12 @@ async def _set(portal: Portal, request: Request, visitor: Visitor, number: str, 
     try:
         forwarding = forwarding_of(number, targets, _seconds(form.get("no_answer_after", "").strip()))
     except NumberError as error:
-        return await _page(portal, request, visitor, number, path, form=form, wrong=error.parameter)
+        return await number_page(portal, request, visitor, number, path, form=form, wrong=error.parameter)
     await portal.context.commands.set_forwarding(visitor.enterprise_id, number, forwarding, by=visitor.by)
-    return RedirectResponse(_saved(path, number), 303)
+    return RedirectResponse(saved_at(path, number), 303)
 
 
-async def _page(
+async def number_page(
     portal: Portal,
     request: Request,
     visitor: Visitor,
@@ -102,9 +103,8 @@ async def _page(
     *,
     form: Form | None = None,
     wrong: str | None = None,
-    max_calls: str | None = None,
 ) -> Response:
-    """Show the forms; `form` and `max_calls` are what was filled in, of which the field `wrong` cannot be."""
+    """Answer with the forms; `form` is what was filled in, of which the field `wrong` cannot be."""
     say = say_in(page_language(request))
     subscriber = await portal.context.subscriber(visitor.enterprise_id, number)
     forwarding = subscriber.forwarding
@@ -112,8 +112,11 @@ async def _page(
         **{each.value: national(forwarding.target(each) or "") for each in Occasion},
         "no_answer_after": str(forwarding.no_answer_after or ""),
     }
+    now = portal.context.now()
+    values |= {"shown": national(subscriber.presentation_at(now) or ""), "max_calls": str(subscriber.max_calls or "")}
     if form is not None:
-        values = {name: form.get(name, "") for name in values}
+        values |= {name: form[name] for name in values if name in form}
+    others = await portal.context.read(lambda conn: presentation.list_for(conn, visitor.enterprise_id))
     return portal.pages.page(
         request,
         "forwarding.html",
@@ -128,7 +131,8 @@ async def _page(
         occasions=[each.value for each in Occasion],
         saved=request.query_params.get("saved") == "1",
         call_waiting=subscriber.call_waiting,
-        max_calls=str(subscriber.max_calls or "") if max_calls is None else max_calls,
+        hidden=subscriber.restricted_at(now) if form is None or wrong != "shown" else "hidden" in form,
+        presentable=[phone_text(each, say) for each in others],
         most_calls=MOST_CALLS,
         calls_path="/own/calls" if path == OWN else "/provisioning/calls",
         usual=NO_ANSWER_SECONDS,

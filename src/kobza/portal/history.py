@@ -38,7 +38,7 @@ async def history(portal: Portal, request: Request, visitor: Visitor) -> Respons
         found, people = await portal.context.read(lambda conn: _look(conn, form))
     except TooManyToSort:
         form.wrong.append("too_many_to_sort")
-    today = wall_moment(portal.context.now_ms()).date()
+    today = portal.today()
     after = form.after
     values: dict[str, Any] = {
         "form": form,

@@ -10,7 +10,6 @@ from kobza.api.fmc.webhook import load_endpoint
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.board import board_html
 from kobza.portal.call_rows import days_of_calls, numbers_of
-from kobza.portal.formats import wall_moment
 from kobza.portal.frame import common
 from kobza.portal.own_phone import own_phone
 from kobza.portal.rendering import page_language
@@ -31,7 +30,7 @@ async def overview(portal: Portal, request: Request, visitor: Visitor) -> Respon
         **common(visitor),
         board=await board_html(portal, request, visitor),
         now_ms=now_ms,
-        days=days_of_calls(calls, people, say, wall_moment(now_ms).date()),
+        days=days_of_calls(calls, people, say, portal.today()),
         next_page=None,
         focus=False,
         own_phone=await own_phone(portal, visitor, say),

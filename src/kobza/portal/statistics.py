@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +15,6 @@ from kobza.api.problems import ApiError, not_found
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.days_form import DaysForm, read_days, spans
 from kobza.portal.figures import PARTS, Part, figures, numbers_in, part
-from kobza.portal.formats import wall_moment
 from kobza.portal.frame import common
 from kobza.portal.rendering import HEADERS, page_language
 from kobza.portal.tables import csv_lines, shown
@@ -41,7 +39,7 @@ async def statistics(portal: Portal, request: Request, visitor: Visitor) -> Resp
     for key in PARTS:
         made[key] = part(key, tally, form, people, say)
         await asyncio.sleep(0)  # each takes milliseconds, and calls go first
-    today = _today(portal)
+    today = portal.today()
     values: dict[str, Any] = {
         "form": form,
         "spans": spans(today),
@@ -111,12 +109,8 @@ def _attached(part: Part, name: str, kind: str) -> dict[str, str]:
     return {"content-disposition": disposition, "cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-def _today(portal: Portal) -> date:
-    return wall_moment(portal.context.now_ms()).date()
-
-
 def _form(portal: Portal, request: Request) -> DaysForm:
-    return read_days(request.query_params, _today(portal))
+    return read_days(request.query_params, portal.today())
 
 
 async def _count(portal: Portal, visitor: Visitor, form: DaysForm) -> Tally:

@@ -170,7 +170,7 @@ def list_attempts(conn: Connection, enterprise_id: str, cursor: int) -> list[Att
 
 
 def of_enterprise(enterprise_id: str) -> Select[Any]:
-    """Return the query for all deliveries of an enterprise, for `fetch`; it may be narrowed by columns of either table."""
+    """Return the query for all deliveries of an enterprise, for `fetch`; both tables may narrow it."""
     return _deliveries.where(events.c.enterprise_id == enterprise_id)
 
 
