@@ -308,5 +308,6 @@ def _markdown() -> MarkdownIt:
 
 
 def prose(text: str) -> Markup:
-    """Render the Markdown of a description; HTML within it is shown as text."""
-    return Markup(_markdown().render(text))  # noqa: S704 - the renderer escapes
+    """Render the Markdown of a description; HTML within it is shown as text. What is wide is scrolled by keyboard too."""
+    rendered = _markdown().render(text).replace("<pre>", '<pre tabindex="0">')
+    return Markup(rendered)  # noqa: S704 - the renderer escapes
