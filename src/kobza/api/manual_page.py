@@ -308,6 +308,6 @@ def _markdown() -> MarkdownIt:
 
 
 def prose(text: str) -> Markup:
-    """Render the Markdown of a description; HTML within it is shown as text. What is wide is scrolled by keyboard too."""
+    """Render the Markdown of a description; HTML within it is shown as text, and the keyboard scrolls code."""
     rendered = _markdown().render(text).replace("<pre>", '<pre tabindex="0">')
     return Markup(rendered)  # noqa: S704 - the renderer escapes
