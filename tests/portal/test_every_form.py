@@ -51,6 +51,8 @@ class View(NamedTuple):
     login: str
     path: str
     do: Callable[[Page], Awaitable[None]] = nothing
+    later: str = ""
+    """What comes a moment after the page, as a selector."""
 
 
 async def show_contacts_file(page: Page) -> None:
@@ -109,7 +111,7 @@ def views(world: World) -> list[View]:
     """Return all that there is to see: every page that names nothing, those that name something, and what follows."""
     of_alice = quote(ALICE)
     shown = [
-        View("call", "olena", f"/history/{CALL}"),
+        View("call", "olena", f"/history/{CALL}", later=".waveform path >> nth=1"),
         View("history-none", "olena", "/history?q=nobody"),
         View("history-wrong", "olena", "/history?from=today&direction=up"),
         View("statistics-numbers", "olena", "/statistics", open_numbers),
@@ -195,6 +197,8 @@ async def look(watched: Watched, view: View, form: Form) -> None:
     plain = view.do is nothing
     if form.width == WIDTHS[0] or (plain and form.width != BETWEEN):  # what was done is not done again
         await watched.open(view.path)
+        if view.later:
+            await page.wait_for_selector(view.later)
         await view.do(page)
         if plain:
             await watched.still()
