@@ -11,8 +11,12 @@ import random
 import socket
 from collections.abc import Iterator
 
-LOWEST, HIGHEST = 21_000, 31_999
-"""Above the media ports of a default Kobza, below Linux's 32768 to 60999."""
+LOWEST, HIGHEST = 10_000, 31_999
+"""Below Linux's 32768 to 60999. Many: a row of media ports is bound long after it was found free, so the more there are
+before one comes again, the better.
+"""
+OF_A_DEFAULT_KOBZA = range(20_000, 21_000)
+"""Media ports of servers that are told none."""
 
 
 def own_part(worker: str, workers: int) -> tuple[int, int]:
@@ -71,6 +75,8 @@ def has_ipv6() -> bool:
 
 
 def _is_free(host: str, port: int) -> bool:
+    if port in OF_A_DEFAULT_KOBZA:
+        return False
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         with socket.socket(family, kind) as candidate:
