@@ -1,4 +1,4 @@
-"""The history and a call in a real Chromium: what a script does, what every width and theme shows, what axe finds."""
+"""A visit in a real Chromium, by mouse and keyboard, with a script and without. How pages look: test_every_form.py."""
 
 import asyncio
 
@@ -211,7 +211,7 @@ async def watch_the_board(watched: Watched, world: World) -> None:
 
 
 async def choose(watched: Watched) -> None:
-    """Language and theme, from a filtered page; then the narrow window."""
+    """Language and theme, from a filtered page."""
     page = watched.page
     await watched.open("/history")
     await page.select_option("#direction", "local")
@@ -221,18 +221,6 @@ async def choose(watched: Watched) -> None:
     await expect(page.locator("h1")).to_have_text("Історія")
     await page.click(".themes a[href*=dark]")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    await page.set_viewport_size({"width": 390, "height": 844})
-    overviews = ("/history", f"/history/{CALL}", "/statistics", "/contacts", "/", "/provisioning", "/crm-integration")
-    more = (
-        "/provisioning/forwarding?number=0671111111",
-        "/provisioning/groups",
-        "/provisioning/hours",
-        "/phone",
-        "/contacts/doubles",
-    )
-    for path in (*overviews, *more, "/audit", "/people", "/account", "/account/second-factor"):
-        await watched.open(path)
-        await watched.sound()
 
 
 async def test_a_visit_without_any_script(world: World) -> None:

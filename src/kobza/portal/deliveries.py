@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api.context import Connection
+from kobza.api.fmc.deliveries import cursor_of
+from kobza.call.directory import Endpoint
 from kobza.call.errors import NumberError
 from kobza.call.numbers import normalize
 from kobza.call.states import StateType
@@ -32,7 +34,6 @@ from kobza.webhooks.exchange import Headers, decode
 PAGE: Final = 50
 FIELDS: Final = ("number", "status", "state", "from", "to")
 MAX_TEXT: Final = 100
-MAX_CURSOR: Final = 10**18
 
 
 class Sent(NamedTuple):
@@ -123,14 +124,12 @@ def read_form(sent: Mapping[str, str]) -> DeliveriesForm:
     )
 
 
-def cursor_of(text: str) -> int | None:
-    """Read the cursor of a delivery; None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) <= len(str(MAX_CURSOR - 1)) else None
-
-
 def looked(conn: Connection, enterprise_id: str, search: DeliverySearch, before: int | None, limit: int) -> Sent:
     """Read a page of the log."""
-    page = look(conn, enterprise_id, search, before=before, limit=limit)
+    return _sent(conn, enterprise_id, look(conn, enterprise_id, search, before=before, limit=limit))
+
+
+def _sent(conn: Connection, enterprise_id: str, page: Looked) -> Sent:
     attempts = {each.cursor: deliveries.list_attempts(conn, enterprise_id, each.cursor) for each in page.deliveries}
     states = [msgspec.json.decode(each.payload) for each in page.deliveries]
     numbers = {_e164(state.get(key)) for state in states for key in ("state_owner", "phone_number")}
@@ -209,18 +208,20 @@ async def delivery_page(portal: Portal, request: Request, visitor: Visitor) -> R
     if cursor is None:
         return error_page(portal, request, 404, say("delivery_unknown"))
 
-    def read(conn: Connection) -> tuple[Delivery | None, bool, Sent | None, str]:
+    def read(conn: Connection) -> tuple[Sent | None, Endpoint | None]:
+        if deliveries.was_erased(conn, own, cursor):
+            return None, None
         found = deliveries.find(conn, own, cursor)
-        if found is None or deliveries.was_erased(conn, own, cursor):
-            return None, deliveries.was_erased(conn, own, cursor), None, ""
-        attempts = deliveries.list_attempts(conn, own, cursor)
-        one = looked(conn, own, DeliverySearch(), cursor + 1, 1)
-        return found, False, one, curl_of(found, attempts, endpoints.get(conn, own))
+        one = [] if found is None else [found]
+        return _sent(conn, own, Looked(one, None, None)), endpoints.get(conn, own)
 
-    delivery, erased, sent, command = await portal.context.read(read)
-    if delivery is None or sent is None:
-        key = "delivery_erased" if erased else "delivery_unknown"
-        return error_page(portal, request, 410 if erased else 404, say(key))
+    sent, endpoint = await portal.context.read(read)
+    if sent is None:
+        return error_page(portal, request, 410, say("delivery_erased"))
+    if not sent.page.deliveries:
+        return error_page(portal, request, 404, say("delivery_unknown"))
+    (delivery,) = sent.page.deliveries
+    attempts = sent.attempts[delivery.cursor]
     return portal.pages.page(
         request,
         "delivery.html",
@@ -230,8 +231,8 @@ async def delivery_page(portal: Portal, request: Request, visitor: Visitor) -> R
         moment=moment_text(delivery.occurred_at, say),
         due=clock_text(delivery.due_at, seconds=True) if delivery.status == PENDING else "",
         document=msgspec.json.format(delivery.payload, indent=2).decode(),
-        attempts=[_attempt(each) for each in reversed(sent.attempts[delivery.cursor])],
-        curl=command,
+        attempts=[_attempt(each) for each in reversed(attempts)],
+        curl=curl_of(delivery, attempts, endpoint),
     )
 
 

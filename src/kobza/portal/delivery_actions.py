@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.context import Connection
+from kobza.api.fmc.deliveries import cursor_of
 from kobza.portal.access import Form, Portal, Visitor, error_page
-from kobza.portal.deliveries import cursor_of, log_page
+from kobza.portal.deliveries import log_page
 from kobza.portal.kyiv_days import day_of, first_ms
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in

@@ -113,11 +113,17 @@ def with_attempts(
     return [(each, deliveries.list_attempts(conn, enterprise_id, each.cursor)) for each in found]
 
 
+def cursor_of(text: str) -> int | None:
+    """Read the id of a delivery, which is the cursor of its event; None for what is none."""
+    return int(text) if _ID.fullmatch(text) else None
+
+
 def delivery_id_of(text: str) -> int:
     """Read the id of a delivery. Raises ApiError: what is none is nobody's."""
-    if not _ID.fullmatch(text):
+    cursor = cursor_of(text)
+    if cursor is None:
         raise not_found()
-    return int(text)
+    return cursor
 
 
 def shown_one(conn: Connection, enterprise_id: str, cursor: int) -> dict[str, Any] | None:
