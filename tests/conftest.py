@@ -5,10 +5,12 @@ Whatever has a store uses the fixture `database`, by itself or through another o
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from kobza import BUILD
 from kobza.builds import Build
@@ -17,6 +19,14 @@ from kobza.store.place import Place
 from tests.support.folders import work_in_memory
 from tests.support.postgres import DATABASES, PostgresServer, postgres_server
 
+settings.register_profile(
+    "kobza",
+    deadline=None,
+    # CI tries fewer examples, and the same each time: it has a time to keep, and is no place to find something new.
+    max_examples=40 if os.environ.get("CI") else 100,
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("kobza")
 MISSING = "PostgreSQL is not installed (tests/apt-packages.txt)"
 
 

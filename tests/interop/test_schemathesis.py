@@ -101,6 +101,7 @@ async def fill(site: Site, server: Server, sink: SinkThread) -> str:
     return record_id
 
 
+@pytest.mark.database("postgresql")  # the stricter of the two: what it takes, SQLite takes
 @pytest.mark.timeout(600 + 2 * SECONDS)
 async def test_schemathesis_finds_nothing(new_site: Site, sink: SinkThread, tmp_path: Path) -> None:
     # Thousands of requests a minute, many of them without a proper token, are what limits are there to refuse.

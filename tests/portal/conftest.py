@@ -5,14 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import settings
 
 from tests.api.world import World
 from tests.portal.visitor import Visitor
 from tests.support.postgres import PostgresServer
-
-settings.register_profile("kobza", deadline=None)
-settings.load_profile("kobza")
 
 
 @pytest.fixture

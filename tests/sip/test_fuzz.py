@@ -1,5 +1,6 @@
 """Whatever arrives, a message or MalformedMessage comes out; and what is written is read as the same."""
 
+import os
 import random
 import string
 from contextlib import suppress
@@ -241,13 +242,17 @@ def mutated(chance: random.Random, originals: list[bytes]) -> bytes:
     return bytes(data)
 
 
-def test_a_hundred_thousand_mutated_messages() -> None:
+MUTATED = 25_000 if os.environ.get("CI") else 100_000
+"""Messages that are spoilt and read."""
+
+
+def test_mutated_messages() -> None:
     """Each is read to the last header; each that is read is written and read again as the same."""
     chance = random.Random(4475)
     originals = [data for name, data in ALL.items() if name != "longreq"]
     accepted = broken = streamed = 0
     statuses = set()
-    for number in range(100_000):
+    for number in range(MUTATED):
         data = mutated(chance, originals)
         try:
             message = parse_message(data)
@@ -262,6 +267,6 @@ def test_a_hundred_thousand_mutated_messages() -> None:
             streamed += 1
             follow(data)
     assert statuses == {400, 505}
-    assert 30_000 < accepted < 80_000
-    assert 5_000 < broken < accepted
-    assert streamed > 3_000
+    assert 0.3 * MUTATED < accepted < 0.8 * MUTATED
+    assert 0.05 * MUTATED < broken < accepted
+    assert streamed > 0.03 * MUTATED
