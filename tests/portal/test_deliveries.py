@@ -111,6 +111,10 @@ async def test_chosen_ones_and_all_that_was_not_taken_go_once_more(olena: Visito
     assert chosen.headers["location"] == f"{LOG}?again=2"
     assert "2 are sent again." in text_of(await olena.page(chosen.headers["location"]))
     assert len(await rows(olena, "?status=pending")) == 4
+    found = (await olena.page(f"{LOG}?status=pending&number=0672222222")).xpath("//input[@data-choose]/@name")
+    asked = {"csrf": csrf, "query": "number=0672222222&status=pending", found[0]: "on"}
+    again = await olena.client.post(f"{LOG}/replay", data=asked)
+    assert again.headers["location"] == f"{LOG}?number=0672222222&status=pending&again=1", "the search stays"
     none = await olena.client.post(f"{LOG}/replay", data={"csrf": csrf})
     assert none.status_code == 400
     assert "Choose deliveries first" in none.text

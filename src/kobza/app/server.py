@@ -8,12 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import uvicorn
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from kobza.api.app import build_app
-from kobza.api.connection import http_options
 from kobza.api.context import SipListen
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
@@ -22,6 +20,7 @@ from kobza.api.request_counts import RequestCounts
 from kobza.app.certificates import ask_where_wanted, served_files, shown_files
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
+from kobza.app.http_serving import HttpServing
 from kobza.app.limits import api_rates, make_doorkeeper, outside_limits
 from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
@@ -82,8 +81,6 @@ young is walked in small portions: 2,500 keep the loop for 2 ms, 50,000 kept it 
 TIMERS: Final = Timers(beat=0.25)
 """Forgetting a call in five wake-ups of its own cost as much as a message; a quarter of a second has those of many."""
 SECRET_BYTES: Final = 32
-HTTP_STOP_SECONDS: Final = 3
-"""How long requests under way may take when the server stops."""
 RESTORED: Final = frozenset({"UDP"})
 """Transports whose registrations outlive a restart: a connection does not."""
 
@@ -446,37 +443,11 @@ class Server:
         )
 
     async def _serve_http(self, app: FastAPI, streams: EventStreams) -> None:
-        address = self._settings.http
         self._stop_with(app.state.context.gate.stop)
-        server = _HttpServer(
-            uvicorn.Config(
-                app,
-                host=address.host,
-                port=address.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # uvicorn would believe whoever connects from this machine
-                lifespan="off",
-                timeout_graceful_shutdown=HTTP_STOP_SECONDS,
-                **http_options(heartbeat=streams.heartbeat),
-            )
-        )
-        task = asyncio.create_task(server.serve(), name="http")
-        task.add_done_callback(self._part_ended)
-
-        async def stop() -> None:
-            streams.stop()  # they have no end of their own
-            server.should_exit = True
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._stop_with(stop)
-        while not server.started:
-            if task.done():
-                raise ServerError(f"cannot listen on {address}: the address is taken or not this machine's")
-            await asyncio.sleep(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()[:2]
-        self.http_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        serving = HttpServing(app, self._settings.http, streams)
+        serving.begin().add_done_callback(self._part_ended)
+        self._stop_with(serving.stop)
+        self.http_url = await serving.ready()
 
     def _stop_with(self, stop: Callable[[], Awaitable[object]]) -> None:
         self._stops.append(stop)
@@ -508,20 +479,6 @@ class _Parts(NamedTuple):
     keeper: TrunkKeeper
     door: Door
     guard: OutsideGuard
-
-
-class _HttpServer(uvicorn.Server):
-    """uvicorn without its own signals and without its `sys.exit` for an address that is taken."""
-
-    def install_signal_handlers(self) -> None:
-        """Leave signals to who runs the server."""
-
-    async def serve(self, sockets: "list[object] | None" = None) -> None:  # type: ignore[override]
-        """Serve until told to stop."""
-        try:
-            await self._serve(sockets)  # type: ignore[arg-type]
-        except SystemExit:
-            log.error("HTTP could not be started")  # noqa: TRY400 - uvicorn has said why
 
 
 def _session_policy(settings: Settings) -> SessionPolicy | None:

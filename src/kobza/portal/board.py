@@ -69,7 +69,6 @@ class Office:
 
     subscribers: list[Subscriber]
     owners: dict[str, PartyView]
-    people: dict[str, Person]
 
 
 class BoardRows:
@@ -79,26 +78,42 @@ class BoardRows:
         self._portal = portal
         self._visitor = visitor
         self._say = say
-        self._office = Office([], {}, {})
+        self._office = Office([], {})
+        self._people: dict[str, Person] = {}
+        self._asked: set[str] = set()
+        """Numbers whose names were looked for; of those without one `_people` has nothing."""
         self._idle: dict[str, tuple[PhoneStatus | None, NumberNow]] = {}
         """Numbers that are in no call: what was last said of the phone, and the line."""
 
     async def read(self) -> None:
         """Read who there is and the names of all that they talk with, as far as the visitor may see them."""
-        say, visitor, portal = self._say, self._visitor, self._portal
-        legs = portal.context.commands.live_calls(visitor.enterprise_id)
+        say, visitor = self._say, self._visitor
+        others = self._others()
 
-        def read(conn: Any) -> Office:
+        def read(conn: Any) -> tuple[Office, dict[str, Person], set[str]]:
             only = visitor.only_number
             found = numbers.load(conn, visitor.enterprise_id, None if only is None else (only,))
-            named = {subscriber.number for subscriber in found} | {leg.phone_number for leg in legs}
+            named = others | {subscriber.number for subscriber in found}
             people = searcher(conn).people(visitor.enterprise_id, named)
             found.sort(key=lambda each: (each.department, each.name, each.number))
-            return Office(found, {each.number: party_view(each.number, people, say) for each in found}, people)
+            return Office(found, {each.number: party_view(each.number, people, say) for each in found}), people, named
 
-        office = await portal.context.read(read)
+        office, self._people, self._asked = await self._portal.context.read(read)
         if office != self._office:
             self._office, self._idle = office, {}
+
+    async def meet(self) -> None:
+        """Read the names of those that are in a call now and were not at the last reading."""
+        strangers = self._others() - self._asked
+        if not strangers:
+            return
+        enterprise_id = self._visitor.enterprise_id
+        self._people |= await self._portal.context.read(lambda conn: searcher(conn).people(enterprise_id, strangers))
+        self._asked |= strangers
+
+    def _others(self) -> set[str]:
+        legs = self._portal.context.commands.live_calls(self._visitor.enterprise_id)
+        return {leg.phone_number for leg in legs}
 
     async def now(self) -> list[NumberNow]:
         """Return the numbers as they are: those in a call first, the longest first, then by department and name."""
@@ -131,7 +146,7 @@ class BoardRows:
             status="unavailable" if phone is None else phone.status,
             dnd=phone is not None and phone.dnd,
             since="" if since is None else clock_text(int(since * 1000)),
-            legs=[_leg(leg, self._office.people, self._say) for leg in own],
+            legs=[_leg(leg, self._people, self._say) for leg in own],
             may_control=self._visitor.may_act_on(subscriber.number),
         )
 
@@ -201,10 +216,12 @@ async def _boards(portal: Portal, request: Request, visitor: Visitor) -> Chunks:
     with streams.opened(visitor.enterprise_id) as flag:
         while not streams.stopping:
             looked_at = loop.time()
-            if flag.is_set() or looked_at >= read_at:
-                flag.clear()  # before the look: what is committed after it sets the flag again
+            flag.clear()  # before the look: what is committed after it sets the flag again
+            if looked_at >= read_at:
                 await board.read()
                 read_at = looked_at + READ_EVERY
+            else:
+                await board.meet()
             rows = {row.key: row for row in await board.now()}
             if shown is None:
                 whole = await _whole(portal, request, visitor, list(rows.values()))

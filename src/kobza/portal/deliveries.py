@@ -31,6 +31,7 @@ from kobza.store.search import Person, searcher
 from kobza.webhooks.delivery_log import curl_of
 from kobza.webhooks.exchange import Headers, decode
 
+LOG: Final = "/crm-integration/deliveries"
 PAGE: Final = 50
 FIELDS: Final = ("number", "status", "state", "from", "to")
 MAX_TEXT: Final = 100
@@ -170,16 +171,22 @@ def _party(number: Any, people: Mapping[str, Person], say: Say) -> PartyView:
 
 async def deliveries_page(portal: Portal, request: Request, visitor: Visitor) -> Response:
     """The log, the newest first."""
-    return await log_page(portal, request, visitor, said=request.query_params.get("again", ""))
+    query = request.query_params
+    return await log_page(portal, request, visitor, read_form(query), said=query.get("again", ""))
 
 
 async def log_page(
-    portal: Portal, request: Request, visitor: Visitor, *, wrong: str | None = None, said: str = "", status: int = 200
+    portal: Portal,
+    request: Request,
+    visitor: Visitor,
+    form: DeliveriesForm,
+    *,
+    wrong: str | None = None,
+    said: str = "",
+    status: int = 200,
 ) -> Response:
     """Answer with the log; `said` is how many are sent again, `wrong` what is wrong with what was asked."""
-    say = say_in(page_language(request))
-    form = read_form(request.query_params)
-    own = visitor.enterprise_id
+    say, own = say_in(page_language(request)), visitor.enterprise_id
     sent = await portal.context.read(lambda conn: looked(conn, own, form.search, form.before, PAGE))
     before = sent.page.before
     looked_to = sent.page.looked_to
@@ -193,7 +200,8 @@ async def log_page(
         statuses=(PENDING, DELIVERED, FAILED),
         states=[each.value for each in StateType],
         rows=rows_of(sent, portal.today(), say),
-        more=None if before is None else f"/crm-integration/deliveries?{form.query(before=str(before))}",
+        query=form.query(),
+        more=None if before is None else f"{LOG}?{form.query(before=str(before))}",
         looked_to=None if looked_to is None else moment_text(looked_to, say),
         wrong=wrong,
         again=int(said) if said.isascii() and said.isdigit() and len(said) < 9 else None,
