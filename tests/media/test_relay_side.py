@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media import relay_side, tones
+from kobza.media import latch, tones
 from kobza.media.messages import SideFlow
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
@@ -55,7 +55,7 @@ class Relayed:
 
     @property
     def dropped(self) -> int:
-        return sum(side.dropped for side in self.call.sides.values())
+        return sum(side.rtp.dropped for side in self.call.sides.values())
 
     async def until_dropped(self, count: int) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -92,10 +92,10 @@ async def test_another_source_is_believed_after_a_silence(stack: ExitStack, monk
     side.sweep(asyncio.get_running_loop().time())
     relayed.other.send()
     await relayed.until_dropped(1)
-    assert side.rtp_peer == (HOST, relayed.callee.port)
-    monkeypatch.setattr(relay_side, "RELEARN_AFTER", 0.0)
+    assert side.rtp.peer == (HOST, relayed.callee.port)
+    monkeypatch.setattr(latch, "RELEARN_AFTER", 0.0)
     await both_ways(relayed, relayed.other)
-    assert side.rtp_peer == (HOST, relayed.other.port)
+    assert side.rtp.peer == (HOST, relayed.other.port)
 
 
 async def test_the_named_address_is_believed_at_any_time(stack: ExitStack) -> None:
@@ -118,7 +118,7 @@ async def test_late_packets_of_the_phone_before_do_not_count(stack: ExitStack, m
     await relayed.until_dropped(1)
     await both_ways(relayed, relayed.other)
     # After a while it may be that the phone is where it was.
-    monkeypatch.setattr(relay_side, "SHUN_FOR", 0.0)
+    monkeypatch.setattr(latch, "SHUN_FOR", 0.0)
     relayed.configure()
     relayed.configure(callee=relayed.flow(relayed.other))
     await both_ways(relayed, relayed.other)
@@ -197,7 +197,7 @@ async def test_what_cannot_be_sent_is_dropped_and_the_next_tried(stack: ExitStac
     relayed.caller.rtcp.sendto(REPORT, (HOST, relayed.ports[1]))
     await relayed.until_dropped(2)
     relayed.configure(callee=relayed.flow(relayed.callee, rtp=nowhere, rtcp=nowhere, source="music"))
-    relayed.call.sides[CALLEE].send_tone(tones.music(Law.A))
+    relayed.call.sides[CALLEE].outgoing.send_tone(tones.music(Law.A))
     assert relayed.dropped == 3
     relayed.configure()
     relayed.caller.send()
@@ -213,10 +213,10 @@ async def test_until_the_other_side_is_there_nothing_is_relayed(stack: ExitStack
 
     async def say_something() -> None:
         sent = relayed.caller.send()
-        side.heard_rtcp = None
+        side.rtcp.heard = None
         relayed.caller.rtcp.sendto(REPORT, (HOST, relayed.ports[1]))
         async with asyncio.timeout(PATIENCE):
-            while side.heard != sent or side.heard_rtcp is None:  # noqa: ASYNC110 - it goes nowhere
+            while side.rtp.heard != sent or side.rtcp.heard is None:  # noqa: ASYNC110 - it goes nowhere
                 await asyncio.sleep(0.005)
 
     await say_something()
@@ -224,7 +224,7 @@ async def test_until_the_other_side_is_there_nothing_is_relayed(stack: ExitStack
     # The other side is there but nobody knows where its phone is.
     relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: SideFlow(source="relay")})
     await say_something()
-    relayed.call.sides[CALLEE].send_tone(tones.music(Law.A))
+    relayed.call.sides[CALLEE].outgoing.send_tone(tones.music(Law.A))
     relayed.configure()
     await both_ways(relayed)
     assert relayed.dropped == 0
@@ -238,7 +238,7 @@ async def test_payload_types_are_renamed_in_a_stream_that_is_numbered_here(stack
     relayed.callee.send(b"\x01\x0a\x00\xa0", payload_type=101)
     await relayed.caller.wait(lambda: len(relayed.caller.datagrams) == 2)
     relayed.configure(caller=relayed.flow(relayed.caller, renamed={101: 96}, source="music"))
-    relayed.call.sides[CALLER].send_tone(tones.music(Law.A))
+    relayed.call.sides[CALLER].outgoing.send_tone(tones.music(Law.A))
     await relayed.caller.wait(lambda: len(relayed.caller.datagrams) == 3)
     relayed.configure(caller=relayed.flow(relayed.caller, renamed={101: 96}))
     relayed.callee.send(b"\x01\x0a\x00\xa0", payload_type=101)
@@ -282,19 +282,19 @@ async def test_a_recording_follows_a_side_that_comes_later(stack: ExitStack, tmp
     relayed.call.open(CALLER, PortPair(HOST, relayed.ports[0]))
     relayed.call.record(tmp_path / "spool", "r")
     relayed.call.open(CALLEE, PortPair(HOST, relayed.ports[2]))
-    assert relayed.call.sides[CALLEE].spool is relayed.call.sides[CALLER].spool is not None
+    assert relayed.call.sides[CALLEE].rtp.spool is relayed.call.sides[CALLER].rtp.spool is not None
     relayed.call.stop_recording("r")
     relayed.call.stop_recording("r")
-    assert relayed.call.sides[CALLEE].spool is None
+    assert relayed.call.sides[CALLEE].rtp.spool is None
 
 
 async def test_a_look_at_an_empty_socket_is_nothing(stack: ExitStack) -> None:
     """What made the socket readable may be gone: a datagram whose checksum was wrong."""
     relayed = await running(stack)
     side = relayed.call.sides[CALLER]
-    side._readable()
-    side._rtcp_readable()
-    assert (side.heard, side.heard_rtcp, relayed.dropped) == (None, None, 0)
+    side.rtp.readable()
+    side.rtcp.readable()
+    assert (side.rtp.heard, side.rtcp.heard, relayed.dropped) == (None, None, 0)
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")

@@ -299,7 +299,7 @@ class Relay(asyncio.Protocol):
         if side is None:
             self._report(DigitsDone(command.request, sent=False))
             return
-        side.dial(command.request, command.payload_type, command.digits)
+        side.outgoing.dial(command.request, command.payload_type, command.digits)
         self._dialling[side] = None
         self._tick()
 
@@ -324,12 +324,12 @@ class Relay(asyncio.Protocol):
         while self._tone_due <= now:
             self._tone_due += TONE_INTERVAL
             for side in list(self._dialling):
-                for request, sent in side.send_digit():
+                for request, sent in side.outgoing.send_digit():
                     self._report(DigitsDone(request, sent))
-                if not side.is_dialling:
+                if not side.outgoing.is_dialling:
                     del self._dialling[side]
             for side, payloads in self._playing.items():
-                side.send_tone(payloads)
+                side.outgoing.send_tone(payloads)
         self._tone_timer = self._loop.call_at(self._tone_due, self._play)
 
 

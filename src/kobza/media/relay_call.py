@@ -64,10 +64,10 @@ class RelayCall:
         if replaced is not None:
             replaced.close()
         self.sides[side] = opened
-        opened.spool = self._tap()
+        opened.record(self._tap())
         other = self.sides.get(side.other)
         if other is not None:
-            opened.other, other.other = other, opened
+            opened.meet(other)
 
     def configure(self, flows: dict[Side, SideFlow]) -> None:
         """Take what happens to each side."""
@@ -112,7 +112,7 @@ class RelayCall:
     def _choose_tap(self) -> None:
         tap = self._tap()
         for side in self.sides.values():
-            side.spool = tap
+            side.record(tap)
 
     def sweep(self, now: float, timeout: float) -> Side | None:
         """Return a side that should send and has been silent for `timeout` seconds; once a call.

@@ -1,0 +1,160 @@
+"""What a phone is sent beside the other one's packets as they are: tones, digits, packets that are changed on the way.
+
+Toward one side the stream is one: from the first packet that is made here it is numbered here (kobza.rtp.continuity).
+"""
+
+import random
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+
+from kobza.media.digits import STEP_SAMPLES, steps
+from kobza.media.messages import SideFlow
+from kobza.media.rtp_port import RtpPort
+from kobza.rtp.continuity import OutgoingStream
+from kobza.rtp.event import TelephoneEvent
+
+
+class Outgoing:
+    """The stream toward the phone of `port`. `digits_sound()` is called when they begin and end to take its place."""
+
+    __slots__ = (
+        "_digits",
+        "_digits_sound",
+        "_first_of_tone",
+        "_flow",
+        "_hush",
+        "_loop",
+        "_port",
+        "_renamed",
+        "_stream",
+        "_tone_position",
+        "in_digit",
+    )
+
+    def __init__(self, loop: AbstractEventLoop, port: RtpPort, digits_sound: Callable[[], None]) -> None:
+        self._loop = loop
+        self._port = port
+        self._digits_sound = digits_sound
+        self._flow = SideFlow()
+        self._hush: Callable[[bytes], bytes] | None = None
+        self._stream: OutgoingStream | None = None
+        self._renamed: bytes | None = None
+        self._tone_position = 0
+        self._first_of_tone = True
+        self._digits: list[tuple[int, int, Iterator[TelephoneEvent | None]]] = []
+        """DTMF on its way to the phone: request, payload type, and the steps that are left of it."""
+        self.in_digit = False
+        """A digit sounds now: the other phone's packets wait for its end."""
+
+    def configure(self, flow: SideFlow) -> None:
+        """Take what the PBX says about this side."""
+        before, self._flow = self._flow, flow
+        if flow.source != before.source:
+            self._tone_position = 0
+            self._first_of_tone = True
+            if flow.source in ("ringback", "music"):
+                self._own_stream()
+        if flow.renamed != before.renamed:
+            self._renamed = _renaming(flow.renamed)
+            self._choose_rewriting()
+
+    def hush(self, hush: Callable[[bytes], bytes] | None) -> None:
+        """Have the other phone's packets changed to silence, or b"" for nothing; None: no more."""
+        self._hush = hush
+        self._choose_rewriting()
+
+    # packets on their way
+
+    def _own_stream(self) -> OutgoingStream:
+        """Return the stream that is numbered here, from now on at the latest."""
+        stream = self._stream
+        if stream is None:
+            now = self._loop.time()
+            if self._port.sent is not None:
+                stream = OutgoingStream.after(self._port.sent, now)
+            else:
+                bits = random.SystemRandom().getrandbits
+                stream = OutgoingStream(ssrc=bits(32), sequence=bits(15), timestamp=bits(32), now=now)
+            self._stream = stream
+            self._choose_rewriting()
+        return stream
+
+    def _choose_rewriting(self) -> None:
+        passes = self._hush is None and self._stream is None and self._renamed is None
+        self._port.rewrite = None if passes else self._rewritten
+
+    def _rewritten(self, data: bytes) -> bytes:
+        """Return what a packet of the other side becomes on its way to this one; b"" for nothing."""
+        if self._hush is not None:
+            data = self._hush(data)
+            if not data:
+                return data
+        if self._renamed is not None:
+            data = data[:1] + data[1:2].translate(self._renamed) + data[2:]
+        return data if self._stream is None else self._stream.relayed(data, self._loop.time())
+
+    # tones
+
+    def send_tone(self, payloads: tuple[bytes, ...]) -> None:
+        """Send the next packet of a tone."""
+        if self._port.peer is None or self._stream is None or self.in_digit:
+            return
+        payload = payloads[self._tone_position % len(payloads)]
+        self._tone_position += 1
+        packet = self._stream.generated(
+            self._flow.tone_type, payload, samples=len(payload), first=self._first_of_tone, now=self._loop.time()
+        )
+        self._first_of_tone = False
+        self._port.send_own(packet)
+
+    # digits
+
+    @property
+    def is_dialling(self) -> bool:
+        """Digits are on their way to the phone."""
+        return bool(self._digits)
+
+    def dial(self, request: int, payload_type: int, digits: str) -> None:
+        """Send digits, after those that are on their way; `send_digit` does it, step by step."""
+        self._digits.append((request, payload_type, steps(digits)))
+
+    def send_digit(self) -> list[tuple[int, bool]]:
+        """Do the next step of what is dialled; return the requests that are done, and whether all of each went out."""
+        if self._port.peer is None or self._flow.source == "none":
+            done = [(request, False) for request, _, _ in self._digits]
+            self._digits.clear()
+            self._between_digits()
+            return done
+        request, payload_type, left = self._digits[0]
+        try:
+            event = next(left)
+        except StopIteration:
+            del self._digits[0]
+            return [(request, True)]
+        if event is None:
+            self._between_digits()
+            return []
+        first = not event.end and event.duration == STEP_SAMPLES
+        if first:
+            self.in_digit = True
+            self._digits_sound()
+        now = self._loop.time()
+        self._port.send_own(self._own_stream().event(payload_type, event.to_bytes(), first=first, now=now))
+        return []
+
+    def _between_digits(self) -> None:
+        """Let the phone hear again what it hears else."""
+        if self.in_digit:
+            self.in_digit = False
+            self._first_of_tone = True
+            self._digits_sound()
+
+
+def _renaming(renamed: dict[int, int]) -> bytes | None:
+    """Return the table for the second byte of packets: the payload type changes, the marker stays."""
+    if not renamed:
+        return None
+    table = bytearray(range(256))
+    for sent, wanted in renamed.items():
+        table[sent], table[sent | 0x80] = wanted, wanted | 0x80
+    return bytes(table)

@@ -1,0 +1,159 @@
+"""The RTP port of one side: the way of a packet from its phone to the other one.
+
+All that is needed for each packet of each call is here, and nothing else: every line counts.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from kobza.media.recorder import NO_LAW
+from kobza.media.spool import MAX_PACKET
+from kobza.rtp.ice import Address
+from kobza.rtp.packet import HEADER_BYTES
+
+if TYPE_CHECKING:
+    from kobza.media.recorder import Spool, Spools
+
+Receive = Callable[[int], tuple[bytes, Address]]
+Send = Callable[[bytes, Address], object]
+
+NO_LAWS: Final = bytes([NO_LAW]) * 128
+"""By payload type: none is recorded."""
+
+
+class RtpPort:
+    """Moves packets. `kind` marks the side in a recording (KINDS).
+
+    `believe(data, source)` decides about a packet from elsewhere than `peer`, which it may change. `rtcp(data, source)`
+    takes what came and is no RTP.
+    """
+
+    __slots__ = (
+        "_believe",
+        "_kind",
+        "_rtcp",
+        "beyond",
+        "bytes_beyond",
+        "bytes_received",
+        "dropped",
+        "heard",
+        "laws",
+        "other",
+        "packets",
+        "peer",
+        "receive",
+        "relaying",
+        "rewrite",
+        "send",
+        "sent",
+        "socket",
+        "spool",
+    )
+
+    def __init__(
+        self,
+        opened: socket.socket,
+        kind: int,
+        believe: Callable[[bytes, Address], bool],
+        rtcp: Callable[[bytes, Address], None],
+    ) -> None:
+        self.socket = opened
+        self._kind = kind
+        self._believe = believe
+        self._rtcp = rtcp
+        self.receive: Receive = opened.recvfrom
+        self.send: Send = opened.sendto
+        self.other: RtpPort | None = None
+        """That of the other side, once it is open; until then nothing is relayed."""
+        self.peer: Address | None = None
+        """Where packets go: learnt, or named by the phone and not yet contradicted."""
+        self.heard: bytes | None = None
+        """The last RTP packet from the phone since its address was named."""
+        self.sent: bytes | None = None
+        """The last packet of the other side that went to the phone untouched."""
+        self.relaying = False
+        """What comes from this side goes to the other one."""
+        self.rewrite: Callable[[bytes], bytes] | None = None
+        """Changes packets toward this side, b"" for nothing; None, the common case: they pass untouched."""
+        self.spool: Spool | Spools | None = None
+        self.laws = NO_LAWS
+        """By payload type: the law of what is recorded."""
+        self.packets = 0
+        """RTP packets from the phone since they were last added up."""
+        self.bytes_received = 0
+        self.beyond = 0
+        """How many packets went to phones beside those that came from this one: made here, less those withheld. So the
+        way of a packet that comes and goes costs nothing more."""
+        self.bytes_beyond = 0
+        self.dropped = 0
+        """Packets that were malformed, came from strangers, or could not be sent."""
+
+    def bare(self) -> None:
+        """Use the socket as it is: nothing is protected."""
+        self.receive, self.send = self.socket.recvfrom, self.socket.sendto
+
+    def protect(self, receive: Receive, send: Send) -> None:
+        """Use what is put around the socket in its place."""
+        self.receive, self.send = receive, send
+
+    def readable(self) -> None:
+        """Take one packet.
+
+        Only one: a second look finds the socket empty nearly always and costs a quarter of all. What is left there
+        makes the loop call again, after all other sockets had their turn.
+        """
+        try:
+            data, source = self.receive(MAX_PACKET)
+        except OSError:
+            # Mostly EAGAIN, a datagram with a wrong checksum. Whatever else it may be passes with the next packet.
+            return
+        if len(data) < HEADER_BYTES or data[0] & 0xC0 != 0x80 or 192 <= (kind := data[1]) <= 223:
+            # No RTP. RTCP on the same port (RFC 5761), or malformed.
+            self._rtcp(data, source)
+            return
+        if source != self.peer and not self._believe(data, source):
+            self.dropped += 1
+            return
+        self.heard = data
+        self.packets += 1
+        self.bytes_received += len(data)
+        if not self.relaying:
+            self._withhold(len(data))
+            return
+        if self.spool is not None and (law := self.laws[kind & 0x7F]) != NO_LAW:
+            self.spool.packet(self._kind, law, data)
+        to = self.other
+        if to is None or to.peer is None:
+            self._withhold(len(data))
+            return
+        if to.rewrite is not None:
+            length = len(data)
+            data = to.rewrite(data)
+            if not data:
+                self._withhold(length)
+                return
+        try:
+            to.send(data, to.peer)
+        except OSError:
+            self.dropped += 1
+            self._withhold(len(data))
+        else:
+            to.sent = data
+
+    def _withhold(self, length: int) -> None:
+        """Count a packet that came and does not go on."""
+        self.beyond -= 1
+        self.bytes_beyond -= length
+
+    def send_own(self, packet: bytes) -> None:
+        """Send the phone a packet that was made here; `peer` is known."""
+        if self.peer is None:
+            return
+        try:
+            self.send(packet, self.peer)
+        except OSError:
+            self.dropped += 1
+        else:
+            self.beyond += 1
+            self.bytes_beyond += len(packet)
