@@ -18,6 +18,7 @@ from kobza.api.app import build_app
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.ports import ControlAction, RecordingState
+from kobza.archive.archive import Archive
 from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
@@ -265,7 +266,7 @@ class World:
         return build_app(
             store=self.store,
             commands=self.commands,
-            recordings=self.recordings,
+            archive=Archive(self.recordings),
             now=lambda: self.at,
             portal_secret=b"s" * 32,
             exports=self.exports,

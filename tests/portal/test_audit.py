@@ -104,7 +104,7 @@ async def test_who_heard_a_recording_is_noted_once_and_shown_on_the_page_of_the_
     assert len(entries(world, "recording.heard")) == 2
     shown = text_of((await olena.page("/history/c1")).find_class("heard")[0])
     assert shown.startswith("Who heard it 4 At Who Action")
-    assert shown.count("recording heard") == 2
+    assert shown.count("recording heard 0.0 kB of 0.0 kB") == 2
     assert "recording fetched by a program" in shown
     async with world.client() as client:
         svitlana = Visitor(client)
@@ -162,10 +162,10 @@ async def test_an_operator_sees_all_and_others_see_their_enterprise(visitor: Vis
 def test_hearings_are_remembered_within_a_bound() -> None:
     hearings = RecentHearings()
     for number in range(MOST + 1):
-        hearings.remember((str(number),), 1.0)
-    assert hearings.is_new(("0",), 2.0)
-    assert not hearings.is_new((str(MOST),), 2.0)
-    assert hearings.is_new((str(MOST),), 1.0 + SAME_FOR)
+        hearings.remember((str(number),), f"entry {number}", 1.0)
+    assert hearings.find(("0",), 2.0) is None
+    assert hearings.find((str(MOST),), 2.0) == f"entry {MOST}"
+    assert hearings.find((str(MOST),), 1.0 + SAME_FOR) is None
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "after"]), st.text(max_size=30)))

@@ -20,6 +20,7 @@ from kobza.store import (
     enterprises,
     erasures,
     groups,
+    hearings,
     holds,
     hours,
     meta,
@@ -68,7 +69,10 @@ def fill_everything(store: Store) -> str:
         second_factor.set_up(conn, boss.user_id, "SECRET", 7, ["d" * 64])
         saved_filters.save(conn, boss.user_id, AWKWARD, "q=1")
         sessions.begin(conn, boss.user_id, "secret", NOW_MS, ends_at=NOW_MS + 1, address="192.0.2.7", client=AWKWARD)
-        audit.note(conn, audit.By("cli", AWKWARD), "person.signed_in", None, AWKWARD, NOW_MS, after={"a": AWKWARD})
+        entry = audit.note(
+            conn, audit.By("cli", AWKWARD), "person.signed_in", None, AWKWARD, NOW_MS, after={"a": AWKWARD}
+        )
+        hearings.begin(conn, entry, 40_000, NOW_MS)
         numbers.set_mobile(conn, enterprise_id, ANNA, OUTSIDE)
         numbers.set_calls(conn, enterprise_id, ANNA, call_waiting=False, max_calls=2)
         groups.put(

@@ -103,6 +103,7 @@ NEW_TABLES = {
     "call_details": "0011",
     "working_hours": "0012",
     **dict.fromkeys(("sip_bans", "outside_limits"), "0013"),
+    "hearings": "0015",
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

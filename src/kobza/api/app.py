@@ -1,7 +1,6 @@
 """The HTTP application: put together from its parts, with no setting read and no state outside of it."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
@@ -40,6 +39,7 @@ from kobza.api.proxies import NO_PROXIES, ClientAddress, Proxies
 from kobza.api.rate_limits import RateLimitFields, Rates
 from kobza.api.request_counts import CountRequests, RequestCounts
 from kobza.api.token_view import CHECK_EVERY
+from kobza.archive.archive import Archive
 from kobza.portal.openid_options import OpenIdOptions
 from kobza.portal.routes import portal_routes
 from kobza.portal.system_port import SystemPort
@@ -83,7 +83,7 @@ def build_app(
     *,
     store: Store,
     commands: Commands,
-    recordings: Path,
+    archive: Archive,
     now: Callable[[], float],
     portal_secret: bytes,
     exports: ExportProcess,
@@ -103,7 +103,7 @@ def build_app(
 ) -> FastAPI:
     """Build the application.
 
-    `recordings` is the directory of the finished recordings, `now` the steady clock in seconds since the epoch,
+    `archive` has the finished recordings, `now` is the steady clock in seconds since the epoch,
     `portal_secret` (32 bytes or more) signs the portal's cookies, `exports` makes what holds many calls, `webhooks` is
     the dispatcher of this process, `event_streams` wants to be told of states that are stored, `rates` says how often a
     token may ask, `proxies` who may say whose request it is, `token_overlap` for how many seconds a replaced token
@@ -120,7 +120,7 @@ def build_app(
     context = ApiContext(
         store=store,
         commands=commands,
-        recordings=recordings,
+        archive=archive,
         now=now,
         gate=gate,
         exports=exports,

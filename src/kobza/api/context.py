@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio.to_thread
+from anyio import CapacityLimiter
 from starlette.requests import HTTPConnection
 
 from kobza.api.event_streams import EventStreams
@@ -16,6 +16,7 @@ from kobza.api.idempotency import IdempotencyKeys
 from kobza.api.phone_rows import PhoneRows
 from kobza.api.ports import BrowserPhones, Commands, WebhookPort
 from kobza.api.problems import ApiError, no_such_number
+from kobza.archive.archive import Archive
 from kobza.call.directory import Package, Subscriber
 from kobza.call.errors import ServiceNotEnabledError
 from kobza.call.numbers import national
@@ -25,6 +26,10 @@ from kobza.store.audit import By, Noting
 Result = TypeVar("Result")
 Connection = Any
 """What `Store.read` and `Store.write` give. No SQL is written up here, so its library is not known here either."""
+
+
+READERS: Final = 20
+"""Recordings read at a time. Who waits for a slow bucket must not keep others from the store: those threads are 40."""
 
 
 class SipListen(NamedTuple):
@@ -43,8 +48,8 @@ class ApiContext:
 
     store: Store
     commands: Commands
-    recordings: Path
-    """Directory of the finished recordings."""
+    archive: Archive
+    """The finished recordings."""
     now: Callable[[], float]
     """The steady clock, in seconds since the epoch."""
     gate: Gate
@@ -64,6 +69,8 @@ class ApiContext:
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
     phone_rows: PhoneRows = field(default_factory=PhoneRows)
     hearings: RecentHearings = field(default_factory=RecentHearings)
+    archive_readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
+    """Threads that read recordings."""
 
     def now_ms(self) -> int:
         """Return the moment in whole milliseconds."""

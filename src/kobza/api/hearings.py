@@ -13,16 +13,16 @@ class RecentHearings:
     """Remembers who heard what, in memory and within a bound."""
 
     def __init__(self) -> None:
-        self._heard: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        self._heard: OrderedDict[tuple[str, ...], tuple[float, str]] = OrderedDict()
 
-    def is_new(self, hearing: tuple[str, ...], now: float) -> bool:
-        """Tell whether a hearing is a new one."""
-        begun = self._heard.get(hearing)
-        return begun is None or now - begun >= SAME_FOR
+    def find(self, hearing: tuple[str, ...], now: float) -> str | None:
+        """Return the entry of the audit that a hearing belongs to; None for a new one."""
+        begun, audit_id = self._heard.get(hearing, (now - SAME_FOR, ""))
+        return audit_id if now - begun < SAME_FOR else None
 
-    def remember(self, hearing: tuple[str, ...], now: float) -> None:
+    def remember(self, hearing: tuple[str, ...], audit_id: str, now: float) -> None:
         """Remember that a hearing was noted."""
-        self._heard[hearing] = now
+        self._heard[hearing] = now, audit_id
         self._heard.move_to_end(hearing)
         while len(self._heard) > MOST:
             self._heard.popitem(last=False)

@@ -1,20 +1,21 @@
 """Sending a recording: whole or a part of it, only when it changed; shared by the FMC API and the portal."""
 
 import logging
-from pathlib import Path
 from typing import Final
 
-import anyio
-import anyio.to_thread
+from anyio import CancelScope, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kobza.api.context import ApiContext
+from kobza.api.context import ApiContext, Connection
 from kobza.api.problems import ApiError, not_found
 from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, parse_range
 from kobza.api.streaming import Chunks, StreamedResponse
-from kobza.store import audit, recordings
+from kobza.archive.archive import Found
+from kobza.archive.home import HomeAway, NotThere
+from kobza.store import audit, hearings, recordings
 from kobza.store.audit import By
+from kobza.store.errors import StoreAway
 from kobza.store.recordings import Recording
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "audio/mpeg"
 RETRY_AFTER: Final = "2"
 """Seconds: what encoding an ordinary call takes, generously."""
+AWAY_RETRY_AFTER: Final = "30"
+"""Seconds: a bucket that does not answer is not back in two."""
 MAX_RECORD_ID: Final = 64
 CHUNK: Final = 128 * 1024
 """Bytes read at a time."""
@@ -32,7 +35,8 @@ async def recording_response(
 ) -> Response:
     """Answer GET or HEAD of a recording of the enterprise; who gets it is in the audit before anything is sent.
 
-    Raises ApiError: 404 unknown or another enterprise's, 410 erased, 409 while it is being made, 416.
+    Raises ApiError: 404 unknown or another enterprise's, 410 erased, 409 while it is being made, 416, 503 while
+    its place does not answer.
     """
     found = None
     if 0 < len(record_id) <= MAX_RECORD_ID:
@@ -45,13 +49,9 @@ async def recording_response(
         raise ApiError("recording_erased", "The recording was erased: its time was over, or somebody asked for it.")
     if found.status != "ready" or found.path is None:
         raise ApiError("recording_erased", "The recording is gone.")
-    path = context.recordings / found.path
-    size = await anyio.to_thread.run_sync(_size, path)
-    if size is None:
-        logger.error("the file of recording %s is missing", record_id)
-        raise ApiError("recording_erased", "The recording is gone.")
-    if request.method == "GET":
-        await _note(context, by, action, found)
+    place = await _find(context, found)
+    size = place.size
+    heard = await _note(context, by, action, found, size) if request.method == "GET" else ""
     etag = f'"{found.sha256}"'
     headers = {
         "etag": etag,
@@ -67,7 +67,9 @@ async def recording_response(
         part = parse_range(wanted, size) if request.method == "GET" else None
     except RangeNotSatisfiableError:
         raise ApiError(
-            "range_not_satisfiable", "The range lies behind the end.", headers={"content-range": f"bytes */{size}"}
+            "range_not_satisfiable",
+            "The range lies behind the end.",
+            headers={"content-range": f"bytes */{size}"},
         ) from None
     status = 200
     if part is None:
@@ -77,41 +79,82 @@ async def recording_response(
         headers["content-range"] = f"bytes {part.first}-{part.last}/{size}"
     headers["content-length"] = str(part.length)
     sent = part
+    return StreamedResponse(
+        lambda: _chunks_of(context, place, sent, heard), content_type=CONTENT_TYPE, headers=headers, status=status
+    )
 
-    return StreamedResponse(lambda: _chunks_of(path, sent), content_type=CONTENT_TYPE, headers=headers, status=status)
+
+async def _find(context: ApiContext, recording: Recording) -> Found:
+    """Return where a recording is. Raises ApiError: 410 when it is nowhere, 503 when nobody can tell now."""
+    try:
+        return await to_thread.run_sync(context.archive.find, recording, limiter=context.archive_readers)
+    except NotThere:
+        logger.error("the file of recording %s is missing", recording.record_id)  # noqa: TRY400 - where is no matter
+        raise _gone() from None
+    except HomeAway as error:
+        raise _away(recording.record_id, error) from error
 
 
-async def _note(context: ApiContext, by: By, action: str, found: Recording) -> None:
-    """Note who hears a recording, once for all the parts that a player asks for. Raises StoreAway: then nobody does."""
+def _gone() -> ApiError:
+    return ApiError("recording_erased", "The recording is gone.")
+
+
+def _away(name: str, error: HomeAway) -> ApiError:
+    logger.warning("recording %s cannot be read now: %s", name, error)
+    return ApiError(
+        "unavailable", "The place of the recording does not answer.", headers={"retry-after": AWAY_RETRY_AFTER}
+    )
+
+
+async def _note(context: ApiContext, by: By, action: str, found: Recording, size: int) -> str:
+    """Note who hears a recording, once for all the parts that a player asks for; return the entry of the audit.
+
+    Raises StoreAway: then nobody hears it.
+    """
     now, now_ms = context.now(), context.now_ms()
     hearing = (*by, action, found.enterprise_id, found.record_id)
-    if not context.hearings.is_new(hearing, now):
-        return
-    await context.write(
-        lambda conn: audit.note(conn, by, action, found.enterprise_id, found.record_id, now_ms, label=found.call_id)
-    )
-    context.hearings.remember(hearing, now)
+    if (known := context.hearings.find(hearing, now)) is not None:
+        return known
+
+    def note(conn: Connection) -> str:
+        enterprise_id, record_id = found.enterprise_id, found.record_id
+        audit_id = audit.note(conn, by, action, enterprise_id, record_id, now_ms, label=found.call_id)
+        hearings.begin(conn, audit_id, size, now_ms)
+        return audit_id
+
+    audit_id = await context.write(note)
+    context.hearings.remember(hearing, audit_id, now)
+    return audit_id
 
 
-def _size(path: Path) -> int | None:
+async def _chunks_of(context: ApiContext, place: Found, part: ByteRange, heard: str) -> Chunks:
+    """Read a part of a recording, each chunk in a thread, and count what was sent.
+
+    Readers of a slow home wait for each other, not the rest of the API for them.
+    """
+    limiter, sent = context.archive_readers, 0
+    with CancelScope(shield=True):  # a client that leaves meanwhile would leave the file open
+        try:
+            reader = await to_thread.run_sync(place.open, part.first, part.length, limiter=limiter)
+        except NotThere:
+            logger.error("%s went while it was asked for", place.name)  # noqa: TRY400
+            raise _gone() from None
+        except HomeAway as error:
+            raise _away(place.name, error) from error
     try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-async def _chunks_of(path: Path, part: ByteRange) -> Chunks:
-    """Read a part of a file, each chunk in a thread: none waits while the client takes its time."""
-    with anyio.CancelScope(shield=True):  # a client that leaves meanwhile would leave the file open
-        file = await anyio.open_file(path, "rb")
-    try:
-        await file.seek(part.first)
-        remaining = part.length
-        while remaining > 0:
-            chunk = await file.read(min(CHUNK, remaining))
-            if not chunk:
-                raise OSError(f"{path.name} became shorter while it was sent")
-            remaining -= len(chunk)
+        while chunk := await to_thread.run_sync(reader.read, CHUNK, limiter=limiter):
             yield chunk
+            sent += len(chunk)
     finally:
-        file.wrapped.close()  # at once: what waits is cut off with the rest
+        reader.close()  # at once: what waits is cut off with the rest
+        if sent:
+            with CancelScope(shield=True):
+                await _count(context, heard, sent)
+
+
+async def _count(context: ApiContext, heard: str, sent: int) -> None:
+    now_ms = context.now_ms()
+    try:
+        await context.write(lambda conn: hearings.add(conn, heard, sent, now_ms))
+    except StoreAway as error:
+        logger.warning("%d bytes of hearing %s are not counted: %s", sent, heard, error)

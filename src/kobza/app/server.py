@@ -27,6 +27,7 @@ from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
 from kobza.app.watchers import start_watchers
+from kobza.archive.archive import Archive
 from kobza.call.causes import RECOVERY_ON_TIMER, reason_header
 from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, name_servers, retention_terms, store_place, webhook_limits, webhook_networks
@@ -425,7 +426,7 @@ class Server:
         return build_app(
             store=store,
             commands=commands,
-            recordings=recordings.directory,
+            archive=Archive(recordings.directory),
             now=self._now,
             portal_secret=await asyncio.to_thread(portal_secret, self._settings.data / "portal.key", store),
             exports=exports,

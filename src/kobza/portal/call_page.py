@@ -12,9 +12,9 @@ from kobza.api.problems import ApiError
 from kobza.call.causes import cause_text
 from kobza.call.durations import ringing_seconds, talk_seconds
 from kobza.portal.access import Portal, Visitor, error_page
-from kobza.portal.audit_view import audit_row
+from kobza.portal.audit_view import AuditRow, audit_row
 from kobza.portal.call_rows import PartyView, outcome_text, party_view
-from kobza.portal.formats import clock_text, moment_text
+from kobza.portal.formats import clock_text, moment_text, size_text
 from kobza.portal.frame import common
 from kobza.portal.ladder import WIDTH, ladder
 from kobza.portal.message_ladder import message_ladder
@@ -22,11 +22,11 @@ from kobza.portal.rendering import page_language
 from kobza.portal.sound_view import SoundView, sound_view
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
-from kobza.store import audit, calls, deliveries, events, messages, quality, recordings
-from kobza.store.audit import Entry
+from kobza.store import calls, deliveries, events, hearings, messages, quality, recordings
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.events import Event
+from kobza.store.hearings import Hearing
 from kobza.store.messages import SipLadder
 from kobza.store.quality import HeardCall
 from kobza.store.recordings import ERASED, ERASING, Recording
@@ -50,7 +50,7 @@ class Known:
     people: dict[str, Person]
     quality: HeardCall | None
     said: SipLadder | None
-    heard: list[Entry]
+    heard: list[Hearing]
     """Who got its recordings, the last first."""
 
 
@@ -112,7 +112,8 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         sounds=_sounds(known.quality, say),
         recording=_shown_recording(call, known.recordings),
         speeds=SPEEDS,
-        heard=[audit_row(entry, {}, say) for entry in known.heard] if visitor.only_number is None else None,
+        heard=[_heard(each, say) for each in known.heard] if visitor.only_number is None else None,
+        heard_all=len(known.heard) < HEARD_SHOWN,
     )
 
 
@@ -130,7 +131,7 @@ def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     }
     numbers = {call.calling_number, call.called_number, call.answered_number or ""}
     people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
-    heard = audit.of_subjects(conn, enterprise_id, [each.record_id for each in made], HEARD_SHOWN) if made else []
+    heard = hearings.of_records(conn, enterprise_id, [each.record_id for each in made], HEARD_SHOWN) if made else []
     sound, said = quality.find(conn, enterprise_id, call_id), messages.find(conn, enterprise_id, call_id)
     return Known(call, told, sent, made, people, sound, said, heard)
 
@@ -165,6 +166,14 @@ def _step(event: Event, call: HistoryRow, known: Known, say: Say) -> StepView:
         attempts=0 if delivery is None else delivery.attempts,
         answer=answer_text(attempts),
     )
+
+
+def _heard(hearing: Hearing, say: Say) -> tuple[AuditRow, str]:
+    """Return who got a recording, and how much of it."""
+    if not hearing.requests or hearing.size is None:
+        return audit_row(hearing.entry, {}, say), ""
+    sent, size = size_text(hearing.sent, say), size_text(hearing.size, say)
+    return audit_row(hearing.entry, {}, say), say("heard_much", sent=sent, size=size)
 
 
 def _when(event: Event) -> tuple[int, int]:

@@ -31,7 +31,7 @@ async def waveform(portal: Portal, request: Request, visitor: Visitor) -> Respon
     known_as = found.sha256 or record_id
     peaks = portal.peaks.find(known_as)
     if peaks is None:
-        job = PeaksJob(visitor.enterprise_id, str(portal.context.recordings / found.path))
+        job = PeaksJob(visitor.enterprise_id, str(portal.context.archive.folder.directory / found.path))
         try:
             async with aclosing(portal.context.exports.stream(job)) as chunks:
                 peaks = json.loads(b"".join([chunk async for chunk in chunks]))

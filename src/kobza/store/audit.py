@@ -140,9 +140,12 @@ def note(
     label: str = "",
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
-) -> None:
-    """Note what is no change of a thing (a recording that was heard, a sign-in), or one whose difference is known."""
-    _write(conn, by, action, enterprise_id, subject, label, now_ms, before, after)
+) -> str:
+    """Note what is no change of a thing (a recording that was heard, a sign-in), or one whose difference is known.
+
+    Returns the id of the entry.
+    """
+    return _write(conn, by, action, enterprise_id, subject, label, now_ms, before, after)
 
 
 def _write(
@@ -155,12 +158,13 @@ def _write(
     now_ms: int,
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,
-) -> None:
+) -> str:
     if action not in ACTIONS:
         raise ValueError(f"no such action: {action}")
     entry = Entry(new_id(), enterprise_id, now_ms, *by, action, subject, label, before, after)
     values = {**entry._asdict(), "before": _text(before), "after": _text(after)}
     conn.execute(audit.insert().values(values))
+    return entry.audit_id
 
 
 def _text(document: dict[str, Any] | None) -> str | None:
@@ -195,13 +199,7 @@ def page(conn: Connection, search: AuditSearch, after: Place | None, limit: int)
         older = and_(audit.c.at == after.at, audit.c.audit_id < after.audit_id)
         found = found.where(or_(audit.c.at < after.at, older))
     found = found.order_by(audit.c.at.desc(), audit.c.audit_id.desc()).limit(limit)
-    return [_of(row) for row in conn.execute(found)]
-
-
-def of_subjects(conn: Connection, enterprise_id: str, subjects: Sequence[str], limit: int) -> list[Entry]:
-    """Return what was done to some things of an enterprise, the newest first."""
-    found = _entry.where(audit.c.subject.in_(subjects), audit.c.enterprise_id == enterprise_id)
-    return [_of(row) for row in conn.execute(found.order_by(audit.c.at.desc()).limit(limit))]
+    return [entry_of(row) for row in conn.execute(found)]
 
 
 def _conditions(search: AuditSearch) -> list[ColumnElement[bool]]:
@@ -219,13 +217,15 @@ def _conditions(search: AuditSearch) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _of(row: Any) -> Entry:
+def entry_of(row: Sequence[Any]) -> Entry:
+    """Return the entry of a row of COLUMNS."""
     entry = Entry(*row)
-    return entry._replace(before=_document(row.before), after=_document(row.after))
+    return entry._replace(before=_document(row[-2]), after=_document(row[-1]))
 
 
 def _document(text: str | None) -> dict[str, Any] | None:
     return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
 
 
-_entry = select(*(audit.c[name] for name in Entry._fields))
+COLUMNS: Final = tuple(audit.c[name] for name in Entry._fields)
+_entry = select(*COLUMNS)

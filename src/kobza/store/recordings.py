@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from kobza.store.schema import recordings
 
@@ -50,6 +50,32 @@ def of_call(conn: Connection, enterprise_id: str, call_id: str) -> list[Recordin
     columns = recordings.c
     found = _recording.where(columns.call_id == call_id, columns.enterprise_id == enterprise_id)
     return [Recording(*row) for row in conn.execute(found.order_by(columns.changed_at, columns.record_id))]
+
+
+def find_any(conn: Connection, record_id: str) -> list[Recording]:
+    """Return the rows of a recording, one for each enterprise that has it."""
+    found = _recording.where(recordings.c.record_id == record_id).order_by(recordings.c.enterprise_id)
+    return [Recording(*row) for row in conn.execute(found)]
+
+
+def page_ready(
+    conn: Connection, enterprise_id: str | None, since_ms: int, after: tuple[str, str], limit: int
+) -> list[Recording]:
+    """Return recordings that are ready and were made since a moment, by their keys behind `after`; of all without one.
+
+    `after` is a record id and an enterprise id, both empty to begin.
+    """
+    columns = recordings.c
+    conditions = [
+        columns.status == READY,
+        columns.changed_at >= since_ms,
+        columns.record_id >= after[0],  # beside the exact condition, so that the database seeks in its index
+        tuple_(columns.record_id, columns.enterprise_id) > after,
+    ]
+    if enterprise_id is not None:
+        conditions.append(columns.enterprise_id == enterprise_id)
+    found = _recording.where(*conditions).order_by(columns.record_id, columns.enterprise_id).limit(limit)
+    return [Recording(*row) for row in conn.execute(found)]
 
 
 def list_unfinished(conn: Connection) -> list[Recording]:

@@ -654,6 +654,18 @@ audit = Table(
 """Who changed what, and who heard which recording. `before` and `after` are JSON. Entries outlive what they are about,
 and the triggers below let none be changed or deleted."""
 
+hearings = Table(
+    "hearings",
+    metadata,
+    Column("audit_id", Id, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many bytes of a recording somebody got, by the entry of the audit that says who."""
+
 APPEND_ONLY = {
     "sqlite": tuple(
         f"CREATE TRIGGER audit_{what}d BEFORE {what.upper()} ON audit "

@@ -1,0 +1,1 @@
+"""Where finished recordings are kept, and how they are read again: whole or in parts."""
