@@ -193,3 +193,25 @@ def test_a_wall_time_that_is_shown_once_is_that_moment(day: date, minute: int) -
     moment = moment_of(day, minute, ZoneInfo("UTC"))
     expected = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=minute)
     assert moment == moment_of(day, minute, ZoneInfo("UTC"), last=True) == expected.timestamp()
+
+
+def test_a_wall_time_of_a_day_that_was_left_out_is_when_the_next_one_begins() -> None:
+    """Apia went from 29 to 31 December 2011."""
+    apia = ZoneInfo("Pacific/Apia")
+    assert moment_of(date(2011, 12, 30), 12 * 60, apia) == moment_of(date(2011, 12, 31), 0, apia)
+
+
+def test_what_has_nothing_of_its_own_but_an_override_has_the_hours_of_the_company() -> None:
+    override = Override(open=True, until=int(at("2026-11-26 20:00") * 1000))
+    own = working(override=override, as_company=True)
+    shared = effective(own, OFFICE)
+    assert (shared.week, shared.dates, shared.override, shared.as_company) == (
+        OFFICE.week,
+        OFFICE.dates,
+        override,
+        True,
+    )
+    assert effective(own, None).week == ALWAYS
+    assert shared.overridden_at(at("2026-11-26 19:59"))
+    assert not shared.overridden_at(at("2026-11-26 20:00"))
+    assert not OFFICE.overridden_at(at("2026-11-26 19:59"))

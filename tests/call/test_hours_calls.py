@@ -8,8 +8,8 @@ import pytest
 
 from kobza.call.forwarding import Diversion, TimeOfDay
 from kobza.call.group import RingingGroup
-from kobza.call.hours import Callers, WorkingHours
-from kobza.call.routing import Party, Refused, Route, ToSubscriber, route
+from kobza.call.hours import Callers, Override, WorkingHours
+from kobza.call.routing import Party, Refused, Route, ToSubscriber, is_closed, route
 from kobza.call.step import Step
 from tests.call.test_docs import rows
 from tests.call.test_reach import BUSY, CALLER, NOW, OLENA, OUTSIDE, PETRO, SOKIL, TARAS, Office
@@ -145,6 +145,14 @@ def test_the_moment_decides(office: Office) -> None:
 
     assert isinstance(asked(OPENING - 0.001), Refused)
     assert isinstance(asked(OPENING), ToSubscriber)
+
+
+def test_a_number_whose_hours_are_those_of_the_company_is_open_to_a_call_that_was_sent_on(office: Office) -> None:
+    """The company was asked where the call began; what somebody switched by hand for the number counts all the same."""
+    office.hours = {"mriia": SHUT, TARAS: replace(SHUT, as_company=True)}
+    assert not is_closed(office.directory, office.subscribers[TARAS], CALLER, NOW)
+    office.hours[TARAS] = replace(office.hours[TARAS], override=Override(open=False, until=int(NOW * 1000) + 1))
+    assert is_closed(office.directory, office.subscribers[TARAS], CALLER, NOW)
 
 
 @pytest.fixture

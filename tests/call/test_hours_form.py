@@ -1,14 +1,15 @@
 """Working hours as people write them, and back."""
 
-from datetime import date
+import re
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kobza.call.hours import ALWAYS, DAYS, MAX_DATES, NEVER, Spans, Week
-from kobza.call.hours_form import HoursError, dates_of, dates_text, spans_of, spans_text, week_of, week_text
-from tests.call.test_hours import days, weeks
+from kobza.call.hours_form import HoursError, dates_of, dates_text, spans_of, spans_text, until_of, week_of, week_text
+from tests.call.test_hours import KYIV, days, weeks
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from tests.call.test_hours import days, weeks
         ("завжди", "always"),
         ("", "closed"),
         ("mon closed", "closed"),
-        ("mon; tue 18-0", "tue 18:00-24:00"),
+        ("mon; tue 18-0;;", "tue 18:00-24:00"),
         ("mon 14-18, 9-13", "mon 09:00-13:00, 14:00-18:00"),
     ],
 )
@@ -114,3 +115,40 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
 
 def test_the_whole_week_has_words() -> None:
     assert (week_of("always"), week_of("closed")) == (ALWAYS, NEVER)
+
+
+NOW = datetime(2026, 11, 26, 17, 30, tzinfo=KYIV).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        ("18:00", "2026-11-26 18:00"),
+        ("17:30", "2026-11-27 17:30"),
+        ("9:15", "2026-11-27 09:15"),
+        ("2026-12-31 18:00", "2026-12-31 18:00"),
+        ("31.12.2026T18:00:00", "2026-12-31 18:00"),
+        ("2h", "2026-11-26 19:30"),
+        ("45 m", "2026-11-26 18:15"),
+    ],
+)
+def test_the_end_of_an_override(text: str, until: str) -> None:
+    assert f"{datetime.fromtimestamp(until_of(text, KYIV, NOW) / 1000, KYIV):%Y-%m-%d %H:%M}" == until
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tomorrow", "'tomorrow' is no moment, as in 18:00, 2026-12-31 18:00 or 2h."),
+        ("24:00", "24:00 is no time of day."),
+        ("17:60", "17:60 is no time of day."),
+        ("2026-02-30 10:00", "'2026-02-30' is no date"),
+        ("2026-11-26 17:30", "is past, or more than a year ahead"),
+        ("2028-01-01 10:00", "is past, or more than a year ahead"),
+        ("0h", "is past, or more than a year ahead"),
+    ],
+)
+def test_what_is_no_end_of_an_override(text: str, told: str) -> None:
+    with pytest.raises(HoursError, match=re.escape(told)) as raised:
+        until_of(text, KYIV, NOW)
+    assert raised.value.parameter == "until"

@@ -81,3 +81,16 @@ def test_what_is_written_can_be_read_again(form: NumberFormat, number: str) -> N
     assert normalize(trunk(number_format=form).written(number)) == number
     with pytest.raises(NumberError):
         normalize(trunk(number_format=form, add="77#").called(number))
+
+
+@pytest.mark.parametrize(
+    ("trunk", "certified", "incoming"),
+    [
+        (Trunk("t", "t", "SIP.carrier.example", 5061), "SIP.carrier.example", "sip.carrier.example"),
+        (Trunk("t", "t", "[2001:db8::1]", 5061), "2001:db8::1", "2001:db8::1"),
+        (Trunk("t", "t", "192.0.2.1", 5061, domain="carrier.example"), "carrier.example", "carrier.example"),
+        (Trunk("t", "t", "192.0.2.1", 5061, client_name="Edge.carrier.example"), "192.0.2.1", "edge.carrier.example"),
+    ],
+)
+def test_what_a_certificate_has_to_be_for(trunk: Trunk, certified: str, incoming: str) -> None:
+    assert (trunk.certified_name, trunk.incoming_name) == (certified, incoming)

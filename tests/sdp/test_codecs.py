@@ -11,6 +11,8 @@ from kobza.sdp.codecs import (
     common_codecs,
     first_speech_with_events,
     has_speech,
+    in_order_of,
+    with_more,
 )
 from kobza.sdp.description import Media
 
@@ -92,3 +94,15 @@ def test_the_first_codec_brings_its_events() -> None:
     assert first_speech_with_events((PCMU, PCMA, EVENTS, EVENTS)) == (PCMU, EVENTS)
     assert first_speech_with_events((PCMU, wide)) == (PCMU,)
     assert first_speech_with_events((EVENTS,)) == ()
+
+
+def test_an_order_is_taken_from_others_and_payload_types_from_ones_own() -> None:
+    theirs = (Codec(97, "telephone-event", 8000), Codec(8, "pcma", 8000), OPUS)
+    twice = Codec(110, "PCMA", 8000)
+    assert in_order_of(theirs, (PCMU, PCMA, twice, EVENTS)) == (EVENTS, PCMA)
+
+
+def test_more_codecs_come_behind_and_take_only_what_is_free() -> None:
+    taken = Codec(PCMU.payload_type, "G722", 8000)
+    assert with_more((EVENTS, PCMU), (Codec(97, "pcmu", 8000), taken, PCMA)) == (PCMU, PCMA, EVENTS)
+    assert with_more((), (PCMU, PCMU)) == (PCMU,)

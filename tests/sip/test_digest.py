@@ -337,6 +337,13 @@ def test_our_challenges() -> None:
     assert VERIFIER.challenges(NOW, user_agent="BareSIP v3.10.1") == [first]
     stale = VERIFIER.challenges(NOW, stale=True, user_agent=None)
     assert stale == [f"{first}, stale=true", f"{second}, stale=true"]
+    (short,) = VERIFIER.challenges(NOW, user_agent=None, shortest=True)
+    (short_stale,) = VERIFIER.challenges(NOW, user_agent=None, shortest=True, stale=True)
+    assert len(short) < len(first)
+    assert short_stale == f"{short},stale=true"
+    assert parse_auth(short).params == {
+        name: value for name, value in parse_auth(first).params.items() if name != "algorithm"
+    }
     (quoted, _) = DigestVerifier('a"b', SECRET).challenges(NOW, user_agent=None)
     assert parse_auth(quoted).params["realm"] == 'a"b'
 

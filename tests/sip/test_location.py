@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.sip.flow import Transport
-from kobza.sip.location import Location, Naptr, NextHop, Server, Srv, by_weight, served, services
+from kobza.sip.location import Location, Naptr, NextHop, Server, Srv, by_weight, served, service_name, services
 
 
 def hop(name: str) -> NextHop:
@@ -90,3 +90,13 @@ def test_hops_of_a_location_always_in_one_order_and_once() -> None:
 
 def test_a_hop_in_words() -> None:
     assert str(NextHop(Transport.TLS, ("2001:db8::1", 5061))) == "[2001:db8::1]:5061 (TLS)"
+
+
+def test_weights_that_add_up_to_less_than_was_drawn() -> None:
+    servers = [server(1, 1, "a"), server(1, 1, "b")]
+    assert Counter(by_weight(servers, lambda: 1.0)) == Counter(servers)
+
+
+def test_the_name_of_srv_records() -> None:
+    assert service_name(Transport.TCP, "carrier.example") == "_sip._tcp.carrier.example"
+    assert service_name(Transport.TLS, "carrier.example") == "_sips._tcp.carrier.example"

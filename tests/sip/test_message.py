@@ -52,6 +52,12 @@ def test_a_request() -> None:
     assert [str(route) for route in invite.routes] == ["<sip:edge.example.net;lr>", "<sip:core.example.net:5070;lr>"]
     assert (invite.record_routes, invite.paths, invite.reasons) == ([], [], [])
     assert (invite.max_forwards, invite.expires, invite.content_type) == (70, None, "application/sdp")
+    assert invite.asserted_identities == []
+    invite.add("P-Asserted-Identity", '"Cullen" <sip:cullen@example.net>, tel:+14085264000')
+    assert [str(identity.uri) for identity in invite.asserted_identities] == [
+        "sip:cullen@example.net",
+        "tel:+14085264000",
+    ]
     assert invite.tokens("supported") == ["replaces", "outbound", "gruu", "path"]
     assert invite.body.startswith(b"v=0\r\n")
     assert len(invite.body) == 145

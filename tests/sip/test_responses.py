@@ -4,7 +4,7 @@ import pytest
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.message import SipRequest, parse_message, split_message
-from kobza.sip.responses import REASON_PHRASES, reason_phrase, response_to
+from kobza.sip.responses import REASON_PHRASES, reason_phrase, response_to, size_of_response
 from tests.sip.examples import INVITE, TORTURE, crlf
 
 
@@ -101,3 +101,10 @@ def test_phrases() -> None:
         "Unknown",
     ]
     assert all(100 <= status < 700 and phrase for status, phrase in REASON_PHRASES.items())
+
+
+@pytest.mark.parametrize("status", [401, 404, 503])
+def test_the_size_of_a_response_is_known_before_it_is_made(status: int) -> None:
+    headers = (("WWW-Authenticate", 'Digest realm="kobza",nonce="1"'),)
+    sent = response_to(invite(), status, to_tag="0123456789abcdef", headers=(*headers, ("Server", "Kobza")))
+    assert size_of_response(invite(), status, headers) == len(sent.to_bytes())

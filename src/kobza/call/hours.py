@@ -21,8 +21,6 @@ MAX_DATES: Final = 366
 """Days with hours of their own: each day of a year."""
 FORESEEN: Final = timedelta(days=400)
 """How far ahead the next change is looked for."""
-_SKIPPED: Final = 120
-"""Minutes that a clock is put forward at most, with reserve: Lord Howe skips 30, all others 60."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -146,16 +144,15 @@ class WorkingHours:
 def moment_of(day: date, minute: int, zone: tzinfo, *, last: bool = False) -> float:
     """Return the moment (s) of a wall time, given in minutes after a midnight.
 
-    Of an hour that autumn repeats it is the first one, or the `last`; in an hour that spring skips it is the moment at
-    which the clock is put forward.
+    Of an hour that autumn repeats it is the first one, or the `last`; in an hour that spring skips, or the day that
+    Samoa did, it is the moment at which the clock is put forward.
     """
     wall = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)  # noqa: DTZ001 - wall time
-    for _ in range(_SKIPPED):
+    while True:
         first = wall.replace(tzinfo=zone)
         if datetime.fromtimestamp(first.timestamp(), zone).replace(tzinfo=None, fold=0) == wall:
             return first.replace(fold=1).timestamp() if last else first.timestamp()
         wall += timedelta(minutes=1)  # no clock shows it
-    return wall.replace(tzinfo=zone).timestamp()
 
 
 def effective(own: WorkingHours, company: WorkingHours | None) -> WorkingHours:
