@@ -28,11 +28,12 @@ OLENA = Party("+380671110001", "mriia", owner=True, convergent=True, record=Fals
 TARAS = Party("+380671110002", "mriia", owner=True, convergent=True, record=False, display_name="Тарас")
 STRANGER = Party("+380445550000")
 PETRO = Party("+380671110003", "mriia", owner=True, convergent=True, record=False, display_name="Петро")
+ANNA = Party("+380671110004", "mriia", owner=True, convergent=True, record=False, display_name="Анна")
 COMPETITOR = Party("+380672220002", "sokil", owner=True, convergent=True, record=False)
 
 GROUP = Party("200", "mriia", convergent=True, display_name="Продажі")
 
-EVERYBODY = (OLENA, TARAS, PETRO, STRANGER, COMPETITOR)
+EVERYBODY = (OLENA, TARAS, PETRO, STRANGER, COMPETITOR, ANNA)
 
 
 def q850(cause: int) -> list[Reason]:
@@ -256,6 +257,30 @@ class Ladder:
         self._carry_out()
         return token
 
+    def pick_up(self, side: str, phone: str, who: Party = PETRO, *, sdp: bytes = OFFER, after: float = 1.0) -> None:
+        """A phone's INVITE comes that picks up what rings on a side, or at a group's member (by its number)."""
+        self._wait(after)
+        self._take_place(phone)
+        self.call.pick_up(self.leg_ids[side], who, self.branch_ids[phone], sdp, self.now)
+        self._carry_out()
+
+    def move(self, side: do.SideName, phone: str, *, sdp: bytes = OFFER, after: float = 1.0) -> None:
+        """An INVITE comes from another phone of who talks on a side."""
+        self._wait(after)
+        self._take_place(phone)
+        self.call.move(self.leg_ids[side], self.branch_ids[phone], sdp, self.now)
+        self._carry_out()
+
+    def withdraw(self, phone: str, *, after: float = 0.1) -> None:
+        """CANCEL to an INVITE that wants a place."""
+        self._wait(after)
+        self.call.branch_cancelled(self.branch_ids[phone], (), self.now)
+        self._carry_out()
+
+    def _take_place(self, phone: str) -> None:
+        branch_id = self.branch_ids[phone] = f"{phone}-in"
+        self._names[branch_id] = phone
+
     def hand_over(self, side: do.SideName, by: ReleasedBy, *, after: float = 1.0) -> None:
         self._wait(after)
         self.call.hand_over(self.leg_ids[side], by, self.now)
@@ -371,10 +396,10 @@ class Ladder:
                 self.lines.append(f"to {target}: INVITE")
             case do.Progress(_, status, sdp):
                 self.lines.append(f"to caller: {status}{' with SDP' if sdp else ''}")
-            case do.Answer():
-                self.lines.append("to caller: 200")
-            case do.Reject(_, status, cause):
-                self.lines.append(f"to caller: {status}, cause {cause}")
+            case do.Answer(branch_id):
+                self.lines.append(f"to {self._names[branch_id]}: 200")
+            case do.Reject(branch_id, status, cause):
+                self.lines.append(f"to {self._names[branch_id]}: {status}, cause {cause}")
             case do.Cancel(branch_id, cause, elsewhere):
                 elsewhere_text = ", answered elsewhere" if elsewhere else ""
                 self.lines.append(f"to {self._names[branch_id]}: CANCEL, cause {cause}{elsewhere_text}")

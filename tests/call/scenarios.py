@@ -9,7 +9,7 @@ from kobza.call.actions import InTurn
 from kobza.call.reach import EVERYBODY_BUSY, LOOP, OCCUPIED
 from kobza.call.routing import Refused
 from kobza.call.step import Step
-from tests.call.ladder import COMPETITOR, GROUP, OLENA, PETRO, STRANGER, TARAS, Ladder, q850
+from tests.call.ladder import ANNA, COMPETITOR, GROUP, OLENA, PETRO, STRANGER, TARAS, Ladder, q850
 
 SCENARIOS: Final[dict[str, Callable[[Ladder], None]]] = {}
 
@@ -475,6 +475,53 @@ def _(ladder: Ladder) -> None:
 @scenario("all of a group are busy")
 def _(ladder: Ladder) -> None:
     ladder.invite(callee=GROUP, first=Step((), empty=EVERYBODY_BUSY))
+
+
+@scenario("picked up by a colleague")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", "soft", caller=STRANGER, origin="trunk")
+    ladder.progress("desk")
+    ladder.pick_up("callee", "petro", after=4)
+    ladder.reject("desk", 487)
+    ladder.reject("soft", 487)
+    ladder.hang_up("petro", after=10)
+
+
+@scenario("to another enterprise, picked up there")
+def _(ladder: Ladder) -> None:
+    ladder.invite("desk", callee=COMPETITOR)
+    ladder.progress("desk")
+    ladder.pick_up("callee", "other", replace(COMPETITOR, number="+380672220003"), after=4)
+    ladder.reject("desk", 487)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("a group rings, one who is no member picks it up")
+def _(ladder: Ladder) -> None:
+    ladder.invite(callee=GROUP, first=ladder.ring_group((TARAS, "desk"), (PETRO, "new")))
+    ladder.progress("desk")
+    ladder.progress("new")
+    ladder.pick_up("callee", "mobile", ANNA, after=4)
+    ladder.reject("desk", 487)
+    ladder.reject("new", 487)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("transferred to a colleague, picked up by another one")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.transfer("callee", "new", after=10)
+    ladder.progress("new")
+    ladder.pick_up("callee", "mobile", ANNA, after=4)
+    ladder.reject("new", 487)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("the called one goes on at another phone")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.move("callee", "mobile", after=5)
+    ladder.hang_up("mobile", after=5)
 
 
 @scenario("held and resumed by a phone")

@@ -32,6 +32,8 @@ INPUTS: Final[dict[str, Callable[[Ladder], object]]] = {
     "timer `ring`": lambda ladder: ladder.timer("ring"),
     "timer `settle`": lambda ladder: ladder.timer("settle"),
     "timer `command`": lambda ladder: ladder.timer("command:leg-caller:1"),
+    "another number picks the call up": lambda ladder: ladder.pick_up("callee", "taker"),
+    "the caller goes on at another phone": lambda ladder: ladder.move("caller", "taker"),
     "API: clear": lambda ladder: ladder.clear("caller"),
     "API: hold": lambda ladder: ladder.hold("caller"),
     "API: unhold": lambda ladder: ladder.unhold("caller"),

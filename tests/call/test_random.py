@@ -24,6 +24,7 @@ from kobza.call.events import (
     CallEnded,
     CallForwarded,
     CallHeld,
+    CallPickedUp,
     CallResumed,
     CallRinging,
     CallStarted,
@@ -42,7 +43,7 @@ from tests.call.ladder import COMPETITOR, EVERYBODY, OLENA, PETRO, STRANGER, TAR
 
 REPEATED: Final = (
     *(CallHeld, CallResumed, CallRinging, RecordingStarted),
-    *(CallTransferred, TransferAnswered, CallForwarded, MemberCalled, MemberLeft),
+    *(CallTransferred, TransferAnswered, CallForwarded, CallPickedUp, MemberCalled, MemberLeft),
 )
 
 OWNER_TOLD: Final = re.compile(r"|(alerting )?(established (held resumed )*(held )?)?finished")
@@ -50,7 +51,7 @@ NEW_NAMES: Final = ["five", "six"]
 """Devices of those to whom a call is transferred, and of those who are called again."""
 
 SDPS: Final = [b"", b"early", *(with_direction(word) for word in ("sendrecv", "sendonly", "recvonly", "inactive"))]
-NAMES: Final = ["caller", "one", "two", "three", "four", "five", "six", "seven", "eight", "ghost"]
+NAMES: Final = ["caller", "one", "two", "three", "four", "five", "six", "seven", "eight", "ghost", "taker"]
 STATUSES: Final = [100, 180, 183, 200, 302, 401, 404, 408, 480, 486, 487, 488, 491, 500, 503, 603]
 
 branch_names = st.sampled_from(NAMES)
@@ -81,6 +82,8 @@ steps = st.one_of(
     st.tuples(st.just("digits"), sides, st.sampled_from(["1", "23,4", "5" * 40])),
     st.tuples(st.sampled_from(["record_start", "record_pause", "record_resume", "record_stop"]), sides),
     st.tuples(st.just("transfer"), sides, st.booleans()),
+    st.tuples(st.just("pick up"), st.integers(0, 3), st.integers(0, 3)),
+    st.tuples(st.just("move"), sides, sdps),
     st.tuples(st.just("terminate"), st.integers(1, 127)),
 )
 mild_steps = st.one_of(
@@ -92,10 +95,12 @@ mild_steps = st.one_of(
     st.tuples(st.sampled_from(["hold", "unhold"]), sides),
     st.tuples(st.just("ack"), branch_names, st.just(b"answer")),
     st.tuples(st.just("refresh"), branch_names),
+    st.tuples(st.just("pick up"), st.integers(0, 3), st.integers(0, 3)),
+    st.tuples(st.just("move"), sides, sdps),
 )
 """What does not end a call, so that a story has a middle."""
 
-talkers = st.sampled_from(["caller", "one", "three", "five", "six"])
+talkers = st.sampled_from(["caller", "one", "three", "five", "six", "taker"])
 talking_steps = st.one_of(
     st.tuples(st.just("media replies"), st.just(0), st.just(b"plane")),
     st.tuples(st.just("media replies"), st.just(0), st.just(b"plane")),
@@ -111,6 +116,8 @@ talking_steps = st.one_of(
     st.tuples(st.just("digits"), sides, st.sampled_from(["1", "23,4", "5" * 40])),
     st.tuples(st.sampled_from(["mute", "unmute", "record_start", "record_pause", "record_stop"]), sides),
     st.tuples(st.just("transfer"), sides, st.booleans()),
+    st.tuples(st.just("pick up"), st.integers(0, 3), st.integers(0, 3)),
+    st.tuples(st.just("move"), sides, sdps),
     st.tuples(st.just("progress"), talkers, statuses, sdps),
     st.tuples(st.just("answer"), talkers, sdps),
     st.tuples(st.just("reject"), talkers, st.sampled_from([404, 486, 603]), reasons),
@@ -175,6 +182,9 @@ class Watched(Ladder):
         self.tokens: list[str] = []
         self.outcomes: Counter[str] = Counter()
         self.finals_to_caller = 0
+        self.waiting: set[str] = set()
+        """INVITEs that want a place and have no final response."""
+        self.takers = 0
         self.over: set[str] = set()
         """Branches that need nothing more from us: refused, hung up, ended by our BYE."""
         self.answered: set[str] = set()
@@ -210,15 +220,18 @@ class Watched(Ladder):
                 if name == "caller" and self.branch_ids[name] == "in" and not self.finals_to_caller:
                     self.finals_to_caller += 1
                     self.over.add("in")
+                self.withdrawn(self.branch_ids[name])
                 call.branch_cancelled(self.branch_ids[name], given_reasons, now)
             case ["hang up", str(name), list(given_reasons)]:
                 branch_id = self.branch_ids[name]
                 self.hung_up.add(branch_id)
-                if branch_id != "in" or self.finals_to_caller:
+                if branch_id not in self.waiting and (branch_id != "in" or self.finals_to_caller):
                     self.over.add(branch_id)
                 call.branch_ended(branch_id, given_reasons, now)
             case ["lose", str(name), int(cause)]:
                 branch_id = self.branch_ids[name]
+                if branch_id in self.waiting:  # it has no dialog that could break
+                    return
                 self.hung_up.add(branch_id)
                 if branch_id == "in" and not self.finals_to_caller:
                     self.finals_to_caller += 1  # the user agent has refused it
@@ -258,11 +271,34 @@ class Watched(Ladder):
                 self.command(command, self.leg_ids[side])
             case [str(what), str(side)] if what.startswith("record_"):
                 self.try_command(lambda: call.record(self.leg_ids[side], what, now))  # type: ignore[arg-type]
+            case ["pick up", int(place), int(who)]:
+                leg_id = list(call.legs)[place % len(call.legs)]
+                self.take_place(lambda branch_id: call.pick_up(leg_id, EVERYBODY[who], branch_id, b"o", now))
+            case ["move", str(side), bytes(sdp)]:
+                self.take_place(lambda branch_id: call.move(self.leg_ids[side], branch_id, sdp or b"o", now))
             case ["terminate", int(cause)]:
                 call.terminate(cause, now)
             case _:
                 raise AssertionError(step)
         self._carry_out()
+
+    def take_place(self, begin: Callable[[str], None]) -> None:
+        """An INVITE comes that wants a place."""
+        self.takers += 1
+        branch_id = f"taker {self.takers}"
+        try:
+            begin(branch_id)
+        except WrongStateError:
+            return
+        self.branch_ids["taker"] = branch_id
+        self._names[branch_id] = branch_id
+        self.waiting.add(branch_id)
+
+    def withdrawn(self, branch_id: str) -> None:
+        """The user agent has answered the CANCEL of an INVITE that wants a place."""
+        if branch_id in self.waiting:
+            self.waiting.remove(branch_id)
+            self.over.add(branch_id)
 
     def forwarded(self, number: int, hops: list[Party]) -> None:
         """Have one more step to go when nobody answers: the third one leads nowhere."""
@@ -319,9 +355,12 @@ class Watched(Ladder):
                 assert branch_id == "in"
                 assert not self.finals_to_caller
             case do.Answer(branch_id) | do.Reject(branch_id):
-                assert branch_id == "in"
-                self.finals_to_caller += 1
-                assert self.finals_to_caller == 1
+                if branch_id == "in":
+                    self.finals_to_caller += 1
+                    assert self.finals_to_caller == 1
+                else:
+                    self.waiting.remove(branch_id)
+                assert isinstance(action, do.Answer) or action.status >= 300
                 (self.answered if isinstance(action, do.Answer) else self.over).add(branch_id)
             case do.Cancel(branch_id):
                 assert branch_id in self.dialled - self.answered - self.over - self.cancelled
@@ -365,6 +404,8 @@ class Watched(Ladder):
                 assert counts[CallAnswered]
             if isinstance(fact, CallForwarded):
                 assert not any(isinstance(each, CallAnswered) for each in self.facts[: self.facts.index(fact)])
+            if isinstance(fact, CallPickedUp):
+                assert fact.cause == 26
         assert counts[TransferAnswered] <= counts[CallTransferred]
         assert counts[CallEnded] == (self.call.phase is Phase.ENDED)
         assert not self.call.finished or self.call.phase is Phase.ENDED
@@ -374,6 +415,7 @@ class Watched(Ladder):
         assert self.call.finished
         assert self.finals_to_caller == (0 if originated else 1)
         assert self.dialled <= self.over
+        assert self.waiting == set()
         assert self.media_released is self.media_open
         assert self.timers == set()
         assert not any(self.open_offers[branch_id] for branch_id in self.open_offers if branch_id not in self.hung_up)
@@ -456,6 +498,10 @@ def random_step(choice: random.Random) -> tuple[object, ...]:
                 ("media stops", choice.choice(["caller", "callee"])),
                 ("transfer", choice.choice(["caller", "callee"]), choice.random() < 0.5),
                 ("transfer", choice.choice(["caller", "callee"]), choice.random() < 0.5),
+                ("pick up", choice.randint(0, 3), choice.randint(0, 3)),
+                ("pick up", choice.randint(0, 3), choice.randint(0, 3)),
+                ("move", choice.choice(["caller", "callee"]), sdp),
+                ("move", choice.choice(["caller", "callee"]), sdp),
                 ("clear", choice.choice(["caller", "callee"])),
                 ("terminate", choice.randint(1, 127)),
             ]
@@ -513,6 +559,9 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
                 ladder.play(("answer", "seven", b"answer"))
             if choice.random() < 0.3:
                 ladder.play(random_step(choice))
+            if choice.random() < 0.2:
+                for taking in (("pick up", 1, choice.randint(0, 3)), ("media replies", 0, b"plane")):
+                    ladder.play(taking)
         for number in range(80):
             if number == 30 and choice.random() < 0.3:
                 for step in TRANSFER:
@@ -521,10 +570,13 @@ def test_a_thousand_long_calls_keep_their_promises() -> None:
             ladder.check()
         settle(ladder)
         ladder.check_end(originated=originated)
+        met["taken"] += sum(line.startswith("to taker") and line.endswith(": 200") for line in ladder.lines)
         met.update(set(ladder.fact_names) | set(ladder.commands.values()) | set(ladder.lines))
     assert min(met[name] for name in ("CallHeld", "CallResumed", "held", "RecordingStarted")) > 50
     assert min(met[name] for name in ("CallTransferred", "TransferAnswered", "finished")) > 50
     assert min(met[name] for name in ("CallForwarded", "MemberCalled", "MemberLeft")) > 50
+    assert met["CallPickedUp"] > 50
+    assert met["taken"] > 150
     assert min(met[name] for name in ("refused_by_phone", "no_answer_from_phone", "wrong_state", "established")) > 30
     assert min(met[line] for line in ("media: play music to caller", "media: sendonly to callee")) > 30
     assert min(met[f"media: codec of the other side to {side}"] for side in ("caller", "callee")) > 50

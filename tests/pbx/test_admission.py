@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kobza.call.directory import Package
+from kobza.call.directory import Package, Subscriber
 from kobza.call.group import RingingGroup
 from kobza.call.routing import Identity, Party
 from kobza.pbx.admission import Admission, Admitted, Turned
@@ -13,9 +13,11 @@ from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.dialling import DeviceTarget, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
+from kobza.pbx.place_wanted import PlaceWanted, WantsPlace
 from kobza.pbx.presence import Presence
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.message import SipRequest
+from kobza.sip.refer import Replaces
 from kobza.store import Store, enterprises, groups, hours, numbers, trunks
 from kobza.store.hours import COMPANY
 from tests.pbx.office import (
@@ -68,12 +70,12 @@ def invite(dialled: str, user: str = ANNA_USER, **headers: str) -> SipRequest:
     return request("INVITE", f"sip:{dialled}@{REALM}", user=user, headers=lines)
 
 
-def admitted(result: Admitted | Turned) -> Admitted:
+def admitted(result: Admitted | Turned | WantsPlace) -> Admitted:
     assert isinstance(result, Admitted), result
     return result
 
 
-def turned(result: Admitted | Turned) -> Turned:
+def turned(result: Admitted | Turned | WantsPlace) -> Turned:
     assert isinstance(result, Turned), result
     return result
 
@@ -87,6 +89,25 @@ def test_a_phone_calls_a_phone(admission: Admission, enterprise_id: str) -> None
     (target,) = call.first.targets  # the other one has run out
     assert isinstance(target, DeviceTarget)
     assert (target.number, target.binding.contact) == (BOHDAN, "sip:b@1")
+
+
+def test_an_invite_that_begins_no_call(admission: Admission) -> None:
+    """It is known by its Replaces, or by the code for pickup, once it is known who sent it; trunks have no code."""
+    admission._pickup_code = "*8"
+    answer = admission.admit(signed(invite("*80671000002")), PHONE, NOW)
+    assert isinstance(answer, WantsPlace)
+    assert isinstance(answer.who, Subscriber)
+    assert (answer.who.number, answer.wanted) == (ANNA, PlaceWanted(at="0671000002"))
+    assert turned(admission.admit(invite("*8"), PHONE, NOW)).status == 407
+    assert turned(admission.admit(invite("*8"), CARRIER, NOW)).status == 484
+    named = admission.admit(invite("0671000002", Replaces="id@host;to-tag=a;from-tag=b;early-only"), CARRIER, NOW)
+    assert isinstance(named, WantsPlace)
+    assert (named.who.name, named.wanted.replaces) == ("carrier", Replaces("id@host", "a", "b", early_only=True))
+    for text in ("id@host;to-tag=a", "", "id@host"):
+        assert turned(admission.admit(invite("0671000002", Replaces=text), CARRIER, NOW)).status == 400
+    twice = [("Replaces", "id@host;to-tag=a;from-tag=b")] * 2
+    asked = request("INVITE", f"sip:0671000002@{REALM}", user=ANNA_USER, headers=twice)
+    assert "expected one" in turned(admission.admit(asked, PHONE, NOW)).detail
 
 
 def test_nobody_there(admission: Admission) -> None:

@@ -13,6 +13,7 @@ from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.dialling import TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.locations import Locations
+from kobza.pbx.place_wanted import WantsPlace
 from kobza.pbx.trunk_lines import TrunkLines
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.invite import InviteDialog
@@ -74,7 +75,9 @@ class Exchange:
         return [str(target.hop) for target in self.dialled(number)]
 
     def comes(self, message: SipRequest, flow: Flow = CARRIER) -> Admitted | Turned:
-        return self.admission.admit(message, flow, NOW)
+        answer = self.admission.admit(message, flow, NOW)
+        assert not isinstance(answer, WantsPlace)
+        return answer
 
 
 @pytest.fixture

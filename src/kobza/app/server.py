@@ -298,7 +298,7 @@ class Server:
             new_token=self._ids.token,
             timers=TIMERS.at_speed(self._clock.speed),
             methods=METHODS,
-            supported=("path",),
+            supported=("path", "replaces"),
             lost_headers=(("Reason", reason_header(RECOVERY_ON_TIMER)),),
             session=_session_policy(settings),
             reliable=True,
@@ -314,6 +314,7 @@ class Server:
             lines=keeper.lines,
             usable=keeper.is_usable,
             clock=None if watch is None else self._now,
+            pickup_code=settings.pickup_code,
         )
         notifier = Notifier(ua, authenticator, view, presence, now=self._now)
         registrar = Registrar(

@@ -8,7 +8,7 @@ branch it does not know is harmless. `docs/calls.md` shows every scenario and wh
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from kobza.call.actions import Action, Bye, RejectOffer, SideName, Target
+from kobza.call.actions import Action, Bye, Reject, RejectOffer, SideName, Target
 from kobza.call.causes import (
     CALL_REJECTED,
     NORMAL_CLEARING,
@@ -27,6 +27,7 @@ from kobza.call.renegotiation import Renegotiation
 from kobza.call.routing import Party
 from kobza.call.setup import Setup
 from kobza.call.step import Destination, FindTargets, Onward, Step
+from kobza.call.taking import Taking
 from kobza.call.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ class Call:
         branch = self._core.branches.get(branch_id)
         if branch is not None and branch.incoming and branch.state is BranchState.PENDING:
             branch.state = BranchState.CLOSED
-            self._give_up(reasons, now)
+            if not branch.takes_place:
+                self._give_up(reasons, now)
 
     def branch_ended(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
         """The peer ended its dialog with BYE."""
@@ -200,7 +202,10 @@ class Call:
             branch.state = BranchState.CLOSED
             self._hung_up(branch.leg, reasons, now)
         elif branch.state is BranchState.PENDING:
-            if branch.incoming:  # BYE in an early dialog: the INVITE still wants its 487 (RFC 3261, section 15.1.2)
+            if branch.takes_place:
+                branch.state = BranchState.CLOSED
+                self._core.outbox.actions.append(Reject(branch_id, 487, NORMAL_UNSPECIFIED))
+            elif branch.incoming:  # BYE in an early dialog: the INVITE still wants its 487 (RFC 3261, 15.1.2)
                 self._give_up(reasons, now)
             else:
                 self._placing.rejected(branch, 480, reasons, now)
@@ -211,7 +216,8 @@ class Call:
         Nobody hung up, so it is the network that ended the call.
         """
         branch = self._core.branches.get(branch_id)
-        waits = branch is not None and branch.incoming and branch.state is BranchState.PENDING
+        begins = branch is not None and branch.incoming and not branch.takes_place
+        waits = branch is not None and begins and branch.state is BranchState.PENDING
         if branch is None or not (waits or branch.state is BranchState.ANSWERED):
             self.branch_ended(branch_id, (), now)
         else:
@@ -223,7 +229,7 @@ class Call:
         branch = self._core.branches.get(branch_id)
         if branch is None or branch.state is not BranchState.ANSWERED:
             return
-        if not branch.incoming or not self._setup.confirmed(sdp, now):
+        if not branch.incoming or branch.takes_place or not self._setup.confirmed(sdp, now):
             self._renegotiation.confirmed(branch, sdp, now)
 
     def branch_offered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
@@ -357,6 +363,25 @@ class Call:
         self._placing = transfer
         return transfer.token
 
+    def pick_up(self, leg_id: str, party: Party, branch_id: str, sdp: bytes, now: float) -> None:
+        """Let a party answer what rings on a leg, by the INVITE `branch_id` of its own with its offer.
+
+        It gets its 200 from the call, or a refusal: 488 for its offer, 486 when another one was faster. Raises
+        NotFoundError, or WrongStateError when nothing rings there.
+        """
+        Taking(self._core, self._renegotiation).pick_up(self._placing, self._leg(leg_id), party, branch_id, sdp, now)
+
+    def move(self, leg_id: str, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
+        """Let a leg's owner go on talking on another phone, whose INVITE `branch_id` is; the phone before gets BYE.
+
+        The answers are as those of `pick_up`. Raises NotFoundError or WrongStateError.
+        """
+        Taking(self._core, self._renegotiation).move(self._leg(leg_id), branch_id, sdp)
+
+    def rings(self, leg_id: str) -> bool:
+        """Tell whether somebody is called on a leg, so that the call can be picked up there."""
+        return any(leg.leg_id == leg_id and self._placing.rings(leg) for leg in self._core.legs)
+
     def hand_over(self, leg_id: str, by: ReleasedBy, now: float) -> None:
         """End the call, but not the dialog of a leg's phone, which talks on in another call.
 
@@ -374,7 +399,7 @@ class Call:
         """Return the leg whose phone a branch is; None when it has left, or none is."""
         branch, core = self._core.branches.get(branch_id), self._core
         gone = branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED)
-        return None if branch is None or gone or branch.leg not in (core.caller, core.callee) else branch.leg.leg_id
+        return None if branch is None or gone or branch.leg not in core.legs else branch.leg.leg_id
 
     def branches_of(self, leg_id: str) -> list[str]:
         """Return the branches of a leg, a group's member included, that may be answered or were."""

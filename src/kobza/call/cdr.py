@@ -8,6 +8,7 @@ from kobza.call.events import (
     CallEnded,
     CallFact,
     CallForwarded,
+    CallPickedUp,
     CallRinging,
     CallStarted,
     CallTransferred,
@@ -52,10 +53,12 @@ class Cdr(Value, frozen=True, kw_only=True):
 class _Joined:
     """What the record of an enterprise says that came into the call by a transfer, or because it was forwarded."""
 
-    __slots__ = ("answered_at", "answered_number", "ended", "fact", "leg_id", "ringing_at")
+    __slots__ = ("answered_at", "answered_number", "ended", "fact", "leg_id", "number", "ringing_at")
 
     def __init__(self, fact: CallTransferred | CallForwarded) -> None:
         self.fact = fact
+        self.number = fact.party.number
+        """Who is called on it, or has picked it up."""
         self.leg_id = fact.new_leg_id
         """The leg that it is about: where a call is forwarded, the one that follows."""
         self.answered_number: str | None = None
@@ -128,10 +131,14 @@ class CdrFold:
                 for joined in self._of_leg(fact.leg_id):
                     joined.leg_id = fact.new_leg_id
                 self._join(fact)
+            case CallPickedUp():
+                for joined in self._of_leg(fact.leg_id):
+                    joined.leg_id, joined.number = fact.new_leg_id, fact.party.number
+                return False
             case TransferAnswered():
                 self._answered_number = fact.answered_number
                 for joined in self._of_leg(fact.leg_id):
-                    joined.answered_at, joined.answered_number = fact.at, joined.fact.party.number
+                    joined.answered_at, joined.answered_number = fact.at, joined.number
             case _:
                 return False
         return True

@@ -22,11 +22,12 @@ from kobza.call.actions import (
     StopTimer,
     Target,
 )
-from kobza.call.causes import RECOVERY_ON_TIMER, cause_from_sip, sip_from_cause
+from kobza.call.causes import ANSWERED_ELSEWHERE, RECOVERY_ON_TIMER, cause_from_sip, sip_from_cause
 from kobza.call.errors import KobzaError, WrongStateError
 from kobza.call.events import (
     CallEnded,
     CallHeld,
+    CallPickedUp,
     CallResumed,
     CallStarted,
     MemberCalled,
@@ -46,6 +47,9 @@ RING_TIMER: Final = "ring"
 """Bounds the way to the answer, of each side by itself."""
 
 SETTLE_TIMER: Final = "settle"
+
+PLACE_IS_GONE: Final = 603
+"""What an INVITE is told that wanted to take a place in a call which is over (RFC 3891, section 3)."""
 
 SETTLE_TIME: Final = 40.0
 """Seconds after the end in which a cancelled branch may still report; the longest that a cancelled INVITE lives
@@ -141,6 +145,13 @@ class CallCore:
         self.callee.change(LegState.FINISHED, now)
         self.callee = leg
         self.outbox.actions.append(ReplaceLeg("callee", leg.leg_id, leg.party))
+
+    def pick_up(self, place: Leg, leg: Leg, kept: Party, now: float) -> None:
+        """Call off what rings on a leg, as another one has answered in its place."""
+        self.cancel_pending(place, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        self.outbox.facts.append(
+            CallPickedUp(self.call_id, now, place.leg_id, ANSWERED_ELSEWHERE, "called", leg.leg_id, leg.party, kept)
+        )
 
     def cancel_pending(self, leg: Leg, cause: int, *, answered_elsewhere: bool = False) -> None:
         """Take back what INVITEs of a leg have no final response yet."""
@@ -283,7 +294,7 @@ class CallCore:
                 actions.append(Bye(branch.branch_id, cause))
             elif branch.state is BranchState.PENDING and branch.incoming:
                 branch.state = BranchState.CLOSED
-                actions.append(Reject(branch.branch_id, status, cause))
+                actions.append(Reject(branch.branch_id, PLACE_IS_GONE if branch.takes_place else status, cause))
             elif branch.state is BranchState.PENDING:
                 self.cancel(branch, cause)
         if self.media_open:

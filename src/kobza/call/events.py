@@ -100,6 +100,21 @@ class CallForwarded(CallFact, frozen=True):
     """Who calls."""
 
 
+class CallPickedUp(CallFact, frozen=True):
+    """What rang on a side is answered by another one than was called: CallAnswered or TransferAnswered follows."""
+
+    leg_id: str
+    """The leg that is over: whose phones rang, or the group's."""
+    cause: int
+    """As its owner is told: answered elsewhere, no missed call."""
+    released_by: ReleasedBy
+    new_leg_id: str
+    party: Party
+    """Who has picked it up."""
+    kept: Party
+    """The other side."""
+
+
 class MemberCalled(CallFact, frozen=True):
     """A member of the ringing group on the called side is called, as a leg of its own."""
 

@@ -80,13 +80,16 @@ class Branch:
         "rang",
         "servers",
         "state",
+        "takes_place",
     )
 
-    def __init__(self, branch_id: str, leg: "Leg", *, incoming: bool = False) -> None:
+    def __init__(self, branch_id: str, leg: "Leg", *, incoming: bool = False, takes_place: bool = False) -> None:
         self.branch_id = branch_id
         self.leg = leg
         self.incoming = incoming
-        """The caller's own INVITE, which we answer; False: one that we sent."""
+        """It came in, and we answer it: the caller's own INVITE, or one that takes a place; False: one that we sent."""
+        self.takes_place = takes_place
+        """It came in to take the place of another one. It is among its leg's branches from its answer on."""
         self.state = BranchState.PENDING
         self.early_sdp = b""
         """The last SDP of a provisional response: some peers do not repeat it in their 200."""
@@ -156,6 +159,7 @@ class Leg:
         "held_by_phone",
         "late_reoffer",
         "leg_id",
+        "moving",
         "muted",
         "own_offer",
         "party",
@@ -198,6 +202,8 @@ class Leg:
         self.own_offer: OwnOffer | None = None
         self.reoffering = False
         """The phone's new offer is with the media plane."""
+        self.moving: Branch | None = None
+        """Another phone's INVITE with which its owner wants to talk on: its offer is with the media plane."""
         self.late_reoffer = False
         """The phone's re-INVITE had no offer: its ACK brings the answer to ours."""
         self.playing_music = False
@@ -207,6 +213,11 @@ class Leg:
     def held(self) -> bool:
         """Whether this side holds the other one, by its phone or through the API."""
         return self.held_by_phone or self.held_by_api
+
+    @property
+    def is_read(self) -> bool:
+        """Whether an offer of this side is with the media plane, so that none of ours may be made."""
+        return self.reoffering or self.moving is not None
 
     @property
     def view(self) -> LegView:

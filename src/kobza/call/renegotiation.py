@@ -52,7 +52,7 @@ class Renegotiation:
     def offered(self, branch: Branch, sdp: bytes) -> None:
         """Take a phone's new offer (b"": it wants one from us) of a branch that has a dialog."""
         leg = branch.leg
-        if not leg.connected or leg.own_offer is not None or leg.reoffering:
+        if not leg.connected or leg.own_offer is not None or leg.is_read:
             self._outbox.actions.append(RejectOffer(branch.branch_id, 491))
             return
         leg.reoffering = True
@@ -191,7 +191,7 @@ class Renegotiation:
     def refresh(self, branch: Branch) -> None:
         """Offer a phone once more what it has; any other offer that is under way does as well."""
         leg = branch.leg
-        if leg.talking is branch and leg.connected and leg.own_offer is None and not leg.reoffering:
+        if leg.talking is branch and leg.connected and leg.own_offer is None and not leg.is_read:
             leg.told = None
             self._pursue(leg)
 
@@ -226,7 +226,7 @@ class Renegotiation:
     def _pursue(self, leg: Leg) -> None:
         """Send a leg's phone the offer that it should have, unless it has it or another one is on its way."""
         branch = leg.talking
-        if branch is None or not leg.connected or leg.own_offer is not None or leg.reoffering:
+        if branch is None or not leg.connected or leg.own_offer is not None or leg.is_read:
             return
         direction = self._direction_for(leg)
         if direction != leg.told:
@@ -282,12 +282,19 @@ class Renegotiation:
 
     # when a side has changed hands
 
+    def moved(self, leg: Leg, offer: bytes, now: float) -> None:
+        """Go on with a leg's new phone, whose offer was answered; it holds if that says so, whatever the other did."""
+        leg.late_reoffer = False
+        self._heard(leg, audio_direction(offer), now)
+        self._let_follow(leg)
+        self._pursue(leg)
+
     def leave(self, leg: Leg) -> None:
         """Forget a leg whose phone leaves; its open re-INVITE wants an answer all the same (RFC 3261, 15.1.2)."""
         if leg.reoffering and leg.talking is not None:
             leg.reoffering = False
             self._outbox.actions.append(RejectOffer(leg.talking.branch_id, 487))
-        leg.own_offer = None
+        leg.own_offer = leg.moving = None
         leg.aligning = None
 
     def follow(self, leg: Leg) -> None:

@@ -33,6 +33,13 @@ class Party(Value, frozen=True):
     shown_as: str | None = None
     """What other enterprises may learn as its number, when that is not `number`: another one, or "anonymous"."""
 
+    def is_same(self, other: "Party") -> bool:
+        """Tell whether this is the same number of ours as another one."""
+        return self.enterprise_id is not None and (self.number, self.enterprise_id) == (
+            other.number,
+            other.enterprise_id,
+        )
+
     def seen_by(self, enterprise_id: str | None) -> str:
         """Return the number as an enterprise may know it: its own people by their numbers, others as they are shown."""
         return self.number if self.shown_as is None or self.enterprise_id == enterprise_id else self.shown_as

@@ -282,12 +282,7 @@ class Setup:
         branch.state = BranchState.ANSWERED
         leg = branch.leg
         leg.talking = branch
-        core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
-        if leg in core.members:
-            core.members.remove(leg)
-            for other in core.members.copy():
-                core.drop_member(other, ANSWERED_ELSEWHERE, "called", now, answered_elsewhere=True)
-            core.replace_callee(leg, now)
+        self._silence_others(leg, now)
         if leg is core.caller:
             core.enter(Phase.ORIGINATOR_CONNECTING)
             request_id = core.outbox.ask(self._originator_connected, self._media_failed)
@@ -295,6 +290,34 @@ class Setup:
             core.enter(Phase.CONNECTING)
             request_id = core.outbox.ask(self._callee_connected, self._media_failed)
         core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
+
+    def _silence_others(self, leg: Leg, now: float) -> None:
+        """Let nobody ring any more but the leg that answers, which is the called side from now on."""
+        core = self._core
+        core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        is_member = leg in core.members
+        if is_member:
+            core.members.remove(leg)
+        for other in core.members.copy():
+            core.drop_member(other, ANSWERED_ELSEWHERE, "called", now, answered_elsewhere=True)
+        if leg is core.caller or leg is core.callee:
+            return
+        if not is_member:
+            core.pick_up(core.callee, leg, core.caller.party, now)
+        core.replace_callee(leg, now)
+
+    def rings(self, leg: Leg) -> bool:
+        """See Ringing."""
+        core = self._core
+        if core.phase is not Phase.RINGING or leg is core.caller:
+            return False
+        return leg.is_pending or (leg is core.callee and bool(core.members))
+
+    def picked_up(self, branch: Branch, for_other: bytes, now: float) -> None:
+        """See Ringing."""
+        self._silence_others(branch.leg, now)
+        self._core.enter(Phase.CONNECTING)
+        self._callee_connected(for_other, now)
 
     def _originator_connected(self, _sdp: bytes, now: float) -> None:
         self._core.caller.connected = True

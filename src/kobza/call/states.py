@@ -12,6 +12,7 @@ from kobza.call.events import (
     CallFact,
     CallForwarded,
     CallHeld,
+    CallPickedUp,
     CallResumed,
     CallRinging,
     CallStarted,
@@ -116,13 +117,14 @@ class _Owner:
 class OwnerStates:
     """The call states of one call: feed it every fact of the call, in order.
 
-    An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed` of
-    its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
+    An owner is told: `alerting` once, when its phone rings or the far end does; `established`; `held` and `resumed`
+    of its own leg; and `finished` exactly once if it was told anything before, when the call ends or it transfers its
     side away. Who is called by a transfer is told of a leg of its own, and so is who is called by forwarding, or as a
-    member of a ringing group. The originator of a click2dial call is always told `finished`, because the API gave its
-    leg's id away. `record_ready` comes to those that talked. `extended_for` names the enterprises for which the states
-    `held`, `resumed` and `record_ready` are made at all, so that the sequence has no gaps for the others; None: all.
-    The client_state is told to the enterprise that gave it.
+    member of a ringing group, and who picks a call up: told nothing before `established`. The originator of a
+    click2dial call is always told `finished`, because the API gave its leg's id away. `record_ready` comes to those
+    that talked. `extended_for` names the enterprises for which the states `held`, `resumed` and `record_ready` are
+    made at all, so that the sequence has no gaps for the others; None: all. The client_state is told to the
+    enterprise that gave it.
     """
 
     __slots__ = (
@@ -173,7 +175,7 @@ class OwnerStates:
                 return []
             case MemberLeft():
                 return self._leave(fact)
-            case CallTransferred() | CallForwarded():
+            case CallTransferred() | CallForwarded() | CallPickedUp():
                 return self._transfer(fact)
             case TransferAnswered():
                 return [self._established(owner, fact) for owner in self._owners if owner.leg_id == fact.leg_id]
@@ -204,13 +206,13 @@ class OwnerStates:
             own_state = client_state if whose == own.enterprise_id else None
             self._owners.append(_Owner(leg_id, own, other, own.enterprise_id, own_state, calls=calls))
 
-    def _transfer(self, fact: CallTransferred | CallForwarded) -> list[OwnerState]:
+    def _transfer(self, fact: CallTransferred | CallForwarded | CallPickedUp) -> list[OwnerState]:
         """Tell the owner that left of its end; the one who is called in its place is told when its phone rings."""
         states = self._leave(fact)
         self._add_owner(fact.new_leg_id, fact.party, fact.kept, calls=False)
         return states
 
-    def _leave(self, fact: CallTransferred | CallForwarded | MemberLeft) -> list[OwnerState]:
+    def _leave(self, fact: CallTransferred | CallForwarded | CallPickedUp | MemberLeft) -> list[OwnerState]:
         """Tell the owner of a leg that is over of its end, if it was told of its beginning."""
         states = []
         for owner in self._owners:

@@ -105,11 +105,8 @@ class Transfer:
         """Let the leg end for a cause and call another party in its place."""
         core, old = self._core, self._leg
         old.change(LegState.FINISHED, now)
-        leg = self._leg = Leg(core.new_id(), old.side, destination.party, now)
-        if old.side == "caller":
-            core.caller = leg
-        else:
-            core.callee = leg
+        leg = Leg(core.new_id(), old.side, destination.party, now)
+        self._seat(leg)
         self._early = None
         core.outbox.facts.append(
             CallTransferred(
@@ -117,7 +114,6 @@ class Transfer:
             )
         )
         actions = core.outbox.actions
-        actions.append(ReplaceLeg(leg.side, leg.leg_id, destination.party))
         actions.append(MediaLeave(leg.side))
         actions.append(StartTimer(RING_TIMER, self._ring_timeout))
         self._play_ringback(on=True)
@@ -172,6 +168,32 @@ class Transfer:
         core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
         request_id = core.outbox.ask(partial(self._connected, leg), partial(self._not_connected, leg))
         core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
+
+    def rings(self, leg: Leg) -> bool:
+        """See Ringing."""
+        return self.calls(leg) and leg.is_pending
+
+    def picked_up(self, branch: Branch, for_other: bytes, now: float) -> None:
+        """See Ringing."""
+        core, old, leg = self._core, self._leg, branch.leg
+        if leg is old:
+            core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
+        else:
+            core.pick_up(old, leg, self._kept.party, now)
+            old.change(LegState.FINISHED, now)
+            self._seat(leg)
+            core.answered_number = leg.party.number
+        self._connected(leg, for_other, now)
+
+    def _seat(self, leg: Leg) -> None:
+        """Let a leg be the side that is called."""
+        core = self._core
+        self._leg = leg
+        if leg.side == "caller":
+            core.caller = leg
+        else:
+            core.callee = leg
+        core.outbox.actions.append(ReplaceLeg(leg.side, leg.leg_id, leg.party))
 
     def _connected(self, leg: Leg, _sdp: bytes, _now: float) -> None:
         if leg is self._leg:

@@ -244,6 +244,9 @@ class Settings(BaseSettings):
     ring_timeout: Annotated[int, Field(ge=5, le=300)] = Field(
         60, description="How long phones ring before the call ends unanswered (cause 19)."
     )
+    pickup_code: Annotated[str, Field(pattern=r"^([*#][0-9*#]{1,4})?$")] = Field(
+        "*8", description="What phones dial to pick up what rings elsewhere, before a number or alone; empty: nothing."
+    )
     outside_calls_minute: Spending = Field(60, description="Calls that one number may begin by trunks in a minute.")
     outside_calls_hour: Spending = Field(0, description="The same in an hour.")
     outside_calls_day: Spending = Field(0, description="The same in a day (of Kyiv).")

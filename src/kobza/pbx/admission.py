@@ -23,6 +23,7 @@ from kobza.pbx.dialling import DeviceTarget, Target, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.diverting import diverted_before
 from kobza.pbx.locations import Locations
+from kobza.pbx.place_wanted import WantsPlace, place_wanted
 from kobza.pbx.presence import Presence
 from kobza.pbx.trunk_lines import TrunkLines
 from kobza.sip.diversion import Diversion
@@ -89,12 +90,14 @@ class Admission:
         lines: TrunkLines | None = None,
         usable: Callable[[Trunk], bool] = lambda _trunk: True,
         clock: Callable[[], float] | None = None,
+        pickup_code: str = "",
     ) -> None:
         """`presence` knows who is in a call (None: nobody is), `lines` how full trunks are.
 
         `usable` tells whether a trunk answers and is registered, `clock` gives the moment to who watches how long each
-        step takes; None: nobody does.
+        step takes; None: nobody does. `pickup_code` is what phones dial to pick up what rings elsewhere; "": nothing.
         """
+        self._pickup_code = pickup_code
         self._presence = presence
         self._lines = TrunkLines() if lines is None else lines
         self._usable = usable
@@ -103,20 +106,20 @@ class Admission:
         self._locations = locations
         self._authenticator = authenticator
 
-    def admit(self, request: SipRequest, flow: Flow, now: float) -> Admitted | Turned:
+    def admit(self, request: SipRequest, flow: Flow, now: float) -> Admitted | Turned | WantsPlace:
         """Decide about an INVITE."""
+        try:
+            wanted = place_wanted(request, self._pickup_code)
+        except MalformedMessage as error:
+            return Turned(400, (), f"{error.where}: {error.what}")
         directory = self._view.snapshot
-        trunk = self._view.hops.trunk_at(flow.transport, flow.remote)
-        if trunk is not None:
-            return self._by_trunk(trunk, request, directory, now)
-        found = self._authenticator.check_caller(request, flow, directory, now)
+        found = self._who(request, flow, directory, now)
+        if isinstance(found, Turned):
+            return found
+        if wanted is not None and (wanted.replaces is not None or isinstance(found, Subscriber)):
+            return WantsPlace(found, wanted)
         if isinstance(found, Trunk):
             return self._by_trunk(found, request, directory, now)
-        if isinstance(found, Denied):
-            reason: Headers = ()
-            if found.detail:
-                reason = (("Reason", reason_header(CALL_REJECTED)),)
-            return Turned(found.status, (*found.headers, *reason), found.detail)
         identity = identity_of(found, now)
         if _is_private(request):
             identity = replace(identity, restricted=True)
@@ -126,6 +129,19 @@ class Admission:
             refused = (caller, called(directory, dialled, caller.enterprise_id), dialled, ORIGIN_PHONE, CALL_REJECTED)
             return Turned(403, (("Reason", reason_header(CALL_REJECTED)),), text, refused)
         return self._decide(dialled, directory, caller, identity, ORIGIN_PHONE, now)
+
+    def _who(self, request: SipRequest, flow: Flow, directory: Directory, now: float) -> Subscriber | Trunk | Turned:
+        """Return whose an INVITE is, or what to answer to whoever has not proved it."""
+        trunk = self._view.hops.trunk_at(flow.transport, flow.remote)
+        if trunk is not None:
+            return trunk
+        found = self._authenticator.check_caller(request, flow, directory, now)
+        if isinstance(found, Denied):
+            reason: Headers = ()
+            if found.detail:
+                reason = (("Reason", reason_header(CALL_REJECTED)),)
+            return Turned(found.status, (*found.headers, *reason), found.detail)
+        return found
 
     @property
     def directory(self) -> Directory:

@@ -40,6 +40,12 @@ class CallDialogs:
         """Return the call that a dialog belongs to."""
         return self._calls.get(sip_call_id)
 
+    def trunk_of(self, call_id: str, dialog: InviteDialog) -> str | None:
+        """Return the name of the trunk that a dialog of a call goes over; None: a phone's."""
+        name = dialog.sip_call_id.encode()
+        lanes = (lane.removeprefix(f"{CALLER} ") for lane, each in self.of(call_id) if each == name)
+        return next((lane.removeprefix(TRUNK) for lane in lanes if lane.startswith(TRUNK)), None)
+
     def of(self, call_id: str) -> Sequence[tuple[str, bytes]]:
         """Return the dialogs of a call: who is at the other end (as `SipLadder.lanes` has it), and the Call-ID."""
         return self._dialogs.get(call_id, ())

@@ -36,6 +36,8 @@ from kobza.pbx.opening import CallOpening
 from kobza.pbx.outside_calls import OutsideCalls
 from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.performer import Performer, reason_of
+from kobza.pbx.pickups import Pickups
+from kobza.pbx.place_wanted import WantsPlace
 from kobza.pbx.presence import Presence
 from kobza.pbx.reading import call_of
 from kobza.pbx.recordings import Recordings
@@ -148,6 +150,7 @@ class Switch:
             speed=speed,
             srtp_offer=srtp_offer,
         )
+        self._pickups = Pickups(admission, self, self._calls, self._dialogs, self._lines, self._feed, new_id, now)
         refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
@@ -443,19 +446,20 @@ class Switch:
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
         answer = self._admission.admit(dialog.request, dialog.flow, now)
+        if isinstance(answer, WantsPlace):
+            self._pickups.take(dialog, answer)
+            return
         if isinstance(answer, Turned):
             call_id = self._opening.write_refused(answer, now)
             if call_id is not None:
-                if self._watch is not None:
-                    tell_admission(self._watch, call_id, answer, now)
+                tell_admission(self._watch, call_id, answer, now)
                 self._dialogs.join(call_id, dialog, None if answer.trunk is None else answer.trunk.name)
                 self._ladders.over(call_id, now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
         live = self._opening.incoming(answer, dialog.request, branch_id, self.ring_timeout, now)
-        if self._watch is not None:
-            tell_admission(self._watch, live.call_id, answer, now)
+        tell_admission(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:
             live.books.write(facts, then=lambda: self._stored(live))

@@ -33,8 +33,10 @@ class CallWatch(Protocol):
         ...
 
 
-def tell_admission(watch: CallWatch, call_id: str, answer: Admitted | Turned, received_at: float) -> None:
-    """Tell the watch what was just decided about an INVITE that was received at a moment."""
+def tell_admission(watch: CallWatch | None, call_id: str, answer: Admitted | Turned, received_at: float) -> None:
+    """Tell the watch, if there is one, what was just decided about an INVITE that was received at a moment."""
+    if watch is None:
+        return
     watch.admitted(
         call_id,
         received_at=received_at,

@@ -22,6 +22,7 @@ from kobza.sdp.codecs import OWN_CODECS, Codec
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.message import SipMessage
+from kobza.sip.refer import Replaces
 from kobza.sip.request import Credentials
 from kobza.sip.responses import reason_phrase
 from kobza.sip.timers import Timers
@@ -169,8 +170,17 @@ class SoftPhone:
         """Where this phone takes calls; what belongs in a trunk's settings for an outside line."""
         return self._need_flow().local
 
-    def dial(self, number: str, *, caller: str | None = None, display_name: str | None = None) -> PhoneCall:
+    def dial(
+        self,
+        number: str,
+        *,
+        caller: str | None = None,
+        display_name: str | None = None,
+        replaces: Replaces | None = None,
+    ) -> PhoneCall:
         """Call `number`. `caller` is who calls, the phone's own number by default. Wait on the call it returns.
+
+        `replaces` names the dialog whose place the call is to take (RFC 3891).
 
         Raises `CallFailed` when too many calls are up, `OSError` when no port is free for the audio.
         """
@@ -185,6 +195,7 @@ class SoftPhone:
             flow=self._need_flow(),
             body=agreement.offer(),
             credentials=Credentials(self._auth_user, self._password) if self._password is not None else None,
+            headers=() if replaces is None else (("Replaces", str(replaces)),),
             contact_user=self.number,
             now=self._now(),
         )
