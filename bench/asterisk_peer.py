@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sysconfig
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -33,35 +33,48 @@ def version() -> str:
 @asynccontextmanager
 async def asterisk(sip_port: int, phone_port: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, Address]]:
     """Run Asterisk, which sends every call to a phone on `phone_port`; give its process and where it speaks SIP."""
+    values = {"SIP": str(sip_port), "PHONE": str(phone_port)}
+    async with running(CONFIGURATION, "kobza-bench", sip_port, values) as process:
+        yield process, (HOST, sip_port)
+
+
+@asynccontextmanager
+async def running(
+    configuration: Path, name: str, sip_port: int, values: Mapping[str, str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run Asterisk with a folder of configuration, in which `@NAME@` and the keys of `values` are written over.
+
+    `name` is that of its folders in the root, so that several may run. Raises Unavailable.
+    """
     version()
-    configure({"SIP": str(sip_port), "PHONE": str(phone_port)})
+    configure(configuration, name, values)
     process = await asyncio.create_subprocess_exec(
-        *("chroot", str(ROOT), "asterisk", "-f", "-C", "/etc/kobza-bench/asterisk.conf"),
+        *("chroot", str(ROOT), "asterisk", "-f", "-C", f"/etc/{name}/asterisk.conf"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         await answers_options((HOST, sip_port), process)
-        yield process, (HOST, sip_port)
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-def configure(values: dict[str, str]) -> None:
+def configure(configuration: Path, name: str, values: Mapping[str, str]) -> None:
     """Write the configuration and what Asterisk expects of its surroundings into the root folder."""
-    values = {**values, "MODULES": f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/asterisk/modules"}
-    target = ROOT / "etc/kobza-bench"
+    modules = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/asterisk/modules"
+    target = ROOT / "etc" / name
     target.mkdir(exist_ok=True)
-    for source in CONFIGURATION.iterdir():
+    for source in configuration.iterdir():
         text = source.read_text()
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", value)
+        for key, value in {**values, "NAME": name, "MODULES": modules}.items():
+            text = text.replace(f"@{key}@", value)
         (target / source.name).write_text(text)
-    for name in FOLDERS:
-        (ROOT / "var" / name / "kobza-bench").mkdir(parents=True, exist_ok=True)
+    for folder in FOLDERS:
+        (ROOT / "var" / folder / name).mkdir(parents=True, exist_ok=True)
     # Without these names each call waits for DNS.
     (ROOT / "etc/hosts").write_text(f"{HOST} localhost {socket.gethostname()} a.root-servers.net A.ROOT-SERVERS.NET\n")
 
