@@ -251,7 +251,7 @@ async def run(database: Database, data: Path, calls: int, *, quick: bool) -> Res
     figures = []
     async with serving(database, data) as server:
         before = server.memory()
-        for name, kind, frame, asked in list(requests(filled))[:: 3 if quick else 1]:
+        for name, kind, frame, asked in list(requests(filled))[:: 6 if quick else 1]:
             watched = Watched(server)
             watching = asyncio.create_task(watched.run())
             cpu, of_database = server.cpu(), database.cpu_seconds()

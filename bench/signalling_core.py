@@ -162,7 +162,7 @@ def main(calls: int, rounds: int, rate: float) -> dict[str, float]:
 
 
 def measure(*, quick: bool = False) -> Sequence[Row]:
-    results = main(20, 1, 50.0) if quick else main(2000, 3, 50.0)
+    results = main(20, 1, 2.0) if quick else main(2000, 3, 50.0)
     return [
         Row(
             f"both ends of a call in memory, {MESSAGES} messages, INVITE to BYE",
