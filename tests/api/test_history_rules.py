@@ -14,6 +14,7 @@ from kobza.call.causes import cause_text
 from kobza.store.entries import CdrClosed, CdrOpened
 from kobza.store.place import PostgresUrl
 from kobza.store.postgres_driver import NUL_SHOWN
+from kobza.store.recordings import Remarks
 from tests.api.test_callstat import assert_problem
 from tests.api.world import ALICE, BORYS, OUTSIDE, World, moment
 from tests.support.postgres import PostgresServer
@@ -302,7 +303,7 @@ async def test_a_range_behind_the_end_is_416(client: httpx.AsyncClient, office: 
         ("recording", 409, "recording_not_ready"),
         ("encoding", 409, "recording_not_ready"),
         ("erased", 410, "recording_erased"),
-        ("failed", 410, "recording_erased"),
+        ("failed", 410, "recording_failed"),
         ("ready", 410, "recording_erased"),  # whose file somebody removed
     ],
 )
@@ -315,6 +316,20 @@ async def test_a_recording_that_is_not_there(
     assert ("retry-after" in answer.headers) == (http_status == 409)
     head = await client.head(RECORD, **record(office, record_id))
     assert (head.status_code, head.content) == (http_status, b"")
+
+
+async def test_what_a_listener_should_know_of_a_recording(client: httpx.AsyncClient, office: World) -> None:
+    noted = Remarks([(12_000, 15_500), (20_000, 22_250)], {"caller": ["G729"]})
+    office.add_recording(SOUND, "ready", "half", remarks=noted)
+    for ask in (client.get, client.head):
+        answer = await ask(RECORD, **record(office, "half"))
+        assert answer.headers["recording-paused"] == "12.000-15.500, 20.000-22.250"
+        assert answer.headers["recording-undecoded"] == "caller=G729"
+    assert not {"recording-paused", "recording-undecoded"} & (await client.get(RECORD, **record(office))).headers.keys()
+    office.add_recording(None, "failed", "none", remarks=Remarks(undecoded={"caller": ["G729"], "callee": ["AMR"]}))
+    answer = await client.get(RECORD, **record(office, "none"))
+    assert_problem(answer, 410, "recording_failed")
+    assert answer.json()["detail"] == "What was spoken came in AMR, G729, which is not decoded here."
 
 
 async def test_many_recordings_at_once_wait_for_no_thread(client: httpx.AsyncClient, office: World) -> None:

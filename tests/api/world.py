@@ -30,6 +30,7 @@ from kobza.store.enterprises import AddedEnterprise
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
 from kobza.store.journal import JournalWriter
 from kobza.store.place import PostgresUrl
+from kobza.store.recordings import Remarks
 from kobza.webhooks.address import refusal
 from tests.support.postgres import PostgresServer
 from tests.support.stores import Stores
@@ -332,12 +333,14 @@ class World:
         *,
         call_id: str = "c1",
         enterprise_id: str | None = None,
+        remarks: Remarks | None = None,
     ) -> str:
         """Store a recording with its file; return its id."""
         name = f"{record_id}.mp3"
         if data is not None:
             (self.recordings / name).write_bytes(data)
         owner = enterprise_id or self.own.enterprise_id
-        entry = RecordingStored(record_id, owner, call_id, status, self.at, name, 1000, 0, "ab" * 32)  # type: ignore[arg-type]
+        text = None if remarks is None else remarks.to_json()
+        entry = RecordingStored(record_id, owner, call_id, status, self.at, name, 1000, 0, "ab" * 32, text)  # type: ignore[arg-type]
         self.journal.write([entry])
         return record_id

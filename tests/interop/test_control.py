@@ -16,12 +16,13 @@ from kobza.phone.call import CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
 from kobza.sdp.codecs import PCMA
-from kobza.store import Store, numbers, trunks
+from kobza.store import Store, calls, numbers, recordings, trunks
 from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS, RING_TIMEOUT, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.test_commands import Phones, hears, leg_of, made
+from tests.media.spools import decode_mp3
 from tests.support.spectrum import dominant_tone, duration, from_pcm16, loudness, needs_sox, read_audio, tones_over_time
 from tests.support.waiting import PATIENCE
 
@@ -365,10 +366,32 @@ async def test_an_automatic_recording_is_paused(phones: Phones, ledger: Ledger, 
     path = tmp_path / "record.mp3"
     path.write_bytes(await asyncio.to_thread(phones.server.recording, paused["record_id"]))
     left, _ = read_audio(path)
-    assert abs(duration(left) - outcome.talk_seconds) <= 0.5
+    talked_ms, recorded_ms, pauses = stored_lengths(phones.server, outcome.row["call_id"], paused["record_id"])
+    assert abs(recorded_ms - talked_ms) <= 20
+    assert len(decode_mp3(path)[0]) == pytest.approx(8 * recorded_ms, abs=8)
+    ((began, ended),) = pauses
+    assert ended == recorded_ms
+    assert ended - began >= 1800
     tones = tones_over_time(left)
     assert tones[2] is not None
     assert tones[-7:] == [None] * 7
+
+
+def stored_lengths(server: Server, call_id: str, record_id: str) -> tuple[int, int, list[tuple[int, int]]]:
+    """Return the milliseconds of a call's talk and of its recording, and when that was paused."""
+    enterprise_id = server.site.enterprise["enterprise_id"]
+    store = Store.open(server.site.place)
+    try:
+        with store.read() as conn:
+            call, recording = calls.find(conn, enterprise_id, call_id), recordings.find(conn, enterprise_id, record_id)
+    finally:
+        store.close()
+    assert call is not None
+    assert call.answered_at is not None
+    assert call.ended_at is not None
+    assert recording is not None
+    assert recording.duration_ms is not None
+    return call.ended_at - call.answered_at, recording.duration_ms, recording.noted.paused
 
 
 # hold

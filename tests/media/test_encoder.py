@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from kobza.media import encoder
-from kobza.media.encoder import Track, encode
+from kobza.media.encoder import encode
 from kobza.media.plane import Side
 from kobza.media.spool import RECORD, MalformedSpool
+from kobza.media.track import Track
 from kobza.rtp.g711 import Law
 from kobza.rtp.g711 import encode as g711
 from kobza.rtp.packet import RtpPacket
@@ -231,20 +232,20 @@ def test_what_is_no_spool_is_refused_and_leaves_nothing(tmp_path: Path, data: by
 
 
 def test_a_spool_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "spool").write_bytes(b'{"record_id":"r","call_id":"c","started_ms":1,"version":2}\n')
-    with pytest.raises(MalformedSpool, match="version 2"):
+    (tmp_path / "spool").write_bytes(b'{"record_id":"r","call_id":"c","started_ms":1,"version":3}\n')
+    with pytest.raises(MalformedSpool, match="version 3"):
         encode(tmp_path / "spool", tmp_path / "mp3")
 
 
 @pytest.mark.parametrize(
     "record",
     [
-        RECORD.pack(3, 8, 0, 0),
-        RECORD.pack(0, 9, 0, 0),
+        RECORD.pack(5, 8, 0, 0),
+        RECORD.pack(0, 10, 0, 0),
         RECORD.pack(0, 8, 60_000, 0) + bytes(60_000),
         RECORD.pack(0, 8, 0, 2**32 - 1),
     ],
-    ids=["kind", "law", "length", "time"],
+    ids=["kind", "codec", "length", "time"],
 )
 def test_behind_a_damaged_record_nothing_is_believed(tmp_path: Path, record: bytes) -> None:
     spool = write_spool(tmp_path / "spool", stream(CALLER, tone(440, 50)), None)
@@ -255,8 +256,17 @@ def test_behind_a_damaged_record_nothing_is_believed(tmp_path: Path, record: byt
 def test_time_never_runs_backwards(tmp_path: Path) -> None:
     packets = stream(CALLER, tone(440, 50))
     spool = write_spool(tmp_path / "spool", packets, None)
-    spool.write_bytes(spool.read_bytes() + RECORD.pack(2, 0, 0, 5))
+    spool.write_bytes(spool.read_bytes() + RECORD.pack(0, 8, 0, 5) + RECORD.pack(2, 0, 0, 10_000))
     assert encode(spool, tmp_path / "mp3").duration_ms == 1000
+
+
+@needs_mp3
+def test_the_end_is_when_the_talk_was_over_however_late_the_relay_heard_of_it(tmp_path: Path) -> None:
+    spool = write_spool(tmp_path / "spool", stream(CALLER, tone(440, 100)), None)
+    spool.write_bytes(spool.read_bytes() + RECORD.pack(2, 0, 0, 12_340))
+    assert encode(spool, tmp_path / "mp3").duration_ms == 1234
+    left, _ = decode_mp3(tmp_path / "mp3")
+    assert dominant_tone(left) == pytest.approx(440, abs=2)
 
 
 def test_memory_does_not_grow_with_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

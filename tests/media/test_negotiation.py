@@ -115,7 +115,7 @@ def test_before_an_answer_the_caller_may_hear_early_media() -> None:
     media = call()
     offered(media, sdp())
     assert media.flow(CALLER).source == "relay"
-    assert media.flow(CALLEE) == SideFlow(laws={0: 0, 8: 8}, source="none")
+    assert media.flow(CALLEE) == SideFlow(laws={0: 0, 8: 8}, codecs={0: 0, 8: 8}, source="none")
     assert not media.flow(CALLER).watched
 
 

@@ -79,7 +79,7 @@ async def test_it_is_on_the_disk_when_it_is_called_closed(tmp_path: Path) -> Non
         with (tmp_path / "a").open("rb") as file:
             read_header(file)
             records = list(read_records(file))
-        assert [(record.kind, record.law, record.packet) for record in records] == [
+        assert [(record.kind, record.codec, record.packet) for record in records] == [
             (0, 8, DATA),
             (1, 0, DATA),
             (END, 0, b""),

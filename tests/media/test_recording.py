@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kobza.media import voice_codecs
 from kobza.media.encoder import encode
 from kobza.media.plane import MediaPlaneLost, RecordingClosed, Side
 from kobza.media.spool import read_header, read_records
@@ -125,21 +126,23 @@ async def test_hold_is_silence_of_the_one_who_holds(tmp_path: Path) -> None:
             assert tone_share(channel, note) < 0.02
 
 
-async def test_a_codec_that_is_not_ours_is_a_silent_recording(tmp_path: Path) -> None:
+async def test_a_voice_is_in_the_spool_whatever_its_codec_is(tmp_path: Path) -> None:
+    """With the number of the codec; under which payload type it comes is the phones' affair."""
     async with running_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             opus = ["a=rtpmap:96 opus/48000/2"]
-            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("96", lines=opus)))
-            caller.learn(await running.answer(Side.CALLEE, callee.sdp("96", lines=opus)))
+            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("96 18 101", lines=opus)))
+            caller.learn(await running.answer(Side.CALLEE, callee.sdp("96 18 101", lines=opus)))
             running.record(tmp_path / "spool")
             await running.settle()
-            for _ in range(5):
-                caller.send(b"opus", payload_type=96)
+            for payload_type in (96, 18, 101, 13, 96):
+                caller.send(b"speech", payload_type=payload_type)
             await callee.hear(5)
             spool = await closed(running)
     with spool.open("rb") as file:
         read_header(file)
-        assert [record.kind for record in read_records(file)] == [2]
+        found = [(record.kind, record.codec) for record in read_records(file)]
+    assert found == [(0, voice_codecs.OPUS), (0, 18), (0, voice_codecs.OPUS), (2, 0)]
 
 
 async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ class Relayed:
             "source": "relay",
             "tone_type": 8,
             "laws": {8: 8},
+            "codecs": {8: 8},
             "watched": True,
         }
         return SideFlow(**(values | fields))  # type: ignore[arg-type]

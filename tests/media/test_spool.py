@@ -18,8 +18,8 @@ from kobza.media.spool import (
     MalformedSpool,
     SpoolHeader,
     SpoolRecord,
-    end_record,
     header_of,
+    mark_record,
     read_header,
     read_records,
 )
@@ -67,7 +67,7 @@ def test_every_place_at_which_a_crash_may_cut(tmp_path: Path) -> None:
 
 def test_nothing_is_read_behind_the_end() -> None:
     record = RECORD.pack(0, 8, 3, 9) + b"abc"
-    assert read(HEADER.to_bytes() + end_record(7) + record) == [(END, 0, 7, b"")]
+    assert read(HEADER.to_bytes() + mark_record(END, 7) + record) == [(END, 0, 7, b"")]
 
 
 @pytest.mark.parametrize("length", [0, MAX_PACKET])

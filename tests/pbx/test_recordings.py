@@ -117,6 +117,27 @@ async def test_a_broken_spool_is_kept_and_stops_no_other(tmp_path: Path, store: 
     assert files(tmp_path) == {"rec-1.spool", "rec-2.mp3"}
 
 
+async def test_a_recording_of_nothing_that_is_decoded_says_so_and_keeps_the_voices(
+    tmp_path: Path, store: Store, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of one with one such side the other is heard, and the row says which is not."""
+    caller, callee = (stream(side, [bytes(20)] * 50, law=18, ssrc=n) for n, side in enumerate(Side))
+    async with running(tmp_path, store, journal) as recordings:
+        for record_id, packets in (("rec-1", caller + callee), ("rec-2", caller + stream(Side.CALLEE, tone(440, 50)))):
+            spool = recordings.began(record_id, "call-1", ["ent-1"])
+            await promise(journal, record_id)
+            write_spool(spool, packets, 1.0)
+            recordings.closed(RecordingClosed("call-1", record_id, spool))
+        await until(lambda: recordings.waiting == 0)
+        assert (recordings.counts.ready, recordings.counts.failed) == (1, 1)
+    unheard, half = found(store), found(store, "rec-2")
+    assert (unheard.status, unheard.path) == ("failed", None)
+    assert unheard.noted.undecoded == {"caller": ["G729"], "callee": ["G729"]}
+    assert (half.status, half.noted.undecoded) == ("ready", {"caller": ["G729"]})
+    assert files(tmp_path) == {"rec-1.spool", "rec-2.mp3"}
+    assert "rec-1 holds nothing that is decoded (G729)" in caplog.text
+
+
 async def test_what_a_crash_left_is_taken_up(tmp_path: Path, store: Store, journal: Journal) -> None:
     await promise(journal, "rec-1", "ent-1", "ent-2")
     await promise(journal, "rec-2")

@@ -7,6 +7,7 @@ import soundfile
 
 from kobza.call.states import StateType
 from kobza.store.entries import RecordingStored
+from kobza.store.recordings import Remarks
 from kobza.webhooks.exchange import Exchange, encode
 from tests.api.test_fmc import store_state
 from tests.api.world import ALICE, OUTSIDE, World
@@ -64,7 +65,9 @@ def add_recorded_call(world: World) -> None:
     add_recording(world, "r1")
 
 
-def add_recording(world: World, record_id: str, status: str = "ready", call_id: str = CALL) -> None:
+def add_recording(
+    world: World, record_id: str, status: str = "ready", call_id: str = CALL, remarks: Remarks | None = None
+) -> None:
     """Store what became of a recording whose file, if any, is there."""
     entry = RecordingStored(
         record_id,
@@ -76,5 +79,6 @@ def add_recording(world: World, record_id: str, status: str = "ready", call_id: 
         1000 * SECONDS,
         0,
         record_id * 32,
+        None if remarks is None else remarks.to_json(),
     )
     world.journal.write([entry])

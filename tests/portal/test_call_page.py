@@ -13,6 +13,7 @@ from kobza.store import messages, quality
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder
 from kobza.store.quality import HeardCall, HeardSide
+from kobza.store.recordings import Remarks
 from tests.api.world import OUTSIDE, World
 from tests.portal.recorded import CALL, add_recorded_call, add_recording
 from tests.portal.visitor import Visitor, text_of
@@ -135,6 +136,24 @@ async def test_what_became_of_a_recording_is_said(olena: Visitor, world: World, 
     assert "Hidden number" in text_of(page)
     assert "The caller gave up" in text_of(page)
     assert "No states of this call are kept." in text_of(page)
+
+
+async def test_what_a_listener_should_know_is_said_and_drawn(olena: Visitor, world: World) -> None:
+    add_recorded_call(world)
+    paused = Remarks([(10_000, 12_500), (30_000, 40_000)], {"callee": ["G729"]})
+    add_recording(world, "r1", remarks=paused)
+    said = text_of((await olena.page(PAGE)).get_element_by_id("recording"))
+    assert "The recording was paused: 0:10–0:12, 0:30–0:40" in said
+    assert "The called side spoke in G729, which is not decoded" in said
+    drawn = (await olena.client.get("/recordings/r1/waveform")).text
+    shades = re.findall(r'<rect class="pause" x="([0-9.]+)" y="0" width="([0-9.]+)"', drawn)
+    assert shades == [("75.0", "18.75"), ("225.0", "75.0")]  # of 300
+    add_recording(world, "r1", "failed", remarks=Remarks(undecoded={"caller": ["AMR"]}))
+    page = await olena.page(PAGE)
+    assert "cannot be heard" in text_of(page)
+    assert "The caller: AMR" in text_of(page)
+    olena.client.cookies.set("kobza_language", "uk")
+    assert "Запис не можна прослухати" in text_of(await olena.page(PAGE))
 
 
 async def test_what_is_not_there_is_said_in_words(olena: Visitor, world: World, visitor: Visitor) -> None:

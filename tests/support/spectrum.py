@@ -24,11 +24,14 @@ def from_pcm16(data: bytes) -> Samples:
     return np.frombuffer(data, dtype="<i2").astype(np.float64) / 32768
 
 
-def read_audio(path: Path) -> list[Samples]:
-    """Read an mp3 or WAV file, whatever its name; return its channels, the left one first."""
+def read_audio(path: Path, rate: int = RATE) -> list[Samples]:
+    """Read an mp3 or WAV file, whatever its name; return its channels, the left one first, at so many samples a second.
+
+    What else is here takes sounds of RATE for granted: of one of twice that rate each frequency is half of what it is.
+    """
     sound = path.read_bytes()
     kind = "wav" if sound.startswith(b"RIFF") else "mp3"
-    command = ["sox", "-t", kind, "-", "-t", "wav", "-e", "signed", "-b", "16", "-r", str(RATE), "-"]
+    command = ["sox", "-t", kind, "-", "-t", "wav", "-e", "signed", "-b", "16", "-r", str(rate), "-"]
     # sox decodes the last frame of an mp3 only when something follows it.
     wav = subprocess.run(command, input=sound + bytes(1024), capture_output=True, check=True).stdout
     channels = int.from_bytes(wav[22:24], "little")

@@ -124,6 +124,16 @@ HEADERS: Final[Json] = {
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
         "example": f'"{"5f" * 32}"',
     },
+    "Recording-Paused": {
+        "description": "From which second to which nothing was recorded, as somebody wanted; left out when never.",
+        "schema": {"type": "string"},
+        "example": "12.000-15.500, 20.000-22.250",
+    },
+    "Recording-Undecoded": {
+        "description": "Which side spoke in a codec that is not decoded: silence there means nothing. Mostly left out.",
+        "schema": {"type": "string"},
+        "example": "caller=G729",
+    },
     "Accept-Ranges": {"description": "Ranges of bytes work.", "schema": {"type": "string", "const": "bytes"}},
 }
 

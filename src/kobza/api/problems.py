@@ -71,6 +71,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "recording_not_ready": Kind(409, "The recording is being made", "Try again after the seconds in Retry-After."),
         "webhook_not_set": Kind(409, "No webhook is set", "Set the endpoint first."),
         "recording_erased": Kind(410, "The recording was erased", "It existed and is gone for good."),
+        "recording_failed": Kind(410, "The recording could not be made", "There is nothing to be heard of it."),
         "delivery_erased": Kind(
             410, "The delivery was erased", "It existed; who was in it is gone for good, so it cannot be sent again."
         ),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from kobza.api.context import ApiContext, Connection
 from kobza.api.problems import ApiError, not_found
 from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, parse_range
+from kobza.api.recording_remarks import headers_of, why_failed
 from kobza.api.streaming import Chunks, StreamedResponse
 from kobza.archive.archive import Found
 from kobza.archive.home import HomeAway, NotThere
@@ -35,8 +36,8 @@ async def recording_response(
 ) -> Response:
     """Answer GET or HEAD of a recording of the enterprise; who gets it is in the audit before anything is sent.
 
-    Raises ApiError: 404 unknown or another enterprise's, 410 erased, 409 while it is being made, 416, 503 while
-    its place does not answer.
+    Raises ApiError: 404 unknown or another enterprise's, 410 erased or never made, 409 while it is being made,
+    416, 503 while its place does not answer.
     """
     found = None
     if 0 < len(record_id) <= MAX_RECORD_ID:
@@ -47,13 +48,14 @@ async def recording_response(
         raise ApiError("recording_not_ready", "The recording is being made.", headers={"retry-after": RETRY_AFTER})
     if found.status in (recordings.ERASED, recordings.ERASING):
         raise ApiError("recording_erased", "The recording was erased: its time was over, or somebody asked for it.")
-    if found.status != "ready" or found.path is None:
-        raise ApiError("recording_erased", "The recording is gone.")
+    if found.status == recordings.FAILED or found.path is None:
+        raise ApiError("recording_failed", why_failed(found.noted))
     place = await _find(context, found)
     size = place.size
     heard = await _note(context, by, action, found, size) if request.method == "GET" else ""
     etag = f'"{found.sha256}"'
     headers = {
+        **headers_of(found.noted),
         "etag": etag,
         "accept-ranges": "bytes",
         "cache-control": "private, no-cache",

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -265,17 +266,17 @@ class EmbeddedPlane(MediaPlane):
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
         self._recordings[record_id] = (call_id, spool)
-        self._link.send(Record(call_id, record_id, str(spool), owner))
+        self._link.send(Record(call_id, record_id, str(spool), owner, time.monotonic()))
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""
         if self._link is not None:
-            self._link.send(Pause(call_id, record_id, on))
+            self._link.send(Pause(call_id, record_id, on, time.monotonic()))
 
     def stop_recording(self, call_id: str, *, record_id: str) -> None:
         """See MediaPlane."""
         if self._link is not None:
-            self._link.send(StopRecord(call_id, record_id))
+            self._link.send(StopRecord(call_id, record_id, time.monotonic()))
 
     def release(self, call_id: str) -> None:
         """See MediaPlane."""
@@ -286,7 +287,7 @@ class EmbeddedPlane(MediaPlane):
             # A recording ends with its call; for the rest a moment later is as good.
             recorded = any(of == call_id for of, _ in self._recordings.values())
             send = self._link.send if recorded else self._link.send_with_the_next
-            send(Release(call_id))
+            send(Release(call_id, time.monotonic() if recorded else None))
         self._ports.release(call)
         if call.waiting:
             call.fail(MediaError("the call was released"))

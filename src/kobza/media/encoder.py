@@ -3,6 +3,9 @@
 Runs in a thread. A second of sound at a time is decoded by table and given to LAME, which does its work without the
 interpreter's lock; so the loop of the PBX waits for less than a millisecond at a time. Memory does not grow with the
 length of the call.
+
+A recording is made as telephone sound, 8,000 samples a second. When a voice of a wider band turns up in it, it is begun
+anew with 16,000. A voice whose codec is not decoded is told of (`Encoded.undecoded`), as its silence means nothing.
 """
 
 import hashlib
@@ -16,23 +19,26 @@ from typing import BinaryIO, Final
 import lameenc
 
 from kobza.media import spool as spools
+from kobza.media.decoding import is_decoded
 from kobza.media.placement import Placement
+from kobza.media.plane import Side
+from kobza.media.spool import SpoolRecord
+from kobza.media.track import AnyTrack, Track
+from kobza.media.voice_codecs import WIDE, name_of
 from kobza.rtp.errors import MalformedRtp
-from kobza.rtp.g711 import HIGH_BYTES, LOW_BYTES, SAMPLE_RATE, Law
+from kobza.rtp.g711 import SAMPLE_RATE
 from kobza.rtp.packet import HEADER_BYTES, RtpPacket
 
 QUALITY: Final = 7
 """LAME's trade of time for quality, 0 to 9: 55 ms of CPU for a minute; telephone sound has no need of better."""
-BIT_RATE: Final = 32
-"""Kilobits a second for both channels: 240 kB a minute."""
+BIT_RATES: Final = {SAMPLE_RATE: 32, 2 * SAMPLE_RATE: 48}
+"""Kilobits a second for both channels, by their rate: 240 kB a minute, and 360 with wideband voices."""
 CHUNK: Final = SAMPLE_RATE
-"""Samples encoded at a time."""
+"""Samples of 8,000 Hz encoded at a time."""
 HORIZON: Final = 4 * SAMPLE_RATE
 """How long a place in the recording stays open for packets that belong there: longer than any of them waits."""
 FRAME_SAMPLES: Final = 576
-"""Samples in an mp3 frame at 8 kHz (MPEG 2.5)."""
-FRAME_BYTES: Final = FRAME_SAMPLES // 8 * BIT_RATE * 1000 // SAMPLE_RATE
-"""Bytes in a frame at this constant rate: 288, without padding."""
+"""Samples in an mp3 frame at 8 and at 16 kHz (MPEG 2.5 and 2)."""
 ENCODER_DELAY: Final = 576
 """Samples of silence that LAME puts in front."""
 
@@ -41,46 +47,21 @@ _FIXED: Final = struct.Struct("!III")
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A finished recording. `sha256` in hex; `size` in bytes; `lost` counts packets that came too late to be placed."""
+    """A finished recording. `sha256` in hex; `size` in bytes."""
 
     duration_ms: int
     size: int
     sha256: str
     lost: int = 0
-
-
-class Track:
-    """One channel while it is put together: samples as their low and high bytes. Silence is where nothing was put."""
-
-    def __init__(self) -> None:
-        self._origin = 0
-        self._low = bytearray()
-        self._high = bytearray()
-        self.lost = 0
-
-    def put(self, start: int, law: Law, payload: bytes) -> None:
-        """Put a payload where it begins. What lies before the part already cut off is lost."""
-        offset = start - self._origin
-        if offset < 0:
-            if -offset >= len(payload):
-                self.lost += 1
-                return
-            payload = payload[-offset:]
-            offset = 0
-        end = offset + len(payload)
-        if end > len(self._low):
-            missing = bytes(end - len(self._low))
-            self._low += missing
-            self._high += missing
-        self._low[offset:end] = payload.translate(LOW_BYTES[law])
-        self._high[offset:end] = payload.translate(HIGH_BYTES[law])
-
-    def cut(self, count: int) -> tuple[bytes, bytes]:
-        """Cut off the first samples; return their low and high bytes."""
-        low, high = bytes(self._low[:count]), bytes(self._high[:count])
-        del self._low[:count], self._high[:count]
-        self._origin += count
-        return low.ljust(count, b"\0"), high.ljust(count, b"\0")
+    """Packets that came too late to be placed, or were damaged."""
+    rate: int = SAMPLE_RATE
+    """Samples a second."""
+    paused: tuple[tuple[int, int], ...] = ()
+    """From when to when nothing was recorded, as somebody wanted: milliseconds since its start."""
+    undecoded: tuple[tuple[Side, str], ...] = ()
+    """Codecs in which a side spoke and which are not decoded: what it said there is silence."""
+    heard: bool = True
+    """Something of the voices was decoded, or there were none."""
 
 
 class NotWantedNow(Exception):
@@ -97,9 +78,15 @@ def encode(spool: Path, mp3: Path, wanted: Callable[[], bool] = lambda: True) ->
     mp3.parent.mkdir(parents=True, exist_ok=True)
     try:
         with spool.open("rb") as source, partial.open("w+b") as target:
-            spools.read_header(source)
-            tracks = (Track(), Track())
-            samples = _write(target, _while_wanted(_chunks(source, tracks), wanted))
+            content = _Content((Track(), Track()))
+            try:
+                _write(target, _while_wanted(content.chunks(source), wanted), SAMPLE_RATE)
+            except _WiderBand:
+                content = _wide_content()
+                source.seek(0)
+                target.seek(0)
+                target.truncate()
+                _write(target, _while_wanted(content.chunks(source), wanted), 2 * SAMPLE_RATE)
             target.flush()
             os.fsync(target.fileno())
             size = target.tell()
@@ -109,30 +96,113 @@ def encode(spool: Path, mp3: Path, wanted: Callable[[], bool] = lambda: True) ->
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    return Encoded(samples * 1000 // SAMPLE_RATE, size, digest, sum(track.lost for track in tracks))
+    return Encoded(
+        content.length * 1000 // SAMPLE_RATE,
+        size,
+        digest,
+        content.lost,
+        rate=2 * SAMPLE_RATE if content.is_wide else SAMPLE_RATE,
+        paused=tuple(content.paused),
+        undecoded=tuple(sorted((side, name_of(codec)) for side, codec in content.undecoded)),
+        heard=content.heard or not content.undecoded,
+    )
 
 
-def _chunks(source: BinaryIO, tracks: tuple[Track, Track]) -> Iterator[bytes]:
-    """Give the recording as stereo 16-bit PCM, at most CHUNK samples at a time."""
-    placements = (Placement(), Placement())
-    done, now = 0, 0
-    for record in spools.read_records(source):
-        # Damage could let the clock run backwards.
-        now = max(now, record.ticks * SAMPLE_RATE // spools.TICKS)
-        while now - HORIZON >= done + CHUNK:
-            _place(placements, tracks, now)
-            yield _stereo(tracks, CHUNK)
-            done += CHUNK
-        if record.kind != spools.END and len(record.packet) >= HEADER_BYTES:
+class _WiderBand(Exception):
+    """There is more to hear than a telephone's band."""
+
+
+def _wide_content() -> "_Content":
+    from kobza.media.wide_track import WideTrack
+
+    return _Content((WideTrack(), WideTrack()), is_wide=True)
+
+
+_SIDES: Final = {kind: side for side, kind in spools.KINDS.items()}
+
+
+class _Content:
+    """What is in a spool, while it is read. Places and lengths are in samples of 8,000 Hz."""
+
+    def __init__(self, tracks: tuple[AnyTrack, AnyTrack], *, is_wide: bool = False) -> None:
+        self._tracks = tracks
+        self.is_wide = is_wide
+        self._placements = (Placement(), Placement())
+        self._malformed = 0
+        self._paused_at: int | None = None
+        self.paused: list[tuple[int, int]] = []
+        self.undecoded: set[tuple[Side, int]] = set()
+        self.heard = False
+        self.length = 0
+
+    @property
+    def lost(self) -> int:
+        """Packets that came too late to be placed, or are none of their codec."""
+        return self._malformed + sum(track.lost for track in self._tracks)
+
+    def chunks(self, source: BinaryIO) -> Iterator[bytes]:
+        """Give the recording as stereo 16-bit PCM, at most CHUNK of length at a time.
+
+        Raises MalformedSpool; _WiderBand when the tracks are for telephone sound and there is more.
+        """
+        spools.read_header(source)
+        done, now = 0, 0
+        for record in spools.read_records(source):
+            moment = record.ticks * SAMPLE_RATE // spools.TICKS
+            if record.kind == spools.END:
+                # What came behind it was under way when the talk was over. Damage could say anything.
+                now = max(moment, now - HORIZON)
+                break
+            now = max(now, moment)  # damage could let the clock run backwards
+            while now - HORIZON >= done + CHUNK:
+                self._place(now)
+                yield self._stereo(CHUNK)
+                done += CHUNK
+            self._take(record, now)
+        self._place(None)
+        self._resumed(now)
+        self.length = now
+        while done < now:
+            count = min(CHUNK, now - done)
+            yield self._stereo(count)
+            done += count
+
+    def _take(self, record: SpoolRecord, now: int) -> None:
+        if record.kind == spools.PAUSED:
+            self._paused_at = now if self._paused_at is None else self._paused_at
+        elif record.kind == spools.RESUMED:
+            self._resumed(now)
+        elif len(record.packet) >= HEADER_BYTES and (payload := _payload(record.packet)):
+            codec = record.codec
+            if not is_decoded(codec):
+                self.undecoded.add((_SIDES[record.kind], codec))
+                return
+            if codec in WIDE and not self.is_wide:
+                raise _WiderBand
             _, timestamp, ssrc = _FIXED.unpack_from(record.packet)
-            payload = _payload(record.packet)
-            if payload:
-                placements[record.kind].add(now, ssrc, timestamp, record.law, payload)
-    _place(placements, tracks, None)
-    while done < now:
-        count = min(CHUNK, now - done)
-        yield _stereo(tracks, count)
-        done += count
+            try:
+                self._placements[record.kind].add(now, ssrc, timestamp, codec, payload)
+            except MalformedRtp:
+                self._malformed += 1
+            else:
+                self.heard = True
+
+    def _resumed(self, now: int) -> None:
+        if self._paused_at is not None:
+            self.paused.append((self._paused_at * 1000 // SAMPLE_RATE, now * 1000 // SAMPLE_RATE))
+            self._paused_at = None
+
+    def _place(self, now: int | None) -> None:
+        for placement, track in zip(self._placements, self._tracks, strict=True):
+            for placed in placement.take(now):
+                track.put(placed.start, placed.codec, placed.payload)
+
+    def _stereo(self, count: int) -> bytes:
+        left, right = (track.cut(count) for track in self._tracks)
+        pcm = bytearray(4 * len(left[0]))
+        pcm[0::4], pcm[1::4] = left
+        pcm[2::4], pcm[3::4] = right
+        return bytes(pcm)
 
 
 def _while_wanted(chunks: Iterator[bytes], wanted: Callable[[], bool]) -> Iterator[bytes]:
@@ -152,29 +222,16 @@ def _payload(packet: bytes) -> bytes:
         return b""
 
 
-def _place(placements: tuple[Placement, Placement], tracks: tuple[Track, Track], now: int | None) -> None:
-    for placement, track in zip(placements, tracks, strict=True):
-        for placed in placement.take(now):
-            track.put(placed.start, Law(placed.law), placed.payload)
-
-
-def _stereo(tracks: tuple[Track, Track], count: int) -> bytes:
-    pcm = bytearray(4 * count)
-    pcm[0::4], pcm[1::4] = tracks[0].cut(count)
-    pcm[2::4], pcm[3::4] = tracks[1].cut(count)
-    return bytes(pcm)
-
-
-def _write(target: BinaryIO, chunks: Iterator[bytes]) -> int:
-    """Encode chunks of stereo PCM into a file; return the number of samples."""
+def _write(target: BinaryIO, chunks: Iterator[bytes], rate: int) -> None:
+    """Encode chunks of stereo PCM into a file."""
     encoder = lameenc.Encoder()
-    encoder.set_in_sample_rate(SAMPLE_RATE)
+    encoder.set_in_sample_rate(rate)
     encoder.set_channels(2)
-    encoder.set_bit_rate(BIT_RATE)
+    encoder.set_bit_rate(BIT_RATES[rate])
     encoder.set_quality(QUALITY)
     encoder.silence()
     samples, written, header = 0, 0, b""
-    target.write(bytes(FRAME_BYTES))
+    target.write(bytes(_frame_bytes(rate)))
     for chunk in chunks:
         samples += len(chunk) // 4
         data = bytes(encoder.encode(chunk))
@@ -186,21 +243,26 @@ def _write(target: BinaryIO, chunks: Iterator[bytes]) -> int:
     data = bytes(encoder.flush())
     written += target.write(data)
     target.seek(0)
-    target.write(_info_frame(header or data[:4], written, samples))
+    target.write(_info_frame(header or data[:4], written, samples, rate))
     target.seek(0, os.SEEK_END)
-    return samples
 
 
-def _info_frame(header: bytes, size: int, samples: int) -> bytes:
+def _frame_bytes(rate: int) -> int:
+    """Return the bytes in a frame, without padding: at these rates they are always as many."""
+    return FRAME_SAMPLES // 8 * BIT_RATES[rate] * 1000 // rate
+
+
+def _info_frame(header: bytes, size: int, samples: int, rate: int) -> bytes:
     """Return the frame in front of the sound that tells players how much silence LAME added before and after.
 
     It is the "Info" tag with LAME's extension (http://gabriel.mp3-tech.org/mp3infotag.html), a silent frame for players
     that do not know it. With it ffmpeg and browsers play exactly the recorded time; without it 0.15 s more.
     """
-    frames = size // FRAME_BYTES
+    frame_bytes = _frame_bytes(rate)
+    frames = size // frame_bytes
     padding = min(4095, max(0, frames * FRAME_SAMPLES - samples - ENCODER_DELAY))
-    tag = header + bytes(17) + b"Info" + struct.pack(">III", 0x3, frames, size + FRAME_BYTES)
+    tag = header + bytes(17) + b"Info" + struct.pack(">III", 0x3, frames, size + frame_bytes)
     # Encoder, revision and method, peak, gains, flags, bit rate; delay and padding; the rest is optional.
-    tag += b"LAME3.100" + bytes(11) + bytes([BIT_RATE]) + (ENCODER_DELAY << 12 | padding).to_bytes(3, "big")
-    tag += bytes(4) + struct.pack(">I", size + FRAME_BYTES)
-    return tag.ljust(FRAME_BYTES, b"\0")
+    tag += b"LAME3.100" + bytes(11) + bytes([BIT_RATES[rate]]) + (ENCODER_DELAY << 12 | padding).to_bytes(3, "big")
+    tag += bytes(4) + struct.pack(">I", size + frame_bytes)
+    return tag.ljust(frame_bytes, b"\0")

@@ -80,11 +80,12 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
 
     `rtp` and `rtcp` are where its phone said it wants packets, None when it named no address (then it is learnt).
     `source` is what the phone hears. `tone_type` is the payload type of a tone to it (0 mu-law, 8 A-law in `tone_law`),
-    -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `renamed`
-    which payload types toward it have another number than the other side uses. `watched`: it must send, else
-    MediaTimedOut. `muted`: of its speech the other side gets as much silence, and the recording nothing; `events` is
-    then the payload type of the DTMF events from it, which pass, -1 for none. `secure`: its phone is a browser; where
-    that wants packets is then found by ICE, and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP.
+    -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `codecs`
+    which are speech, to be recorded, by the numbers of `kobza.media.voice_codecs`, `renamed` which payload types toward
+    it have another number than the other side uses. `watched`: it must send, else MediaTimedOut. `muted`: of its speech
+    the other side gets as much silence, and the recording nothing; `events` is then the payload type of the DTMF events
+    from it, which pass, -1 for none. `secure`: its phone is a browser; where that wants packets is then found by ICE,
+    and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP.
     """
 
     rtp: Peer | None = None
@@ -100,6 +101,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     events: int = -1
     secure: Secure | None = None
     srtp: SrtpKeys | None = None
+    codecs: dict[int, int] = {}
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -111,12 +113,16 @@ class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Record a call into a new file. Answered by RecordingStopped when it ends, for whatever reason."""
+    """Record a call into a new file. Answered by RecordingStopped when it ends, for whatever reason.
+
+    `at`, here and below, is the moment that is meant, by the monotonic clock that both processes have; None: now.
+    """
 
     call_id: str
     record_id: str
     spool: str
     owner: str = ""
+    at: float | None = None
 
 
 class Pause(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -125,6 +131,7 @@ class Pause(msgspec.Struct, frozen=True, tag=True, array_like=True):
     call_id: str
     record_id: str
     on: bool
+    at: float | None = None
 
 
 class StopRecord(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -132,6 +139,7 @@ class StopRecord(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
     call_id: str
     record_id: str
+    at: float | None = None
 
 
 class Digits(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -148,6 +156,7 @@ class Release(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Close the ports of a call and its recordings."""
 
     call_id: str
+    at: float | None = None
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):

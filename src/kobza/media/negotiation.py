@@ -15,6 +15,7 @@ from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import SideFlow, SourceName
 from kobza.media.plane import MediaError, OfferForm, Side, ToneName
 from kobza.media.protection import Protection
+from kobza.media.voice_codecs import number_of
 from kobza.rtp.continuity import CLOCK
 from kobza.rtp.g711 import Law
 from kobza.sdp.audio import Audio, Direction, audio_of
@@ -379,7 +380,9 @@ class CallMedia:
         """Return what the relay does for a side, as things stand."""
         side, other = self.sides[which], self.sides[which.other]
         if side.remote is None:
-            return SideFlow(laws=_laws(side.told), source="none", srtp=side.protection.srtp(None))
+            return SideFlow(
+                laws=_laws(side.told), source="none", srtp=side.protection.srtp(None), codecs=_codecs(side.told)
+            )
         to = side.remote.destination
         tone_type, tone_law = _tone_codec(side.common)
         source = _source(side, other)
@@ -399,6 +402,7 @@ class CallMedia:
             events=_events_from(side) if side.muted else -1,
             secure=secure,
             srtp=side.protection.srtp(side.remote),
+            codecs=_codecs(side.told),
         )
 
 
@@ -445,6 +449,13 @@ def _laws(told: tuple[Codec, ...]) -> dict[int, int]:
         if codec.key in _LAWS:
             laws[codec.payload_type] = int(_LAWS[codec.key])
     return laws
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _codecs(told: tuple[Codec, ...]) -> dict[int, int]:
+    """Return the number in a spool of each payload type from a side that is speech."""
+    numbers = {codec.payload_type: number_of(codec) for codec in told if codec.is_speech}
+    return _laws(told) | numbers
 
 
 @lru_cache(maxsize=_REMEMBERED)

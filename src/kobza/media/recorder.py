@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kobza.media.spool import RECORD, TICKS, SpoolHeader, end_record
+from kobza.media.spool import END, PAUSED, RECORD, RESUMED, TICKS, SpoolHeader, mark_record
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ FLUSH_INTERVAL: Final = 0.5
 MAX_PENDING: Final = 2 * 1024 * 1024
 """Bytes of one recording that may wait for the disk, about two minutes; then it is too slow and the recording stops."""
 
-NO_LAW: Final = 255
-"""Marks a payload type that is not G.711 in a table of laws; its packets are not recorded."""
+NO_CODEC: Final = 255
+"""Marks a payload type that is no speech in a table of codecs; its packets are not recorded."""
 
 
 class Spool:
@@ -32,15 +32,25 @@ class Spool:
 
     __slots__ = ("_buffer", "_pending", "_ticks", "call_id", "failure", "file", "path", "record_id", "started")
 
-    def __init__(self, path: Path, call_id: str, record_id: str, owner: str = "", *, speed: float = 1.0) -> None:
-        """`owner` is for the header.
+    def __init__(
+        self,
+        path: Path,
+        call_id: str,
+        record_id: str,
+        owner: str = "",
+        *,
+        started: float | None = None,
+        speed: float = 1.0,
+    ) -> None:
+        """`owner` is for the header. `started` is when it began by the monotonic clock, None: now.
 
         `speed` is how many seconds of the recording pass in one of the wall: 1 but in an accelerated sandbox.
         """
         self.path = path
         self.call_id = call_id
         self.record_id = record_id
-        self.started = time.monotonic()
+        now = time.monotonic()
+        self.started = now if started is None else min(started, now)
         self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000, owner=owner).to_bytes())
         self._pending = 0
         self._ticks = TICKS * speed
@@ -49,14 +59,22 @@ class Spool:
         self.file: int | None = None
         """The file descriptor; only the writer's thread touches it."""
 
-    def packet(self, kind: int, law: int, data: bytes) -> None:
-        """Append a packet of a side (KINDS) with its payload in a law."""
-        self._buffer += RECORD.pack(kind, law, len(data), int((time.monotonic() - self.started) * self._ticks))
+    def packet(self, kind: int, codec: int, data: bytes) -> None:
+        """Append a packet of a side (KINDS) with its payload in a codec."""
+        self._buffer += RECORD.pack(kind, codec, len(data), int((time.monotonic() - self.started) * self._ticks))
         self._buffer += data
 
-    def end(self) -> None:
-        """Append the record that ends the spool."""
-        self._buffer += end_record(int((time.monotonic() - self.started) * self._ticks))
+    def pause(self, *, on: bool, at: float | None = None) -> None:
+        """Append that nothing is recorded from a moment of the monotonic clock on, or (`on` False) that it is again."""
+        self._mark(PAUSED if on else RESUMED, at)
+
+    def end(self, at: float | None = None) -> None:
+        """Append the record that ends the spool, at a moment of the monotonic clock; None: now."""
+        self._mark(END, at)
+
+    def _mark(self, kind: int, at: float | None) -> None:
+        moment = time.monotonic() if at is None else at
+        self._buffer += mark_record(kind, max(0, int((moment - self.started) * self._ticks)))
 
     def take(self) -> bytes:
         """Return what came since the last time, for the disk. Nothing after a failure."""
@@ -87,10 +105,10 @@ class Spools:
     def __init__(self, spools: tuple[Spool, ...]) -> None:
         self._spools = spools
 
-    def packet(self, kind: int, law: int, data: bytes) -> None:
+    def packet(self, kind: int, codec: int, data: bytes) -> None:
         """Append a packet to each."""
         for spool in self._spools:
-            spool.packet(kind, law, data)
+            spool.packet(kind, codec, data)
 
 
 class _Job(NamedTuple):
@@ -115,18 +133,18 @@ class SpoolWriter:
         self._thread.start()
         self._timer = loop.call_later(FLUSH_INTERVAL, self._flush)
 
-    def open(self, path: Path, call_id: str, record_id: str, owner: str = "") -> Spool:
+    def open(self, path: Path, call_id: str, record_id: str, owner: str = "", started: float | None = None) -> Spool:
         """Begin a recording into a new file. That the file cannot be made shows later, as its failure."""
-        spool = Spool(path, call_id, record_id, owner, speed=self._speed)
+        spool = Spool(path, call_id, record_id, owner, started=started, speed=self._speed)
         self._open[spool] = None
         self._jobs.put([_Job(spool, spool.take(), last=False)])
         return spool
 
-    def close(self, spool: Spool) -> None:
-        """End a recording; `closed` follows."""
+    def close(self, spool: Spool, at: float | None = None) -> None:
+        """End a recording, at a moment of the monotonic clock (None: now); `closed` follows."""
         if spool in self._open:
             del self._open[spool]
-            spool.end()
+            spool.end(at)
             self._jobs.put([_Job(spool, spool.take(), last=True)])
 
     def stop(self, timeout: float) -> None:

@@ -187,21 +187,21 @@ class Relay(asyncio.Protocol):
             case Record():
                 call = self._calls.get(command.call_id)
                 if call is not None:
-                    call.record(Path(command.spool), command.record_id, command.owner)
+                    call.record(Path(command.spool), command.record_id, command.owner, command.at)
                 else:
                     self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
             case Pause():
                 call = self._calls.get(command.call_id)
                 if call is not None:
-                    call.pause(command.record_id, on=command.on)
+                    call.pause(command.record_id, on=command.on, at=command.at)
             case StopRecord():
                 call = self._calls.get(command.call_id)
                 if call is not None:
-                    call.stop_recording(command.record_id)
+                    call.stop_recording(command.record_id, command.at)
             case Digits():
                 self._dial(command)
             case Release():
-                self._release(command.call_id)
+                self._release(command.call_id, command.at)
             case Ping():
                 self._report(Pong(command.number))
             case Measure():
@@ -251,13 +251,13 @@ class Relay(asyncio.Protocol):
         for side, pair in pairs.items():
             call.open(side, pair)
 
-    def _release(self, call_id: str) -> None:
+    def _release(self, call_id: str, at: float | None = None) -> None:
         call = self._calls.pop(call_id, None)
         if call is not None:
             for side in call.sides.values():
                 self._playing.pop(side, None)
                 self._dialling.pop(side, None)
-            quality = call.release()
+            quality = call.release(at)
             if quality is not None:
                 self._qualities.append(quality)
 

@@ -78,30 +78,35 @@ class RelayCall:
                 self._watched_since[side] = now
             relay_side.configure(flow)
 
-    def record(self, path: Path, record_id: str, owner: str = "") -> None:
-        """Begin a recording, beside those that run. One of the same id is closed first."""
-        self.stop_recording(record_id)
-        spool = self._writer.open(path, self.call_id, record_id, owner)
+    def record(self, path: Path, record_id: str, owner: str = "", at: float | None = None) -> None:
+        """Begin a recording, beside those that run. One of the same id is closed first.
+
+        `at`, here and below, is the moment of the monotonic clock at which the PBX wanted it, None: now. So a recording
+        is as long as the talk, however late the relay hears of its ends.
+        """
+        self.stop_recording(record_id, at)
+        spool = self._writer.open(path, self.call_id, record_id, owner, at)
         self._recordings[record_id] = self._active[record_id] = spool
         self._choose_tap()
 
-    def pause(self, record_id: str, *, on: bool) -> None:
+    def pause(self, record_id: str, *, on: bool, at: float | None = None) -> None:
         """Let a recording run on in silence, or record again."""
         spool = self._recordings.get(record_id)
-        if spool is not None:
+        if spool is not None and (record_id in self._active) is on:
+            spool.pause(on=on, at=at)
             if on:
                 self._active.pop(record_id, None)
             else:
                 self._active[record_id] = spool
             self._choose_tap()
 
-    def stop_recording(self, record_id: str) -> None:
+    def stop_recording(self, record_id: str, at: float | None = None) -> None:
         """End a recording, if it is there."""
         spool = self._recordings.pop(record_id, None)
         if spool is not None:
             self._active.pop(record_id, None)
             self._choose_tap()
-            self._writer.close(spool)
+            self._writer.close(spool, at)
 
     def _tap(self) -> Spool | Spools | None:
         """Return what takes the packets of both sides: nothing, the one recording, or all that run."""
@@ -136,10 +141,13 @@ class RelayCall:
         """Return the sides that hear a tone."""
         return [side for side in self.sides.values() if side.flow.source in TONES]
 
-    def release(self) -> CallQuality | None:
-        """Close everything; return how the packets fared, None when too few came to say anything of it."""
+    def release(self, at: float | None = None) -> CallQuality | None:
+        """Close everything; `at` is when its recordings end.
+
+        Return how the packets fared, None when too few came to say anything of it.
+        """
         for record_id in list(self._recordings):
-            self.stop_recording(record_id)
+            self.stop_recording(record_id, at)
         for each in self.sides.values():
             each.close()
         caller, callee = (

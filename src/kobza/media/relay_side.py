@@ -13,7 +13,7 @@ from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools
 from kobza.media.rtcp_port import RtcpPort
-from kobza.media.rtp_port import NO_LAWS, RtpPort
+from kobza.media.rtp_port import NO_CODECS, RtpPort
 from kobza.media.side_count import SideCount
 from kobza.media.speech import Speech
 from kobza.media.spool import KINDS
@@ -103,9 +103,9 @@ class RelaySide:
         if flow.rtcp != before.rtcp:
             self.rtcp.name(self._address(flow.rtcp))
         self.outgoing.configure(flow)
-        if (flow.laws, flow.events, flow.muted) != (before.laws, before.events, before.muted):
+        if _speaks(flow) != _speaks(before):
             self._speech.configure(flow)
-            self.rtp.laws = NO_LAWS if flow.muted else self._speech.laws
+            self.rtp.codecs = NO_CODECS if flow.muted else self._speech.codecs
         self.rtcp.configure(flow)
         self.flow = flow
         self._choose_relaying()
@@ -189,3 +189,7 @@ class RelaySide:
     def tone_law(self) -> Law:
         """The law of a tone to this side."""
         return Law(self.flow.tone_law)
+
+
+def _speaks(flow: SideFlow) -> tuple[object, ...]:
+    return flow.laws, flow.codecs, flow.events, flow.muted

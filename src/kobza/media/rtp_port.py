@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from kobza.media.recorder import NO_LAW
+from kobza.media.recorder import NO_CODEC
 from kobza.media.spool import MAX_PACKET
 from kobza.rtp.ice import Address
 from kobza.rtp.packet import HEADER_BYTES
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Receive = Callable[[int], tuple[bytes, Address]]
 Send = Callable[[bytes, Address], object]
 
-NO_LAWS: Final = bytes([NO_LAW]) * 128
+NO_CODECS: Final = bytes([NO_CODEC]) * 128
 """By payload type: none is recorded."""
 
 
@@ -36,9 +36,9 @@ class RtpPort:
         "beyond",
         "bytes_beyond",
         "bytes_received",
+        "codecs",
         "dropped",
         "heard",
-        "laws",
         "other",
         "packets",
         "peer",
@@ -77,8 +77,8 @@ class RtpPort:
         self.rewrite: Callable[[bytes], bytes] | None = None
         """Changes packets toward this side, b"" for nothing; None, the common case: they pass untouched."""
         self.spool: Spool | Spools | None = None
-        self.laws = NO_LAWS
-        """By payload type: the law of what is recorded."""
+        self.codecs = NO_CODECS
+        """By payload type: the codec of what is recorded, as in `kobza.media.voice_codecs`."""
         self.packets = 0
         """RTP packets from the phone since they were last added up."""
         self.bytes_received = 0
@@ -121,8 +121,8 @@ class RtpPort:
         if not self.relaying:
             self._withhold(len(data))
             return
-        if self.spool is not None and (law := self.laws[kind & 0x7F]) != NO_LAW:
-            self.spool.packet(self._kind, law, data)
+        if self.spool is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
+            self.spool.packet(self._kind, codec, data)
         to = self.other
         if to is None or to.peer is None:
             self._withhold(len(data))

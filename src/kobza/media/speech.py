@@ -1,25 +1,27 @@
-"""Which packets of a phone are speech that can be decoded: for its recording, and for silence in its place."""
+"""Which packets of a phone are speech: for its recording, and for silence in its place."""
 
 from kobza.media.messages import SideFlow
-from kobza.media.recorder import NO_LAW
-from kobza.media.rtp_port import NO_LAWS
+from kobza.media.recorder import NO_CODEC
+from kobza.media.rtp_port import NO_CODECS
 from kobza.rtp.errors import MalformedRtp
 from kobza.rtp.g711 import SILENCE, Law
 from kobza.rtp.packet import HEADER_BYTES, RtpPacket
 
 
 class Speech:
-    """The speech of one phone. `laws`: by payload type, that of what is G.711, NO_LAW for the rest."""
+    """The speech of one phone. `codecs`: by payload type, that of what is speech, NO_CODEC for the rest."""
 
-    __slots__ = ("_events", "laws")
+    __slots__ = ("_events", "_laws", "codecs")
 
     def __init__(self) -> None:
-        self.laws = NO_LAWS
+        self.codecs = NO_CODECS
+        self._laws: dict[int, int] = {}
         self._events = -1
 
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side."""
-        self.laws = bytes(flow.laws.get(payload_type, NO_LAW) for payload_type in range(128))
+        self.codecs = bytes(flow.codecs.get(payload_type, NO_CODEC) for payload_type in range(128))
+        self._laws = flow.laws
         self._events = flow.events
 
     def hushed(self, data: bytes) -> bytes:
@@ -28,8 +30,8 @@ class Speech:
         A stream that stops could end the call: some phones and many carriers hang up on a silent line.
         """
         kind = data[1] & 0x7F
-        law = self.laws[kind]
-        if law == NO_LAW:
+        law = self._laws.get(kind)
+        if law is None:
             return data if kind == self._events else b""
         if data[0] == 0x80:
             return data[:HEADER_BYTES] + bytes([SILENCE[Law(law)]]) * (len(data) - HEADER_BYTES)

@@ -1,7 +1,8 @@
 """The spool: a recording while it grows. The relay appends, the encoder reads, also after a crash of either.
 
-A line of JSON says what it is, then come records: a kind, a law, a length, the time of arrival, and an RTP packet as it
-came. The record of kind END carries the time at which the recording stopped. Without it the writer died, and what is
+A line of JSON says what it is, then come records: a kind, a codec, a length, the time of arrival, and an RTP packet as
+it came, also of a codec that nobody decodes: the recording says so then. PAUSED and RESUMED carry the times between
+which nothing was recorded. END carries the time at which the recording stopped. Without it the writer died, and what is
 there is the recording; a last record that is cut off is dropped.
 """
 
@@ -13,23 +14,25 @@ from typing import BinaryIO, Final, NamedTuple
 import msgspec
 
 from kobza.media.plane import Side
-from kobza.rtp.g711 import Law
+from kobza.media.voice_codecs import NUMBERS
 
-VERSION: Final = 1
+VERSION: Final = 2
+READ: Final = frozenset({1, VERSION})
+"""The versions that are read: 1 has G.711 alone, and no pauses."""
 TICKS: Final = 10_000
 """Times in a spool count in ticks since its start: 0.1 ms; 32 bits last for five days."""
 MAX_PACKET: Final = 2048
 """Bytes of a packet: an Ethernet frame holds fewer. A record that claims more is damage."""
 RECORD: Final = struct.Struct("<BBHI")
-"""Kind, law, length, ticks; little-endian."""
+"""Kind, codec, length, ticks; little-endian."""
 
 MAX_TICKS: Final = 24 * 3600 * TICKS
 """A day. A record that claims to be later is damage."""
 
 KINDS: Final = {Side.CALLER: 0, Side.CALLEE: 1}
 END: Final = 2
-LAWS: Final = frozenset(int(law) for law in Law)
-"""What the law of a packet may be."""
+PAUSED: Final = 3
+RESUMED: Final = 4
 
 _MAX_HEADER: Final = 4096
 _BEGINNING: Final = b'{"record_id":"'
@@ -60,17 +63,17 @@ class SpoolHeader(msgspec.Struct, frozen=True):
 
 
 class SpoolRecord(NamedTuple):
-    """One packet: from which side, in which law its payload is, and when it came, in ticks since the start."""
+    """One packet: from which side, in which codec its payload is, and when it came, in ticks since the start."""
 
     kind: int
-    law: int
+    codec: int
     ticks: int
     packet: bytes
 
 
-def end_record(ticks: int) -> bytes:
-    """Return the record that ends a spool."""
-    return RECORD.pack(END, 0, 0, ticks)
+def mark_record(kind: int, ticks: int) -> bytes:
+    """Return a record without a packet: END, PAUSED or RESUMED."""
+    return RECORD.pack(kind, 0, 0, ticks)
 
 
 def read_header(file: BinaryIO) -> SpoolHeader:
@@ -82,7 +85,7 @@ def read_header(file: BinaryIO) -> SpoolHeader:
         header = msgspec.json.decode(line, type=SpoolHeader)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedSpool(f"no header: {error}") from error
-    if not line.endswith(b"\n") or header.version != VERSION:
+    if not line.endswith(b"\n") or header.version not in READ:
         raise MalformedSpool(f"a header that is cut off, or of version {header.version}")
     return header
 
@@ -93,13 +96,13 @@ def read_records(file: BinaryIO) -> Iterator[SpoolRecord]:
         prefix = file.read(RECORD.size)
         if len(prefix) < RECORD.size:
             return
-        kind, law, length, ticks = RECORD.unpack(prefix)
-        if kind > END or length > MAX_PACKET or ticks > MAX_TICKS or (kind != END and law not in LAWS):
+        kind, codec, length, ticks = RECORD.unpack(prefix)
+        if kind > RESUMED or length > MAX_PACKET or ticks > MAX_TICKS or (kind < END and codec not in NUMBERS):
             return
         packet = file.read(length)
         if len(packet) < length:
             return
-        yield SpoolRecord(kind, law, ticks, packet)
+        yield SpoolRecord(kind, codec, ticks, packet)
         if kind == END:
             return
 

@@ -23,6 +23,7 @@ from kobza.pbx.journal import JournalStopped
 from kobza.pbx.record_books import RecordBooks
 from kobza.store import Store, recordings
 from kobza.store.entries import RecordingStored
+from kobza.store.recordings import Remarks
 
 log = logging.getLogger(__name__)
 
@@ -211,15 +212,31 @@ class Recordings:
         except Exception:
             about = self._about(record_id)
             log.exception("recording %s could not be encoded; its spool is kept", record_id, extra=about)
-        if encoded is None:
+        if encoded is None or not encoded.heard:
             self.counts.failed += 1
         else:
             self.counts.ready += 1
             self.counts.encode_seconds.observe(time.monotonic() - began)
             self.counts.encoded_seconds += encoded.duration_ms / 1000
+        if encoded is not None and not encoded.heard:
+            await self._unheard(record_id, name, encoded)
+            return
         await self._store_result(record_id, name, encoded)
         if encoded is not None:
             await asyncio.to_thread(spool.unlink, missing_ok=True)
+
+    async def _unheard(self, record_id: str, name: str, encoded: Encoded) -> None:
+        """Give up a recording of nothing that is decoded: an mp3 of silence would say that nobody spoke.
+
+        Its spool is kept, as it holds the voices.
+        """
+        codecs = ", ".join(sorted({codec for _, codec in encoded.undecoded}))
+        about = self._about(record_id)
+        log.warning(
+            "recording %s holds nothing that is decoded (%s); its spool is kept", record_id, codecs, extra=about
+        )
+        await asyncio.to_thread((self.directory / name).unlink, missing_ok=True)
+        await self._store_result(record_id, name, encoded)
 
     def _encode_later(self, record_id: str, error: OSError) -> None:
         owners = self._owners[record_id]
@@ -238,9 +255,10 @@ class Recordings:
         """Store what became of a recording, and return once it is stored: only then may the spool go."""
         owners = self._owners[record_id]
         at = self._now()
+        remarks = None if encoded is None else _remarks(encoded).to_json()
         entries = [
-            RecordingStored(record_id, enterprise_id, owners.call_id, "failed", at)
-            if encoded is None
+            RecordingStored(record_id, enterprise_id, owners.call_id, "failed", at, remarks=remarks)
+            if encoded is None or not encoded.heard
             else RecordingStored(
                 record_id,
                 enterprise_id,
@@ -251,6 +269,7 @@ class Recordings:
                 duration_ms=encoded.duration_ms,
                 size=encoded.size,
                 sha256=encoded.sha256,
+                remarks=remarks,
             )
             for enterprise_id in owners.enterprise_ids
         ]
@@ -261,6 +280,13 @@ class Recordings:
             log.warning("recording %s is left to the next start: the journal has stopped", record_id, extra=about)
             raise
         del self._owners[record_id]
+
+
+def _remarks(encoded: Encoded) -> Remarks:
+    undecoded: dict[str, list[str]] = {}
+    for side, codec in encoded.undecoded:
+        undecoded.setdefault(side.value, []).append(codec)
+    return Remarks(list(encoded.paused), undecoded)
 
 
 def _seen(task: asyncio.Task[None]) -> None:

@@ -40,7 +40,7 @@ NOTED_AFTER_MS: Final = 60_000
 
 SAID: Final = frozenset(
     {
-        *("not_found", "recording_erased", "recording_not_ready"),
+        *("not_found", "recording_erased", "recording_failed", "recording_not_ready"),
         *("originator_busy", "originator_unreachable", "invalid_number", "no_route"),
     }
 )

@@ -18,6 +18,7 @@ from kobza.portal.formats import clock_text, moment_text, size_text
 from kobza.portal.frame import common
 from kobza.portal.ladder import WIDTH, ladder
 from kobza.portal.message_ladder import message_ladder
+from kobza.portal.recording_notes import notes
 from kobza.portal.rendering import page_language
 from kobza.portal.sound_view import SoundView, sound_view
 from kobza.portal.texts import Say, say_in
@@ -85,6 +86,7 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
     if not call.ended_at:  # it is on: `find` returns such ones as well
         raise ApiError("wrong_state", say("call_is_on"))
     by_other = call.answered_number not in (None, call.called_number)
+    recording = _shown_recording(call, known.recordings)
     return portal.pages.page(
         request,
         "call.html",
@@ -110,7 +112,8 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         said=None if known.said is None else message_ladder(known.said, say),
         said_count=0 if known.said is None else len(known.said.messages),
         sounds=_sounds(known.quality, say),
-        recording=_shown_recording(call, known.recordings),
+        recording=recording,
+        recording_notes=[] if recording is None else notes(recording, say),
         speeds=SPEEDS,
         heard=[_heard(each, say) for each in known.heard] if visitor.only_number is None else None,
         heard_all=len(known.heard) < HEARD_SHOWN,

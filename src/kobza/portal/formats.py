@@ -47,6 +47,13 @@ def duration_text(seconds: int, say: Say) -> str:
     return f"{rest} {say('seconds')}"
 
 
+def span_text(ms: int) -> str:
+    """Return a place in a recording as players show it: minutes and seconds, and hours when there are any."""
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def decimal_text(value: float, say: Say) -> str:
     """Write a number with one decimal: `77.5`, or `77,5`."""
     return format_decimal(value, "#,##0.0", locale=say.locale)

@@ -11,6 +11,7 @@ from kobza.api.exports.link import ExportFailed
 from kobza.api.problems import not_found
 from kobza.portal.access import Portal, Visitor
 from kobza.portal.listening import require_audible
+from kobza.portal.recording_notes import shades
 from kobza.store import recordings
 from kobza.store.recordings import READY
 
@@ -39,6 +40,12 @@ async def waveform(portal: Portal, request: Request, visitor: Visitor) -> Respon
             raise not_found() from None
         portal.peaks.keep(known_as, peaks)
     left, right = peaks
+    width = max(1, len(left))
     return portal.pages.page(
-        request, "waveform.html", width=max(1, len(left)), left=path_of(left, 25), right=path_of(right, 75)
+        request,
+        "waveform.html",
+        width=width,
+        left=path_of(left, 25),
+        right=path_of(right, 75),
+        shades=shades(found, width),
     )

@@ -119,6 +119,8 @@ class RecordingStored(Struct, frozen=True):
     duration_ms: int | None = None
     size: int | None = None
     sha256: str | None = None
+    remarks: str | None = None
+    """JSON: `kobza.store.recordings.Remarks`."""
 
 
 class DetailStored(Struct, frozen=True):

@@ -112,6 +112,7 @@ _RECORDING = (
     "size",
     "sha256",
     "changed_at",
+    "remarks",
 )
 _BINDING = (
     "number",
@@ -227,7 +228,7 @@ PUT_RECORDING: Final = _insert(
     schema.recordings,
     _RECORDING,
     "(record_id, enterprise_id) DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at, "
-    + ", ".join(f"{name} = coalesce(excluded.{name}, recordings.{name})" for name in _RECORDING[4:8]),
+    + ", ".join(f"{name} = coalesce(excluded.{name}, recordings.{name})" for name in (*_RECORDING[4:8], "remarks")),
 )
 
 REMOVE_BINDINGS: Final = (

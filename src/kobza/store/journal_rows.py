@@ -177,6 +177,7 @@ def recording_row(entry: RecordingStored) -> Row:
         entry.size,
         entry.sha256,
         to_ms(entry.at),
+        entry.remarks,
     )
 
 

@@ -84,6 +84,7 @@ def bury(conn: Connection, enterprise_id: str, gone: Sequence[Doomed], now_ms: i
         sha256=None,
         size=None,
         duration_ms=None,
+        remarks=None,
         changed_at=now_ms,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, select, tuple_
 
 from kobza.store.schema import recordings
@@ -16,6 +17,22 @@ RECORDING, ENCODING, READY, FAILED, ERASING, ERASED = (
     "erased",
 )
 
+
+class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a listener should know of a recording."""
+
+    paused: list[tuple[int, int]] = []
+    """From when to when nothing was recorded, as somebody wanted: milliseconds since its start."""
+    undecoded: dict[str, list[str]] = {}
+    """By side ("caller", "callee"): the codecs in which it spoke and which are not decoded. What it said there is
+    silence."""
+
+    def to_json(self) -> str | None:
+        """Return the text that is kept; None when there is nothing to say."""
+        return msgspec.json.encode(self).decode() if self.paused or self.undecoded else None
+
+
+_remarks: Final = msgspec.json.Decoder(Remarks)
 
 IDS_AT_ONCE: Final = 500
 """Ids in one question: databases bound the parameters of a statement."""
@@ -35,6 +52,13 @@ class Recording(NamedTuple):
     """Bytes."""
     sha256: str | None
     changed_at: int
+    remarks: str | None = None
+    """As `noted` reads it."""
+
+    @property
+    def noted(self) -> Remarks:
+        """What a listener should know of it."""
+        return Remarks() if self.remarks is None else _remarks.decode(self.remarks)
 
 
 def find(conn: Connection, enterprise_id: str, record_id: str) -> Recording | None:

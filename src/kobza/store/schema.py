@@ -511,6 +511,7 @@ recordings = Table(
     Column("size", BigInteger),
     Column("sha256", String(64)),
     Column("changed_at", Moment, nullable=False),
+    Column("remarks", Text),
     PrimaryKeyConstraint("record_id", "enterprise_id"),
     Index(None, "call_id"),
     Index(
@@ -535,7 +536,7 @@ recordings = Table(
     ),
 )
 """Recordings: recording, encoding, ready, failed, erasing (its file is about to go) or erased: the tombstone that says
-so. `path` is relative to the directory of recordings."""
+so. `path` is relative to the directory of recordings. `remarks` is JSON: what a listener should know of it."""
 
 retention = Table(
     "retention",

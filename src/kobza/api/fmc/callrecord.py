@@ -27,6 +27,10 @@ _PARAMETERS = [
 ]
 
 
+_ERRORS: Final = ("not_found", "recording_not_ready", "recording_erased", "recording_failed", "range_not_satisfiable")
+_SAID: Final = ("ETag", "Accept-Ranges", "Recording-Paused", "Recording-Undecoded")
+
+
 def _headers(*names: str) -> doc.Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
@@ -46,17 +50,23 @@ for _method, _summary in (("GET", "Fetch a recording"), ("HEAD", "Ask about a re
         methods=[_method],
         name=f"call_record_{_method.lower()}",
         summary=_summary,
-        description="An mp3: the caller left, the called right. Range and ETag (the SHA-256 of the file) work.",
+        description="An mp3: the caller left, the called right. Range and ETag (the SHA-256 of the file) work. "
+        "Recording-Paused and Recording-Undecoded say where its silence does not mean that nobody spoke.",
         responses={
-            **doc.raw_answer(CONTENT_TYPE, _SOUND, "The recording", headers=_headers("ETag", "Accept-Ranges")),
+            **doc.raw_answer(CONTENT_TYPE, _SOUND, "The recording", headers=_headers(*_SAID)),
             206: {
                 "description": "The part that Range asks for",
                 "content": {CONTENT_TYPE: {"schema": _SOUND}},
-                "headers": _headers("ETag", "Accept-Ranges", "Content-Range"),
+                "headers": _headers(*_SAID, "Content-Range"),
             },
             304: {"description": "It is the one that If-None-Match names", "headers": _headers("ETag")},
             **doc.errors(
-                *doc.FMC_ERRORS, "not_found", "recording_not_ready", "recording_erased", "range_not_satisfiable"
+                *doc.FMC_ERRORS,
+                "not_found",
+                "recording_not_ready",
+                "recording_erased",
+                "recording_failed",
+                "range_not_satisfiable",
             ),
         },
         openapi_extra={"parameters": _PARAMETERS},
