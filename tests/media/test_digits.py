@@ -12,13 +12,13 @@ from kobza.media.plane import MediaError, Side
 from kobza.rtp.event import DIGITS, TelephoneEvent
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import PhoneEnd
-from tests.media.planes import CALL, RunningPlane, running_plane
+from tests.media.planes import CALL, AnyRunning, StartPlane, running_plane
 from tests.support.waiting import PATIENCE
 
 EVENTS = 101
 
 
-async def send(running: RunningPlane, target: Side, digits: str, call: str = CALL) -> None:
+async def send(running: AnyRunning, target: Side, digits: str, call: str = CALL) -> None:
     """Have digits sent; return when they are out. Raises MediaError."""
     reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
     running.plane.digits(call, target=target, digits=digits, done=reply.set_result)
@@ -116,8 +116,8 @@ async def test_a_payload_type_of_the_phones_own() -> None:
             assert {packet.payload_type for packet in callee.packets} == {120}
 
 
-async def test_a_phone_that_takes_no_events() -> None:
-    async with running_plane() as running:
+async def test_a_phone_that_takes_no_events(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp()))
             caller.learn(await running.answer(Side.CALLEE, callee.sdp("8")))
@@ -126,8 +126,8 @@ async def test_a_phone_that_takes_no_events() -> None:
                     await send(running, side, "1")
 
 
-async def test_a_codec_with_another_clock_has_no_digits() -> None:
-    async with running_plane() as running:
+async def test_a_codec_with_another_clock_has_no_digits(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             lines = ["a=rtpmap:96 opus/48000/2"]
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("96 101", lines=lines)))

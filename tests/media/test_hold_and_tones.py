@@ -10,7 +10,7 @@ from kobza.media.plane import MediaError, Side
 from kobza.rtp.g711 import Law, decode
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import PhoneEnd, heard
-from tests.media.planes import CALL, RunningPlane, running_plane
+from tests.media.planes import CALL, AnyRunning, StartPlane
 from tests.support.spectrum import dominant_tone, from_pcm16, loudness, tones_over_time
 
 A_MINOR = [440.0, 523.25, 659.26, 523.25]
@@ -55,7 +55,7 @@ def test_music_is_a_melody_that_never_stops(law: Law) -> None:
     assert max(abs(sound)) < 0.9
 
 
-async def talking(running: RunningPlane, caller: PhoneEnd, callee: PhoneEnd) -> None:
+async def talking(running: AnyRunning, caller: PhoneEnd, callee: PhoneEnd) -> None:
     await running.connect(caller, callee)
     caller.talk()
     callee.talk()
@@ -63,8 +63,8 @@ async def talking(running: RunningPlane, caller: PhoneEnd, callee: PhoneEnd) -> 
 
 
 @pytest.mark.parametrize("direction", ["sendonly", "inactive"])
-async def test_hold_by_a_phone_plays_music_to_the_other_until_resume(direction: str) -> None:
-    async with running_plane() as running:
+async def test_hold_by_a_phone_plays_music_to_the_other_until_resume(direction: str, start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             answer = await running.reoffer(Side.CALLER, caller.sdp(direction=direction))
@@ -80,12 +80,12 @@ async def test_hold_by_a_phone_plays_music_to_the_other_until_resume(direction: 
             await callee.hear(2)
             after = await callee.hear(25)
             assert dominant_tone(heard(after)) == pytest.approx(1000, abs=10)
-            assert is_continuous(callee.packets)
+            assert is_continuous(callee.packets) or not running.makes_one_stream
             assert dominant_tone(heard(await caller.hear(25))) == pytest.approx(1500, abs=10)
 
 
-async def test_the_old_way_to_hold() -> None:
-    async with running_plane() as running:
+async def test_the_old_way_to_hold(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             await running.reoffer(Side.CALLEE, callee.sdp(host="0.0.0.0"))
@@ -94,8 +94,8 @@ async def test_the_old_way_to_hold() -> None:
             assert is_music(await caller.hear(20))
 
 
-async def test_a_phone_that_only_listens_holds_nobody() -> None:
-    async with running_plane() as running:
+async def test_a_phone_that_only_listens_holds_nobody(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             answer = await running.reoffer(Side.CALLER, caller.sdp(direction="recvonly"))
@@ -106,9 +106,9 @@ async def test_a_phone_that_only_listens_holds_nobody() -> None:
             assert len(callee.datagrams) <= 1
 
 
-async def test_hold_through_the_api() -> None:
+async def test_hold_through_the_api(start_plane: StartPlane) -> None:
     """The owner's phone is told "inactive", the other one "sendonly": it hears music. First the phone has to agree."""
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             offer = await running.direct(Side.CALLER, "inactive")
@@ -137,8 +137,8 @@ async def test_hold_through_the_api() -> None:
             assert dominant_tone(heard(await caller.hear(25))) == pytest.approx(1500, abs=10)
 
 
-async def test_an_unusable_answer_to_a_direction_changes_nothing() -> None:
-    async with running_plane() as running:
+async def test_an_unusable_answer_to_a_direction_changes_nothing(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             await running.direct(Side.CALLER, "inactive")
@@ -149,8 +149,8 @@ async def test_an_unusable_answer_to_a_direction_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("law", Law)
-async def test_ringback_before_the_other_side_is_there(law: Law) -> None:
-    async with running_plane() as running:
+async def test_ringback_before_the_other_side_is_there(law: Law, start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(1000.0, law) as caller, PhoneEnd(1500.0, law, ssrc=2) as callee:
             caller.learn(await running.offer(None, Side.CALLER, None))
             await running.answer(Side.CALLER, caller.sdp(f"{int(law)} 101"))
@@ -167,13 +167,14 @@ async def test_ringback_before_the_other_side_is_there(law: Law) -> None:
             callee.talk()
             await caller.hear(2)
             assert dominant_tone(heard(await caller.hear(25))) == pytest.approx(1500, abs=10)
-            assert is_continuous(caller.packets)
-            assert [packet.marker for packet in caller.packets].count(True) == 2
+            if running.makes_one_stream:
+                assert is_continuous(caller.packets)
+                assert [packet.marker for packet in caller.packets].count(True) == 2
 
 
-async def test_a_side_is_given_the_law_of_the_other_one() -> None:
+async def test_a_side_is_given_the_law_of_the_other_one(start_plane: StartPlane) -> None:
     """Click2dial: the originator has chosen A-law, the destination knows the other law alone. Tones follow."""
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd(1000.0, Law.MU) as caller, PhoneEnd(1500.0, Law.MU, ssrc=2) as callee:
             caller.learn(await running.offer(None, Side.CALLER, None))
             await running.answer(Side.CALLER, caller.sdp("8 0 101"))
@@ -194,8 +195,8 @@ async def test_a_side_is_given_the_law_of_the_other_one() -> None:
             assert dominant_tone(heard(await callee.hear(25))) == pytest.approx(1000, abs=10)
 
 
-async def test_no_tone_in_a_codec_that_is_not_ours() -> None:
-    async with running_plane() as running:
+async def test_no_tone_in_a_codec_that_is_not_ours(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             opus = ["a=rtpmap:96 opus/48000/2"]
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("96", lines=opus)))
@@ -210,9 +211,9 @@ async def test_no_tone_in_a_codec_that_is_not_ours() -> None:
             await caller.wait(lambda: caller.datagrams == [sent])
 
 
-async def test_a_late_offer_in_a_call() -> None:
+async def test_a_late_offer_in_a_call(start_plane: StartPlane) -> None:
     """A re-INVITE without a description: the plane offers what is agreed, the answer comes in the ACK."""
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             offer = await running.reoffer(Side.CALLEE, b"")
@@ -224,8 +225,8 @@ async def test_a_late_offer_in_a_call() -> None:
                 assert dominant_tone(heard(await moved.hear(25))) == pytest.approx(1000, abs=10)
 
 
-async def test_a_later_offer_without_the_codec_of_the_call_is_refused() -> None:
-    async with running_plane() as running:
+async def test_a_later_offer_without_the_codec_of_the_call_is_refused(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
             await talking(running, caller, callee)
             with pytest.raises(MediaError, match="not acceptable"):
@@ -233,8 +234,8 @@ async def test_a_later_offer_without_the_codec_of_the_call_is_refused() -> None:
             assert dominant_tone(heard(await callee.hear(25))) == pytest.approx(1000, abs=10)
 
 
-async def test_nothing_can_be_changed_before_anything_is_agreed() -> None:
-    async with running_plane() as running:
+async def test_nothing_can_be_changed_before_anything_is_agreed(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller:
             await running.offer(Side.CALLER, Side.CALLEE, caller.sdp())
             with pytest.raises(MediaError):

@@ -16,15 +16,15 @@ from kobza.media.plane import MediaError, MediaPlaneLost, MediaTimedOut, Recordi
 from kobza.media.port_stock import STOCK
 from kobza.media.spool import header_of
 from tests.media.phone_end import HOST, REPORT, PhoneEnd
-from tests.media.planes import CALL, running_plane
+from tests.media.planes import CALL, StartPlane, running_plane
 from tests.support.ports import free_range
 from tests.support.waiting import PATIENCE
 
 SILENCE = 0.6
 
 
-async def test_a_side_that_falls_silent_is_told_once() -> None:
-    async with running_plane(silence=SILENCE) as running:
+async def test_a_side_that_falls_silent_is_told_once(start_plane: StartPlane) -> None:
+    async with start_plane(silence=SILENCE) as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.connect(caller, callee)
             caller.talk()
@@ -34,16 +34,16 @@ async def test_a_side_that_falls_silent_is_told_once() -> None:
             assert len(running.events) == 1
 
 
-async def test_a_call_without_any_packet_is_left_alone() -> None:
-    async with running_plane(silence=SILENCE) as running:
+async def test_a_call_without_any_packet_is_left_alone(start_plane: StartPlane) -> None:
+    async with start_plane(silence=SILENCE) as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.connect(caller, callee)
             await asyncio.sleep(3 * SILENCE)
             assert running.events == []
 
 
-async def test_reports_alone_are_life() -> None:
-    async with running_plane(silence=SILENCE) as running:
+async def test_reports_alone_are_life(start_plane: StartPlane) -> None:
+    async with start_plane(silence=SILENCE) as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.connect(caller, callee)
             for _ in range(12):
@@ -54,8 +54,8 @@ async def test_reports_alone_are_life() -> None:
 
 
 @pytest.mark.parametrize("direction", ["sendonly", "inactive", "recvonly"])
-async def test_a_side_on_hold_may_be_silent(direction: str) -> None:
-    async with running_plane(silence=SILENCE) as running:
+async def test_a_side_on_hold_may_be_silent(direction: str, start_plane: StartPlane) -> None:
+    async with start_plane(silence=SILENCE) as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.connect(caller, callee)
             callee.talk()
@@ -70,8 +70,8 @@ async def test_a_side_on_hold_may_be_silent(direction: str) -> None:
             assert await running.event(MediaTimedOut) == MediaTimedOut(CALL, Side.CALLER)
 
 
-async def test_a_side_told_to_be_silent_may_be() -> None:
-    async with running_plane(silence=SILENCE) as running:
+async def test_a_side_told_to_be_silent_may_be(start_plane: StartPlane) -> None:
+    async with start_plane(silence=SILENCE) as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.connect(caller, callee)
             callee.talk()

@@ -13,13 +13,13 @@ from kobza.media.plane import MediaPlaneLost, RecordingClosed, Side
 from kobza.media.spool import read_header, read_records
 from kobza.rtp.g711 import Law
 from tests.media.phone_end import PhoneEnd
-from tests.media.planes import CALL, RunningPlane, running_plane
+from tests.media.planes import CALL, AnyRunning, StartPlane, running_plane
 from tests.media.spools import decode_mp3, needs_mp3, packets_so_far
 from tests.support.spectrum import Samples, dominant_tone, tone_share
 from tests.support.waiting import PATIENCE
 
 
-async def talk(running: RunningPlane, caller: PhoneEnd, callee: PhoneEnd, packets: int) -> None:
+async def talk(running: AnyRunning, caller: PhoneEnd, callee: PhoneEnd, packets: int) -> None:
     """Let both talk until each has heard so many packets of the other."""
     caller.talk()
     callee.talk()
@@ -28,7 +28,7 @@ async def talk(running: RunningPlane, caller: PhoneEnd, callee: PhoneEnd, packet
     callee.hush()
 
 
-async def closed(running: RunningPlane) -> Path:
+async def closed(running: AnyRunning) -> Path:
     """End the call; return its spool once it is complete."""
     running.plane.release(CALL)
     return (await running.event(RecordingClosed)).spool
@@ -44,8 +44,10 @@ def heard(spool: Path, mp3: Path) -> tuple[Samples, Samples, float]:
 
 @needs_mp3
 @pytest.mark.parametrize("law", Law)
-async def test_both_parties_each_on_their_side_as_long_as_they_talked(tmp_path: Path, law: Law) -> None:
-    async with running_plane() as running:
+async def test_both_parties_each_on_their_side_as_long_as_they_talked(
+    tmp_path: Path, law: Law, start_plane: StartPlane
+) -> None:
+    async with start_plane() as running:
         with PhoneEnd(440.0, law) as caller, PhoneEnd(660.0, law, ssrc=2) as callee:
             caller_sdp, callee_sdp = caller.sdp(str(int(law))), callee.sdp(str(int(law)))
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller_sdp))
@@ -65,10 +67,10 @@ async def test_both_parties_each_on_their_side_as_long_as_they_talked(tmp_path: 
     assert tone_share(right, 440) < 0.01
 
 
-async def test_it_grows_on_the_disk_while_the_call_is_on(tmp_path: Path) -> None:
+async def test_it_grows_on_the_disk_while_the_call_is_on(tmp_path: Path, start_plane: StartPlane) -> None:
     spool = tmp_path / "spool"
 
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             await running.connect(caller, callee)
             running.record(spool)
@@ -103,12 +105,13 @@ async def test_what_a_killed_relay_recorded_is_kept(tmp_path: Path) -> None:
 
 
 @needs_mp3
-async def test_hold_is_silence_of_the_one_who_holds(tmp_path: Path) -> None:
+async def test_hold_is_silence_of_the_one_who_holds(tmp_path: Path, start_plane: StartPlane) -> None:
     """Music is not recorded: nobody said it."""
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd(440.0) as caller, PhoneEnd(660.0, ssrc=2) as callee:
             await running.connect(caller, callee)
             running.record(tmp_path / "spool")
+            await running.settle()
             await talk(running, caller, callee, 50)
             await running.reoffer(Side.CALLER, caller.sdp(direction="sendonly"))
             await callee.hear(50)
@@ -126,9 +129,9 @@ async def test_hold_is_silence_of_the_one_who_holds(tmp_path: Path) -> None:
             assert tone_share(channel, note) < 0.02
 
 
-async def test_a_voice_is_in_the_spool_whatever_its_codec_is(tmp_path: Path) -> None:
+async def test_a_voice_is_in_the_spool_whatever_its_codec_is(tmp_path: Path, start_plane: StartPlane) -> None:
     """With the number of the codec; under which payload type it comes is the phones' affair."""
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             opus = ["a=rtpmap:96 opus/48000/2"]
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("96 18 101", lines=opus)))
@@ -145,8 +148,8 @@ async def test_a_voice_is_in_the_spool_whatever_its_codec_is(tmp_path: Path) -> 
     assert found == [(0, voice_codecs.OPUS), (0, 18), (0, voice_codecs.OPUS), (2, 0)]
 
 
-async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Path) -> None:
-    async with running_plane() as running:
+async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Path, start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             await running.connect(caller, callee)
 
@@ -178,14 +181,14 @@ async def test_recordings_of_one_call_are_independent_of_each_other(tmp_path: Pa
     assert (packets_so_far(tmp_path / "one"), packets_so_far(tmp_path / "two")) == (1 + 2 + 16, 2 + 4)
 
 
-async def test_recording_an_unknown_call_is_told_at_once(tmp_path: Path) -> None:
-    async with running_plane() as running:
+async def test_recording_an_unknown_call_is_told_at_once(tmp_path: Path, start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         running.record(tmp_path / "spool", "nobody")
         assert running.events == [RecordingClosed("nobody", "record-1", tmp_path / "spool")]
 
 
-async def test_a_call_that_ended_before_its_recording_began(tmp_path: Path) -> None:
-    async with running_plane() as running:
+async def test_a_call_that_ended_before_its_recording_began(tmp_path: Path, start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller:
             # The ports are asked for, the recording and the end follow before the relay has opened them.
             reply = asyncio.create_task(running.offer(Side.CALLER, Side.CALLEE, caller.sdp()))
@@ -198,13 +201,14 @@ async def test_a_call_that_ended_before_its_recording_began(tmp_path: Path) -> N
 
 
 async def test_a_recording_without_a_disk_ends_early_and_the_call_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, start_plane: StartPlane
 ) -> None:
     (tmp_path / "file").touch()
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             await running.connect(caller, callee)
             running.record(tmp_path / "file" / "spool")
+            await running.settle()
             for _ in range(3):
                 caller.send()
             await callee.hear(3)

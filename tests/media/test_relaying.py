@@ -9,7 +9,7 @@ from kobza.media.plane import CallHeard, MediaError, Side
 from kobza.rtp.g711 import Law
 from kobza.rtp.rtcp import RtcpPacket, RtcpType
 from tests.media.phone_end import HOST, REPORT, PhoneEnd, heard
-from tests.media.planes import CALL, running_plane
+from tests.media.planes import CALL, StartPlane, running_plane
 from tests.support.spectrum import dominant_tone
 
 
@@ -22,8 +22,8 @@ async def exchange(caller: PhoneEnd, callee: PhoneEnd) -> None:
         assert listener.datagrams[start:] == [sent]
 
 
-async def test_two_phones_hear_each_other() -> None:
-    async with running_plane() as running:
+async def test_two_phones_hear_each_other(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(440.0) as caller, PhoneEnd(660.0, ssrc=2) as callee:
             await running.connect(caller, callee)
             caller.talk()
@@ -68,8 +68,8 @@ async def test_how_two_phones_heard_each_other_is_told_after_their_call() -> Non
     assert second.mos is not None
 
 
-async def test_ports_are_pairs_and_reports_pass_on_the_odd_one() -> None:
-    async with running_plane() as running:
+async def test_ports_are_pairs_and_reports_pass_on_the_odd_one(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.connect(caller, callee)
             assert caller.to % 2 == callee.to % 2 == 0
@@ -79,8 +79,8 @@ async def test_ports_are_pairs_and_reports_pass_on_the_odd_one() -> None:
             await caller.wait(lambda: caller.reports == [REPORT])
 
 
-async def test_reports_on_the_same_port() -> None:
-    async with running_plane() as running:
+async def test_reports_on_the_same_port(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp(lines=["a=rtcp-mux"])))
             answer = caller.learn(await running.answer(Side.CALLEE, callee.sdp()))
@@ -93,9 +93,9 @@ async def test_reports_on_the_same_port() -> None:
 
 
 @pytest.mark.parametrize("named", ["127.0.0.9", "phone.example", "0.0.0.0"])
-async def test_a_phone_is_where_its_packets_come_from(named: str) -> None:
+async def test_a_phone_is_where_its_packets_come_from(named: str, start_plane: StartPlane) -> None:
     """The address in the description is wrong, a name, or none: what arrives says better."""
-    async with running_plane() as running:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp(host=named)))
             # An offer from 0.0.0.0 is on hold; the answer of the callee would be too.
@@ -157,8 +157,8 @@ async def test_the_last_answer_counts_when_several_phones_ring() -> None:
             assert len(first.datagrams) == 1
 
 
-async def test_early_media_reaches_the_caller_before_any_answer() -> None:
-    async with running_plane() as running:
+async def test_early_media_reaches_the_caller_before_any_answer(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp()))
             await running.settle()
@@ -182,8 +182,8 @@ async def test_payload_types_are_translated_between_the_sides() -> None:
             assert (await caller.hear(1))[0].payload_type == 101
 
 
-async def test_a_codec_that_nobody_here_knows_passes() -> None:
-    async with running_plane() as running:
+async def test_a_codec_that_nobody_here_knows_passes(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             opus = ["a=rtpmap:96 opus/48000/2", "a=fmtp:96 useinbandfec=1"]
             offer = callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("96 8", lines=opus)))
@@ -222,8 +222,8 @@ async def test_a_burst_arrives_whole() -> None:
             assert callee.datagrams == sent
 
 
-async def test_two_calls_do_not_mix() -> None:
-    async with running_plane() as running:
+async def test_two_calls_do_not_mix(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(ssrc=1) as a, PhoneEnd(ssrc=2) as b, PhoneEnd(ssrc=3) as c, PhoneEnd(ssrc=4) as d:
             await running.connect(a, b, "one")
             await running.connect(c, d, "two")
@@ -235,8 +235,8 @@ async def test_two_calls_do_not_mix() -> None:
             assert b.datagrams == []
 
 
-async def test_click_to_dial_offers_what_the_originator_took() -> None:
-    async with running_plane() as running:
+async def test_click_to_dial_offers_what_the_originator_took(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd(law=Law.MU) as caller, PhoneEnd(law=Law.MU) as callee:
             own = caller.learn(await running.offer(None, Side.CALLER, None))
             assert b"RTP/AVP 8 0 101\r\n" in own
@@ -257,24 +257,24 @@ async def test_click_to_dial_offers_what_the_originator_took() -> None:
         (b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nm=audio 4 RTP/AVP 13\r\n", "not acceptable"),
     ],
 )
-async def test_an_impossible_offer_opens_nothing(sdp: bytes, reason: str) -> None:
-    async with running_plane() as running:
+async def test_an_impossible_offer_opens_nothing(sdp: bytes, reason: str, start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with pytest.raises(MediaError) as caught:
             await running.offer(Side.CALLER, Side.CALLEE, sdp)
         assert caught.value.reason.startswith(reason)
-        assert running.plane.ports_used == 0
+        assert not running.holds_ports
 
 
-async def test_an_answer_without_a_common_codec_is_refused() -> None:
-    async with running_plane() as running:
+async def test_an_answer_without_a_common_codec_is_refused(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("8"))
             with pytest.raises(MediaError, match="not acceptable"):
                 await running.answer(Side.CALLEE, callee.sdp("0"))
 
 
-async def test_an_unknown_call_is_an_error_or_nothing() -> None:
-    async with running_plane() as running:
+async def test_an_unknown_call_is_an_error_or_nothing(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
         with PhoneEnd() as phone:
             with pytest.raises(MediaError):
                 await running.answer(Side.CALLEE, phone.sdp())
@@ -286,4 +286,4 @@ async def test_an_unknown_call_is_an_error_or_nothing() -> None:
                 await running.reanswer(Side.CALLER, phone.sdp())
             running.plane.play("call-1", target=Side.CALLER, what="music")
             running.plane.release("call-1")
-        assert running.plane.ports_used == 0
+        assert not running.holds_ports

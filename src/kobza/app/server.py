@@ -22,6 +22,7 @@ from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.http_serving import HttpServing
 from kobza.app.limits import api_rates, make_doorkeeper, outside_limits
+from kobza.app.media import make_plane
 from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
@@ -32,7 +33,7 @@ from kobza.call.causes import RECOVERY_ON_TIMER, reason_header
 from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, name_servers, retention_terms, store_place, webhook_limits, webhook_networks
 from kobza.defence.door import Door
-from kobza.media.embedded import EmbeddedPlane
+from kobza.media.observed import ObservedPlane
 from kobza.net.clock import Clock, SteadyClock
 from kobza.net.locator import Locator
 from kobza.net.resolver import Resolver
@@ -60,7 +61,6 @@ from kobza.pbx.switch import Switch
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch
-from kobza.sdp.webrtc import candidate_hosts
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
 from kobza.sip.timers import Timers
@@ -207,15 +207,7 @@ class Server:
         )
         await recordings.start()
         self._stop_with(recordings.stop)
-        plane = EmbeddedPlane(
-            host=settings.rtp_host,
-            host6=settings.rtp_host6,
-            ports=settings.rtp_ports.ports,
-            timeout=settings.media_timeout,
-            speed=self._clock.speed,
-            inherited=lock.for_media,
-            browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if settings.webrtc else (),
-        )
+        plane = await asyncio.to_thread(make_plane, settings, speed=self._clock.speed, inherited=lock.for_media)
         parts = await self._build(store, view, journal, books, recordings, plane, traces)
         switch, keeper, commands = parts.switch, parts.keeper, parts.commands
         self._commands = commands
@@ -273,7 +265,7 @@ class Server:
         journal: Journal,
         books: BookKeeper,
         recordings: Recordings,
-        plane: EmbeddedPlane,
+        plane: ObservedPlane,
         watch: CallWatch | None,
     ) -> "_Parts":
         settings = self._settings

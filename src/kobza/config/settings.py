@@ -26,6 +26,7 @@ Network = IPv4Network | IPv6Network
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 SECONDS_OF_A_DAY = 86_400
 DNS_PORT = 53
+NG_PORT = 2223
 MIN_SECRET = 32
 """Characters of a shared secret: 128 bits even when it is written in hexadecimal digits."""
 
@@ -78,6 +79,20 @@ def _name_servers(value: Any) -> Any:
     except ValueError:
         raise ValueError(right) from None
     if not all(server.port for server in found):
+        raise ValueError(right)
+    return found
+
+
+def _rtpengines(value: Any) -> Any:
+    right = 'expected addresses of rtpengines, such as ["127.0.0.1:2223", "192.0.2.20"]'
+    items = _words(value)
+    if not isinstance(items, list | tuple) or not items:
+        raise ValueError(right)
+    try:
+        found = tuple(ListenAddress.parse_server(str(item), NG_PORT) for item in items)
+    except ValueError:
+        raise ValueError(right) from None
+    if not all(server.port for server in found) or len(set(found)) < len(found):
         raise ValueError(right)
     return found
 
@@ -225,6 +240,12 @@ class Settings(BaseSettings):
     )
     rtp_ports: Annotated[InstanceOf[PortRange], BeforeValidator(_port_range), AsText] = Field(
         PortRange(20000, 20999), description="UDP ports of the media; a call takes four."
+    )
+    media_plane: Literal["embedded", "rtpengine"] = Field(
+        "embedded", description="What carries the media: a process of Kobza's own, or rtpengine."
+    )
+    rtpengine: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(_rtpengines), AsTexts] = Field(
+        (ListenAddress("127.0.0.1", NG_PORT),), description="Where rtpengines take commands (NG over UDP)."
     )
     webrtc: bool = Field(True, description="Take calls of browsers: ICE and DTLS-SRTP.")
     webrtc_host: Annotated[str | None, BeforeValidator(_host)] = Field(
@@ -407,6 +428,10 @@ class Settings(BaseSettings):
             raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")
         if self.rtp_host6 is not None and (":" not in self.rtp_host6 or ":" in self.rtp_host):
             raise ValueError("rtp_host6: expected an IPv6 address beside an rtp_host of IPv4, such as 2001:db8::10")
+        if self.media_plane == "rtpengine":
+            for name in ("rtp_host6", "srtp_offer"):
+                if getattr(self, name):
+                    raise ValueError(f"{name}: expected to be off with media_plane rtpengine, which has none of it")
         if self.nonce_secret is not None and len(self.nonce_secret.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"nonce_secret: expected at least {MIN_SECRET} characters")
         for name in ("oidc_client_id", "portal_url") if self.oidc_issuer is not None else ():

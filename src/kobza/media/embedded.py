@@ -30,6 +30,7 @@ from kobza.media.messages import (
     Traffic,
 )
 from kobza.media.negotiation import CallMedia
+from kobza.media.observed import InstanceNow
 from kobza.media.plane import (
     CallHeard,
     DirectionName,
@@ -158,6 +159,16 @@ class EmbeddedPlane(MediaPlane):
         """Whether the relay is there and keeps up with what it is told, so that calls may begin."""
         return self._link is not None and not self._link.congested
 
+    @property
+    def trouble(self) -> str:
+        """Why calls cannot begin; "" while they can."""
+        return "" if self.is_ready else "the media process is away or does not keep up"
+
+    @property
+    def instances(self) -> tuple[InstanceNow, ...]:
+        """None: the relay carries calls itself."""
+        return ()
+
     # the interface
 
     def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
@@ -165,10 +176,7 @@ class EmbeddedPlane(MediaPlane):
         if self._link is None or self._link.congested:
             done(MediaError("the relay is not ready"))
             return
-        call = self._calls.get(call_id)
-        if call is None:
-            self._sessions += 1
-            call = PlaneCall(call_id, CallMedia(self._host, _session_id(self._sessions), self._browsers, self._host6))
+        call = self._calls.get(call_id) or self._new_call(call_id)
         try:
             call.media.check_offer(source, sdp)
         except MediaError as error:
@@ -187,6 +195,29 @@ class EmbeddedPlane(MediaPlane):
         self._ports.need(call, sides, opened)
         if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
             self._configure(call_id, call)
+
+    def _new_call(self, call_id: str) -> PlaneCall:
+        self._sessions += 1
+        session = new_session_id(self._sessions)
+        return PlaneCall(call_id, CallMedia(self._host, session, self._browsers, self._host6))
+
+    def receive(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+        """Take a copy of what the phone of a side sends elsewhere, for recordings; give the answer to its offer.
+
+        A call of which one side is received must have the other one received too.
+        """
+        if self._link is None or self._link.congested:
+            done(MediaError("the relay is not ready"))
+            return
+        call = self._calls.setdefault(call_id, self._calls.get(call_id) or self._new_call(call_id))
+
+        def opened(error: MediaError | None) -> None:
+            if error is not None:
+                done(error)
+            else:
+                self._do(call_id, done, lambda media: media.receive(source, sdp))
+
+        self._ports.need(call, frozenset({source}), opened)
 
     def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
         """See MediaPlane."""
@@ -407,7 +438,7 @@ class EmbeddedPlane(MediaPlane):
             self.on_event(RecordingClosed(call_id, record_id, spool))
 
 
-def _session_id(count: int) -> int:
+def new_session_id(count: int) -> int:
     """Return a session id for the origin lines of a call (RFC 8866, section 5.2): unique within this process.
 
     Dialogs do not outlive the process, so nobody can mistake it for one of another run.

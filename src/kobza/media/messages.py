@@ -85,7 +85,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     it have another number than the other side uses. `watched`: it must send, else MediaTimedOut. `muted`: of its speech
     the other side gets as much silence, and the recording nothing; `events` is then the payload type of the DTMF events
     from it, which pass, -1 for none. `secure`: its phone is a browser; where that wants packets is then found by ICE,
-    and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP.
+    and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP. `taped`: what comes from it is recorded and goes no
+    further.
     """
 
     rtp: Peer | None = None
@@ -102,6 +103,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     secure: Secure | None = None
     srtp: SrtpKeys | None = None
     codecs: dict[int, int] = {}
+    taped: bool = False
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -77,6 +77,7 @@ class SideMedia:
         "port",
         "protection",
         "remote",
+        "taped",
     )
 
     def __init__(
@@ -86,7 +87,14 @@ class SideMedia:
         self._browsers = browsers
         self._origin = new_origin(session_id, host)
         self.port = 0
+        self.taped = False
+        """What comes from it is for the recordings alone: it is no phone but a copy of what one sends."""
         self.begin()
+
+    def place(self, host: str, port: int) -> None:
+        """Learn where packets of the phone are taken, before anything is said to it."""
+        self._host, self.port = host, port
+        self._origin = replace(self._origin, host=host)
 
     def begin(self) -> None:
         """Know of no phone: at the beginning, and when one has gone and another one is to come on the same port."""
@@ -353,6 +361,14 @@ class CallMedia:
         self._hear_hold(side, audio.direction)
         return b""
 
+    def receive(self, source: Side, sdp: bytes) -> bytes:
+        """Return our answer to the offer of a copy of what a phone sends."""
+        description, audio = _parse(sdp)
+        side = self.sides[source]
+        side.taped, side.remote = True, audio
+        local = side.local_audio(audio.codecs, audio.direction.reversed, ptime=audio.ptime)
+        return side.write_answer(_Offer(description, audio), local)
+
     def leave(self, which: Side) -> None:
         """Forget the phone of a side; what the other one had offered it is settled."""
         self.sides[which].begin()
@@ -384,6 +400,11 @@ class CallMedia:
                 laws=_laws(side.told), source="none", srtp=side.protection.srtp(None), codecs=_codecs(side.told)
             )
         to = side.remote.destination
+        if side.taped:
+            codecs = _codecs(side.told)
+            return SideFlow(
+                rtp=(to.host or "", to.port), source="relay", laws=_laws(side.told), codecs=codecs, taped=True
+            )
         tone_type, tone_law = _tone_codec(side.common)
         source = _source(side, other)
         secure = side.protection.secure(side.remote)

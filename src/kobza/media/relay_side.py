@@ -108,6 +108,8 @@ class RelaySide:
             self.rtp.codecs = NO_CODECS if flow.muted else self._speech.codecs
         self.rtcp.configure(flow)
         self.flow = flow
+        if flow.taped:
+            self.rtp.other = self.rtcp.other = None
         self._choose_relaying()
         if self._other is not None:
             self._other.outgoing.hush(self._speech.hushed if flow.muted else None)

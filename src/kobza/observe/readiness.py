@@ -33,7 +33,7 @@ async def look(sources: Sources) -> list[Check]:
         Check("store", _store(sources, answers)),
         Check("journal", _journal(sources)),
         Check("sip", "" if sources.switch.endpoint.sockets else "no socket is bound"),
-        Check("media", "" if sources.plane.is_ready else "the media process is away or does not keep up"),
+        Check("media", sources.plane.trouble),
     ]
 
 

@@ -11,7 +11,7 @@ from kobza.api.exports.link import ExportProcess
 from kobza.api.gate import Gate
 from kobza.api.request_counts import RequestCounts
 from kobza.defence.door import Door
-from kobza.media.embedded import EmbeddedPlane
+from kobza.media.observed import ObservedPlane
 from kobza.observe.lag import LoopLag
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.directory_view import DirectoryView
@@ -55,7 +55,7 @@ class Sources:
     keeper: TrunkKeeper
     door: Door
     guard: OutsideGuard
-    plane: EmbeddedPlane
+    plane: ObservedPlane
     recordings: Recordings
     dispatcher: Dispatcher
     streams: EventStreams

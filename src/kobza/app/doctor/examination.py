@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kobza.app.certificates import shown_files
-from kobza.app.doctor import machine, network, openid, trunks
+from kobza.app.doctor import machine, media, network, openid, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
 from kobza.config.settings import name_servers, retention_terms, store_place
@@ -52,6 +52,7 @@ class Examination:
             ("server", lambda: network.server(self.told, self.facts, settings, self.now_ms)),
             (openid.CHECK, lambda: openid.provider(settings)),
             ("ports", lambda: network.ports(settings, ours=self.told is not None)),
+            (media.CHECK, lambda: media.rtpengines(settings)),
             ("certificate of SIP", lambda: network.sip_certificate(settings)),
         ]
         if isinstance(settings.store, PostgresUrl):

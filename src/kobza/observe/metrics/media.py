@@ -72,6 +72,20 @@ MEDIA: Final = (
         lambda of: one(of.plane.ports_used),
     ),
     Metric(
+        "kobza_media_instance_up",
+        "gauge",
+        "1 while this rtpengine answers; nothing where the media process carries the calls itself.",
+        lambda of: by_label({each.name: each.is_up for each in of.plane.instances}),
+        ("instance",),
+    ),
+    Metric(
+        "kobza_media_instance_calls",
+        "gauge",
+        "Calls of this server that this rtpengine carries.",
+        lambda of: by_label({each.name: each.calls for each in of.plane.instances}),
+        ("instance",),
+    ),
+    Metric(
         "kobza_recordings_active",
         "gauge",
         "Recordings that are being written.",

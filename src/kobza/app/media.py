@@ -1,0 +1,50 @@
+"""The media plane that the settings choose."""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from kobza.config.settings import Settings
+from kobza.media.embedded import EmbeddedPlane
+from kobza.media.observed import ObservedPlane
+from kobza.media.rtpengine.plane import RtpenginePlane
+from kobza.sdp.webrtc import candidate_hosts
+
+OWNER_FILE: Final = "rtpengine.id"
+
+
+def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) -> ObservedPlane:
+    """Return the plane, not started. `speed` and `inherited` are as in EmbeddedPlane. Raises OSError.
+
+    On rtpengines the relay's process is there too: it writes the recordings.
+    """
+    on_rtpengine = settings.media_plane == "rtpengine"
+    browsers = settings.webrtc and not on_rtpengine
+    relay = EmbeddedPlane(
+        host=settings.rtp_host,
+        host6=settings.rtp_host6,
+        ports=settings.rtp_ports.ports,
+        timeout=settings.media_timeout,
+        speed=speed,
+        inherited=inherited,
+        browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if browsers else (),
+    )
+    if not on_rtpengine:
+        return relay
+    return RtpenginePlane(
+        instances=[(each.host, each.port) for each in settings.rtpengine],
+        owner=f"kobza-{_owner(settings.data / OWNER_FILE)}-",
+        timeout=settings.media_timeout,
+        recorder=relay,
+        speed=speed,
+    )
+
+
+def _owner(file: Path) -> str:
+    """Return what tells this installation from others that use the same rtpengines; made at the first start."""
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        made = secrets.token_hex(4)
+        file.write_text(f"{made}\n")
+        return made

@@ -1,0 +1,67 @@
+"""What the server sees of a media plane beside its calls: for metrics, readiness and the page of the system."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from kobza.media.messages import Traffic
+from kobza.media.plane import MediaPlane
+
+
+class InstanceNow(NamedTuple):
+    """One of several that carry the calls of a plane."""
+
+    name: str
+    """Host and port."""
+    is_up: bool
+    """Whether it answers."""
+    calls: int
+    """Of ours that it carries."""
+
+
+class ObservedPlane(MediaPlane, Protocol):
+    """A media plane that can be looked at. Whatever it tells is some seconds old at most."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls may begin."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in words for people; "" while it is ready."""
+        ...
+
+    @property
+    def deaths(self) -> int:
+        """How often calls were lost, as what carried them died."""
+        ...
+
+    @property
+    def ports_used(self) -> int:
+        """Port pairs that calls hold."""
+        ...
+
+    @property
+    def ports_total(self) -> int:
+        """Port pairs that there are."""
+        ...
+
+    @property
+    def recordings(self) -> int:
+        """Recordings that are being written."""
+        ...
+
+    @property
+    def traffic(self) -> Traffic:
+        """What it has moved; zeros of what it does not know."""
+        ...
+
+    @property
+    def relay_pid(self) -> int | None:
+        """The process id of the relay, which carries or records; None while there is none."""
+        ...
+
+    @property
+    def instances(self) -> Sequence[InstanceNow]:
+        """Those that carry its calls; none where the relay does it itself."""
+        ...
