@@ -17,6 +17,8 @@ from kobza.builds import Build
 from kobza.store import STORE_FILE
 from kobza.store.place import Place
 from tests.support.folders import work_in_memory
+from tests.support.object_store import ObjectStore
+from tests.support.object_store import object_store as served_objects
 from tests.support.postgres import DATABASES, PostgresServer, postgres_server
 
 settings.register_profile(
@@ -99,6 +101,15 @@ def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         if server is None:
             pytest.skip(MISSING)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """A server of buckets that a test may stop and start; each makes a bucket of its own."""
+    with served_objects() as server:
+        if server is None:
+            pytest.skip("the file system of temporary files has no extended attributes, which Swift needs (TMPDIR)")
         yield server
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from kobza.app.housekeeping import Housekeeping
-from kobza.pbx.recordings import erase_files
+from kobza.archive.archive import Archive
+from kobza.archive.home import HomeAway
 from kobza.store import Store, enterprises, tokens
 from kobza.store.days import Terms
 from kobza.store.fill import fill
 from kobza.store.place import Place
+from kobza.store.recording_files import Doomed
 from kobza.store.retention import Purged
 from tests.support.stores import empty_store
 
@@ -23,12 +25,16 @@ def store(place: Place) -> Iterator[Store]:
     opened.close()
 
 
+def doomed(path: str) -> Doomed:
+    return Doomed("a", "call-1", path, None, None, False)
+
+
 async def test_old_calls_are_deleted_and_young_ones_kept(store: Store, tmp_path: Path) -> None:
     now = time.time()
     with store.write() as conn:
         enterprise_id = enterprises.add(conn, "Acme", "admin", "hash", int(now * 1000))[0]
     fill(store, enterprise_id, 300, 60, 1)
-    housekeeping = Housekeeping(store, tmp_path / "recordings", terms=Terms(30, 30, 7, 7), now=lambda: now)
+    housekeeping = Housekeeping(store, Archive(tmp_path / "recordings"), terms=Terms(30, 30, 7, 7), now=lambda: now)
     purged = await housekeeping.clean()
     assert 0 < purged.calls < 300
     assert await housekeeping.clean() == Purged()
@@ -39,7 +45,9 @@ async def test_ended_tokens_are_deleted_after_a_while(store: Store, tmp_path: Pa
         enterprise_id = enterprises.add(conn, "Acme", "admin", "hash", 0)[0]
         (token,) = tokens.list_for(conn, enterprise_id)
         tokens.revoke(conn, enterprise_id, token.token_id, 0)
-    housekeeping = Housekeeping(store, tmp_path, terms=Terms(30, 30, 7, 7), now=lambda: tokens.ENDED_KEPT_MS / 1000)
+    housekeeping = Housekeeping(
+        store, Archive(tmp_path), terms=Terms(30, 30, 7, 7), now=lambda: tokens.ENDED_KEPT_MS / 1000
+    )
     assert await housekeeping.clean() == Purged(tokens=1)
     with store.read() as conn:
         assert tokens.list_for(conn, enterprise_id) == []
@@ -47,18 +55,19 @@ async def test_ended_tokens_are_deleted_after_a_while(store: Store, tmp_path: Pa
 
 def test_a_recording_is_erased_with_what_is_left_of_its_spool(tmp_path: Path) -> None:
     directory = tmp_path / "recordings"
-    with pytest.raises(FileNotFoundError, match="no directory of recordings"):  # nothing here says that it is gone
-        erase_files(directory, "2026/a.mp3")
+    archive = Archive(directory)
+    with pytest.raises(HomeAway, match="no directory of recordings"):  # nothing here says that it is gone
+        archive.erase(doomed("2026/a.mp3"))
     for name in ("2026/a.mp3", "spool/a.spool", "spool/b.spool"):
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).touch()
     for _ in range(2):
-        erase_files(directory, "2026/a.mp3")
-    erase_files(directory, "spool/c.spool")
+        archive.erase(doomed("2026/a.mp3"))
+    archive.erase(doomed("spool/c.spool"))
     assert [path.name for path in directory.rglob("*.*")] == ["b.spool"]
 
 
 async def test_stop_before_the_first_round_is_at_once(store: Store, tmp_path: Path) -> None:
-    housekeeping = Housekeeping(store, tmp_path, terms=Terms(30, 30, 7, 7), now=time.time)
+    housekeeping = Housekeeping(store, Archive(tmp_path), terms=Terms(30, 30, 7, 7), now=time.time)
     housekeeping.start()
     await housekeeping.stop()

@@ -21,6 +21,7 @@ class Row:
     path: str | None = NAME
     size: int | None = len(SOUND)
     sha256: str | None = hashlib.sha256(SOUND).hexdigest()
+    home: str | None = None
 
 
 @pytest.fixture

@@ -103,7 +103,10 @@ MADE_UP = {
     *(f"openid_{why}" for why in ("away", "wrong", "stale", "refused", "no_claim", "unverified", "not_allowed")),
     *("openid_unknown", "openid_other"),
     *(f"system_part_{part}" for part in ("store", "journal", "sip", "media")),
-    *(f"system_{tile}" for tile in ("calls", "load", "registered", "owed", "journal", "media", "door", "disk", "up")),
+    *(
+        f"system_{tile}"
+        for tile in ("calls", "load", "registered", "owed", "journal", "media", "door", "bucket", "disk", "up")
+    ),
     *(f"system_reach_{reach}" for reach in ("up", "down", "unknown")),
     *(f"system_registration_{state}" for state in ("none", "registered", "trying", "failed")),
     *(f"system_finding_{state}" for state in ("good", "look", "bad")),

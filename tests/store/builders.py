@@ -6,6 +6,7 @@ from typing import Any
 from kobza.call.cdr import Cdr
 from kobza.call.states import OwnerState, StateType
 from kobza.store.entries import AttemptStored, Binding, CdrClosed, Entry, RecordingStored, StateStored
+from kobza.store.recording_files import Doomed
 
 NOW = 1_760_000_000.0
 NOW_MS = 1_760_000_000_000
@@ -74,6 +75,13 @@ def attempt(sequence: int = 1, number: int = 1, **fields: Any) -> AttemptStored:
         "status_code": 200,
     }
     return AttemptStored(sequence=sequence, attempt=number, **(values | fields))
+
+
+class Erased(list[str]):
+    """Erases nothing and remembers what it should have."""
+
+    def __call__(self, doomed: Doomed) -> None:
+        self.append(doomed.path)
 
 
 def recording(status: str = "recording", **fields: Any) -> RecordingStored:

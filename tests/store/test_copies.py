@@ -91,7 +91,18 @@ def test_what_was_finished_meanwhile_and_webhooks_off(store: Store, folder: Path
         status = endpoints.status(conn, enterprise_id)
     assert status is not None
     assert (status.active, status.inactive_reason) == (False, "a trial")
-    row = ("rec-2", enterprise_id, "on", "ready", "2025/10/09/rec-2.mp3", 5000, 20_000, "b" * 64, NOW_MS + 7)
+    row = (
+        "rec-2",
+        enterprise_id,
+        "on",
+        "ready",
+        "2025/10/09/rec-2.mp3",
+        5000,
+        20_000,
+        "b" * 64,
+        NOW_MS + 7,
+        *(None, None, None),
+    )
     assert row in all_rows(restored)["recordings"]
     restored.close()
 

@@ -28,8 +28,21 @@ from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, LegPromised
 from kobza.store.erasure import Request
 from kobza.store.erasures import ErasedFile, Erasure, Kept, masked
 from kobza.store.errors import ErasureHeld
-from kobza.store.recording_files import EraseFile
-from tests.store.builders import ANNA, BOHDAN, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, many, recording, stored
+from kobza.store.recording_files import Doomed, EraseFile
+from tests.store.builders import (
+    ANNA,
+    BOHDAN,
+    NOW,
+    NOW_MS,
+    OUTSIDE,
+    Erased,
+    attempt,
+    cdr,
+    ended,
+    many,
+    recording,
+    stored,
+)
 from tests.store.conftest import Rows, Write
 from tests.store.everything import AWKWARD, all_rows
 
@@ -83,11 +96,11 @@ def test_nothing_is_left_of_a_number_and_all_of_the_others(store: Store, write: 
     write(stored(1, call_id="other", call_control_id="rang", enterprise_id=owner, state_owner=OUTSIDE, owed=False))
     write(LegPromised("other", "clicked", owner, ANNA, OUTSIDE, "outgoing", None, NOW))
     write(attempt(1, 1, call_id="one", call_control_id="leg-one", response=OUTSIDE))
-    removed: list[str] = []
+    removed = Erased()
     with store.read() as conn:
         cursor = events.of_call(conn, owner, "one")[0].cursor
 
-    done = erase(store, owner, erase_file=removed.append, with_address_book=True, reference="17/2026")
+    done = erase(store, owner, erase_file=removed, with_address_book=True, reference="17/2026")
 
     assert sorted(removed) == ["one.mp3", "two.mp3"]
     assert counts(done) == {
@@ -166,9 +179,9 @@ def test_what_is_not_over_stays_and_is_said(store: Store, write: Write, owner: s
 def test_a_file_that_cannot_be_removed_keeps_its_call(store: Store, write: Write, owner: str) -> None:
     write(*call("one", owner, OUTSIDE), *call("two", owner, OUTSIDE))
 
-    def stuck(path: str) -> None:
-        if path == "one.mp3":
-            raise PermissionError(path)
+    def stuck(doomed: Doomed) -> None:
+        if doomed.path == "one.mp3":
+            raise PermissionError(doomed.path)
 
     assert erase(store, owner, erase_file=stuck).tally.kept == [Kept("file", 1)]
     assert erase(store, owner).tally.kept == []
@@ -194,8 +207,8 @@ def test_a_hold_on_another_keeps_what_is_common(
     write(*call("one", owner, OUTSIDE), *call("two", owner, OUTSIDE, called_number=BOHDAN, answered_number=BOHDAN))
     with store.write() as conn:
         holds.place(conn, owner, kind, subject, reason="court 5", placed_by="borys", now_ms=1)
-    removed: list[str] = []
-    done = erase(store, owner, erase_file=removed.append)
+    removed = Erased()
+    done = erase(store, owner, erase_file=removed)
     assert removed == ["two.mp3"]
     assert (counts(done)["calls"], done.tally.kept) == (1, [Kept("hold", 1)])
     with store.read() as conn:
@@ -208,10 +221,10 @@ def test_it_goes_on_after_a_crash_as_one(
     monkeypatch.setattr(erasure, "BATCH", 2)
     for number in range(5):
         write(*call(f"c{number}", owner, OUTSIDE, started_at=NOW + number))
-    removed: list[str] = []
+    removed = Erased()
 
-    def dies(path: str) -> None:
-        removed.append(path)
+    def dies(doomed: Doomed) -> None:
+        removed(doomed)
         if len(removed) == 3:
             raise KeyboardInterrupt
 
@@ -220,7 +233,7 @@ def test_it_goes_on_after_a_crash_as_one(
     with store.read() as conn:
         (begun,) = erasures.list_all(conn)
     assert (begun.finished_at, begun.number, counts(begun)["calls"]) == (None, OUTSIDE, 2)
-    done = erase(store, owner, erase_file=removed.append)
+    done = erase(store, owner, erase_file=removed)
     assert (done.erasure_id, counts(done)["calls"]) == (begun.erasure_id, 5)
     with store.read() as conn:
         assert len(erasures.files(conn, done.erasure_id)) == 5
@@ -273,17 +286,17 @@ def test_the_file_of_another_enterprise_stays(store: Store, write: Write, owner:
         second = enterprises.add(conn, "B", "b", "hash", 2).enterprise_id
     for one in (owner, second):
         write(CdrClosed(ended("both", one)), recording("ready", call_id="both", path="both.mp3", enterprise_id=one))
-    removed: list[str] = []
-    done = erase(store, owner, erase_file=removed.append)
+    removed = Erased()
+    done = erase(store, owner, erase_file=removed)
     with store.read() as conn:
         assert [each.shared for each in erasures.files(conn, done.erasure_id)] == [True]
     assert removed == []
-    erase(store, second, erase_file=removed.append)
+    erase(store, second, erase_file=removed)
     assert removed == ["both.mp3"]
 
 
 def test_files_are_named_relative_to_their_folder(store: Store, write: Write, owner: str, tmp_path: Path) -> None:
     write(CdrClosed(ended("failed", owner)), recording("failed", call_id="failed", enterprise_id=owner))
-    removed: list[str] = []
-    erase(store, owner, erase_file=removed.append)
+    removed = Erased()
+    erase(store, owner, erase_file=removed)
     assert removed == ["spool/rec-1.spool"]

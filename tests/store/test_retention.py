@@ -21,10 +21,11 @@ from kobza.store import (
 from kobza.store import events as events_module
 from kobza.store.days import OwnTerms, Terms
 from kobza.store.entries import CdrClosed, CdrOpened, DetailStored, LegPromised, StateStored
+from kobza.store.recording_files import Doomed
 from kobza.store.retention import DAY_MS, TOMBSTONE_DAYS, Purged
 from kobza.store.schema import events
 from kobza.store.schema import recordings as recordings_table
-from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, many, recording, stored
+from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, Erased, attempt, cdr, ended, many, recording, stored
 from tests.store.conftest import Rows, Write
 
 DAY = 24 * 3600.0
@@ -35,8 +36,8 @@ LATER = NOW_MS + KEEP * DAY_MS
 """When what happened at NOW is as old as it may be; a millisecond later it is too old."""
 
 
-def nothing_to_erase(path: str) -> None:
-    raise AssertionError(f"{path} should have been left alone")
+def nothing_to_erase(doomed: Doomed) -> None:
+    raise AssertionError(f"{doomed.path} should have been left alone")
 
 
 def purge(
@@ -113,13 +114,13 @@ def test_a_recording_goes_with_its_call_the_file_first(store: Store, write: Writ
     (tmp_path / "a").mkdir()
     (tmp_path / "a/b.mp3").touch()
 
-    erased: list[str] = []
+    erased = Erased()
 
-    def erase(path: str) -> None:
+    def erase(doomed: Doomed) -> None:
         assert rows("SELECT count(*) FROM calls WHERE call_id = 'old'") == [(1,)]
         assert rows("SELECT status FROM recordings WHERE call_id = 'old'") == [("erasing",)]  # nobody is given it
-        (tmp_path / path).unlink(missing_ok=True)
-        erased.append(path)
+        (tmp_path / doomed.path).unlink(missing_ok=True)
+        erased(doomed)
 
     assert purge(store, LATER + 1, erase) == Purged(calls=2, recordings=2)
     assert not (tmp_path / "a/b.mp3").exists()
@@ -145,9 +146,9 @@ def test_a_file_that_cannot_be_erased_keeps_its_call_and_no_other(
         write(recording("ready", record_id=f"rec-{number}", path=f"{number}.mp3", call_id=name))
     stuck = {"0.mp3", "1.mp3", "3.mp3"}
 
-    def erase(path: str) -> None:
-        if path in stuck:
-            raise PermissionError(path)
+    def erase(doomed: Doomed) -> None:
+        if doomed.path in stuck:
+            raise PermissionError(doomed.path)
 
     assert purge(store, LATER + DAY_MS, erase) == Purged(calls=2, recordings=2, kept=3)
     left = "SELECT record_id FROM recordings WHERE status = 'erasing' ORDER BY 1"
@@ -158,21 +159,21 @@ def test_a_file_that_cannot_be_erased_keeps_its_call_and_no_other(
 
 
 def test_a_file_that_two_share_goes_with_the_last(store: Store, write: Write) -> None:
-    erased: list[str] = []
+    erased = Erased()
     write(CdrClosed(ended()), CdrClosed(ended(enterprise_id="ent-2", started_at=NOW + 1)))
     write(recording("ready", path="1.mp3"), recording("ready", path="1.mp3", enterprise_id="ent-2", at=NOW + 1))
-    assert purge(store, LATER + 1, erased.append) == Purged(calls=1, recordings=1)
+    assert purge(store, LATER + 1, erased) == Purged(calls=1, recordings=1)
     assert erased == []
-    assert purge(store, LATER + 1001, erased.append) == Purged(calls=1, recordings=1)
+    assert purge(store, LATER + 1001, erased) == Purged(calls=1, recordings=1)
     assert erased == ["1.mp3"]
 
 
 def test_the_other_enterprise_keeps_its_recording(store: Store, write: Write, rows: Rows) -> None:
     """Both recorded the same call; for one of them it began a moment later."""
-    erased: list[str] = []
+    erased = Erased()
     write(CdrClosed(ended()), CdrClosed(ended(enterprise_id="ent-2", started_at=NOW + 1)))
     write(recording("ready", path="1.mp3"), recording("ready", path="2.mp3", enterprise_id="ent-2", at=NOW + 1))
-    assert purge(store, LATER + 1, erased.append) == Purged(calls=1, recordings=1)
+    assert purge(store, LATER + 1, erased) == Purged(calls=1, recordings=1)
     assert erased == ["1.mp3"]
     assert rows("SELECT enterprise_id FROM recordings WHERE status = 'ready'") == [("ent-2",)]
 
@@ -228,10 +229,10 @@ def test_each_kind_has_its_own_time_and_each_enterprise_too(store: Store, write:
         write(CdrClosed(ended(one, one)), recording("ready", record_id=one, call_id=one, enterprise_id=one, path=one))
         write(*(stored(n, call_id=one, enterprise_id=one, call_control_id=one) for n in (1, 2)))
         write(attempt(1, 1, call_id=one, call_control_id=one, response="Ганна", status_code=500, outcome="failed"))
-    erased: list[str] = []
+    erased = Erased()
 
     def after(days: int) -> Purged:
-        return purge(store, NOW_MS + days * DAY_MS + 5000, erased.append, Terms(30, 40, 7, 7))
+        return purge(store, NOW_MS + days * DAY_MS + 5000, erased, Terms(30, 40, 7, 7))
 
     assert after(1) == Purged()
     assert after(2) == Purged(recordings=1)
@@ -283,11 +284,11 @@ def test_what_a_hold_keeps_outlives_every_term(
         write(stored(1, call_control_id=name, phone_number=number, owed=False, **of))
     with store.write() as conn:
         hold = holds.place(conn, owner, kind, subject, reason="court", placed_by="olena", now_ms=NOW_MS)
-    erased: list[str] = []
+    erased = Erased()
     much_later = LATER + 300 * DAY_MS
     freed = 0 if kind == "enterprise" else 1
-    assert purge(store, much_later, erased.append) == Purged(calls=freed, recordings=freed, events=freed)
-    assert purge(store, much_later, erased.append, TERMS._replace(recording_days=1, payload_days=1)) == Purged()
+    assert purge(store, much_later, erased) == Purged(calls=freed, recordings=freed, events=freed)
+    assert purge(store, much_later, erased, TERMS._replace(recording_days=1, payload_days=1)) == Purged()
     assert erased == ["free"] * freed
     assert ("held",) in rows("SELECT call_id FROM calls")
     with store.write() as conn:
@@ -298,7 +299,7 @@ def test_what_a_hold_keeps_outlives_every_term(
         with pytest.raises(NotInStore):
             holds.end(conn, hold.hold_id, reason="again", ended_by="borys", now_ms=much_later)
     left = 2 - freed
-    assert purge(store, much_later, erased.append) == Purged(calls=left, recordings=left, events=left)
+    assert purge(store, much_later, erased) == Purged(calls=left, recordings=left, events=left)
 
 
 def test_a_hold_that_comes_in_the_middle_counts(store: Store, write: Write, rows: Rows) -> None:
@@ -307,7 +308,7 @@ def test_a_hold_that_comes_in_the_middle_counts(store: Store, write: Write, rows
         owner = enterprises.add(conn, "a", "a", "hash", 1).enterprise_id
     write(CdrClosed(ended("held", owner)), recording("ready", path="1.mp3", enterprise_id=owner, call_id="held"))
 
-    def erase(path: str) -> None:
+    def erase(doomed: Doomed) -> None:
         with store.write() as conn:
             holds.place(conn, owner, "call", "held", reason="court", placed_by="olena", now_ms=NOW_MS)
 
@@ -318,13 +319,13 @@ def test_a_hold_that_comes_in_the_middle_counts(store: Store, write: Write, rows
 def test_a_crash_in_the_middle_forgets_no_file(store: Store, write: Write, rows: Rows) -> None:
     write(CdrClosed(ended()), recording("ready", path="1.mp3"))
 
-    def cut(path: str) -> None:
+    def cut(doomed: Doomed) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         purge(store, LATER + 1, cut)
-    erased: list[str] = []
-    assert purge(store, NOW_MS, erased.append) == Purged(recordings=1)  # whatever its age: it was begun
+    erased = Erased()
+    assert purge(store, NOW_MS, erased) == Purged(recordings=1)  # whatever its age: it was begun
     assert erased == ["1.mp3"]
 
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from kobza.pbx.recordings import erase_files
+from kobza.archive.archive import Archive
+from kobza.pbx.daemons import in_daemon
 from kobza.store import Store
 from kobza.store.days import Terms
 from kobza.store.retention import Purged, purge
@@ -25,10 +24,10 @@ class Housekeeping:
     every step is a small transaction, and the next start goes on where it ended.
     """
 
-    def __init__(self, store: Store, recordings: Path, *, terms: Terms, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, archive: Archive, *, terms: Terms, now: Callable[[], float]) -> None:
         """`terms` are those of enterprises that have none of their own."""
         self._store = store
-        self._recordings = recordings
+        self._archive = archive
         self._terms = terms
         self._now = now
         self._task: asyncio.Task[None] | None = None
@@ -45,28 +44,10 @@ class Housekeeping:
 
     async def clean(self) -> Purged:
         """Delete what is too old, once. Raises what the store raises."""
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Purged] = loop.create_future()
-
-        def tell(tell_it: Callable[[], None]) -> None:
-            if not outcome.done():
-                tell_it()
-
-        def run() -> None:
-            try:
-                purged = purge(self._store, int(self._now() * 1000), self._terms, erase=self._erase)
-            except Exception as error:  # noqa: BLE001 - handed to who waits
-                result = _failing(outcome, error)
-            else:
-                result = _giving(outcome, purged)
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(tell, result)
-
-        threading.Thread(target=run, name="housekeeping", daemon=True).start()
-        return await outcome
-
-    def _erase(self, path: str) -> None:
-        erase_files(self._recordings, path)
+        now_ms = int(self._now() * 1000)
+        return await in_daemon(
+            "housekeeping", lambda: purge(self._store, now_ms, self._terms, erase=self._archive.erase)
+        )
 
     async def _keep(self, first_after: float) -> None:
         await asyncio.sleep(first_after)
@@ -79,11 +60,3 @@ class Housekeeping:
                 if purged != Purged():
                     log.info("too old and deleted: %s", purged)
             await asyncio.sleep(INTERVAL)
-
-
-def _failing(outcome: "asyncio.Future[Purged]", error: Exception) -> Callable[[], None]:
-    return lambda: outcome.set_exception(error)
-
-
-def _giving(outcome: "asyncio.Future[Purged]", purged: Purged) -> Callable[[], None]:
-    return lambda: outcome.set_result(purged)

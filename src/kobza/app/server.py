@@ -17,6 +17,7 @@ from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
 from kobza.api.proxies import Proxies
 from kobza.api.request_counts import RequestCounts
+from kobza.app.archiving import archive_of, recordings_directory
 from kobza.app.certificates import ask_where_wanted, served_files, shown_files
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
@@ -60,6 +61,7 @@ from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.switch import Switch
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
+from kobza.pbx.uploads import Uploads
 from kobza.pbx.watch import CallWatch
 from kobza.sip.digest import DigestVerifier
 from kobza.sip.flow import Transport
@@ -171,7 +173,7 @@ class Server:
         journal = Journal(store.place, now=self._now, on_failure=self._journal_failed)
         self._stop_with(journal.stop)
         await asyncio.to_thread(journal.claim)  # before a look at what seems to be left open
-        before = await recovery.look_back(store, spools_of(data / "recordings"))
+        before = await recovery.look_back(store, spools_of(recordings_directory(settings)))
         view = DirectoryView(store, locate=Locator(Resolver(name_servers(settings))).locate)
         await view.start()
         self._stop_with(view.stop)
@@ -202,9 +204,17 @@ class Server:
         await recovery.close_books(before, journal, books)
         await dispatcher.start()
         self._stop_with(dispatcher.stop)
+        archive = archive_of(settings)
+        uploads = Uploads(archive, store, now=self._now, local_hours=settings.recordings_local_hours)
         recordings = Recordings(
-            data / "recordings", store=store, results=RecordBooks(store, journal, books), now=self._now
+            archive.folder.directory,
+            store=store,
+            results=RecordBooks(store, journal, books),
+            now=self._now,
+            uploads=uploads if archive.uploads else None,
         )
+        uploads.start()
+        self._stop_with(uploads.stop)
         await recordings.start()
         self._stop_with(recordings.stop)
         plane = await asyncio.to_thread(make_plane, settings, speed=self._clock.speed, inherited=lock.for_media)
@@ -220,7 +230,7 @@ class Server:
         await start_watchers(settings, switch.sip_watch, self._stop_with)
         keeper.start(switch.endpoint)
         self._stop_with(keeper.stop)
-        housekeeping = Housekeeping(store, recordings.directory, terms=retention_terms(settings), now=self._now)
+        housekeeping = Housekeeping(store, archive, terms=retention_terms(settings), now=self._now)
         housekeeping.start()
         self._stop_with(housekeeping.stop)
         exports = ExportProcess(store.place)
@@ -230,7 +240,7 @@ class Server:
         lag.start()
         self._stop_with(lag.stop)
         requests = RequestCounts()
-        app = await self._build_app(store, commands, recordings, dispatcher, exports, streams, requests)
+        app = await self._build_app(store, commands, archive, dispatcher, exports, streams, requests)
         sources = Sources(
             store=store,
             journal=journal,
@@ -243,6 +253,7 @@ class Server:
             guard=parts.guard,
             plane=plane,
             recordings=recordings,
+            uploads=uploads,
             dispatcher=dispatcher,
             streams=streams,
             exports=exports,
@@ -410,7 +421,7 @@ class Server:
         self,
         store: Store,
         commands: Commands,
-        recordings: Recordings,
+        archive: Archive,
         dispatcher: Dispatcher,
         exports: ExportProcess,
         streams: EventStreams,
@@ -419,7 +430,7 @@ class Server:
         return build_app(
             store=store,
             commands=commands,
-            archive=Archive(recordings.directory),
+            archive=archive,
             now=self._now,
             portal_secret=await asyncio.to_thread(portal_secret, self._settings.data / "portal.key", store),
             exports=exports,

@@ -117,6 +117,8 @@ class SystemWatch:
             owed=None if of.stored is None else _queue(of, of.stored.owed),
             held_back=None if of.stored is None else _queue(of, of.stored.waiting),
             spools=of.recordings.spools_waiting,
+            bucket=QueueNow(of.uploads.waiting, of.uploads.oldest_age) if of.uploads.wanted else None,
+            bucket_up=of.uploads.up is not False,
             media_up=of.plane.is_ready,
             media_deaths=of.plane.deaths,
             ports_used=of.plane.ports_used,

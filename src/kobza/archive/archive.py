@@ -1,16 +1,22 @@
 """The archive: the finished recordings, wherever the file of each is."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final, Protocol
 
 from kobza.archive.folder import Folder
-from kobza.archive.home import Home, NotThere, Reader
+from kobza.archive.home import Home, HomeAway, HomeError, NotThere, Reader
 
 CHUNK: Final = 256 * 1024
 """Bytes read at a time where nobody waits for the first of them."""
+SPOOLS: Final = "spool"
+"""Folder of what is not finished, below the directory of recordings."""
+COPY: Final = "copy-"
 
 
 class Kept(Protocol):
@@ -27,6 +33,10 @@ class Kept(Protocol):
     @property
     def sha256(self) -> str | None:
         """Of the mp3, in hex."""
+
+    @property
+    def home(self) -> str | None:
+        """None: it never was anywhere but here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +61,126 @@ class Verdict(StrEnum):
     MISSING = "missing"
 
 
+class Damaged(HomeError):
+    """What is here is not what was recorded."""
+
+
+class Doomed(Protocol):
+    """A recording that is to be erased."""
+
+    @property
+    def path(self) -> str:
+        """Its name in a home, or that of its spool."""
+
+    @property
+    def home(self) -> str | None:
+        """None: it never was anywhere but here."""
+
+
 class Archive:
     """All recordings. Everything blocks, and raises HomeAway when a home does not answer."""
 
-    def __init__(self, directory: Path) -> None:
-        """`directory` is where recordings are made."""
+    def __init__(self, directory: Path, bucket: Home | None = None, *, uploads: bool = False) -> None:
+        """`directory` is where recordings are made; with `uploads` new ones are to go into the bucket."""
         self.folder = Folder(directory)
+        self.bucket = bucket
+        self.uploads = uploads and bucket is not None
 
     def find(self, kept: Kept) -> Found:
-        """Return where a recording can be read. Raises NotThere when it is nowhere."""
+        """Return where a recording can be read, here before elsewhere. Raises NotThere when it is nowhere."""
         if kept.path is None:
             raise NotThere("it has no file")
-        return Found(self.folder, kept.path, self.folder.size(kept.path))
+        try:
+            return Found(self.folder, kept.path, self.folder.size(kept.path))
+        except NotThere:
+            if kept.home is None:
+                raise
+        bucket = self._bucket()
+        return Found(bucket, kept.path, bucket.size(kept.path))
 
     def verify(self, kept: Kept) -> Verdict:
         """Read all of a recording and compare it with what the store says of it."""
         try:
-            found = self.find(kept)
-            digest = digest_of(found.open(0, found.size))
+            return _verdict(self.find(kept), kept)
         except NotThere:
             return Verdict.MISSING
-        return Verdict.WHOLE if (found.size, digest) == (kept.size, kept.sha256) else Verdict.DAMAGED
+
+    def upload(self, kept: Kept) -> None:
+        """Put a recording into the bucket, and return once the bucket has given the same bytes back.
+
+        Raises:
+            NotThere: there is no file of it here.
+            Damaged: the file here is not what was recorded; nothing was uploaded.
+            HomeAway: the bucket does not answer, or gave other bytes back.
+
+        """
+        if kept.path is None:
+            raise NotThere("it has no file")
+        bucket, path = self._bucket(), self.folder.directory / kept.path
+        here = Found(self.folder, kept.path, self.folder.size(kept.path))
+        if _verdict(here, kept) is not Verdict.WHOLE:
+            raise Damaged(f"{path} is not what was recorded")
+        bucket.put(kept.path, path)
+        try:
+            verdict = _verdict(Found(bucket, kept.path, bucket.size(kept.path)), kept)
+        except NotThere as error:
+            raise HomeAway(f"{kept.path} was uploaded, and is not there") from error
+        if verdict is not Verdict.WHOLE:
+            raise HomeAway(f"{kept.path} was uploaded, and other bytes came back")
+
+    def erase(self, doomed: Doomed) -> None:
+        """Remove a recording from everywhere, and what is left of its spool; what is not there is gone already.
+
+        Raises OSError; HomeAway also where it may be in a bucket and none is known here.
+        """
+        self.folder.remove(doomed.path)
+        self.folder.remove(f"{SPOOLS}/{Path(doomed.path).stem}.spool")
+        if doomed.home is not None:
+            self._bucket().remove(doomed.path)
+
+    @contextmanager
+    def as_file(self, kept: Kept) -> Iterator[Path]:
+        """Give a recording as a file for the time of a block: the one that is here, or a copy that goes afterwards."""
+        found = self.find(kept)
+        if found.home is self.folder:
+            yield self.folder.directory / found.name
+            return
+        spools = self.folder.directory / SPOOLS
+        spools.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=spools, prefix=COPY, suffix=".mp3") as file:
+            for data in pieces(found.open(0, found.size)):
+                file.write(data)
+            file.flush()
+            yield Path(file.name)
+
+    def remove_copies(self) -> None:
+        """Remove copies that a crash left of `as_file`."""
+        for path in (self.folder.directory / SPOOLS).glob(f"{COPY}*.mp3"):
+            path.unlink(missing_ok=True)
+
+    def _bucket(self) -> Home:
+        if self.bucket is None:
+            raise HomeAway("it is in a bucket, and the settings name none (s3_bucket)")
+        return self.bucket
+
+
+def _verdict(found: Found, kept: Kept) -> Verdict:
+    digest = digest_of(found.open(0, found.size))
+    return Verdict.WHOLE if (found.size, digest) == (kept.size, kept.sha256) else Verdict.DAMAGED
+
+
+def pieces(reader: Reader) -> Iterator[bytes]:
+    """Give all that a reader has, and close it."""
+    try:
+        while data := reader.read(CHUNK):
+            yield data
+    finally:
+        reader.close()
 
 
 def digest_of(reader: Reader) -> str:
     """Read to the end and close; return the SHA-256 in hex."""
     digest = hashlib.sha256()
-    try:
-        while data := reader.read(CHUNK):
-            digest.update(data)
-    finally:
-        reader.close()
+    for data in pieces(reader):
+        digest.update(data)
     return digest.hexdigest()

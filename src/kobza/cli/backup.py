@@ -120,5 +120,6 @@ def _shown(folder: Path, manifest: "Manifest", *, as_json: bool) -> dict[str, An
         "events": rows["events"],
         "files": manifest.files,
         "bytes": manifest.size,
+        "in_bucket": manifest.in_bucket,
         "missing": manifest.missing if as_json else len(manifest.missing),
     }

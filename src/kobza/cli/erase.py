@@ -1,7 +1,6 @@
 """`kobza erase` and `kobza erasure …`: all of a telephone number, and the certificates of it."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -67,9 +66,9 @@ def erase(
     as_json: JsonOption = False,
 ) -> int:
     """Erase everything about one telephone number, for good, and print the certificate. It cannot be undone."""
+    from kobza.app.archiving import archive_of
     from kobza.app.certificate import document
     from kobza.call.numbers import national, normalize
-    from kobza.pbx.recordings import erase_files
     from kobza.store.erasure import Request
     from kobza.store.erasure import erase as run
 
@@ -79,10 +78,9 @@ def erase(
         typer.confirm(
             f"Erase everything that enterprise {enterprise} has of {national(e164)}, for good?", abort=True, err=True
         )
-    recordings = settings.data / "recordings"
     with opened_store(ctx, data) as store:
         request = Request(enterprise, e164, by or whoever(), reference.strip(), address_book)
-        done = run(store, request, now_ms, erase_file=partial(erase_files, recordings))
+        done = run(store, request, now_ms, erase_file=archive_of(settings).erase)
         certificate = document(store, done.erasure_id)
     _show(certificate, out, language, as_json=as_json)
     if not certificate["complete"]:

@@ -164,6 +164,7 @@ def _shown(row: "Recording") -> dict[str, Any]:
         "call_id": row.call_id,
         "status": row.status,
         "file": row.path,
+        "home": row.home or "local",
         "seconds": None if row.duration_ms is None else row.duration_ms / 1000,
         "bytes": row.size,
         "sha256": row.sha256,

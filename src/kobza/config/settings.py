@@ -144,6 +144,38 @@ def _issuer(value: str | None) -> str | None:
     )
 
 
+def _s3_endpoint(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise ValueError("expected the URL of a service without a path, such as https://s3.eu-central-1.amazonaws.com")
+    return value.rstrip("/")
+
+
+def _s3_bucket(value: str | None) -> str | None:
+    if not value:
+        return None
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value) is None:
+        raise ValueError("expected 3 to 63 small letters, digits, dots and hyphens, such as example-recordings")
+    return value
+
+
+def _s3_region(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9-]{1,40}", value) is None:
+        raise ValueError("expected letters, digits and hyphens, such as eu-central-1")
+    return value
+
+
+def _s3_prefix(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if re.fullmatch(r"([A-Za-z0-9._-]{1,60}/){0,4}", value) is None:
+        raise ValueError("expected up to four folders of letters, digits and ._-, with a slash at the end: kobza/")
+    return value
+
+
 def _portal_url(value: str | None) -> str | None:
     right = "https://pbx.example.com"
     checked = _secure_url(value, "the portal's address as browsers know it", right)
@@ -391,6 +423,28 @@ class Settings(BaseSettings):
     payload_days: Annotated[int, Field(ge=LEAST.payload_days, le=MOST)] = Field(
         7, description="Days for which it is kept who is in a call state and what receivers answered."
     )
+    recordings_store: Literal["local", "s3"] = Field(
+        "local", description="Where recordings are kept: in the data directory, or in a bucket (S3)."
+    )
+    recordings_local_hours: Annotated[int, Field(ge=0, le=87_600)] = Field(
+        24, description="Hours for which the copy here is kept after the bucket has a recording."
+    )
+    s3_endpoint: Annotated[str | None, AfterValidator(_s3_endpoint)] = Field(
+        None, description="Where the service of the bucket is: a URL; https, or http on a network that is yours."
+    )
+    s3_bucket: Annotated[str | None, AfterValidator(_s3_bucket)] = Field(
+        None, description="Name of the bucket, which exists already; none: there is no bucket."
+    )
+    s3_region: Annotated[str, AfterValidator(_s3_region)] = Field(
+        "us-east-1", description="Region of the bucket, as its service calls it."
+    )
+    s3_prefix: Annotated[str | None, AfterValidator(_s3_prefix)] = Field(
+        None, description="Begins the names of the objects, with a slash at its end; none: nothing does."
+    )
+    s3_access_key: Annotated[str | None, Field(min_length=1)] = Field(
+        None, description="Access key of the bucket's account."
+    )
+    s3_secret_key: SecretStr | None = Field(None, description="Secret key of that account.")
     metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
         LOOPBACK, description="Who may read the metrics at `/metrics`."
     )
@@ -437,6 +491,11 @@ class Settings(BaseSettings):
         for name in ("oidc_client_id", "portal_url") if self.oidc_issuer is not None else ():
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: expected a value, as oidc_issuer is set")
+        if self.recordings_store == "s3" and self.s3_bucket is None:
+            raise ValueError("s3_bucket: expected the name of a bucket, as recordings_store is s3")
+        for name in ("s3_endpoint", "s3_access_key", "s3_secret_key") if self.s3_bucket is not None else ():
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: expected a value, as s3_bucket is set")
         return self
 
 

@@ -21,6 +21,7 @@ from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.switch import Switch
 from kobza.pbx.trunk_keeper import TrunkKeeper
+from kobza.pbx.uploads import Uploads
 from kobza.store import Store, deliveries
 from kobza.store.deliveries import Owed
 from kobza.store.errors import StoreAway
@@ -57,6 +58,7 @@ class Sources:
     guard: OutsideGuard
     plane: ObservedPlane
     recordings: Recordings
+    uploads: Uploads
     dispatcher: Dispatcher
     streams: EventStreams
     exports: ExportProcess

@@ -15,14 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from kobza.archive.archive import SPOOLS
 from kobza.measures import Histogram
 from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed
 from kobza.media.spool import EmptySpool
 from kobza.pbx.journal import JournalStopped
 from kobza.pbx.record_books import RecordBooks
+from kobza.pbx.uploads import Uploads
 from kobza.store import Store, recordings
 from kobza.store.entries import RecordingStored
+from kobza.store.recording_homes import WAITING
 from kobza.store.recordings import Remarks
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ FIRST_RETRY, LAST_RETRY = 2.0, 60.0
 
 def spools_of(directory: Path) -> Path:
     """Return where the spools are, for a directory of recordings."""
-    return directory / "spool"
+    return directory / SPOOLS
 
 
 def spool_of(directory: Path, record_id: str) -> Path:
@@ -62,18 +65,6 @@ class RecordingCounts:
         """Seconds of sound."""
 
 
-def erase_files(directory: Path, path: str) -> None:
-    """Remove the file of a recording, named relative to the directory of recordings, and what is left of its spool.
-
-    One that is not there is gone already. Raises OSError, also when there is no such directory: then the files are on
-    another machine.
-    """
-    if not directory.is_dir():
-        raise FileNotFoundError(f"there is no directory of recordings at {directory}")
-    (directory / path).unlink(missing_ok=True)
-    spool_of(directory, Path(path).stem).unlink(missing_ok=True)
-
-
 @dataclass(slots=True)
 class _Owners:
     """Whose a recording is."""
@@ -87,8 +78,18 @@ class _Owners:
 class Recordings:
     """The recordings in the making. `directory` holds the mp3 files by day, and the spools in `spool`."""
 
-    def __init__(self, directory: Path, *, store: Store, results: RecordBooks, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        store: Store,
+        results: RecordBooks,
+        now: Callable[[], float],
+        uploads: Uploads | None = None,
+    ) -> None:
+        """`uploads` takes those that are ready further, into a bucket; None: they stay here."""
         self.directory = directory
+        self._uploads = uploads
         self._spools = spools_of(directory)
         self._store = store
         self._results = results
@@ -270,6 +271,7 @@ class Recordings:
                 size=encoded.size,
                 sha256=encoded.sha256,
                 remarks=remarks,
+                home=None if self._uploads is None else WAITING,
             )
             for enterprise_id in owners.enterprise_ids
         ]
@@ -280,6 +282,8 @@ class Recordings:
             log.warning("recording %s is left to the next start: the journal has stopped", record_id, extra=about)
             raise
         del self._owners[record_id]
+        if self._uploads is not None and encoded is not None:
+            self._uploads.wake()
 
 
 def _remarks(encoded: Encoded) -> Remarks:

@@ -1,6 +1,6 @@
 """The system page: how the whole installation is, for the operator. It renews itself every few seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.requests import Request
@@ -96,6 +96,7 @@ def _tiles(state: SystemNow, now: float, say: Say) -> list[Tile]:
             + (f" · {say.count('system_deaths', state.media_deaths)}" if state.media_deaths else ""),
             "" if state.media_up else "bad",
         ),
+        *_bucket(state, say),
         Tile("system_door", say.count("system_bans", state.bans), say("system_dropped", count=state.dropped)),
         Tile(
             "system_disk",
@@ -123,6 +124,14 @@ def _queue(key: str, queue: QueueNow | None, say: Say, note: str) -> Tile:
     oldest = say("system_oldest", time=duration_text(int(queue.oldest), say)) if queue.waiting else ""
     words = " · ".join(word for word in (oldest, note) if word)
     return Tile(key, str(queue.waiting), words, "look" if queue.waiting and queue.oldest > OLD_QUEUE else "")
+
+
+def _bucket(state: SystemNow, say: Say) -> list[Tile]:
+    """Return the figure of the bucket, where there is one."""
+    if state.bucket is None:
+        return []
+    tile = _queue("system_bucket", state.bucket, say, "" if state.bucket_up else say("system_bucket_away"))
+    return [tile if state.bucket_up else replace(tile, state="bad")]
 
 
 def _held_back(state: SystemNow, say: Say) -> str:

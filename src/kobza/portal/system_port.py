@@ -91,6 +91,10 @@ class SystemNow:
     """Those for endpoints that are off."""
     spools: int
     """Recordings that wait for the encoder."""
+    bucket: QueueNow | None
+    """Recordings that wait for the bucket; None: there is none."""
+    bucket_up: bool
+    """Whether it answered last."""
     media_up: bool
     media_deaths: int
     ports_used: int

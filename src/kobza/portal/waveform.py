@@ -3,17 +3,20 @@
 import json
 from contextlib import aclosing
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kobza.api.exports.jobs import PeaksJob
 from kobza.api.exports.link import ExportFailed
 from kobza.api.problems import not_found
+from kobza.archive.home import HomeError
 from kobza.portal.access import Portal, Visitor
+from kobza.portal.known_peaks import Peaks
 from kobza.portal.listening import require_audible
 from kobza.portal.recording_notes import shades
 from kobza.store import recordings
-from kobza.store.recordings import READY
+from kobza.store.recordings import READY, Recording
 
 
 def path_of(peaks: list[int], middle: int) -> str:
@@ -32,12 +35,7 @@ async def waveform(portal: Portal, request: Request, visitor: Visitor) -> Respon
     known_as = found.sha256 or record_id
     peaks = portal.peaks.find(known_as)
     if peaks is None:
-        job = PeaksJob(visitor.enterprise_id, str(portal.context.archive.folder.directory / found.path))
-        try:
-            async with aclosing(portal.context.exports.stream(job)) as chunks:
-                peaks = json.loads(b"".join([chunk async for chunk in chunks]))
-        except ExportFailed:  # no file, or no sound in it: the player says so when it is asked to play
-            raise not_found() from None
+        peaks = await _drawn(portal, found)
         portal.peaks.keep(known_as, peaks)
     left, right = peaks
     width = max(1, len(left))
@@ -49,3 +47,22 @@ async def waveform(portal: Portal, request: Request, visitor: Visitor) -> Respon
         right=path_of(right, 75),
         shades=shades(found, width),
     )
+
+
+async def _drawn(portal: Portal, recording: Recording) -> Peaks:
+    """Have the peaks of a recording counted. Raises ApiError 404 when its sound cannot be had."""
+    context = portal.context
+    file = context.archive.as_file(recording)
+    try:
+        path = await to_thread.run_sync(file.__enter__, limiter=context.archive_readers)
+    except HomeError:  # the player says so when it is asked to play
+        raise not_found() from None
+    try:
+        job = PeaksJob(recording.enterprise_id, str(path))
+        async with aclosing(context.exports.stream(job)) as chunks:
+            peaks: Peaks = json.loads(b"".join([chunk async for chunk in chunks]))
+    except ExportFailed:  # there is no sound in it
+        raise not_found() from None
+    finally:
+        file.__exit__(None, None, None)
+    return peaks

@@ -20,7 +20,7 @@ backup: with smaller ones again they would take new events for old ones. More ev
 backups."""
 
 KNOWN_FILES: Final = (
-    "SELECT record_id, enterprise_id, call_id, status, path FROM recordings "
+    "SELECT record_id, enterprise_id, call_id, status, path, home FROM recordings "
     "WHERE path IS NOT NULL OR status IN ('recording', 'encoding', 'failed')"
 )
 
@@ -36,6 +36,8 @@ class FileKnown(NamedTuple):
     status: str
     path: str | None
     """Relative to the directory of recordings."""
+    home: str | None = None
+    """Where it is besides: a word of `recording_homes`."""
 
 
 EachFile = Callable[[FileKnown], None]

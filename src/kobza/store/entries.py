@@ -121,6 +121,8 @@ class RecordingStored(Struct, frozen=True):
     sha256: str | None = None
     remarks: str | None = None
     """JSON: `kobza.store.recordings.Remarks`."""
+    home: str | None = None
+    """`waiting` for one that is to be uploaded."""
 
 
 class DetailStored(Struct, frozen=True):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from kobza.call.directory import Endpoint
 from kobza.call.trunk import Trunk
-from kobza.store import backup_notes, endpoints, enterprises, erasures, meta, trunks
+from kobza.store import backup_notes, endpoints, enterprises, erasures, meta, recording_homes, trunks
 from kobza.store.deliveries import PENDING
 from kobza.store.recordings import ENCODING, ERASING, FAILED, RECORDING
 from kobza.store.schema import calls, deliveries, events, numbers, recordings
@@ -43,6 +43,8 @@ class Facts(NamedTuple):
     """When a server last wrote."""
     recordings: dict[str, int]
     """Status -> how many, of those that are not simply ready or erased."""
+    homes: dict[str, int]
+    """Word of `recording_homes` -> how many recordings."""
     unfinished_erasures: list[str]
     endpoints: list[EndpointHealth]
     last_backup: int | None
@@ -61,6 +63,7 @@ def facts(conn: Connection) -> Facts:
         calls_on=_one(conn, select(func.count()).select_from(calls).where(calls.c.ended_at.is_(None))),
         heartbeat=meta.get_number(conn, meta.HEARTBEAT),
         recordings=_recordings(conn),
+        homes=recording_homes.counts(conn),
         unfinished_erasures=[each.erasure_id for each in erasures.list_all(conn) if each.finished_at is None],
         endpoints=[_endpoint(conn, each, names) for each in endpoints.load(conn)],
         last_backup=next((each.made_at for each in backup_notes.list_all(conn)), None),

@@ -113,6 +113,8 @@ _RECORDING = (
     "sha256",
     "changed_at",
     "remarks",
+    "home",
+    "home_at",
 )
 _BINDING = (
     "number",
@@ -228,7 +230,9 @@ PUT_RECORDING: Final = _insert(
     schema.recordings,
     _RECORDING,
     "(record_id, enterprise_id) DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at, "
-    + ", ".join(f"{name} = coalesce(excluded.{name}, recordings.{name})" for name in (*_RECORDING[4:8], "remarks")),
+    + ", ".join(
+        f"{name} = coalesce(excluded.{name}, recordings.{name})" for name in (*_RECORDING[4:8], *_RECORDING[9:])
+    ),
 )
 
 REMOVE_BINDINGS: Final = (

@@ -178,6 +178,8 @@ def recording_row(entry: RecordingStored) -> Row:
         entry.sha256,
         to_ms(entry.at),
         entry.remarks,
+        entry.home,
+        None if entry.home is None else to_ms(entry.at),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
+from kobza.store.recording_homes import UPLOADING
 from kobza.store.recordings import ENCODING, ERASED, ERASING, FAILED, READY, RECORDING
 from kobza.store.schema import recordings
 
@@ -16,8 +17,8 @@ KEPT: Final = (READY, FAILED, ERASING)
 """There may be a file of it. The index for retention holds these."""
 IN_THE_MAKING: Final = (RECORDING, ENCODING)
 
-EraseFile = Callable[[str], None]
-"""Removes a file, named relative to the directory of recordings; one that is not there too. Raises OSError."""
+EraseFile = Callable[["Doomed"], None]
+"""Removes the file of a recording wherever it is; one that is not there too. Raises OSError."""
 
 
 class Doomed(NamedTuple):
@@ -26,10 +27,13 @@ class Doomed(NamedTuple):
     record_id: str
     call_id: str
     path: str
+    """Relative to the directory of recordings, or to the bucket."""
     sha256: str | None
     size: int | None
     shared: bool
     """Whether another enterprise has the same file: then it stays."""
+    home: str | None = None
+    """Where it may be besides the directory: a word of `recording_homes`."""
 
 
 def mark(conn: Connection, enterprise_id: str, which: ColumnElement[bool]) -> list[Doomed]:
@@ -45,13 +49,19 @@ def mark(conn: Connection, enterprise_id: str, which: ColumnElement[bool]) -> li
         )
     )
     found = select(
-        columns.record_id, columns.call_id, columns.path, columns.sha256, columns.size, shared.label("shared")
+        columns.record_id,
+        columns.call_id,
+        columns.path,
+        columns.sha256,
+        columns.size,
+        shared.label("shared"),
+        columns.home,
     ).where(columns.enterprise_id == enterprise_id, columns.status.in_(KEPT), which)
     doomed = []
     for row in conn.execute(found).all():
         # Of one that could not be encoded the spool is there, and no row names it.
         path = row.path or f"spool/{row.record_id}.spool"
-        doomed.append(Doomed(row.record_id, row.call_id, path, row.sha256, row.size, bool(row.shared)))
+        doomed.append(Doomed(row.record_id, row.call_id, path, row.sha256, row.size, bool(row.shared), row.home))
         if row.path is None:
             _change(conn, enterprise_id, [row.record_id], status=ERASING, path=path)
     _change(conn, enterprise_id, [each.record_id for each in doomed], status=ERASING)
@@ -63,8 +73,11 @@ def remove_files(doomed: Sequence[Doomed], erase: EraseFile) -> tuple[list[Doome
     gone, stuck = [], []
     for each in doomed:
         try:
+            if each.home == UPLOADING:
+                stuck.append(each)  # its object could come after us
+                continue
             if not each.shared:
-                erase(each.path)
+                erase(each)
         except OSError:  # counted as kept; the disk is somebody else's to complain about
             stuck.append(each)
         else:
@@ -85,6 +98,8 @@ def bury(conn: Connection, enterprise_id: str, gone: Sequence[Doomed], now_ms: i
         size=None,
         duration_ms=None,
         remarks=None,
+        home=None,
+        home_at=None,
         changed_at=now_ms,
     )
 

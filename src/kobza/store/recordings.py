@@ -1,10 +1,10 @@
 """Recordings: what became of them and where they are. The journal writes them (`RecordingStored`)."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
 
 from kobza.store.schema import recordings
 
@@ -54,6 +54,8 @@ class Recording(NamedTuple):
     changed_at: int
     remarks: str | None = None
     """As `noted` reads it."""
+    home: str | None = None
+    """Where the file is besides this machine: None, or a word of `recording_homes`."""
 
     @property
     def noted(self) -> Remarks:
@@ -117,6 +119,11 @@ def statuses(conn: Connection, record_ids: Sequence[str]) -> dict[str, str]:
         rows = conn.execute(select(columns.record_id, columns.status).where(columns.record_id.in_(some)))
         found.update((row.record_id, row.status) for row in rows)
     return found
+
+
+def of_rows(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the rows that meet conditions, each the fields of a Recording."""
+    return _recording.where(*conditions)
 
 
 _recording = select(*(recordings.c[name] for name in Recording._fields))

@@ -81,8 +81,8 @@ class Purged:
 def purge(store: Store, now_ms: int, settings: Terms, *, erase: EraseFile, pause: float = PAUSE) -> Purged:
     """Delete what is older than it may be; blocks, for minutes after a long time without it.
 
-    `settings` are the terms of enterprises that have none of their own. `erase` removes the file of a recording (its
-    path as stored: relative to the directory of recordings). On OSError the call stays.
+    `settings` are the terms of enterprises that have none of their own. `erase` removes the file of a recording.
+    On OSError the call stays.
 
     An event that is still owed to an active endpoint stays, however old, and so does what an unfinished call needs to
     be closed after a crash.

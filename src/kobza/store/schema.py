@@ -512,6 +512,8 @@ recordings = Table(
     Column("sha256", String(64)),
     Column("changed_at", Moment, nullable=False),
     Column("remarks", Text),
+    Column("home", String(16)),
+    Column("home_at", Moment),
     PrimaryKeyConstraint("record_id", "enterprise_id"),
     Index(None, "call_id"),
     Index(
@@ -534,9 +536,18 @@ recordings = Table(
         sqlite_where=text("status = 'erased'"),
         postgresql_where=text("status = 'erased'"),
     ),
+    Index(
+        "ix_recordings_home",
+        "home",
+        "home_at",
+        sqlite_where=text("home IS NOT NULL"),
+        postgresql_where=text("home IS NOT NULL"),
+    ),
 )
 """Recordings: recording, encoding, ready, failed, erasing (its file is about to go) or erased: the tombstone that says
-so. `path` is relative to the directory of recordings. `remarks` is JSON: what a listener should know of it."""
+so. `path` is relative to the directory of recordings, and to the bucket. `home` is None, or how far it is on its way
+into the bucket, since `home_at`: waiting, uploading, confirmed (there, and perhaps still here), bucket, refused.
+`remarks` is JSON: what a listener should know of it."""
 
 retention = Table(
     "retention",

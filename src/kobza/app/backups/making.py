@@ -20,6 +20,7 @@ from kobza.pbx.recordings import spool_of
 from kobza.store import Store, backup_notes, recordings
 from kobza.store.copies import Encoded, FileKnown
 from kobza.store.errors import StoreError
+from kobza.store.recording_homes import AWAY
 
 PARTIAL: Final = ".partial"
 """What the name of a backup that is being made ends in."""
@@ -67,6 +68,7 @@ def back_up(
         store=copied,
         finished=files.finished,
         missing=files.missing,
+        in_bucket=len(set(files.in_bucket)),
         with_recordings=with_recordings,
         files=listing.count,
         size=listing.size,
@@ -115,13 +117,15 @@ class _Recordings:
         self._copied: set[str] = set()
         self.finished: list[Encoded] = []
         self.missing: list[str] = []
+        self.in_bucket: list[str] = []
+        """Paths of what is in the bucket alone."""
 
     def copy(self, known: Path) -> None:
         for each in _read(known):
             if each.status in IN_THE_MAKING:
                 self._copy_spool(each)
             elif each.path is not None and not self._copy_file(each.path):
-                self.missing.append(each.path)
+                (self.in_bucket if each.home in AWAY else self.missing).append(each.path)
 
     def _copy_spool(self, known: FileKnown) -> None:
         """Copy the spool; when it is gone because the mp3 is made of it, then that, and note what became of it."""

@@ -49,6 +49,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """Bytes of all files."""
     files_sha256: str
     format: int = FORMAT
+    in_bucket: int = 0
+    """Recordings that were in the bucket alone: it is their backup, or has one of its own."""
 
 
 class FileLine(NamedTuple):

@@ -200,6 +200,10 @@ def _notes(manifest: Manifest, *, webhooks_off: bool) -> list[str]:
         notes.append(f"{manifest.store.calls_on} calls were on: the next start closes them with cause 41")
     if not manifest.with_recordings:
         notes.append(f"the backup is without recordings: put yours into the folder {RECORDINGS} of the data directory")
+    if manifest.in_bucket:
+        notes.append(
+            f"{manifest.in_bucket} recordings are in the bucket of the settings (s3_bucket), not in the backup"
+        )
     if manifest.missing:
         notes.append(f"{len(manifest.missing)} recordings had no file when the backup was made")
     if not webhooks_off:

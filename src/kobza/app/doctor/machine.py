@@ -162,7 +162,7 @@ def secrets(loaded: Loaded) -> Iterable[Finding]:
     """Look who can read what nobody else should."""
     data = loaded.settings.data
     paths = [data, data / "portal.key", data / "kobza.db"]
-    secret = {"store", "nonce_secret", "oidc_client_secret"}
+    secret = {"store", "nonce_secret", "oidc_client_secret", "s3_secret_key"}
     with_secrets = secret & {name for name, source in loaded.sources.items() if source == "file"}
     if loaded.file is not None and with_secrets:
         paths.append(loaded.file)

@@ -111,6 +111,44 @@ MEDIA: Final = (
         lambda of: one(of.recordings.counts.encode_seconds),
     ),
     Metric(
+        "kobza_recording_uploads_total",
+        "counter",
+        "Uploads into the bucket: done (and read back), failed (tried again), or refused: the file is not what was"
+        " recorded.",
+        lambda of: by_label(
+            {
+                "done": of.uploads.counts.done,
+                "failed": of.uploads.counts.failed,
+                "refused": of.uploads.counts.refused,
+            }
+        ),
+        ("outcome",),
+    ),
+    Metric(
+        "kobza_recording_upload_bytes_total",
+        "counter",
+        "Bytes of the recordings that were uploaded.",
+        lambda of: one(of.uploads.counts.sent_bytes),
+    ),
+    Metric(
+        "kobza_recording_upload_seconds",
+        "histogram",
+        "Time that an upload took with reading it back, in seconds.",
+        lambda of: one(of.uploads.counts.seconds),
+    ),
+    Metric(
+        "kobza_recording_uploads_waiting",
+        "gauge",
+        "Recordings that wait for the bucket, counted once a minute.",
+        lambda of: one(of.uploads.waiting),
+    ),
+    Metric(
+        "kobza_recording_upload_oldest_seconds",
+        "gauge",
+        "How long ago the oldest of them was made, in seconds; 0 when none waits.",
+        lambda of: one(of.uploads.oldest_age),
+    ),
+    Metric(
         "kobza_recorded_seconds_total",
         "counter",
         "Seconds of sound in the recordings that are ready.",
