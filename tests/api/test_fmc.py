@@ -14,6 +14,7 @@ from kobza.call.states import OwnerState, StateType
 from kobza.store import endpoints, tokens
 from kobza.store.entries import AttemptStored, StateStored
 from kobza.store.erasure import Request, erase
+from kobza.store.tokens import Scope
 from kobza.webhooks.exchange import Exchange, encode
 from kobza.webhooks.payload import body
 from tests.api.test_callstat import assert_problem
@@ -435,14 +436,52 @@ async def test_callcontrol_tells_what_the_leg_is_afterwards(
     world.commands.legs = [LEG]
     document = {"call_control_id": "leg1", "action": action}
     answer = await client.post(f"{FMC}/callcontrol", json={**document, **fields}, **world.fmc())
-    unchanged = {"muted": False, "recording": None, "record_id": None}
+    unchanged = {"muted": False, "recording": None, "record_id": None, "guest_control_id": None}
     assert (answer.status_code, answer.json()) == (200, {**document, **unchanged, **after})
     assert world.commands.told == [("control", world.own.enterprise_id, "leg1", action, *told)]
 
 
 @pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"action": "supervise", "number": "067 222 22 22"}, ("supervise", BORYS, "listen")),
+        ({"action": "supervise", "number": BORYS, "mode": "join"}, ("supervise", BORYS, "join")),
+        ({"action": "add", "destination": "050 111-22-33"}, ("add", OUTSIDE)),
+    ],
+)
+async def test_somebody_is_brought_to_a_live_call(
+    client: httpx.AsyncClient, world: World, fields: dict[str, str], told: tuple[str, ...]
+) -> None:
+    world.commands.legs = [LEG]
+    with world.store.write() as conn:
+        token = tokens.add(conn, world.own.enterprise_id, 0, name="desk", scopes=[Scope.CONTROL, Scope.SUPERVISE])
+    asked = world.fmc() | {"headers": {"authorization": f"Bearer {token.secret}"}}
+    answer = await client.post(f"{FMC}/callcontrol", json={"call_control_id": "leg1", **fields}, **asked)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["state"], answer.json()["guest_control_id"]) == ("established", "leg1")
+    (done,) = world.commands.told
+    assert done[:3] == (told[0], world.own.enterprise_id, "leg1")
+    assert done[3:] == told[1:] + ((f"desk {token.token.token_id}",) if told[0] == "supervise" else ())
+
+
+async def test_who_may_control_may_not_supervise(client: httpx.AsyncClient, world: World) -> None:
+    world.commands.legs = [LEG]
+    document = {"call_control_id": "leg1", "action": "supervise", "number": BORYS}
+    answer = await client.post(f"{FMC}/callcontrol", json=document, **world.fmc())
+    assert_problem(answer, 403, "scope_missing")
+    assert answer.json()["scope"] == "supervise"
+    assert world.commands.told == []
+
+
+@pytest.mark.parametrize(
     ("fields", "code", "parameter"),
     [
+        ({"action": "supervise"}, "missing_parameter", "number"),
+        ({"action": "supervise", "number": BORYS, "mode": "shout"}, "invalid_body", "mode"),
+        ({"action": "supervise", "number": BORYS, "destination": ALICE}, "invalid_body", "destination"),
+        ({"action": "add"}, "missing_parameter", "destination"),
+        ({"action": "add", "destination": ALICE, "mode": "join"}, "invalid_body", "mode"),
+        ({"action": "hold", "number": BORYS}, "invalid_body", "number"),
         ({"action": "dtmf"}, "missing_parameter", "digits"),
         ({"action": "dtmf", "digits": None}, "missing_parameter", "digits"),
         ({"action": "dtmf", "digits": ""}, "invalid_body", "digits"),

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from kobza.api.app import build_app
 from kobza.api.event_streams import EventStreams
 from kobza.api.exports.link import ExportProcess
-from kobza.api.ports import ControlAction, RecordingState
+from kobza.api.ports import ControlAction, RecordingState, SuperviseMode
 from kobza.archive.archive import Archive
 from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
@@ -144,6 +144,25 @@ class TestCommands:
         self.told.append(("control", enterprise_id, call_control_id, action, digits, destination))
         state = {"clear": "finished", "hold": "held", "transfer": "finished"}.get(action, "established")
         return Done(state, action == "mute", ("rec1", "on") if action == "record_start" else None)
+
+    async def supervise(
+        self, enterprise_id: str, call_control_id: str, number: str, mode: SuperviseMode, *, by: By
+    ) -> Begun:
+        return self._brought("supervise", enterprise_id, call_control_id, number, mode, by.who)
+
+    async def add(self, enterprise_id: str, call_control_id: str, destination: str) -> Begun:
+        return self._brought("add", enterprise_id, call_control_id, destination)
+
+    def state_of(self, call_control_id: str) -> Done:
+        return Done("established", False, None)
+
+    def _brought(self, what: str, enterprise_id: str, call_control_id: str, *more: str) -> Begun:
+        if self.refuse is not None:
+            raise self.refuse
+        if not any(leg.call_control_id == call_control_id for leg in self.live_calls(enterprise_id)):
+            raise NotFoundError("There is no such call.")
+        self.told.append((what, enterprise_id, call_control_id, *more))
+        return Begun(f"call{len(self.told)}", f"leg{len(self.told)}")
 
     def phone_status(self, enterprise_id: str, numbers: Any) -> list[Phone]:
         return [phone for phone in self.phones if numbers is None or phone.number in numbers]

@@ -20,6 +20,7 @@ from kobza.media.messages import (
     Logged,
     MalformedStream,
     Measure,
+    Mix,
     Open,
     Opened,
     OpenFailed,
@@ -45,7 +46,7 @@ from kobza.media.messages import (
     decode_report,
     encode,
 )
-from kobza.media.plane import Side
+from kobza.media.plane import Seat, Side
 
 FLOW = SideFlow(
     rtp=("192.0.2.1", 4000),
@@ -71,6 +72,7 @@ COMMANDS: list[Command] = [
     Pause("call", "record", on=True),
     StopRecord("call", "record"),
     Digits(8, "call", Side.CALLEE, 101, "12,#"),
+    Mix("mix", (Seat("call", Side.CALLER), Seat("g", Side.CALLEE, (("call", Side.CALLER),))), (("call", Side.CALLEE),)),
     Release("call"),
     Ping(3),
     Measure(),

@@ -15,7 +15,7 @@ from kobza.call.errors import (
     OriginatorUnreachableError,
     PresentationNotAllowedError,
 )
-from kobza.pbx import commands as commands_module
+from kobza.pbx import starting as starting_module
 from kobza.pbx.admission import Admission
 from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.commands import Commands
@@ -59,6 +59,7 @@ class Office:
             admission=admission,
             presence=self.presence,
             transfers=Transfers(admission, self.view),
+            guests=cast("Any", None),
             now=lambda: NOW,
         )
 
@@ -97,7 +98,7 @@ async def test_a_call_that_the_store_does_not_take_is_ended(office: Office, monk
     live = SimpleNamespace(call_id="c", caller_leg_id="l", call=call)
     switch = SimpleNamespace(originate=lambda **_: live, feed=lambda _, enter: enter())
     monkeypatch.setattr(office.commands, "_switch", switch)
-    monkeypatch.setattr(commands_module, "STORE_SECONDS", 0.01)
+    monkeypatch.setattr(starting_module, "STORE_SECONDS", 0.01)
     with pytest.raises(KobzaError) as raised:
         await office.commands.originate(office.own, ANNA, OUTSIDE)
     assert (raised.value.code, raised.value.http_status, ended) == ("unavailable", 503, [41])

@@ -104,6 +104,36 @@ async def test_a_button_gives_a_command(
     assert world.commands.told == [("control", world.own.enterprise_id, "leg1", *told)]
 
 
+async def test_who_has_a_number_of_their_own_may_hear_calls(olena: Visitor, world: World) -> None:
+    talk(world)
+    assert not (await olena.page("/")).xpath("//form[@action='/live/supervise']")
+    page = await olena.page("/")
+    form = {"csrf": page.xpath("//input[@name='csrf']/@value")[0], "call_control_id": "leg1", "mode": "whisper"}
+    refused = await olena.client.post("/live/supervise", data=form, headers=PART)
+    assert (refused.status_code, "number of your own" in refused.text) == (409, True)
+    with world.store.write() as conn:
+        users.change(conn, world.own.enterprise_id, "olena", role=users.Role.ADMIN, name="", number=BORYS)
+    answer = await olena.submit("/", "/live/supervise", mode="whisper")
+    assert answer.headers["location"] == "/"
+    assert world.commands.told == [("supervise", world.own.enterprise_id, "leg1", BORYS, "whisper", "olena")]
+    assert (await olena.submit("/", "/live/supervise", mode="shout")).status_code == 400
+    world.commands.legs = [Leg("c1", "leg1", BORYS, OUTSIDE, "outgoing", "established", world.at)]
+    assert not (await olena.page("/")).xpath("//form[@action='/live/supervise']"), "one's own call is no matter of that"
+
+
+async def test_whether_people_are_told_is_chosen(olena: Visitor, world: World) -> None:
+    def chosen(page: Any) -> list[str]:
+        return [str(value) for value in page.xpath("//select[@name='supervision']/option[@selected]/@value")]
+
+    assert chosen(await olena.page("/provisioning")) == ["announced"]
+    await olena.submit("/provisioning", "/provisioning/supervision", supervision="silent")
+    assert chosen(await olena.page("/provisioning")) == ["silent"]
+    assert (await olena.submit("/provisioning", "/provisioning/supervision", supervision="x")).status_code == 400
+    entry = text_of((await olena.page("/audit")).xpath("//table//tbody/tr")[0])
+    assert "enterprise changed" in entry
+    assert "supervision_announced" in entry
+
+
 async def test_a_command_that_is_refused_says_why(olena: Visitor, world: World) -> None:
     talk(world)
     answer = await olena.submit("/", "/live/hangup", call_control_id="leg2")
@@ -177,7 +207,9 @@ async def test_only_lines_that_change_are_told_and_a_new_order_when_it_is_one(wo
 
 async def test_a_large_office_is_looked_at_without_making_lines_anew(olena: Visitor, world: World) -> None:
     talk(world)
-    visitor = SimpleNamespace(enterprise_id=world.own.enterprise_id, only_number=None, may_act_on=lambda number: True)
+    visitor = SimpleNamespace(
+        enterprise_id=world.own.enterprise_id, only_number=None, may_act_on=lambda number: True, may_supervise=False
+    )
     portal = SimpleNamespace(context=world.app.state.context)
     rows = BoardRows(cast("Any", portal), cast("Any", visitor), say_in("en"))
     await rows.read()

@@ -33,6 +33,7 @@ from kobza.portal.search_form import ORDERS, TALKS
 from kobza.portal.services import BULK
 from kobza.portal.softphone import TEXTS
 from kobza.portal.sound_view import Grade
+from kobza.portal.supervision import MODES as SUPERVISED
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
 from kobza.store.audit import ACTIONS, Via
@@ -68,6 +69,7 @@ MADE_UP = {
     *(f"ladder_{state}" for state in ("dialling", "alerting", "established", "held")),
     *(f"record_{what}" for what in RECORDING),
     *("record_is_on", "record_is_paused"),
+    *(f"supervise_{mode}{suffix}" for mode in SUPERVISED for suffix in ("", "_hint")),
     *(f"sound_{place}" for place in ("at_caller", "at_called", *get_args(Grade))),
     *(f"state_{state}" for state in StateType),
     *(f"ended_by_{who}" for who in get_args(ReleasedBy)),

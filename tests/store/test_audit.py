@@ -160,4 +160,7 @@ def test_an_entry_outlives_its_enterprise(store: Store) -> None:
             noting.key = noting.enterprise_id = added.enterprise_id
         conn.exec_driver_sql(f"DELETE FROM enterprises WHERE enterprise_id = '{added.enterprise_id}'")
     (entry,) = entries(store)
-    assert (entry.label, entry.after) == ("A", {"name": "A", "integrator_id": added.integrator_id})
+    assert (entry.label, entry.after) == (
+        "A",
+        {"name": "A", "integrator_id": added.integrator_id, "supervision_announced": True},
+    )

@@ -7,7 +7,7 @@ def test_an_enterprise_comes_with_an_administrator_and_a_token(store: Store) -> 
     with store.read() as conn:
         (token,) = tokens.list_for(conn, added.enterprise_id)
         assert tokens.find(conn, added.fmc_token) == token
-        assert (token.integrator_id, token.scopes, token.expires_at) == (added.integrator_id, tokens.ALL_SCOPES, None)
+        assert (token.integrator_id, token.scopes, token.expires_at) == (added.integrator_id, tokens.USUAL_SCOPES, None)
         assert [(e.enterprise_id, e.name, e.integrator_id) for e in enterprises.list_all(conn)] == [
             (added.enterprise_id, "Ромашка", added.integrator_id)
         ]

@@ -33,6 +33,8 @@ class Caller:
     token_id: str
     by: By
     """Who that is to the audit."""
+    scopes: frozenset[Scope]
+    """All that the token may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Gate:
         if wanted.scope not in found.scopes:
             raise scope_missing(wanted.scope)
         by = By("api", f"{found.name} {found.token_id}".strip(), address)
-        return Caller(found.enterprise_id, found.integrator_id, found.token_id, by)
+        return Caller(found.enterprise_id, found.integrator_id, found.token_id, by, found.scopes)
 
     async def still_admits(self, request: HTTPConnection, caller: Caller, scope: Scope) -> bool:
         """Tell whether the token of a request that goes on for long would be let in again. Raises ApiError 503."""

@@ -21,6 +21,7 @@ ControlAction = Literal[
     "record_resume",
     "record_stop",
 ]
+SuperviseMode = Literal["listen", "whisper", "join"]
 
 
 class Originated(Protocol):
@@ -49,6 +50,15 @@ class Controlled(Protocol):
     def recording(self) -> tuple[str, RecordingState] | None:
         """Id and state of the recording of its enterprise; None: there is none."""
         ...
+
+
+class Brought(Protocol):
+    """Who was brought to a live call: the ids of the call that their phone is in, and of its leg."""
+
+    @property
+    def call_id(self) -> str: ...  # noqa: D102
+    @property
+    def call_control_id(self) -> str: ...  # noqa: D102
 
 
 class PhoneStatus(Protocol):
@@ -166,6 +176,23 @@ class Commands(Protocol):
 
         Raises KobzaError: 400, 403, 404, 409, 502, 503, 504.
         """
+        ...
+
+    async def supervise(
+        self, enterprise_id: str, call_control_id: str, number: str, mode: SuperviseMode, *, by: By
+    ) -> Brought:
+        """Ring a supervisor's phones (E.164), and let it take part in a call on the side of a leg.
+
+        One that takes part already does so in another way from now on. Raises KobzaError.
+        """
+        ...
+
+    async def add(self, enterprise_id: str, call_control_id: str, destination: str) -> Brought:
+        """Call one more number for the owner of a leg, so that all talk together. Raises KobzaError."""
+        ...
+
+    def state_of(self, call_control_id: str) -> Controlled:
+        """Return what a leg is now."""
         ...
 
     def phone_status(self, enterprise_id: str, numbers: Sequence[str] | None) -> Sequence[PhoneStatus]:

@@ -64,6 +64,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "originator_busy": Kind(409, "The originator is busy", "The originator is in a call."),
         "originator_unreachable": Kind(409, "The originator is unreachable", "None of its devices is registered."),
         "destination_unreachable": Kind(409, "The destination is unreachable", "None of its devices is registered."),
+        "conference_full": Kind(409, "The call takes no more phones", "Ten can be mixed, those that ring included."),
         "wrong_state": Kind(409, "The call's state does not allow it", "For example hold while it still rings."),
         "idempotency_conflict": Kind(
             409, "The key was used for another request", "Idempotency-Key came with another body."

@@ -49,6 +49,7 @@ from kobza.pbx.books import BookKeeper
 from kobza.pbx.browser_phones import BrowserPhones
 from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.guests import GuestCalls
 from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
 from kobza.pbx.notifier import Notifier
@@ -353,6 +354,17 @@ class Server:
             door=doorkeeper.door,
             kept_messages=settings.sip_kept_mb * 2**20,
         )
+        guests = GuestCalls(
+            store=store,
+            view=view,
+            plane=plane,
+            switch=switch,
+            admission=admission,
+            presence=presence,
+            transfers=transfers,
+            now=self._now,
+        )
+        self._stop_with(guests.stop)
         commands = Commands(
             store=store,
             view=view,
@@ -360,6 +372,7 @@ class Server:
             admission=admission,
             presence=presence,
             transfers=transfers,
+            guests=guests,
             now=self._now,
         )
         return _Parts(switch, commands, locations, keeper, doorkeeper.door, guard)

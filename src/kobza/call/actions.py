@@ -149,6 +149,13 @@ class MediaAlign(Struct, frozen=True):
     target: SideName
 
 
+class MediaNarrow(Struct, frozen=True):
+    """Ask the plane for an offer to `target` of G.711 alone; it replies b"" if that is what the side sends."""
+
+    request_id: str
+    target: SideName
+
+
 class MediaReanswer(Struct, frozen=True):
     """Tell the plane what `source` answered to a new offer; the reply is b""."""
 
@@ -272,6 +279,7 @@ Action = (
     | MediaReoffer
     | MediaDirect
     | MediaAlign
+    | MediaNarrow
     | MediaReanswer
     | MediaPlay
     | MediaMute

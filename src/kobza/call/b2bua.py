@@ -22,8 +22,9 @@ from kobza.call.core import COMMAND_TIMER, RING_TIMER, SETTLE_TIMER, CallCore
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.events import CallFact, CallStarted, Origin, ReleasedBy
 from kobza.call.leg import Branch, BranchState, Leg, LegView, RecordingState, Rejection
+from kobza.call.narrowing import Narrowing
 from kobza.call.phases import Phase
-from kobza.call.renegotiation import Renegotiation
+from kobza.call.renegotiation import COMMAND_TIMEOUT, Renegotiation
 from kobza.call.routing import Party
 from kobza.call.setup import Setup
 from kobza.call.step import Destination, FindTargets, Onward, Step
@@ -268,11 +269,35 @@ class Call:
         core = self._core
         cause = cause_from_reasons(reasons) or NORMAL_CLEARING
         if core.answered:
-            core.end(cause, 200, "caller" if leg is core.caller else "called", now)
+            by: ReleasedBy = "caller" if leg is core.caller else "called"
+            if not self._goes_on_without(leg, cause, by, now):
+                core.end(cause, 200, by, now)
         elif leg is core.caller:
             self._give_up(reasons, now)
         else:
             core.end(cause, sip_from_cause(cause), "called", now)
+
+    def _goes_on_without(self, leg: Leg, cause: int, by: ReleasedBy, now: float) -> bool:
+        """Let the other side of a leg go on in its conference, if it is in one; return whether it does."""
+        core = self._core
+        stand_in = core.stand_in
+        if stand_in is None or core.phase is not Phase.TALKING or leg.command is not None:
+            return False
+        nobody = Destination(leg.party, ())
+        self._placing = Transfer(
+            core,
+            self._renegotiation,
+            leg,
+            stand_in,
+            nobody,
+            ring_timeout=COMMAND_TIMEOUT,
+            by=by,
+            now=now,
+            cause=cause,
+            stands_in=True,
+        )
+        core.stand_in = None  # when the other one leaves too, the call is over
+        return True
 
     def _give_up(self, reasons: "Sequence[Reason]", now: float) -> None:
         """End the call because the caller did before the answer, by CANCEL or BYE, from its phone or click2dialled.
@@ -320,7 +345,7 @@ class Call:
         if core.answered:
             if isinstance(self._placing, Transfer) and self._placing.calls(leg):
                 self._placing.cleared(now)
-            else:
+            elif not self._goes_on_without(leg, NORMAL_CLEARING, by, now):
                 core.end(NORMAL_CLEARING, 200, by, now)
         elif leg in core.members:
             self._setup.member_cleared(leg, by, now)
@@ -339,6 +364,17 @@ class Call:
     def unhold(self, leg_id: str, now: float) -> str:  # noqa: ARG002
         """Take up again a call that `hold` holds; otherwise as `hold`."""
         return self._renegotiation.command(self._leg(leg_id), hold=False)
+
+    def narrow(self, leg_id: str, now: float) -> str:  # noqa: ARG002
+        """Have both phones send G.711 from now on, for who acts on a leg; return a token as `hold` does.
+
+        Raises NotFoundError or WrongStateError.
+        """
+        return Narrowing(self._core, self._renegotiation, self._leg(leg_id)).token
+
+    def go_on_with(self, stand_in: Destination | None) -> None:
+        """Say who takes the place of a side that leaves, so that the other one goes on; None: the call ends then."""
+        self._core.stand_in = stand_in
 
     def transfer(
         self,

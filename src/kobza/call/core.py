@@ -39,6 +39,7 @@ from kobza.call.leg import Branch, BranchState, Leg, LegState, Recording, Reject
 from kobza.call.outbox import Outbox
 from kobza.call.phases import TRANSITIONS, Phase
 from kobza.call.routing import Party
+from kobza.call.step import Destination
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
@@ -71,12 +72,14 @@ class CallCore:
         "commands",
         "media_open",
         "members",
+        "narrow",
         "new_id",
         "originated",
         "outbox",
         "phase",
         "recordings",
         "settled",
+        "stand_in",
         "tokens",
     )
 
@@ -94,6 +97,10 @@ class CallCore:
         """Every branch that there ever was, by id."""
         self.media_open = False
         """The media plane knows the call."""
+        self.narrow = False
+        """Its phones are to send G.711, since their voices are mixed."""
+        self.stand_in: Destination | None = None
+        """Who takes the place of a side that leaves, so that the other one goes on; None: the call ends."""
         self.answered_number = started.callee.number
         """Who the call's record says answered, once somebody has."""
         self.commands = 0

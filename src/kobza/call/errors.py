@@ -101,6 +101,15 @@ class DestinationUnreachableError(KobzaError):
     fault = Fault.CALLER
 
 
+class ConferenceFullError(KobzaError):
+    """As many phones are in one call as can be mixed."""
+
+    code = "conference_full"
+    http_status = 409
+    sip_status = 486
+    fault = Fault.CALLER
+
+
 class ServiceNotEnabledError(KobzaError):
     """The number lacks the package that the request needs."""
 

@@ -19,6 +19,7 @@ from kobza.call.actions import (
     MediaAlign,
     MediaDirect,
     MediaDirection,
+    MediaNarrow,
     MediaPlay,
     MediaReanswer,
     MediaReoffer,
@@ -238,7 +239,8 @@ class Renegotiation:
             request_id = self._outbox.ask(
                 partial(self._compared, branch, offer), partial(self._not_written, leg, offer)
             )
-            self._outbox.actions.append(MediaAlign(request_id, leg.side))
+            ask = MediaNarrow if self._core.narrow else MediaAlign
+            self._outbox.actions.append(ask(request_id, leg.side))
 
     def _direction_for(self, leg: Leg) -> MediaDirection:
         if leg.held_by_api if leg.command is None else leg.command.hold:

@@ -15,6 +15,9 @@ from kobza.values import Value
 ANONYMOUS: Final = "anonymous"
 """Stands in the place of the number of a caller who hides it (RFC 3323, section 4.1.1.3)."""
 
+SEVERAL: Final = "0000"
+"""Stands in the place of a number where there is no phone, but a seat in a mix of several voices: nobody's number."""
+
 
 class Party(Value, frozen=True):
     """One side of a call as the call's facts know it: a subscriber of an enterprise, or somebody outside."""

@@ -54,6 +54,7 @@ class Transfer:
         "_renegotiation",
         "_ring_timeout",
         "_ringback",
+        "_stands_in",
         "_token",
     )
 
@@ -68,10 +69,13 @@ class Transfer:
         ring_timeout: float,
         by: ReleasedBy,
         now: float,
+        cause: int = NORMAL_CLEARING,
+        stands_in: bool = False,
     ) -> None:
         """Begin for the owner of `leg`, who leaves; WrongStateError when the call is not in a state for it.
 
-        `recall` is that owner, called again should the transfer fail. `by` is who wants the transfer.
+        `recall` is that owner, called again should the transfer fail. `by` is who wants the transfer. `stands_in`: the
+        destination is nobody, so nobody else is said to have answered; `cause` is why the owner leaves then.
         """
         branch = leg.talking
         if core.phase is not Phase.TALKING or branch is None:
@@ -89,10 +93,12 @@ class Transfer:
         self._token = core.begin_command(leg)
         core.enter(Phase.TRANSFERRING)
         renegotiation.leave(leg)
-        branch.state = BranchState.CLOSED
-        core.outbox.actions.append(Bye(branch.branch_id, NORMAL_CLEARING))
+        if branch.state is BranchState.ANSWERED:
+            branch.state = BranchState.CLOSED
+            core.outbox.actions.append(Bye(branch.branch_id, NORMAL_CLEARING))
         self._leg = leg
-        self._call(destination, NORMAL_CLEARING, by, now)
+        self._stands_in = stands_in
+        self._call(destination, cause, by, now)
         self._kept.playing_music = False
         renegotiation.follow(self._kept)
 
@@ -222,7 +228,7 @@ class Transfer:
         core.outbox.actions.append(StopTimer(RING_TIMER))
         self._play_ringback(on=False)
         leg.change(LegState.ESTABLISHED, now)
-        if self._next is not None:  # it is no recall
+        if self._next is not None and not self._stands_in:  # it is no recall
             core.answered_number = leg.party.number
         core.outbox.facts.append(TransferAnswered(core.call_id, now, leg.leg_id, core.answered_number))
         core.record_party(leg.party, now)

@@ -157,6 +157,48 @@ def transfer(
     _act("transfer", leg, url, token, integrator, as_json, destination)
 
 
+class Mode(StrEnum):
+    """How a supervisor takes part in a call."""
+
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    JOIN = "join"
+
+
+@app.command(
+    epilog=examples("kobza call supervise LEG 0671234569", "kobza call supervise LEG 0671234569 --mode whisper")
+)
+def supervise(
+    leg: LegArgument,
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The supervisor's number, whose phones ring.")],
+    url: UrlOption,
+    token: TokenOption,
+    integrator: IntegratorOption,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            "--mode", help="listen to both; whisper to the owner of the leg alone, too; or join: talk to both."
+        ),
+    ] = Mode.LISTEN,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a supervisor hear a live call, or take part in it another way. The token needs the scope supervise."""
+    _act("supervise", leg, url, token, integrator, as_json, number, str(mode))
+
+
+@app.command(epilog=examples("kobza call add LEG 0501112233"))
+def add(
+    leg: LegArgument,
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="Who is called too.")],
+    url: UrlOption,
+    token: TokenOption,
+    integrator: IntegratorOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Call one more number, so that all talk together."""
+    _act("add", leg, url, token, integrator, as_json, destination)
+
+
 class Recording(StrEnum):
     """What to do with the recording of a live call."""
 
@@ -211,5 +253,6 @@ def _act(action: str, leg: str, url: str, token: str, integrator: str, as_json: 
         "muted": done.muted,
         "recording": done.recording,
         "record_id": done.record_id,
+        "guest_control_id": done.guest_control_id,
     }
     emit(document, as_json=as_json, title="Done")

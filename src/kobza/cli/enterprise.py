@@ -1,6 +1,7 @@
 """`kobza enterprise …`."""
 
 import sys
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -15,6 +16,10 @@ app = typer.Typer(name="enterprise", no_args_is_help=True, rich_markup_mode=None
 ADD_EXAMPLES: Final = """\b
 Examples:
   kobza enterprise add "Bakery" --admin olena --password … --json
+"""
+SET_EXAMPLES: Final = """\b
+Examples:
+  kobza enterprise set ID --supervision silent
 """
 LIST_EXAMPLES: Final = """\b
 Examples:
@@ -68,6 +73,35 @@ def _asked_password() -> str:
         raise typer.BadParameter("needed, as there is no terminal to ask for it", param_hint="--password")
     asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return asked
+
+
+class Supervision(StrEnum):
+    """Whether those who talk are told that a supervisor hears them."""
+
+    ANNOUNCED = "announced"
+    SILENT = "silent"
+
+
+@app.command("set", epilog=SET_EXAMPLES)
+def set_up(
+    ctx: typer.Context,
+    enterprise_id: Annotated[str, typer.Argument(metavar="ID", help="The enterprise.")],
+    supervision: Annotated[
+        Supervision,
+        typer.Option(
+            "--supervision",
+            help="announced: who talks hears a tone every 15 s while a supervisor hears them; silent: they hear none.",
+        ),
+    ],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what an enterprise wants; a running server goes by it from the next supervision on."""
+    from kobza.store import enterprises
+
+    with changing(ctx, data, "enterprise.changed", enterprise_id, enterprise_id) as (connection, _):
+        enterprises.set_supervision(connection, enterprise_id, announced=supervision is Supervision.ANNOUNCED)
+    emit({"enterprise_id": enterprise_id, "supervision": str(supervision)}, as_json=as_json, title="Changed")
 
 
 @app.command("list", epilog=LIST_EXAMPLES)

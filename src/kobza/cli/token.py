@@ -86,7 +86,7 @@ def add(
     unknown = [word for word in scope or () if word not in list(Scope)]
     if unknown:
         raise typer.BadParameter(
-            f"{unknown[0]!r} is not one of history, control, settings", param_hint="--scope"
+            f"{unknown[0]!r} is not one of history, control, settings, supervise", param_hint="--scope"
         ) from None
     try:
         networks = tokens.parse_networks(address or ())
@@ -102,7 +102,7 @@ def add(
             enterprise,
             now,
             name=name.strip(),
-            scopes=[Scope(word) for word in scope] if scope else tokens.ALL_SCOPES,
+            scopes=[Scope(word) for word in scope] if scope else tokens.USUAL_SCOPES,
             networks=networks,
             expires_at=expires_at,
         )

@@ -306,6 +306,17 @@ class AsyncCall:
         """Connect the other side with another number (blind)."""
         return await self._control("transfer", destination=destination)
 
+    async def supervise(self, number: str, mode: str = "listen") -> Controlled:
+        """Let a supervisor hear the call: "listen"; talk to this side alone, too: "whisper"; or to both: "join".
+
+        Once more with another mode changes how the supervisor takes part. The token needs the scope `supervise`.
+        """
+        return await self._control("supervise", number=number, mode=mode)
+
+    async def add(self, destination: str) -> Controlled:
+        """Call one more number, so that all talk together; ten at most."""
+        return await self._control("add", destination=destination)
+
     async def record_start(self) -> Controlled:
         """Begin to record."""
         return await self._control("record_start")

@@ -302,6 +302,17 @@ class Call:
         """Connect the other side with another number (blind)."""
         return self._control("transfer", destination=destination)
 
+    def supervise(self, number: str, mode: str = "listen") -> Controlled:
+        """Let a supervisor hear the call: "listen"; talk to this side alone, too: "whisper"; or to both: "join".
+
+        Once more with another mode changes how the supervisor takes part. The token needs the scope `supervise`.
+        """
+        return self._control("supervise", number=number, mode=mode)
+
+    def add(self, destination: str) -> Controlled:
+        """Call one more number, so that all talk together; ten at most."""
+        return self._control("add", destination=destination)
+
     def record_start(self) -> Controlled:
         """Begin to record."""
         return self._control("record_start")

@@ -60,6 +60,7 @@ def control(account: Account, call_control_id: str, action: str, **more: str) ->
         fields.flag_or_none("muted"),
         fields.text_or_none("recording"),
         fields.text_or_none("record_id"),
+        fields.text_or_none("guest_control_id"),
     )
 
 

@@ -200,6 +200,8 @@ class Controlled:
     recording: str | None = None
     """Of your recording of this call: on, paused or stopped."""
     record_id: str | None = None
+    guest_control_id: str | None = None
+    """After `supervise` and `add`: the leg by which that takes part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import base64
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from kobza.media.messages import (
     Configure,
     Digits,
     DigitsDone,
+    Mix,
     Opened,
     OpenFailed,
     Pause,
@@ -42,12 +43,14 @@ from kobza.media.plane import (
     MediaTimedOut,
     OfferForm,
     RecordingClosed,
+    Seat,
     Side,
     ToneName,
 )
 from kobza.media.port_broker import PlaneCall, PortBroker
 from kobza.media.port_pair import BOTH_FAMILIES
 from kobza.media.relay_link import RelayLink
+from kobza.media.seats import heard_beyond
 from kobza.sdp.audio import Direction
 from kobza.sdp.sdes import SUITES
 
@@ -100,6 +103,8 @@ class EmbeddedPlane(MediaPlane):
         self._digits: dict[int, tuple[str, Done]] = {}
         """By request: the call, and who waits for its digits to be out."""
         self._sessions = 0
+        self._mixed: dict[str, set[str]] = {}
+        """By mix: the calls in it."""
         self._link: RelayLink | None = None
         self._dead: RelayLink | None = None
         self._started_at = 0.0
@@ -288,6 +293,29 @@ class EmbeddedPlane(MediaPlane):
         if call is not None:
             call.media.leave(side)
             self._configure(call_id, call)
+
+    can_mix = True
+
+    def narrow(self, call_id: str, *, target: Side, done: Done) -> None:
+        """See MediaPlane."""
+        self._do(call_id, done, lambda media: media.narrow(target))
+
+    def sit(self, call_id: str, *, side: Side, sdp: bytes, done: Done) -> None:
+        """See MediaPlane."""
+        self._do(call_id, done, lambda media: media.sit(side, sdp))
+
+    def mix(self, mix_id: str, seats: Sequence[Seat], noticing: Sequence[tuple[str, Side]] = ()) -> None:
+        """See MediaPlane."""
+        hearing = heard_beyond(seats, noticing)
+        for call_id in {seat.call_id for seat in seats} | self._mixed.pop(mix_id, set()):
+            call = self._calls.get(call_id)
+            if call is not None:
+                call.media.hears_mix = {side: hearing[call_id, side] for side in SIDES if (call_id, side) in hearing}
+                self._configure(call_id, call)
+        if seats:
+            self._mixed[mix_id] = {seat.call_id for seat in seats}
+        if self._link is not None:
+            self._link.send(Mix(mix_id, tuple(seats), tuple(noticing)))
 
     def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
         """See MediaPlane."""

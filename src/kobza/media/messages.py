@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from kobza.media.plane import Side
+from kobza.media.plane import Seat, Side
 
 MAX_MESSAGE: Final = 64 * 1024
 """Bytes of one message: the longest, `Configure`, has about 500."""
@@ -20,7 +20,7 @@ LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 1.0)
 """Seconds by which the relay is late: 20 ms is one packet."""
 
 Peer = tuple[str, int]
-SourceName = Literal["relay", "ringback", "music", "none"]
+SourceName = Literal["relay", "mix", "ringback", "music", "none"]
 
 
 class MalformedStream(ValueError):
@@ -86,7 +86,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     the other side gets as much silence, and the recording nothing; `events` is then the payload type of the DTMF events
     from it, which pass, -1 for none. `secure`: its phone is a browser; where that wants packets is then found by ICE,
     and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP. `taped`: what comes from it is recorded and goes no
-    further.
+    further. `seated`: there is no phone but a seat in a mix.
     """
 
     rtp: Peer | None = None
@@ -104,6 +104,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     srtp: SrtpKeys | None = None
     codecs: dict[int, int] = {}
     taped: bool = False
+    seated: bool = False
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -159,6 +160,18 @@ class Release(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
     call_id: str
     at: float | None = None
+
+
+class Mix(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Set who is in a mix and who hears whom, whole; without seats it is over.
+
+    Sides that are phones hear it while their flow's source is "mix". `noticing`: those of them who hear now and then a
+    tone that says that they are overheard.
+    """
+
+    mix_id: str
+    seats: tuple[Seat, ...]
+    noticing: tuple[tuple[str, Side], ...] = ()
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -299,7 +312,7 @@ class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
     record_id: str | None = None
 
 
-Command = Open | Reserve | Take | Configure | Record | Pause | StopRecord | Digits | Release | Ping | Measure
+Command = Open | Reserve | Take | Configure | Record | Pause | StopRecord | Digits | Mix | Release | Ping | Measure
 Report = (
     Opened
     | OpenFailed

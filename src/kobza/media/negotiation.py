@@ -6,6 +6,7 @@ codecs may not, as nothing is transcoded: where the answers of two sides to offe
 codec, one side is offered that of the other (`align`).
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +16,7 @@ from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import SideFlow, SourceName
 from kobza.media.plane import MediaError, OfferForm, Side, ToneName
 from kobza.media.protection import Protection
+from kobza.media.seats import G711, narrowed, seat_answer
 from kobza.media.voice_codecs import number_of
 from kobza.rtp.continuity import CLOCK
 from kobza.rtp.g711 import Law
@@ -39,7 +41,6 @@ from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_an
 from kobza.values import Value, same
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
-_G711: Final = (PCMA, PCMU)
 _BEST_FOR_US: Final = {PCMA.key: 0, PCMU.key: 1}
 
 _REMEMBERED: Final = 256
@@ -77,6 +78,7 @@ class SideMedia:
         "port",
         "protection",
         "remote",
+        "seated",
         "taped",
     )
 
@@ -119,6 +121,8 @@ class SideMedia:
         """Its phone put the call on hold."""
         self.plays: ToneName = "none"
         self.muted = False
+        self.seated = False
+        """There is no phone, but a seat in a mix."""
 
     @property
     def told(self) -> tuple[Codec, ...]:
@@ -250,6 +254,8 @@ class CallMedia:
     ) -> None:
         """`host` is our address, `host6` the one toward phones on IPv6; None: there is none but `host`."""
         self.sides = {side: SideMedia(host, str(session_id), browsers, host6) for side in Side}
+        self.hears_mix: Mapping[Side, bool] = {}
+        """The sides that are phones and hear a mix instead of the other side; whether somebody else speaks in it."""
 
     def check_offer(self, source: Side | None, sdp: bytes | None) -> None:
         """Check an offer before ports are opened for it; keep it as the source's open offer."""
@@ -278,7 +284,7 @@ class CallMedia:
             side = self.sides[source]
             if side.local is not None and side.remote is not None:
                 # G.711 of either law is for phones that name in an answer what they chose, not what they can.
-                codecs = with_more(with_more(side.common, side.named), _G711)
+                codecs = with_more(with_more(side.common, side.named), G711)
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
@@ -351,6 +357,20 @@ class CallMedia:
             raise MediaError("not acceptable: the payload type of the other side's codec means another one here")
         return side.write_offer(replace(side.local, codecs=codecs, direction=side.directed))
 
+    def narrow(self, target: Side) -> bytes:
+        """Return our offer to a side of G.711 alone, of the other's law if it sends one; b"" when it does that."""
+        side = self.sides[target]
+        codecs = narrowed(side.common, side.named, self.sides[target.other].common)
+        if side.local is None or not codecs:
+            return b""
+        return side.write_offer(replace(side.local, codecs=codecs, direction=side.directed))
+
+    def sit(self, which: Side, sdp: bytes) -> bytes:
+        """Let a side be a seat in a mix; return what it answers to our offer."""
+        answer = seat_answer(*_parse(sdp))
+        self.sides[which].seated = True
+        return answer
+
     def reanswer(self, source: Side, sdp: bytes) -> bytes:
         """Take a side's answer to our later offer."""
         side = self.sides[source]
@@ -380,6 +400,8 @@ class CallMedia:
         They share the stream of the speech, and so its clock (RFC 4733, section 2.1): only 8,000 Hz is counted here.
         """
         side = self.sides[target]
+        if side.seated:
+            raise MediaError("not acceptable: on the other side there is no phone, but several voices")
         if not side.receives:
             raise MediaError("not acceptable: the phone on the other side wants to hear nothing now")
         codecs = first_speech_with_events(side.common)
@@ -397,7 +419,11 @@ class CallMedia:
         side, other = self.sides[which], self.sides[which.other]
         if side.remote is None:
             return SideFlow(
-                laws=_laws(side.told), source="none", srtp=side.protection.srtp(None), codecs=_codecs(side.told)
+                laws=_laws(side.told),
+                source="none",
+                srtp=side.protection.srtp(None),
+                codecs=_codecs(side.told),
+                seated=side.seated,
             )
         to = side.remote.destination
         if side.taped:
@@ -407,6 +433,18 @@ class CallMedia:
             )
         tone_type, tone_law = _tone_codec(side.common)
         source = _source(side, other)
+        if side.seated:
+            return SideFlow(
+                source="relay" if source == "relay" else "none",
+                tone_type=tone_type,
+                tone_law=tone_law,
+                laws=_laws(side.told),
+                codecs=_codecs(side.told),
+                renamed=_renamed(other.told, side.remote.codecs),
+                seated=True,
+            )
+        if which in self.hears_mix and side.receives and (source == "relay" or self.hears_mix[which]):
+            source = "mix"
         secure = side.protection.secure(side.remote)
         named = secure is None
         return SideFlow(

@@ -52,7 +52,7 @@ class Outgoing:
         if flow.source != before.source:
             self._tone_position = 0
             self._first_of_tone = True
-            if flow.source in ("ringback", "music"):
+            if flow.source in ("ringback", "music", "mix"):
                 self._own_stream()
         if flow.renamed != before.renamed:
             self._renamed = _renaming(flow.renamed)

@@ -1,10 +1,10 @@
 """The interface of a media plane: what a call asks of it, and what it tells by itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol
 
 DirectionName = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 ToneName = Literal["ringback", "music", "none"]
@@ -22,6 +22,15 @@ class Side(StrEnum):
     def other(self) -> "Side":
         """The opposite side."""
         return Side.CALLEE if self is Side.CALLER else Side.CALLER
+
+
+class Seat(NamedTuple):
+    """Who is in a mix: a side of a call. Others are named in the same way."""
+
+    call_id: str
+    side: Side
+    heard_by: tuple[tuple[str, Side], ...] | None = None
+    """Who hears it; None: everybody else."""
 
 
 class MediaError(Exception):
@@ -89,6 +98,8 @@ class CallHeard:
 MediaEvent = MediaTimedOut | MediaPlaneLost | RecordingClosed | CallHeard
 Done = Callable[[bytes | MediaError], None]
 
+CANNOT_MIX: Final = "this media plane cannot mix voices"
+
 
 class MediaPlane(Protocol):
     """Carries the media of calls.
@@ -99,6 +110,8 @@ class MediaPlane(Protocol):
     """
 
     on_event: Callable[[MediaEvent], None]
+    can_mix: ClassVar[bool] = False
+    """Whether voices can be mixed: `narrow`, `sit` and `mix`. A plane that cannot leaves them as they are here."""
 
     async def start(self) -> None:
         """Make the plane ready; raise MediaError when that fails."""
@@ -184,6 +197,31 @@ class MediaPlane(Protocol):
     def leave(self, call_id: str, *, side: Side) -> None:
         """The phone of a side has gone and the call stays: another one may be offered in its place, by `offer`."""
         ...
+
+    def narrow(self, call_id: str, *, target: Side, done: Done) -> None:  # noqa: ARG002
+        """Give an offer of G.711 alone for a side that sends something else, and of the other's law if it sends one.
+
+        Gives b"" when it does already. Its answer comes through `reanswer`; until then nothing changes.
+        """
+        done(MediaError(CANNOT_MIX))
+
+    def sit(self, call_id: str, *, side: Side, sdp: bytes, done: Done) -> None:  # noqa: ARG002
+        """Let a side have no phone but a seat in a mix; `done` gets its answer to the offer that was made to it.
+
+        The phone on the other side hears what `mix` says, and is heard by whom that says. The answer goes the way of
+        a phone's: `answer` or `reanswer`.
+        """
+        done(MediaError(CANNOT_MIX))
+
+    def mix(self, mix_id: str, seats: Sequence[Seat], noticing: Sequence[tuple[str, Side]] = ()) -> None:  # noqa: ARG002
+        """Set who is in a mix and who hears whom, whole; without seats it is over.
+
+        In it are sides that have a seat (`sit`), each for the phone on the other side of its call; and both sides of
+        one call that are phones, which go on to hear each other as before as long as that is all they are to hear.
+        What they send must be G.711 (`narrow`). `noticing`: those of them who hear a tone now and then that says that
+        somebody else hears them. Raises MediaError when it cannot mix at all.
+        """
+        raise MediaError(CANNOT_MIX)
 
     def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
         """Record from now until `release` what the sides hear of each other. RecordingClosed follows in any case.

@@ -12,7 +12,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from kobza.media.spool import END, PAUSED, RECORD, RESUMED, TICKS, SpoolHeader, mark_record
 
@@ -97,16 +97,24 @@ class Spool:
             log.error("recording %s stopped: %s", self.record_id, reason, extra=about)
 
 
+class Tap(Protocol):
+    """Takes the packets that the sides of a call hear of each other."""
+
+    def packet(self, kind: int, codec: int, data: bytes) -> None:
+        """Take a packet of a side (KINDS) with its payload in a codec (`kobza.media.voice_codecs`)."""
+        ...
+
+
 class Spools:
-    """Several recordings of one call, each with every packet: one for each enterprise that asked for it."""
+    """Several who take the packets of a call: one recording for each enterprise that asked for it, and a mix."""
 
     __slots__ = ("_spools",)
 
-    def __init__(self, spools: tuple[Spool, ...]) -> None:
+    def __init__(self, spools: tuple[Tap, ...]) -> None:
         self._spools = spools
 
     def packet(self, kind: int, codec: int, data: bytes) -> None:
-        """Append a packet to each."""
+        """Give a packet to each."""
         for spool in self._spools:
             spool.packet(kind, codec, data)
 

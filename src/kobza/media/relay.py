@@ -28,6 +28,7 @@ from kobza.media.messages import (
     Logged,
     MalformedStream,
     Measure,
+    Mix,
     Open,
     Opened,
     OpenFailed,
@@ -53,6 +54,7 @@ from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import TONES, RelayCall
 from kobza.media.relay_log import PassedOn
+from kobza.media.relay_mix import Mixes
 from kobza.media.relay_side import RelaySide
 from kobza.rtp.g711 import Law
 
@@ -92,6 +94,7 @@ class Relay(asyncio.Protocol):
         """By even port: those bound for calls to come."""
         self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
         self._dialling: dict[RelaySide, None] = {}
+        self._mixes = Mixes(loop)
         self._tone_timer: asyncio.TimerHandle | None = None
         self._tone_due = 0.0
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
@@ -200,6 +203,9 @@ class Relay(asyncio.Protocol):
                     call.stop_recording(command.record_id, command.at)
             case Digits():
                 self._dial(command)
+            case Mix():
+                self._mixes.arrange(command, self._calls)
+                self._tick()
             case Release():
                 self._release(command.call_id, command.at)
             case Ping():
@@ -257,6 +263,8 @@ class Relay(asyncio.Protocol):
             for side in call.sides.values():
                 self._playing.pop(side, None)
                 self._dialling.pop(side, None)
+            if self._mixes:
+                self._mixes.released(call_id)
             quality = call.release(at)
             if quality is not None:
                 self._qualities.append(quality)
@@ -305,7 +313,7 @@ class Relay(asyncio.Protocol):
 
     def _tick(self) -> None:
         """Begin to send at the pace of packets, unless that is being done."""
-        if (self._playing or self._dialling) and self._tone_timer is None:
+        if (self._playing or self._dialling or self._mixes) and self._tone_timer is None:
             self._tone_due = self._loop.time()
             self._play()
 
@@ -315,7 +323,7 @@ class Relay(asyncio.Protocol):
         Every 20 ms by the clock, however late the timer is.
         """
         self._tone_timer = None
-        if not self._playing and not self._dialling:
+        if not self._playing and not self._dialling and not self._mixes:
             return
         now = self._loop.time()
         missed = int((now - self._tone_due) / TONE_INTERVAL)
@@ -330,6 +338,7 @@ class Relay(asyncio.Protocol):
                     del self._dialling[side]
             for side, payloads in self._playing.items():
                 side.outgoing.send_tone(payloads)
+            self._mixes.turn()
         self._tone_timer = self._loop.call_at(self._tone_due, self._play)
 
 

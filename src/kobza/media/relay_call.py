@@ -1,8 +1,9 @@
 """A call in the relay: its sides together, the watch over their life, its recording."""
 
 from asyncio import AbstractEventLoop
+from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from kobza.media import tones
 from kobza.media.browsers import SecureSockets
@@ -10,12 +11,17 @@ from kobza.media.messages import CallQuality, SideFlow, SideQuality
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
-from kobza.media.recorder import Spool, Spools, SpoolWriter
+from kobza.media.recorder import Spool, Spools, SpoolWriter, Tap
 from kobza.media.relay_side import RelaySide
+from kobza.media.rtp_port import Ear
 
 TELLING: Final = 50
 """Packets of a call, a second of one voice, from which on its quality is told."""
 TONES: Final = {"ringback": tones.ringback, "music": tones.music}
+
+
+class CallEar(Ear, Tap, Protocol):
+    """Hears for a mix all that the two sides of a call say."""
 
 
 class RelayCall:
@@ -24,6 +30,7 @@ class RelayCall:
     __slots__ = (
         "_active",
         "_armed_at",
+        "_ear",
         "_loop",
         "_recordings",
         "_secure_sockets",
@@ -53,6 +60,7 @@ class RelayCall:
         """By record id: those that are open."""
         self._active: dict[str, Spool] = {}
         """Those of them that are not paused."""
+        self._ear: CallEar | None = None
         self._armed_at: float | None = None
         self._watched_since: dict[Side, float] = {}
         self._timed_out = False
@@ -65,6 +73,7 @@ class RelayCall:
             replaced.close()
         self.sides[side] = opened
         opened.record(self._tap())
+        opened.overhear(self._ear)
         other = self.sides.get(side.other)
         if other is not None:
             opened.meet(other)
@@ -108,11 +117,22 @@ class RelayCall:
             self._choose_tap()
             self._writer.close(spool, at)
 
-    def _tap(self) -> Spool | Spools | None:
-        """Return what takes the packets of both sides: nothing, the one recording, or all that run."""
-        if len(self._active) > 1:
-            return Spools(tuple(self._active.values()))
-        return next(iter(self._active.values()), None)
+    @property
+    def recording(self) -> Collection[Spool]:
+        """The recordings that run and are not paused."""
+        return self._active.values()
+
+    def listen(self, ear: "CallEar | None") -> None:
+        """Let a mix hear both sides, or (None) no longer."""
+        self._ear = ear
+        for side in self.sides.values():
+            side.overhear(ear)
+        self._choose_tap()
+
+    def _tap(self) -> Tap | None:
+        """Return what takes the packets of both sides: nothing, the one recording, or all that run and a mix."""
+        taps: tuple[Tap, ...] = (*self._active.values(), *(() if self._ear is None else (self._ear,)))
+        return Spools(taps) if len(taps) > 1 else next(iter(taps), None)
 
     def _choose_tap(self) -> None:
         tap = self._tap()

@@ -2,6 +2,7 @@
 
 import socket
 from asyncio import AbstractEventLoop
+from typing import Final
 
 from kobza.media.browsers import SecureSockets
 from kobza.media.guard import Guard
@@ -11,14 +12,21 @@ from kobza.media.outgoing import Outgoing
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
-from kobza.media.recorder import Spool, Spools
+from kobza.media.recorder import Tap
 from kobza.media.rtcp_port import RtcpPort
-from kobza.media.rtp_port import NO_CODECS, RtpPort
+from kobza.media.rtp_port import NO_CODECS, Ear, RtpPort, Send
 from kobza.media.side_count import SideCount
 from kobza.media.speech import Speech
 from kobza.media.spool import KINDS
 from kobza.rtp.g711 import Law
 from kobza.rtp.ice import Address
+
+SEAT: Final[Address] = ("", 0)
+"""Stands for the address of a phone where there is none, but a seat in a mix."""
+
+
+def _unheard(_data: bytes, _peer: Address) -> None:
+    """Take what goes to a seat before its mix is there."""
 
 
 class RelaySide:
@@ -85,11 +93,15 @@ class RelaySide:
             self._loop.remove_reader(opened)
             opened.close()
         self._other = self.rtp.other = self.rtcp.other = None
-        self.rtp.spool = None
+        self.rtp.spool = self.rtp.ear = None
 
-    def record(self, tap: Spool | Spools | None) -> None:
+    def record(self, tap: Tap | None) -> None:
         """Let what comes from the phone be recorded, or not."""
         self.rtp.spool = tap
+
+    def overhear(self, ear: Ear | None) -> None:
+        """Let a mix hear what comes from the phone and does not go to the other one as it is, or not."""
+        self.rtp.ear = ear
 
     # configuration
 
@@ -110,6 +122,8 @@ class RelaySide:
         self.flow = flow
         if flow.taped:
             self.rtp.other = self.rtcp.other = None
+        if flow.seated is not before.seated:
+            self._sit_down() if flow.seated else self._stand_up()
         self._choose_relaying()
         if self._other is not None:
             self._other.outgoing.hush(self._speech.hushed if flow.muted else None)
@@ -147,6 +161,32 @@ class RelaySide:
                     self.rtp.heard = self._swept = None
         elif flow.srtp is not None:
             self._guard.meet_srtp(flow)
+
+    # a seat in a mix
+
+    def _sit_down(self) -> None:
+        """Have no phone: what strangers send to the ports is nobody's."""
+        for opened in (self.rtp.socket, self.rtcp.socket):
+            self._loop.remove_reader(opened)
+        self.rtp.peer = SEAT
+        self.rtp.heard = self._swept = None
+        self.rtcp.name(None)
+        self.sit(_unheard)
+
+    def _stand_up(self) -> None:
+        """Have a phone again, of which nothing is known."""
+        self.rtp.bare()
+        self._name(None)
+        self._loop.add_reader(self.rtp.socket, self.rtp.readable)
+        self._loop.add_reader(self.rtcp.socket, self.rtcp.readable)
+
+    def sit(self, said: Send) -> None:
+        """Let a mix have what would go to the phone of this side."""
+        self.rtp.protect(self.rtp.receive, said)
+
+    def hand(self, packet: bytes) -> None:
+        """Take a packet of a mix as one from the phone of this side."""
+        self.rtp.hand(packet, SEAT)
 
     def _address(self, peer: Peer | None) -> Address | None:
         """Return an address as the socket gives it with a packet, so that the two compare equal."""

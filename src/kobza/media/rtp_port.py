@@ -5,7 +5,7 @@ All that is needed for each packet of each call is here, and nothing else: every
 
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kobza.media.recorder import NO_CODEC
 from kobza.media.spool import MAX_PACKET
@@ -13,13 +13,21 @@ from kobza.rtp.ice import Address
 from kobza.rtp.packet import HEADER_BYTES
 
 if TYPE_CHECKING:
-    from kobza.media.recorder import Spool, Spools
+    from kobza.media.recorder import Tap
 
 Receive = Callable[[int], tuple[bytes, Address]]
 Send = Callable[[bytes, Address], object]
 
 NO_CODECS: Final = bytes([NO_CODEC]) * 128
 """By payload type: none is recorded."""
+
+
+class Ear(Protocol):
+    """Hears for a mix what a side says."""
+
+    def withheld(self, kind: int, codec: int, data: bytes) -> None:
+        """Take a packet of speech of a side (KINDS) that does not go to the other one as it is."""
+        ...
 
 
 class RtpPort:
@@ -38,6 +46,7 @@ class RtpPort:
         "bytes_received",
         "codecs",
         "dropped",
+        "ear",
         "heard",
         "other",
         "packets",
@@ -76,7 +85,9 @@ class RtpPort:
         """What comes from this side goes to the other one."""
         self.rewrite: Callable[[bytes], bytes] | None = None
         """Changes packets toward this side, b"" for nothing; None, the common case: they pass untouched."""
-        self.spool: Spool | Spools | None = None
+        self.spool: Tap | None = None
+        self.ear: Ear | None = None
+        """Hears, for a mix, what does not go to the other one as it is."""
         self.codecs = NO_CODECS
         """By payload type: the codec of what is recorded, as in `kobza.media.voice_codecs`."""
         self.packets = 0
@@ -96,6 +107,11 @@ class RtpPort:
     def protect(self, receive: Receive, send: Send) -> None:
         """Use what is put around the socket in its place."""
         self.receive, self.send = receive, send
+
+    def hand(self, packet: bytes, source: Address) -> None:
+        """Take a packet that came by no socket."""
+        self.receive = lambda _size: (packet, source)
+        self.readable()
 
     def readable(self) -> None:
         """Take one packet.
@@ -120,6 +136,8 @@ class RtpPort:
         self.bytes_received += len(data)
         if not self.relaying:
             self._withhold(len(data))
+            if self.ear is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
+                self.ear.withheld(self._kind, codec, data)
             return
         if self.spool is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
             self.spool.packet(self._kind, codec, data)

@@ -12,6 +12,11 @@ PACKET_SAMPLES: Final = 160
 RINGBACK_HZ: Final = 425.0
 """The tone of Ukraine and most of Europe (ITU-T E.180 supplement 2, ETSI TR 101 041)."""
 
+NOTICE_HZ: Final = 1400.0
+"""The tone that says that somebody else hears the call (ITU-T E.180: the warning tone of recording equipment)."""
+
+_NOTICE_ON: Final = 0.4
+_NOTICE_EVERY: Final = 15.0
 _RINGBACK_ON: Final = 1.0
 _RINGBACK_OFF: Final = 4.0
 _LEVEL: Final = 5110
@@ -34,14 +39,24 @@ _MELODY: Final = (
 @cache
 def ringback(law: Law) -> tuple[bytes, ...]:
     """Return the payloads of one cycle, 1 s of tone and 4 s of silence."""
-    length = int(_RINGBACK_ON * SAMPLE_RATE)
-    step = 2 * math.pi * RINGBACK_HZ / SAMPLE_RATE
+    return _packets(_burst(RINGBACK_HZ, _RINGBACK_ON, _RINGBACK_ON + _RINGBACK_OFF), law)
+
+
+@cache
+def notice(law: Law) -> tuple[bytes, ...]:
+    """Return the payloads of one cycle of the notice that somebody else hears the call: 0.4 s of each 15."""
+    return _packets(_burst(NOTICE_HZ, _NOTICE_ON, _NOTICE_EVERY), law)
+
+
+def _burst(frequency: float, on: float, cycle: float) -> list[int]:
+    """Return the samples of a tone of so many seconds, and silence for the rest of its cycle."""
+    length = int(on * SAMPLE_RATE)
+    step = 2 * math.pi * frequency / SAMPLE_RATE
     samples = [
         round(_LEVEL * min(1.0, index / _RAMP, (length - index) / _RAMP) * math.sin(step * index))
         for index in range(length)
     ]
-    samples += [0] * int(_RINGBACK_OFF * SAMPLE_RATE)
-    return _packets(samples, law)
+    return samples + [0] * (int(cycle * SAMPLE_RATE) - length)
 
 
 @cache

@@ -13,7 +13,7 @@ class BusyNumbers:
 
     def join(self, live: LiveCall, leg_id: str, party: Party) -> None:
         """Note that a call makes a number busy, unless it does already or is over."""
-        if not live.ended and leg_id not in live.present:
+        if not live.ended and leg_id not in live.present and leg_id not in live.absent:
             live.present.add(leg_id)
             if party.enterprise_id is not None:
                 self._presence.call_began(party.number)

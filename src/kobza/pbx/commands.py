@@ -5,11 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.controls import RecordCommand
 from kobza.call.directory import Directory, Package, Subscriber
 from kobza.call.errors import (
-    KobzaError,
     NotFoundError,
     OriginatorBusyError,
     OriginatorUnreachableError,
@@ -22,9 +20,11 @@ from kobza.call.routing import Identity, identity_of, party_of
 from kobza.call.states import Direction, direction_of
 from kobza.pbx.admission import Admission, called
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.journal import JournalFull, JournalStopped
+from kobza.pbx.guests import Brought, GuestCalls
 from kobza.pbx.live_call import LiveCall, LiveLeg
 from kobza.pbx.presence import PhoneStatus, Presence
+from kobza.pbx.rooms import Mode
+from kobza.pbx.starting import begun
 from kobza.pbx.switch import Switch
 from kobza.pbx.transfers import Transfers
 from kobza.sip.digest import Algorithm, ha1
@@ -37,8 +37,6 @@ FINISHED: Final = "finished"
 NEEDED: Final = frozenset({Package.CONVERGENT, Package.API_FMC})
 ALGORITHMS: Final[tuple[Algorithm, Algorithm]] = ("MD5", "SHA-256")
 """In which digests of a password are stored."""
-STORE_SECONDS: Final = 15.0
-"""How long a click2dial request waits for the store; a full load keeps it waiting for some seconds at most."""
 KEY_SECONDS: Final = 24 * 3600.0
 """For how long an idempotency key counts (contract, section 3)."""
 
@@ -81,6 +79,7 @@ class Commands:
         admission: Admission,
         presence: Presence,
         transfers: Transfers,
+        guests: GuestCalls,
         now: Callable[[], float],
     ) -> None:
         self._store = store
@@ -88,6 +87,7 @@ class Commands:
         self._switch = switch
         self._admission = admission
         self._transfers = transfers
+        self._guests = guests
         self._presence = presence
         self._now = now
         self._sorted_out: Directory | None = None
@@ -136,7 +136,6 @@ class Commands:
         callee = called(self._view.snapshot, destination, enterprise_id)
         self._transfers.find(destination, caller, now)
         reach = self._admission.reach(destination, caller)
-        stored = asyncio.Event()
 
         def promised(call_id: str, leg_id: str, at: float) -> list[Entry]:
             direction: Direction = direction_of(caller, callee, calls=True)
@@ -145,34 +144,21 @@ class Commands:
                 return [leg]
             return [leg, KeyUsed(enterprise_id, key, fingerprint, call_id, leg_id, at + KEY_SECONDS)]
 
-        try:
-            live = self._switch.originate(
-                caller=caller,
-                callee=callee,
-                dialled=destination,
-                originator_targets=devices,
-                find_destination=reach.first,
-                onward=reach.after,
-                shown={"caller": Identity(callee.number, name, restricted=False), "callee": identity},
-                timeout=timeout,
-                client_state=client_state,
-                promised=promised,
-                then=stored.set,
-            )
-        except (JournalFull, JournalStopped):
-            raise KobzaError(
-                "The server takes no new calls at the moment.", code="unavailable", http_status=503
-            ) from None
-        originated = Originated(live.call_id, live.caller_leg_id)
-        try:
-            async with asyncio.timeout(STORE_SECONDS):
-                await stored.wait()
-        except TimeoutError:
-            self._switch.feed(live, lambda: live.call.terminate(TEMPORARY_FAILURE, self._now()))
-            raise KobzaError(
-                "The store did not take the call in time; it was ended.", code="unavailable", http_status=503
-            ) from None
-        return originated
+        live = await begun(
+            self._switch,
+            self._now,
+            caller=caller,
+            callee=callee,
+            dialled=destination,
+            originator_targets=devices,
+            find_destination=reach.first,
+            onward=reach.after,
+            shown={"caller": Identity(callee.number, name, restricted=False), "callee": identity},
+            timeout=timeout,
+            client_state=client_state,
+            promised=promised,
+        )
+        return Originated(live.call_id, live.caller_leg_id)
 
     async def control(
         self,
@@ -221,6 +207,32 @@ class Commands:
         if view is None:
             return Controlled(FINISHED, muted=False, recording=None)
         return Controlled(state or view.state.value, view.muted, call.recording_of(call_control_id))
+
+    async def supervise(self, enterprise_id: str, call_control_id: str, number: str, mode: Mode, *, by: By) -> Brought:
+        """Ring a supervisor's phones (E.164), and let it take part in a call on the side of a leg; see `GuestCalls`.
+
+        Raises KobzaError: NotFoundError, ServiceNotEnabledError, WrongStateError, NumberError, OriginatorBusyError,
+            OriginatorUnreachableError, ConferenceFullError, CommandRefusedError, NoAnswerFromPhoneError,
+            MediaFailedError.
+        """
+        live = self._call_of(enterprise_id, call_control_id)
+        return await self._guests.supervise(live, call_control_id, enterprise_id, number, mode, by)
+
+    async def add(self, enterprise_id: str, call_control_id: str, destination: str) -> Brought:
+        """Call one more number (normalized) for the owner of a leg, so that all talk together; see `GuestCalls`.
+
+        Raises KobzaError: as `supervise`, and NoRouteError.
+        """
+        live = self._call_of(enterprise_id, call_control_id)
+        return await self._guests.add(live, call_control_id, enterprise_id, destination)
+
+    def state_of(self, call_control_id: str) -> Controlled:
+        """Return what a leg is now."""
+        live = self._switch.by_leg(call_control_id)
+        view = None if live is None else live.call.legs.get(call_control_id)
+        if live is None or view is None:
+            return Controlled(FINISHED, muted=False, recording=None)
+        return Controlled(view.state.value, view.muted, live.call.recording_of(call_control_id))
 
     async def _outcome(self, live: LiveCall, token: str) -> str:
         """Let a call do what a command asked for, and wait for what comes of it."""

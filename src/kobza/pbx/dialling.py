@@ -75,6 +75,10 @@ class TrunkTarget(Value, frozen=True):
         return self.hop.address[0]
 
 
+class SeatTarget(Value, frozen=True):
+    """No phone, but a seat in a mix: it answers at once."""
+
+
 class TakenTarget(Value, frozen=True):
     """Somebody who is on the line already, in a call that gives the dialog away."""
 
@@ -87,7 +91,7 @@ class TakenTarget(Value, frozen=True):
 
 
 OneTarget = DeviceTarget | TrunkTarget
-Target = OneTarget | InTurn | TakenTarget
+Target = OneTarget | InTurn | TakenTarget | SeatTarget
 """What a call may ring: in turn are trunks that take the same number."""
 
 

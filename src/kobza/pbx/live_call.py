@@ -35,6 +35,7 @@ class LiveCall:
     """One running call."""
 
     __slots__ = (
+        "absent",
         "asserted",
         "books",
         "call",
@@ -49,8 +50,10 @@ class LiveCall:
         "ended",
         "is_settling",
         "max_forwards",
+        "mixed",
         "present",
         "ringing",
+        "seats",
         "shown",
         "stored",
         "taken",
@@ -89,6 +92,12 @@ class LiveCall:
         """Whose number carriers are told from now on (E.164); None: that of the side which calls."""
         self.dialogs: dict[str, InviteDialog] = {}
         """By branch id."""
+        self.absent: set[str] = set()
+        """Legs whose owners are not on this line themselves, so that it makes them not busy."""
+        self.seats: dict[str, SideName] = {}
+        """By branch id: the sides that are no phones, but seats in a mix."""
+        self.mixed = False
+        """Whether its voices are in a mix, or will be when it is answered."""
         self.taken: InviteDialog | None = None
         """The dialog of another call that this one takes over, until it has a branch here."""
         self.taking: set[str] = set()

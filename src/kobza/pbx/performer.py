@@ -1,18 +1,19 @@
 """Carries out what a call wants done: on its dialogs, on the media plane, on its timers."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
-from kobza.media.plane import MediaError, MediaPlane, OfferForm, Side
+from kobza.media.plane import MediaError, MediaPlane, OfferForm
 from kobza.net.endpoint import SipEndpoint
-from kobza.pbx.dialling import DeviceTarget, OneTarget, TakenTarget, TrunkTarget, invitation
+from kobza.pbx.dialling import DeviceTarget, OneTarget, SeatTarget, TakenTarget, TrunkTarget, invitation
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
+from kobza.pbx.seats import SIDES, Seats
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
@@ -49,8 +50,6 @@ NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
 NO_SRTP: Final = (Reason("Q.850", BEARER_NOT_IMPLEMENTED, ""),)
 """Why a device does not ring where the media plane cannot speak with it."""
 
-SIDES: Final[Mapping[act.SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
-
 
 class Performer:
     """One method for each kind of action."""
@@ -82,6 +81,7 @@ class Performer:
         self._now = now
         self._feed = feed
         self._speed = speed
+        self._seats = Seats(plane, feed, now)
         self._add_dialog = legs.add_dialog
         self._by_type: dict[type[Any], Callable[[LiveCall, Any], None]] = {
             act.Dial: self._dial,
@@ -98,6 +98,7 @@ class Performer:
             act.MediaReoffer: self._media_reoffer,
             act.MediaDirect: self._media_direct,
             act.MediaAlign: self._media_align,
+            act.MediaNarrow: self._media_narrow,
             act.MediaReanswer: self._media_reanswer,
             act.MediaPlay: self._media_play,
             act.MediaMute: self._media_mute,
@@ -124,6 +125,9 @@ class Performer:
 
     def _dial(self, live: LiveCall, action: act.Dial) -> None:
         now = self._now()
+        if isinstance(action.target, SeatTarget):
+            self._seats.dial(live, action)
+            return
         if isinstance(action.target, TakenTarget):
             self._take_over(live, action, action.target.dialog, now)
             return
@@ -216,16 +220,22 @@ class Performer:
     def _cancel(self, live: LiveCall, action: act.Cancel) -> None:
         reason = (("Reason", ANSWERED_ELSEWHERE_REASON),) if action.answered_elsewhere else reason_of(action.cause)
         now = self._now()
+        if action.branch_id in live.seats:  # it has answered, or never will
+            return
         self._dialog(live, action.branch_id).cancel(headers=reason, now=now)
         if action.branch_id in live.taking:  # a call that was answered before: that was a BYE, which has no outcome
             live.taking.discard(action.branch_id)
             live.call.branch_rejected(action.branch_id, 487, (), now)
 
     def _bye(self, live: LiveCall, action: act.Bye) -> None:
-        self._dialog(live, action.branch_id).bye(headers=reason_of(action.cause), now=self._now())
+        if live.seats.pop(action.branch_id, None) is None:
+            self._dialog(live, action.branch_id).bye(headers=reason_of(action.cause), now=self._now())
 
     def _send_offer(self, live: LiveCall, action: act.SendOffer) -> None:
-        self._dialog(live, action.branch_id).reinvite(action.sdp, now=self._now())
+        if action.branch_id in live.seats:
+            self._seats.offer(live, action)
+        else:
+            self._dialog(live, action.branch_id).reinvite(action.sdp, now=self._now())
 
     def _answer_offer(self, live: LiveCall, action: act.AnswerOffer) -> None:
         self._dialog(live, action.branch_id).answer_offer(action.sdp, now=self._now())
@@ -259,6 +269,10 @@ class Performer:
     def _media_align(self, live: LiveCall, action: act.MediaAlign) -> None:
         done = self._replied(live, action.request_id)
         self._plane.align(live.call_id, target=SIDES[action.target], done=done)
+
+    def _media_narrow(self, live: LiveCall, action: act.MediaNarrow) -> None:
+        done = self._replied(live, action.request_id)
+        self._plane.narrow(live.call_id, target=SIDES[action.target], done=done)
 
     def _media_reanswer(self, live: LiveCall, action: act.MediaReanswer) -> None:
         done = self._replied(live, action.request_id)

@@ -10,7 +10,7 @@ from math import inf
 from typing import Any, Final
 
 from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg, SideName
-from kobza.call.causes import TEMPORARY_FAILURE
+from kobza.call.causes import NORMAL_CLEARING, TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
@@ -43,6 +43,7 @@ from kobza.pbx.reading import call_of
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
+from kobza.pbx.rooms import Rooms
 from kobza.pbx.sip_ladder import SipLadders
 from kobza.pbx.sip_watch import SipWatch
 from kobza.pbx.transfers import Transfers
@@ -151,6 +152,8 @@ class Switch:
             srtp_offer=srtp_offer,
         )
         self._pickups = Pickups(admission, self, self._calls, self._dialogs, self._lines, self._feed, new_id, now)
+        self.rooms = Rooms(plane, self._nobody_left)
+        """Who supervises whose call, and who is in conference."""
         refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
@@ -333,6 +336,8 @@ class Switch:
         if ended:
             live.ended = True
             self._busy.end(live)
+        if live.mixed:
+            self.rooms.noted(live, facts)
         try:
             live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
@@ -417,6 +422,13 @@ class Switch:
         self._by_leg[action.leg_id] = live
         self._busy.join(live, action.leg_id, action.party)
 
+    def leave_line(self, live: LiveCall, leg_id: str) -> None:
+        """Note that the owner of a leg is not on that line, so that it makes them not busy."""
+        live.absent.add(leg_id)
+        for own_leg_id, own, _ in live.parties():
+            if own_leg_id == leg_id:
+                self._busy.leave(live, leg_id, own)
+
     def _forget(self, live: LiveCall) -> None:
         if self._calls.pop(live.call_id, None) is None:
             return
@@ -492,6 +504,10 @@ class Switch:
                 self._recordings.closed(event)
             case CallHeard():
                 write_heard(self._books, event)
+
+    def _nobody_left(self, live: LiveCall) -> None:
+        """End a call that was there for the sake of another one."""
+        self._feed(live, lambda: live.call.terminate(NORMAL_CLEARING, self._now()))
 
     def _terminate(self, call_id: str) -> None:
         live = self._calls.get(call_id)

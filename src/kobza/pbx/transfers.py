@@ -94,7 +94,10 @@ class Transfers:
                 raise WrongStateError("One of the calls is not established, or is being transferred.")
         kept_leg_id, party, _ = next(side for side in other_call.parties() if side[0] != other_leg_id)
         leaves_first: ReleasedBy = "caller" if other_leg_id == other_call.caller_leg_id else "called"
-        branch_id = next(each for each in other_call.dialogs if other_call.call.leg_of(each) == kept_leg_id)
+        kept = [each for each in other_call.dialogs if other_call.call.leg_of(each) == kept_leg_id]
+        if not kept:
+            raise WrongStateError("On the other side of one of the calls is no phone, but a conference.")
+        branch_id = kept[0]
         target = TakenTarget(other_call.dialogs[branch_id])
         if target.is_browser:  # it would keep the keys of the old call, and both sides hear nothing
             raise WrongStateError("A browser cannot be taken over from another call; transfer to it without asking.")

@@ -117,6 +117,11 @@ class Visitor:
         return Role.ADMIN in self.roles
 
     @property
+    def may_supervise(self) -> bool:
+        """Whether they may hear others' live calls by their own phone."""
+        return self.own_number is not None and not self.roles.isdisjoint({Role.ADMIN, Role.SUPERVISOR})
+
+    @property
     def own_number(self) -> str | None:
         """The number that they speak from here; None: they have none, or look at an enterprise that is not theirs."""
         return None if self.at is None or self.user.enterprise_id != self.enterprise_id else self.user.number

@@ -12,6 +12,7 @@ MOMENTS: Final = frozenset({"expires_at", "revoked_at", "dnd_until", "clip_until
 NUMBERS: Final = frozenset(
     {
         "number",
+        "supervisor",
         "presentation_number",
         "mobile",
         "then_number",
@@ -47,7 +48,7 @@ class AuditRow:
     subject: str
     key: str
     call_id: str
-    """The call whose recording it is about; empty: it is about none."""
+    """The call that it is about, or whose recording; empty: it is about none."""
     changes: list[FieldChange]
 
 
@@ -70,9 +71,15 @@ def audit_row(entry: Entry, names: dict[str, str], say: Say) -> AuditRow:
         action=action_key(entry.action),
         subject=entry.label,
         key="" if key == entry.label else key,
-        call_id=entry.label if entry.action.startswith("recording.") else "",
+        call_id=_call_of(entry),
         changes=_changes(entry, say),
     )
+
+
+def _call_of(entry: Entry) -> str:
+    if entry.action.startswith("call."):
+        return entry.subject
+    return entry.label if entry.action.startswith("recording.") else ""
 
 
 def _changes(entry: Entry, say: Say) -> list[FieldChange]:

@@ -15,6 +15,7 @@ from kobza.api.event_streams import PAUSE
 from kobza.api.ports import LiveCall, PhoneStatus
 from kobza.api.streaming import Chunks, StreamedResponse
 from kobza.call.directory import Subscriber
+from kobza.call.routing import SEVERAL
 from kobza.portal.access import Portal, Visitor, still_here
 from kobza.portal.call_rows import PartyView, party_view
 from kobza.portal.formats import clock_text
@@ -45,6 +46,8 @@ class LegView:
     since_ms: int
     recording: str | None
     """on, paused or stopped; None: there is none."""
+    may_supervise: bool
+    """Whether who looks may hear it by a phone of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +149,12 @@ class BoardRows:
             status="unavailable" if phone is None else phone.status,
             dnd=phone is not None and phone.dnd,
             since="" if since is None else clock_text(int(since * 1000)),
-            legs=[_leg(leg, self._people, self._say) for leg in own],
+            legs=[_leg(leg, self._people, self._say, self._visitor) for leg in own],
             may_control=self._visitor.may_act_on(subscriber.number),
         )
 
 
-def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say) -> LegView:
+def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say, visitor: Visitor) -> LegView:
     since_ms = int(leg.since * 1000)
     return LegView(
         call_control_id=leg.call_control_id,
@@ -161,6 +164,10 @@ def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say) -> LegView:
         since=clock_text(since_ms, seconds=True),
         since_ms=since_ms,
         recording=leg.recording,
+        may_supervise=leg.state != "alerting"
+        and visitor.may_supervise
+        and visitor.own_number not in (leg.number, leg.phone_number)
+        and leg.phone_number != SEVERAL,
     )
 
 

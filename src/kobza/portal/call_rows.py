@@ -7,6 +7,7 @@ from itertools import groupby
 
 from kobza.call.causes import NORMAL_CLEARING, NORMAL_UNSPECIFIED, cause_text
 from kobza.call.durations import ringing_seconds, talk_seconds
+from kobza.call.routing import SEVERAL
 from kobza.portal.formats import clock_text, day_text, phone_text, wall_moment
 from kobza.portal.texts import Say
 from kobza.store.search import FoundCall, Person
@@ -58,6 +59,8 @@ class DayOfCalls:
 def party_view(number: str, people: Mapping[str, Person], say: Say) -> PartyView:
     """Return one side of a call."""
     person = people.get(number, NOBODY)
+    if number == SEVERAL and person is NOBODY:
+        return PartyView(number, say("several_voices"), "")
     return PartyView(phone_text(number, say), person.name, person.department)
 
 

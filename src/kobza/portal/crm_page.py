@@ -18,7 +18,7 @@ from kobza.portal.texts import say_in
 from kobza.portal.views import token_row
 from kobza.store import tokens
 from kobza.store.delivery_search import DeliverySearch
-from kobza.store.tokens import Scope
+from kobza.store.tokens import USUAL_SCOPES, Scope
 
 LAST_DELIVERIES: Final = 5
 EXPIRIES: Final[dict[str, int | None]] = {"": None, "30": 30, "90": 90, "365": 365}
@@ -87,7 +87,7 @@ async def crm_page(
         overlaps=offered_overlaps(portal),
         overlap=portal.context.token_overlap,
         expiries=EXPIRIES,
-        token_form=token_form or {"name": "", "addresses": "", "scopes": list(Scope), "expires": ""},
+        token_form=token_form or {"name": "", "addresses": "", "scopes": list(USUAL_SCOPES), "expires": ""},
         token_form_open=token_form is not None or not any(row.valid for row in rows),
         api_address=api_address,
         integrator_id=visitor.enterprise.integrator_id,

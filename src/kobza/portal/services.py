@@ -26,7 +26,7 @@ from kobza.portal.tables import Cell, Table, csv_lines
 from kobza.portal.texts import Say, say_in
 from kobza.portal.uploads import MAX_UPLOAD, read_file, uploaded
 from kobza.portal.views import NumberView, number_views
-from kobza.store import audit, numbers, services
+from kobza.store import audit, enterprises, numbers, services
 from kobza.store.search import digits_of
 from kobza.store.services import Services, ServicesChange, ServicesChanged
 
@@ -55,7 +55,12 @@ async def _page(
 ) -> Response:
     say = say_in(page_language(request))
     text = request.query_params.get("q", "").strip()[:MAX_TEXT]
-    subscribers = await portal.context.read(lambda conn: numbers.list_for(conn, visitor.enterprise_id))
+    subscribers, announced = await portal.context.read(
+        lambda conn: (
+            numbers.list_for(conn, visitor.enterprise_id),
+            enterprises.announces_supervision(conn, visitor.enterprise_id),
+        )
+    )
     phones = portal.context.commands.phone_status(visitor.enterprise_id, None)
     every = number_views(subscribers, phones, portal.context.now())
     chosen = [one for one in every if _meant(one, text)]
@@ -69,6 +74,7 @@ async def _page(
         any_numbers=bool(every),
         q=text,
         bulk=BULK,
+        announced=announced,
         departments=sorted({one.department for one in every if one.department}, key=in_order),
         wrong=wrong,
         saved=request.query_params.get("saved") == "1",

@@ -62,7 +62,7 @@ def decode(payload: bytes, law: Law) -> bytes:
 
 def encode(samples: Iterable[int], law: Law) -> bytes:
     """Return signed 16-bit samples as G.711 octets; values beyond 16 bits are clipped."""
-    table = _encoder(law)
+    table = encoding_table(law)
     return bytes([table[max(-32768, min(32767, sample)) + 32768 >> 2] for sample in samples])
 
 
@@ -73,7 +73,7 @@ def encode_pcm(pcm: bytes, law: Law) -> bytes:
 
 
 @cache
-def _encoder(law: Law) -> bytes:
+def encoding_table(law: Law) -> bytes:
     """Return the table from a sample's upper 14 bits (shifted to be positive) to its octet, made when first needed.
 
     Each octet stands for the samples nearest to it: the decision values lie in the middle between neighbours.

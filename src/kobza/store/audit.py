@@ -21,6 +21,7 @@ Via = Literal["portal", "api", "cli"]
 
 CHANGES: Final = (
     "enterprise.added",
+    "enterprise.changed",
     "person.added",
     "person.changed",
     "person.reset",
@@ -65,6 +66,8 @@ ACCESSES: Final = (
     "recording.fetched",
     "number.erased",
     "contact.changed",
+    "call.supervised",
+    "call.supervision_ended",
 )
 """What else is noted: nothing is compared before and after."""
 ACTIONS: Final = (*CHANGES, *ACCESSES)

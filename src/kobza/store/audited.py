@@ -76,7 +76,7 @@ def _row(
 
 def _enterprise(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:
     table = schema.enterprises
-    return _row(conn, table, ("name", "integrator_id"), "name", table.c.enterprise_id == key)
+    return _row(conn, table, ("name", "integrator_id", "supervision_announced"), "name", table.c.enterprise_id == key)
 
 
 def _person(conn: Connection, _enterprise_id: str | None, key: str) -> Thing | None:

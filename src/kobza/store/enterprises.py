@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from kobza.call.directory import Enterprise
 from kobza.store import meta, tokens, users
+from kobza.store.errors import NotInStore
 from kobza.store.ids import new_enterprise_id, new_integrator_id
 from kobza.store.schema import enterprises
 
@@ -43,6 +44,22 @@ def find(conn: Connection, enterprise_id: str) -> Enterprise | None:
     """Return an enterprise, or None."""
     row = conn.execute(_enterprise.where(enterprises.c.enterprise_id == enterprise_id)).one_or_none()
     return None if row is None else Enterprise(*row)
+
+
+def announces_supervision(conn: Connection, enterprise_id: str) -> bool:
+    """Tell whether those who talk hear a tone while a supervisor hears them."""
+    chosen = select(enterprises.c.supervision_announced).where(enterprises.c.enterprise_id == enterprise_id)
+    return bool(conn.execute(chosen).scalar_one())
+
+
+def set_supervision(conn: Connection, enterprise_id: str, *, announced: bool) -> None:
+    """Choose whether those who talk hear a tone while a supervisor hears them, from the next supervision on.
+
+    Raises NotInStore.
+    """
+    changed = update(enterprises).where(enterprises.c.enterprise_id == enterprise_id)
+    if not conn.execute(changed.values(supervision_announced=announced)).rowcount:
+        raise NotInStore(enterprise_id)
 
 
 def list_all(conn: Connection) -> list[Enterprise]:

@@ -61,8 +61,10 @@ enterprises = Table(
     Column("integrator_id", String(64), nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
     Column("time_zone", String(64), nullable=False, server_default="Europe/Kyiv"),
+    Column("supervision_announced", Boolean(create_constraint=False), nullable=False, server_default=true()),
 )
-"""The tenants. `time_zone`: of their working hours, by its name in the tz database."""
+"""The tenants. `time_zone`: of their working hours, by its name in the tz database. `supervision_announced`: those who
+talk hear a tone while a supervisor hears them."""
 
 users = Table(
     "users",

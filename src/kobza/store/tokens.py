@@ -43,9 +43,12 @@ class Scope(StrEnum):
     """Make calls and act on live ones."""
     SETTINGS = "settings"
     """Read and change CLIP, DND and the webhook."""
+    SUPERVISE = "supervise"
+    """Let supervisors hear live calls and talk into them."""
 
 
-ALL_SCOPES: Final = frozenset(Scope)
+USUAL_SCOPES: Final = frozenset({Scope.HISTORY, Scope.CONTROL, Scope.SETTINGS})
+"""What a token may do if nothing else is said: listening to others is given on purpose."""
 
 TokenState = Literal["active", "ending", "replaced", "expired", "revoked"]
 """`ending`: replaced by a rotation and still good for the overlap."""
@@ -130,7 +133,7 @@ def add(
     now_ms: int,
     *,
     name: str = "",
-    scopes: Collection[Scope] = ALL_SCOPES,
+    scopes: Collection[Scope] = USUAL_SCOPES,
     networks: Collection[Network] = (),
     expires_at: int | None = None,
 ) -> NewToken:
