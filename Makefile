@@ -27,7 +27,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash chaos bench bench-peers bench-events bench-export bench-hostile lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash chaos soak impair fuzz bench bench-peers bench-events bench-export bench-hostile lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -90,6 +90,15 @@ crash: $(VENV)/.dev test-tools ## kill the server 1,000 times and check its book
 
 chaos: $(VENV)/.dev test-tools ## let the webhook's receiver fail in every way for an hour and check the books (ARGS="--minutes 2")
 	$(BIN)/python -m tests.crash.chaos $(ARGS)
+
+soak: $(VENV)/.dev test-tools ## let 50 phones do anything for an hour and look for what is left of it (ARGS="--minutes 5 --seed 7 --database postgresql")
+	$(BIN)/python -m tests.soak $(ARGS)
+
+impair: $(VENV)/.dev ## play the same calls over ever worse networks, in virtual time: they must come to the same (ARGS="--rounds 20 --seed 7")
+	$(BIN)/python -m tests.soak.matrix $(ARGS)
+
+fuzz: $(VENV)/.dev ## give 10,000,000 spoilt messages and packets to all that read what strangers send (ARGS="--minutes 5 --only sip sdp")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.dev test-tools ## measure and print the table that the README shows
 	$(BIN)/python -m bench $(ARGS)

@@ -83,6 +83,8 @@ class Found:
     registered: set[str] = field(default_factory=set)
     """Numbers whose REGISTER was answered 200, and those of which the store has a binding."""
     bound: set[str] = field(default_factory=set)
+    transfers: bool = False
+    """Calls were transferred: who came back into a call has another leg in it."""
     left_over: Sequence[str] = ()
     """Files of recordings that belong to nothing any more, and what did not come to rest."""
 
@@ -144,7 +146,7 @@ def _journal(found: Found) -> Iterator[str]:
         if first.call_id not in rows:
             yield f"{whose} has states, and the call is not in the history: {told}"
     for (call_id, owner), count in owners.items():
-        if count > 1:
+        if count > 1 and not found.transfers:
             yield f"{owner} has {count} legs in call {call_id}"
     for click in found.clicks:
         if click.call_control_id not in legs:

@@ -46,6 +46,8 @@ class Site:
     lines: dict[str, Line] = field(default_factory=dict)
     enterprise: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    more_sip: tuple[str, ...] = ()
+    """Where else SIP is spoken, as `--sip` has it."""
 
     @property
     def sip(self) -> tuple[str, int]:
@@ -133,6 +135,7 @@ class Server:
             sip.append(f"tls:127.0.0.1:{site.tls_port}")
         if "KOBZA_RTP_HOST6" in site.environment:
             sip.append(f"udp:[{site.environment['KOBZA_RTP_HOST6']}]:{site.sip_port}")
+        sip += site.more_sip
         command = [KOBZA, "serve", "--data", str(site.folder), "--http", site.http]
         command += [word for address in sip for word in ("--sip", address)]
         command += ["--rtp-ports", f"{site.rtp.start}-{site.rtp.stop - 1}", "--rtp-host", "127.0.0.1"]

@@ -91,6 +91,7 @@ def test_the_dashboard_shows_every_metric_that_an_operator_needs() -> None:
         *("kobza_recordings_encoded_total", "kobza_rtp_bytes_total", "kobza_sip_requests_sent_total"),
         *("kobza_sip_sockets", "kobza_sip_stray_messages_total", "kobza_trunk_answers_total"),
         *("kobza_trunk_servers", "kobza_trunk_stale", "kobza_webhook_in_flight"),
+        *("kobza_calls_carried", "kobza_loop_tasks", "kobza_sip_timers", "kobza_threads"),
     }
     assert set(LABELS) - shown == left_out
 

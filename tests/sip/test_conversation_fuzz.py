@@ -13,8 +13,8 @@ from kobza.sip.flow import Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.ua import InviteDialog, InviteReceived, MalformedReceived, OfferReceived, RequestReceived, UserAgent
 from kobza.sip.uri import SipUri
+from tests.fuzz.mutation import mutated
 from tests.sip.examples import ALL
-from tests.sip.test_fuzz import mutated
 
 INVITE = ALL["invite"]
 SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 7078 RTP/AVP 8\r\n"

@@ -19,6 +19,7 @@ from kobza.sip.responses import response_to
 from kobza.sip.session_expires import SessionExpires, knows_timers, min_se_of
 from kobza.sip.stream import BrokenMessage, StreamItem, StreamParser
 from kobza.sip.uri import SipUri
+from tests.fuzz.mutation import mutated
 from tests.sip.examples import ALL, faults
 
 TOKEN = st.text(string.ascii_letters + string.digits + "-.!%*_+`'~", min_size=1, max_size=12)
@@ -212,34 +213,6 @@ def follow(data: bytes) -> None:
         items = parser.feed(data)
     assert items or parser.error or parser.buffered
     assert all(item.error.where for item in items if isinstance(item, BrokenMessage))
-
-
-PIECES = [b"\r\n", b"\r\n ", b"\n", b"\r", b",", b";", b":", b'"', b"\\", b"<", b">", b"=", b"\0", b"\xff", b"\xd0\x9e"]
-PIECES += [b"\r\n\r\n", b"Via: ", b"l: 5\r\n", b"m: *\r\n", b"99999999999", b"%00", b"[::", b"\r\nContact: <sip:a@b>"]
-PIECES += [b"\xed\xa0\x80", b"\xe2\x80\xa8", b";;", b",,", b'\\"', b"Digest a=b,", b"SIP/2.0"]
-
-
-def mutated(chance: random.Random, originals: list[bytes]) -> bytes:
-    """One message with one to four faults: flipped, cut, inserted, repeated or taken from another message."""
-    data = bytearray(chance.choice(originals))
-    for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
-            case 0 if at < len(data):
-                data[at] ^= 1 << chance.randrange(8)
-            case 1 if at < len(data):
-                data[at] = chance.randrange(256)
-            case 2:
-                del data[at : at + chance.choice((1, 1, 2, 5, 40))]
-            case 3:
-                data[at:at] = chance.choice(PIECES)
-            case 4:
-                data[at:at] = data[at : at + chance.randrange(1, 60)]
-            case _:
-                other = chance.choice(originals)
-                start = chance.randrange(len(other))
-                data[at : at + chance.randrange(40)] = other[start : start + chance.randrange(1, 80)]
-    return bytes(data)
 
 
 MUTATED = 25_000 if os.environ.get("CI") else 100_000

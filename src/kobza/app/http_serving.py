@@ -18,6 +18,12 @@ STOP_SECONDS: Final = 3
 """How long requests under way may take when the server stops."""
 
 
+KEEP_ALIVE: Final = 75
+"""Seconds for which a connection stays open that nobody uses: longer than the clients keep theirs (httpx 5, aiohttp 15,
+nginx 60). Who closes first must be the client: a request that it sends while we close is lost, and a POST that was lost
+cannot be sent again by itself."""
+
+
 class HttpServing:
     """An application on an address."""
 
@@ -34,6 +40,7 @@ class HttpServing:
                 server_header=False,
                 proxy_headers=False,  # uvicorn would believe whoever connects from this machine
                 lifespan="off",
+                timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=STOP_SECONDS,
                 **http_options(heartbeat=streams.heartbeat),
             )

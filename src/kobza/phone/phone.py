@@ -11,6 +11,7 @@ from typing import Self
 from kobza.net.addresses import local_host_for, resolve
 from kobza.net.clock import SteadyClock
 from kobza.net.endpoint import SipEndpoint
+from kobza.net.tls import Tls
 from kobza.phone.agreement import Agreement
 from kobza.phone.call import BUSY_HERE, Answering, CallFailed, CallState, Ending, PhoneCall, ending_from
 from kobza.phone.events import Detail, OnEvent, PhoneEvent, What
@@ -88,8 +89,9 @@ class SoftPhone:
         on_event: OnEvent = lambda _: None,
         now: Callable[[], float] | None = None,
         speed: float = 1.0,
+        tls: Tls | None = None,
     ) -> None:
-        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`)."""
+        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`). `tls` is for TLS."""
         self.number = number
         self.server = server
         self.sound = sound or Sound.silence()
@@ -119,7 +121,7 @@ class SoftPhone:
             methods=("NOTIFY",),
             session=SessionPolicy(),
         )
-        self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed)
+        self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed, tls=tls)
         self._made_calls = 0
         self._arrival = asyncio.Event()
         self._flow: Flow | None = None
@@ -144,10 +146,7 @@ class SoftPhone:
 
     async def start(self) -> None:
         """Bind, and send the first REGISTER when there is a password. Raises `OSError`."""
-        remote = await resolve(*self.server)
-        host, port = self._bind or (local_host_for(remote[0]), 0)
-        await self._endpoint.listen(self._transport, host, port)
-        self._flow = self._endpoint.flow_to(remote, self._transport)
+        self._flow = await self._open(await resolve(*self.server))
         if self._password is not None:
             self.registration = Registration(
                 self._ua,
@@ -164,6 +163,12 @@ class SoftPhone:
                 speed=self._speed,
             )
             self.registration.start()
+
+    async def _open(self, remote: Address) -> Flow:
+        """Bind; return the way to the server. Raises `OSError`."""
+        host, port = self._bind or (local_host_for(remote[0]), 0)
+        await self._endpoint.listen(self._transport, host, port)
+        return self._endpoint.flow_to(remote, self._transport)
 
     @property
     def address(self) -> Address:

@@ -55,6 +55,12 @@ CALLS: Final = (
         ("direction",),
     ),
     Metric(
+        "kobza_calls_carried",
+        "gauge",
+        "Calls that are in memory: those that are on, and for some seconds those whose phones do not confirm the end.",
+        lambda of: one(len(of.switch)),
+    ),
+    Metric(
         "kobza_call_legs",
         "gauge",
         "SIP dialogs of calls, early ones included: two of a plain call, more while several phones ring.",

@@ -1,6 +1,8 @@
 """Metrics of HTTP, of the process as a whole, and which program this is."""
 
+import asyncio
 import platform
+import threading
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,18 @@ SERVICE: Final = (
         "histogram",
         "How late the loop that carries calls is, twice a second: so long phones and requests wait, in seconds.",
         lambda of: one(of.lag.seconds),
+    ),
+    Metric(
+        "kobza_loop_tasks",
+        "gauge",
+        "Tasks of the loop: some for the parts of the server, one or a few for each connection and request.",
+        lambda _: one(len(asyncio.all_tasks())),
+    ),
+    Metric(
+        "kobza_threads",
+        "gauge",
+        "Threads of the server's process.",
+        lambda _: one(threading.active_count()),
     ),
     Metric(
         "kobza_http_requests_total",

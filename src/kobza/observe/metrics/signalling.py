@@ -77,6 +77,12 @@ SIP: Final = (
         ("side",),
     ),
     Metric(
+        "kobza_sip_timers",
+        "gauge",
+        "Timers of SIP that run: of transactions, sessions and subscriptions; 0 half a minute after the last message.",
+        lambda of: one(of.switch.sip_counts.timers),
+    ),
+    Metric(
         "kobza_sip_subscriptions",
         "gauge",
         "Subscriptions of phones: lamps (dialog), contact lists (presence), mailboxes (message-summary).",
