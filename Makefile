@@ -10,7 +10,9 @@ UV := $(BIN)/uv
 WORKERS ?= 4
 # The tests of what `make compile` compiles, and calls through all of Kobza.
 COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/pbx tests/net/test_clock.py \
-	tests/media/test_negotiation.py tests/media/test_browser_negotiation.py tests/store/test_ids.py \
+	tests/media/test_negotiation.py tests/media/test_browser_negotiation.py tests/media/test_packets.py \
+	tests/media/test_relay_side.py tests/media/test_relaying.py tests/media/test_hold_and_tones.py \
+	tests/media/test_recording.py tests/media/test_digits.py tests/media/test_srtp.py tests/store/test_ids.py \
 	tests/store/test_journal.py tests/webhooks/test_payload.py tests/interop/test_calls.py
 # The sign-in provider of one test, which needs a browser too: in CI there is none (tests/apt-packages.txt).
 PROVIDER := $(if $(CI),,$(VENV)/provider/.installed)
@@ -27,7 +29,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash chaos soak impair fuzz bench bench-peers bench-events bench-export bench-hostile lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash chaos soak impair fuzz bench bench-peers bench-events bench-export bench-media bench-hostile lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -105,6 +107,9 @@ bench: $(VENV)/.dev test-tools ## measure and print the table that the README sh
 
 bench-peers: ## as root on Debian: install Asterisk, in build/asterisk, for the benches to measure against
 	@tools/install-asterisk build/asterisk
+
+bench-media: $(VENV)/.dev test-tools ## measure what a call's audio costs beside rtpengine and Asterisk, at 20 to 800 calls (ARGS="--calls 100 --rounds 5")
+	$(BIN)/python -m bench.media $(ARGS)
 
 bench-events: $(VENV)/.dev test-tools ## measure how soon, how fast and at what cost call states reach a webhook, also after an outage (ARGS="--rate 50 --trunk")
 	$(BIN)/python -m bench.events $(ARGS)

@@ -1,4 +1,5 @@
-"""The compiled build: mypyc makes extension modules of those on the way of a call (docs/adr/0016-cost-of-a-call.md).
+"""The compiled build: mypyc makes extension modules of those on the way of a call (docs/adr/0016-cost-of-a-call.md),
+and a C compiler one for the way of a packet (docs/adr/0051-cost-of-media.md).
 
 `make compile` puts them beside their sources, `make pure` takes them away. For a wheel that has them, this is a build
 hook of hatchling, off unless asked for: `HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 pip wheel .` needs a C compiler, the plain
@@ -9,6 +10,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import sys
 import sysconfig
 import tempfile
 import tomllib
@@ -29,6 +31,8 @@ MANIFEST = Path("kobza/compiled.sha256")
 SHARED = "*__mypyc.*"
 """The library that all compiled modules share, at the top of the import path."""
 SUFFIX: str = sysconfig.get_config_var("EXT_SUFFIX")
+PACKETS = Path("kobza/media/_packets.c")
+"""The one module that is written in C, for Linux alone; it fits Python 3.11 and every later one."""
 
 
 def modules(patterns: Sequence[str]) -> list[Path]:
@@ -56,16 +60,33 @@ def compile_into(target: Path, sources: Sequence[Path], scratch: Path) -> list[P
     extensions = mypycify(
         options, opt_level="2", debug_level="0", multi_file=True, group_name="kobza", target_dir=str(scratch / "c")
     )
-    built = Distribution({"name": "kobza", "ext_modules": extensions, "cmdclass": {"build_ext": ParallelBuild}})
-    command = built.get_command_obj("build_ext")
-    command.build_lib, command.build_temp = str(target), str(scratch / "o")
-    built.run_command("build_ext")
-    made = [path.relative_to(target) for path in target.rglob(f"*{SUFFIX}")]
+    written = [packets_extension()] if sys.platform == "linux" else []
+    build([*extensions, *written], target, scratch)
+    made = [path.relative_to(target) for path in target.rglob(f"*{Path(SUFFIX).suffix}")]
+    sources = [*sources, *([PACKETS] if written else [])]
     lines = [
         f"{hashlib.sha256(source.read_bytes()).hexdigest()}  {source.relative_to('kobza')}\n" for source in sources
     ]
     (target / MANIFEST).write_text("".join(lines))
     return [*made, MANIFEST]
+
+
+def packets_extension() -> Extension:
+    """Return the module of the way of a packet; the sources' folder is the current one."""
+    return Extension(
+        "kobza.media._packets",
+        [str(PACKETS)],
+        py_limited_api=True,
+        extra_compile_args=["-O2", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type"],
+    )
+
+
+def build(extensions: Sequence[Any], target: Path, scratch: Path) -> None:
+    """Compile extension modules into a folder, each below it where it is imported from."""
+    built = Distribution({"name": "kobza", "ext_modules": extensions, "cmdclass": {"build_ext": ParallelBuild}})
+    command = built.get_command_obj("build_ext")
+    command.build_lib, command.build_temp = str(target), str(scratch / "o")
+    built.run_command("build_ext")
 
 
 class ParallelBuild(build_ext):

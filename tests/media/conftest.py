@@ -1,11 +1,13 @@
-"""The planes that tests of the interface run on."""
+"""The planes that tests of the interface run on, and the loops that move the packets of others."""
 
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
+from kobza.media.packet_loop import PacketLoopName
 from tests.interop.tools import require
+from tests.media import compiled_packets as packets
 from tests.media.planes import StartPlane, running_plane, running_rtpengine_plane
 from tests.support.rtpengine import Rtpengine, running_rtpengine
 
@@ -24,3 +26,18 @@ def start_plane(request: pytest.FixtureRequest) -> StartPlane:
     if request.param == "embedded":
         return running_plane
     return partial(running_rtpengine_plane, request.getfixturevalue("rtpengine"))
+
+
+@pytest.fixture(scope="session")
+def compiled_packets() -> None:
+    """Have the compiled loop in this process."""
+    packets.load()
+
+
+@pytest.fixture(params=["python", "compiled"])
+def packet_loop_name(request: pytest.FixtureRequest) -> PacketLoopName:
+    """What moves the packets of a test: Python's loop, and the compiled one where it can be."""
+    name: PacketLoopName = request.param
+    if name == "compiled":
+        request.getfixturevalue("compiled_packets")
+    return name

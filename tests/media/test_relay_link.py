@@ -128,7 +128,8 @@ async def relay_told(*pieces: bytes) -> tuple[list[object], int]:
     server = await asyncio.start_unix_server(serve, path)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "kobza.media.relay", str(path), "60", "1"), stderr=asyncio.subprocess.DEVNULL
+            *(sys.executable, "-m", "kobza.media.relay", str(path), "60", "1", "auto"),
+            stderr=asyncio.subprocess.DEVNULL,
         )
         async with asyncio.timeout(PATIENCE):
             code = await process.wait()

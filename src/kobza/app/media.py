@@ -28,6 +28,7 @@ def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) 
         speed=speed,
         inherited=inherited,
         browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if browsers else (),
+        packet_loop=settings.media_loop,
     )
     if not on_rtpengine:
         return relay

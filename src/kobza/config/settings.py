@@ -312,6 +312,9 @@ class Settings(BaseSettings):
     media_timeout: Annotated[int, Field(ge=5, le=SECONDS_OF_A_DAY)] = Field(
         60, description="Silence on the wire after which an established call is ended (cause 41)."
     )
+    media_loop: Literal["auto", "python", "compiled"] = Field(
+        "auto", description="What moves audio packets: `compiled` (by `make compile`), `python`, or `auto`: the faster."
+    )
     session_expires: Annotated[int, Field(ge=0, le=SECONDS_OF_A_DAY)] = Field(
         1800,
         description="Time without a sign of life after which a call is ended (cause 102); 0: none is asked for.",

@@ -32,6 +32,7 @@ from kobza.media.messages import (
 )
 from kobza.media.negotiation import CallMedia
 from kobza.media.observed import InstanceNow
+from kobza.media.packet_loop import PacketLoopName, is_compiled
 from kobza.media.plane import (
     CallHeard,
     DirectionName,
@@ -73,7 +74,7 @@ class EmbeddedPlane(MediaPlane):
     after which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the
     wall: recordings are as long as that clock says, and silence is measured by it. `inherited` are file descriptors
     that the relay holds for its life: locks, say. `browser_hosts` are the addresses at which browsers reach it, the
-    best first; none: browsers' media is refused.
+    best first; none: browsers' media is refused. `packet_loop` is what moves packets in the relay.
     """
 
     def __init__(
@@ -87,10 +88,12 @@ class EmbeddedPlane(MediaPlane):
         speed: float = 1.0,
         inherited: tuple[int, ...] = (),
         browser_hosts: tuple[str, ...] = (),
+        packet_loop: PacketLoopName = "auto",
     ) -> None:
         self.on_event = on_event
         self._browser_hosts = browser_hosts
         self._browsers: BrowserAccess | None = None
+        self._packet_loop = packet_loop
         self._inherited = inherited
         self._host, self._host6 = host, host6
         self._timeout = timeout
@@ -119,8 +122,10 @@ class EmbeddedPlane(MediaPlane):
 
     async def start(self) -> None:
         """Start the relay; raise MediaError when it does not come up."""
+        if self._packet_loop == "compiled" and not is_compiled():
+            raise MediaError("there is no compiled packet loop; `make compile` builds it")
         link = RelayLink(self._reported, self._lost, self._inherited)
-        await link.start(self._timeout, self._speed, browsers=bool(self._browser_hosts))
+        await link.start(self._timeout, self._speed, browsers=bool(self._browser_hosts), packet_loop=self._packet_loop)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
         self._ports.begin(link)

@@ -51,7 +51,7 @@ class Guard:
         if self._sockets is None or flow.secure is None:
             return None
         if self._browser is None:
-            self._browser = self._sockets.for_browser(self._rtp.socket)
+            self._browser = self._sockets.for_browser(self._rtp.sock)
             self._rtp.protect(self._browser.recvfrom, self._browser.sendto)
         self._browser.configure(flow.secure)
         return self._browser.peer
@@ -63,7 +63,7 @@ class Guard:
         if self._srtp is None:
             line = self._srtp = self._sockets.for_phone()
             for port in (self._rtp, self._rtcp):
-                port.protect(line.receiving(port.socket), line.sending(port.socket))
+                port.protect(line.receiving(port.sock), line.sending(port.sock))
         self._srtp.configure(flow.srtp)
 
     def dropped(self) -> int:

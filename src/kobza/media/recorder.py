@@ -30,7 +30,7 @@ NO_CODEC: Final = 255
 class Spool:
     """One recording. `packet` is called by the relay for each packet that is to be heard later."""
 
-    __slots__ = ("_buffer", "_pending", "_ticks", "call_id", "failure", "file", "path", "record_id", "started")
+    __slots__ = ("_pending", "buffer", "call_id", "failure", "file", "path", "record_id", "started", "ticks")
 
     def __init__(
         self,
@@ -51,9 +51,11 @@ class Spool:
         self.record_id = record_id
         now = time.monotonic()
         self.started = now if started is None else min(started, now)
-        self._buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000, owner=owner).to_bytes())
+        self.buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000, owner=owner).to_bytes())
+        """What came and was not taken; the compiled loop appends to it as `packet` does."""
         self._pending = 0
-        self._ticks = TICKS * speed
+        self.ticks = TICKS * speed
+        """In a second."""
         self.failure = ""
         """Why the recording stopped early."""
         self.file: int | None = None
@@ -61,8 +63,8 @@ class Spool:
 
     def packet(self, kind: int, codec: int, data: bytes) -> None:
         """Append a packet of a side (KINDS) with its payload in a codec."""
-        self._buffer += RECORD.pack(kind, codec, len(data), int((time.monotonic() - self.started) * self._ticks))
-        self._buffer += data
+        self.buffer += RECORD.pack(kind, codec, len(data), int((time.monotonic() - self.started) * self.ticks))
+        self.buffer += data
 
     def pause(self, *, on: bool, at: float | None = None) -> None:
         """Append that nothing is recorded from a moment of the monotonic clock on, or (`on` False) that it is again."""
@@ -74,14 +76,14 @@ class Spool:
 
     def _mark(self, kind: int, at: float | None) -> None:
         moment = time.monotonic() if at is None else at
-        self._buffer += mark_record(kind, max(0, int((moment - self.started) * self._ticks)))
+        self.buffer += mark_record(kind, max(0, int((moment - self.started) * self.ticks)))
 
     def take(self) -> bytes:
         """Return what came since the last time, for the disk. Nothing after a failure."""
-        if self._pending + len(self._buffer) > MAX_PENDING:
+        if self._pending + len(self.buffer) > MAX_PENDING:
             self.fail(f"the disk is too slow: {self._pending} bytes wait for it")
-        data = b"" if self.failure else bytes(self._buffer)
-        self._buffer.clear()
+        data = b"" if self.failure else bytes(self.buffer)
+        self.buffer.clear()
         self._pending += len(data)
         return data
 

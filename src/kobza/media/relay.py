@@ -1,4 +1,4 @@
-"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED [browsers]`.
+"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED PACKET_LOOP [browsers]`.
 
 It is started by the PBX, takes commands over the unix socket and moves packets. It ends when that socket closes, so it
 never outlives the PBX, and completes the spools of its recordings before.
@@ -48,6 +48,7 @@ from kobza.media.messages import (
     decode_command,
     encode,
 )
+from kobza.media.packet_loop import PacketLoop, PacketLoopName, packet_loop
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
@@ -81,11 +82,17 @@ class Relay(asyncio.Protocol):
     """Carries out commands. It is the protocol of the unix socket: one relay has one PBX."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, timeout: float, speed: float = 1.0, browsers: Browsers | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        timeout: float,
+        speed: float = 1.0,
+        browsers: Browsers | None = None,
+        packets: PacketLoop | None = None,
     ) -> None:
         """`timeout` is in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
         self._loop = loop
         self._browsers = browsers
+        self._packets = packets
         self._timeout = timeout / speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
@@ -253,7 +260,9 @@ class Relay(asyncio.Protocol):
         call = self._calls.get(call_id)
         if call is None:
             secured = None if self._browsers is None else self._browsers.sockets(self._loop, call_id)
-            call = self._calls[call_id] = RelayCall(self._loop, call_id, self._writer, self._totals, secured)
+            call = self._calls[call_id] = RelayCall(
+                self._loop, call_id, self._writer, self._totals, secured, self._packets
+            )
         for side, pair in pairs.items():
             call.open(side, pair)
 
@@ -349,7 +358,7 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def main(path: str, silence: float, speed: float, *, browsers: bool) -> None:
+async def main(path: str, silence: float, speed: float, packet_loop_name: PacketLoopName, *, browsers: bool) -> None:
     """Serve the PBX that listens on a unix socket until it closes it. `silence` in seconds, see MediaTimedOut."""
     for law in Law:
         tones.ringback(law)
@@ -358,13 +367,15 @@ async def main(path: str, silence: float, speed: float, *, browsers: bool) -> No
     # What exists now stays: the collector need not look at it again in the middle of calls.
     gc.freeze()
     loop = asyncio.get_running_loop()
+    packets = packet_loop(loop, packet_loop_name)
     try:
-        _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed, known), path)
+        _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed, known, packets), path)
     except (ConnectionRefusedError, FileNotFoundError):
         log.info("the PBX is gone before the relay was ready")
         return
     root = logging.getLogger()
     root.handlers = [PassedOn(loop, relay.log, handler) for handler in root.handlers]
+    log.info("packets are moved by the %s loop", packets.name)
     loop.add_signal_handler(signal.SIGTERM, relay.end)
     await relay.ended
     await relay.stop()
@@ -375,4 +386,12 @@ if __name__ == "__main__":
     # Ctrl-C goes to the whole foreground group; the PBX decides when the relay ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_many_files()
-    uvloop.run(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), browsers="browsers" in sys.argv[4:]))
+    uvloop.run(
+        main(
+            sys.argv[1],
+            float(sys.argv[2]),
+            float(sys.argv[3]),
+            cast(PacketLoopName, sys.argv[4]),
+            browsers="browsers" in sys.argv[5:],
+        )
+    )

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from kobza.media import tones
 from kobza.media.browsers import SecureSockets
 from kobza.media.messages import CallQuality, SideFlow, SideQuality
+from kobza.media.packet_loop import PacketLoop
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
@@ -32,6 +33,7 @@ class RelayCall:
         "_armed_at",
         "_ear",
         "_loop",
+        "_packet_loop",
         "_recordings",
         "_secure_sockets",
         "_timed_out",
@@ -49,8 +51,10 @@ class RelayCall:
         writer: SpoolWriter,
         totals: Totals | None = None,
         secure_sockets: SecureSockets | None = None,
+        packet_loop: PacketLoop | None = None,
     ) -> None:
         self._loop = loop
+        self._packet_loop = packet_loop
         self._secure_sockets = secure_sockets
         self._totals = totals or Totals()
         self._writer = writer
@@ -67,7 +71,7 @@ class RelayCall:
 
     def open(self, side: Side, pair: PortPair) -> None:
         """Give a side its ports."""
-        opened = RelaySide(self._loop, side, pair, self._totals, self._secure_sockets)
+        opened = RelaySide(self._loop, side, pair, self._totals, self._secure_sockets, self._packet_loop)
         replaced = self.sides.pop(side, None)
         if replaced is not None:
             replaced.close()

@@ -22,6 +22,7 @@ from kobza.media.messages import (
     decode_report,
     encode,
 )
+from kobza.media.packet_loop import PacketLoopName
 from kobza.media.plane import MediaError
 
 log = logging.getLogger(__name__)
@@ -75,10 +76,12 @@ class RelayLink(asyncio.Protocol):
         """The process is behind: do not begin calls."""
         return self._transport is None or self._transport.get_write_buffer_size() > COMMANDS_HIGH
 
-    async def start(self, silence: float, speed: float = 1.0, *, browsers: bool = False) -> None:
+    async def start(
+        self, silence: float, speed: float = 1.0, *, browsers: bool = False, packet_loop: PacketLoopName = "auto"
+    ) -> None:
         """Start the process and wait until it is ready; raise MediaError. `silence` is what MediaTimedOut takes, in
         seconds, `speed` how many of them pass in one of the wall. With `browsers` it can speak with them, or says why
-        it cannot.
+        it cannot. `packet_loop` is what moves packets in it.
 
         The socket's directory is private (0700) and is gone once the process has connected.
         """
@@ -88,7 +91,7 @@ class RelayLink(asyncio.Protocol):
             server = await self._loop.create_unix_server(lambda: self, str(path))
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence), str(speed)),
+                    *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence), str(speed), packet_loop),
                     *(("browsers",) if browsers else ()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,

@@ -9,12 +9,13 @@ from kobza.media.guard import Guard
 from kobza.media.latch import Latch
 from kobza.media.messages import Peer, SideFlow, SideQuality
 from kobza.media.outgoing import Outgoing
+from kobza.media.packet_loop import PacketLoop, PythonLoop
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Tap
 from kobza.media.rtcp_port import RtcpPort
-from kobza.media.rtp_port import NO_CODECS, Ear, RtpPort, Send
+from kobza.media.rtp_port import NO_CODECS, Ear, Send
 from kobza.media.side_count import SideCount
 from kobza.media.speech import Speech
 from kobza.media.spool import KINDS
@@ -38,6 +39,7 @@ class RelaySide:
         "_latch",
         "_loop",
         "_other",
+        "_packet_loop",
         "_speech",
         "_swept",
         "_swept_rtcp",
@@ -56,15 +58,17 @@ class RelaySide:
         pair: PortPair,
         totals: Totals | None = None,
         secure_sockets: SecureSockets | None = None,
+        packet_loop: PacketLoop | None = None,
     ) -> None:
         """Take over bound ports. `totals` is where it is added up what is moved; `secure_sockets` serve browsers."""
         self._loop = loop
+        self._packet_loop = packet_loop or PythonLoop(loop)
         self.side = side
         totals = totals or Totals()
         self._other: RelaySide | None = None
         self.flow = SideFlow()
         self.rtcp = RtcpPort(loop, pair.rtcp, totals)
-        self.rtp = RtpPort(pair.rtp, KINDS[side], self._believe, self.rtcp.arrived)
+        self.rtp = self._packet_loop.open(pair.rtp, KINDS[side], self._believe, self.rtcp.arrived)
         self.rtcp.beside(self.rtp)
         self._guard = Guard(self.rtp, self.rtcp, secure_sockets)
         self._latch = Latch()
@@ -76,8 +80,7 @@ class RelaySide:
         self._swept_rtcp: bytes | None = None
         self.alive_at = loop.time()
         """When the sweep last saw that something had come."""
-        loop.add_reader(self.rtp.socket, self.rtp.readable)
-        loop.add_reader(self.rtcp.socket, self.rtcp.readable)
+        loop.add_reader(self.rtcp.sock, self.rtcp.readable)
 
     def meet(self, other: "RelaySide") -> None:
         """Take the other side, and be taken by it: from now on packets may go from each to the other."""
@@ -89,9 +92,9 @@ class RelaySide:
         """Close both ports."""
         self.add_up()
         self._guard.close()
-        for opened in (self.rtp.socket, self.rtcp.socket):
-            self._loop.remove_reader(opened)
-            opened.close()
+        self._packet_loop.close(self.rtp)
+        self._loop.remove_reader(self.rtcp.sock)
+        self.rtcp.sock.close()
         self._other = self.rtp.other = self.rtcp.other = None
         self.rtp.spool = self.rtp.ear = None
 
@@ -166,8 +169,8 @@ class RelaySide:
 
     def _sit_down(self) -> None:
         """Have no phone: what strangers send to the ports is nobody's."""
-        for opened in (self.rtp.socket, self.rtcp.socket):
-            self._loop.remove_reader(opened)
+        self._packet_loop.pause(self.rtp)
+        self._loop.remove_reader(self.rtcp.sock)
         self.rtp.peer = SEAT
         self.rtp.heard = self._swept = None
         self.rtcp.name(None)
@@ -177,8 +180,8 @@ class RelaySide:
         """Have a phone again, of which nothing is known."""
         self.rtp.bare()
         self._name(None)
-        self._loop.add_reader(self.rtp.socket, self.rtp.readable)
-        self._loop.add_reader(self.rtcp.socket, self.rtcp.readable)
+        self._packet_loop.resume(self.rtp)
+        self._loop.add_reader(self.rtcp.sock, self.rtcp.readable)
 
     def sit(self, said: Send) -> None:
         """Let a mix have what would go to the phone of this side."""
@@ -190,7 +193,7 @@ class RelaySide:
 
     def _address(self, peer: Peer | None) -> Address | None:
         """Return an address as the socket gives it with a packet, so that the two compare equal."""
-        if peer is None or self.rtp.socket.family == socket.AF_INET:
+        if peer is None or self.rtp.sock.family == socket.AF_INET:
             return peer
         host, port = peer
         return (host if ":" in host else f"::ffff:{host}", port, 0, 0)

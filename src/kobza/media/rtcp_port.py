@@ -27,18 +27,18 @@ class RtcpPort:
         "receive",
         "reports",
         "send",
-        "socket",
+        "sock",
     )
 
-    def __init__(self, loop: AbstractEventLoop, opened: socket.socket, totals: Totals) -> None:
+    def __init__(self, loop: AbstractEventLoop, sock: socket.socket, totals: Totals) -> None:
         self._loop = loop
         self._totals = totals
-        self.socket = opened
+        self.sock = sock
         self._rtp: RtpPort
         self._mux = False
         self._named: Address | None = None
-        self.receive: Receive = opened.recvfrom
-        self.send: Send = opened.sendto
+        self.receive: Receive = sock.recvfrom
+        self.send: Send = sock.sendto
         self.other: RtcpPort | None = None
         """That of the other side, once it is open."""
         self.peer: Address | None = None
@@ -55,7 +55,7 @@ class RtcpPort:
 
     def bare(self) -> None:
         """Use the socket as it is: nothing is protected."""
-        self.receive, self.send = self.socket.recvfrom, self.socket.sendto
+        self.receive, self.send = self.sock.recvfrom, self.sock.sendto
 
     def protect(self, receive: Receive, send: Send) -> None:
         """Use what is put around the socket in its place."""

@@ -31,78 +31,49 @@ class Ear(Protocol):
 
 
 class RtpPort:
-    """Moves packets. `kind` marks the side in a recording (KINDS).
+    """Moves packets. Each kind of port keeps this state in its own way, so there are no slots here.
 
-    `believe(data, source)` decides about a packet from elsewhere than `peer`, which it may change. `rtcp(data, source)`
-    takes what came and is no RTP.
+    Packets come by `readable`; `believe(data, source)` decides about one from elsewhere than `peer`, which it may
+    change; `rtcp(data, source)` takes what came and is no RTP.
     """
 
-    __slots__ = (
-        "_believe",
-        "_kind",
-        "_rtcp",
-        "beyond",
-        "bytes_beyond",
-        "bytes_received",
-        "codecs",
-        "dropped",
-        "ear",
-        "heard",
-        "other",
-        "packets",
-        "peer",
-        "receive",
-        "relaying",
-        "rewrite",
-        "send",
-        "sent",
-        "socket",
-        "spool",
-    )
-
-    def __init__(
-        self,
-        opened: socket.socket,
-        kind: int,
-        believe: Callable[[bytes, Address], bool],
-        rtcp: Callable[[bytes, Address], None],
-    ) -> None:
-        self.socket = opened
-        self._kind = kind
-        self._believe = believe
-        self._rtcp = rtcp
-        self.receive: Receive = opened.recvfrom
-        self.send: Send = opened.sendto
-        self.other: RtpPort | None = None
-        """That of the other side, once it is open; until then nothing is relayed."""
-        self.peer: Address | None = None
-        """Where packets go: learnt, or named by the phone and not yet contradicted."""
-        self.heard: bytes | None = None
-        """The last RTP packet from the phone since its address was named."""
-        self.sent: bytes | None = None
-        """The last packet of the other side that went to the phone untouched."""
-        self.relaying = False
-        """What comes from this side goes to the other one."""
-        self.rewrite: Callable[[bytes], bytes] | None = None
-        """Changes packets toward this side, b"" for nothing; None, the common case: they pass untouched."""
-        self.spool: Tap | None = None
-        self.ear: Ear | None = None
-        """Hears, for a mix, what does not go to the other one as it is."""
-        self.codecs = NO_CODECS
-        """By payload type: the codec of what is recorded, as in `kobza.media.voice_codecs`."""
-        self.packets = 0
-        """RTP packets from the phone since they were last added up."""
-        self.bytes_received = 0
-        self.beyond = 0
-        """How many packets went to phones beside those that came from this one: made here, less those withheld. So the
-        way of a packet that comes and goes costs nothing more."""
-        self.bytes_beyond = 0
-        self.dropped = 0
-        """Packets that were malformed, came from strangers, or could not be sent."""
+    sock: socket.socket
+    kind: int
+    """Marks the side in a recording (KINDS)."""
+    believe: Callable[[bytes, Address], bool]
+    rtcp: Callable[[bytes, Address], None]
+    receive: Receive
+    send: Send
+    other: "RtpPort | None"
+    """That of the other side, once it is open; until then nothing is relayed."""
+    peer: Address | None
+    """Where packets go: learnt, or named by the phone and not yet contradicted."""
+    heard: bytes | None
+    """The last RTP packet from the phone since its address was named, at least its header; another object for each."""
+    sent: bytes | None
+    """The last packet of the other side that went to the phone, at least its header."""
+    relaying: bool
+    """What comes from this side goes to the other one."""
+    rewrite: Callable[[bytes], bytes] | None
+    """Changes packets toward this side, b"" for nothing; None, the common case: they pass untouched."""
+    spool: "Tap | None"
+    ear: Ear | None
+    """Hears, for a mix, what does not go to the other one as it is."""
+    codecs: bytes
+    """By payload type: the codec of what is recorded, as in `kobza.media.voice_codecs`."""
+    packets: int
+    """RTP packets from the phone since they were last added up."""
+    bytes_received: int
+    beyond: int
+    """How many packets went to phones beside those that came from this one: made here, less those withheld. So the
+    way of a packet that comes and goes costs nothing more."""
+    bytes_beyond: int
+    dropped: int
+    """Packets that were malformed, came from strangers, or could not be sent."""
 
     def bare(self) -> None:
         """Use the socket as it is: nothing is protected."""
-        self.receive, self.send = self.socket.recvfrom, self.socket.sendto
+        self.receive, self.send = self.sock.recvfrom, self.sock.sendto
 
     def protect(self, receive: Receive, send: Send) -> None:
         """Use what is put around the socket in its place."""
@@ -126,9 +97,9 @@ class RtpPort:
             return
         if len(data) < HEADER_BYTES or data[0] & 0xC0 != 0x80 or 192 <= (kind := data[1]) <= 223:
             # No RTP. RTCP on the same port (RFC 5761), or malformed.
-            self._rtcp(data, source)
+            self.rtcp(data, source)
             return
-        if source != self.peer and not self._believe(data, source):
+        if source != self.peer and not self.believe(data, source):
             self.dropped += 1
             return
         self.heard = data
@@ -137,10 +108,10 @@ class RtpPort:
         if not self.relaying:
             self._withhold(len(data))
             if self.ear is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
-                self.ear.withheld(self._kind, codec, data)
+                self.ear.withheld(self.kind, codec, data)
             return
         if self.spool is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
-            self.spool.packet(self._kind, codec, data)
+            self.spool.packet(self.kind, codec, data)
         to = self.other
         if to is None or to.peer is None:
             self._withhold(len(data))
@@ -175,3 +146,47 @@ class RtpPort:
         else:
             self.beyond += 1
             self.bytes_beyond += len(packet)
+
+
+class PythonRtpPort(RtpPort):
+    """A port whose state is Python's."""
+
+    __slots__ = (
+        "believe",
+        "beyond",
+        "bytes_beyond",
+        "bytes_received",
+        "codecs",
+        "dropped",
+        "ear",
+        "heard",
+        "kind",
+        "other",
+        "packets",
+        "peer",
+        "receive",
+        "relaying",
+        "rewrite",
+        "rtcp",
+        "send",
+        "sent",
+        "sock",
+        "spool",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        kind: int,
+        believe: Callable[[bytes, Address], bool],
+        rtcp: Callable[[bytes, Address], None],
+    ) -> None:
+        self.sock = sock
+        self.kind = kind
+        self.believe = believe
+        self.rtcp = rtcp
+        self.bare()
+        self.other = self.peer = self.heard = self.sent = self.rewrite = self.spool = self.ear = None
+        self.relaying = False
+        self.codecs = NO_CODECS
+        self.packets = self.bytes_received = self.beyond = self.bytes_beyond = self.dropped = 0

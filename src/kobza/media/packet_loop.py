@@ -1,0 +1,89 @@
+"""Who waits for the packets of phones: the event loop, or the compiled loop where it was built."""
+
+import importlib.util
+import socket
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from kobza.media.rtp_port import PythonRtpPort, RtpPort
+from kobza.rtp.ice import Address
+
+PacketLoopName = Literal["auto", "python", "compiled"]
+"""`auto`: the compiled one where it was built."""
+
+
+class PacketLoop(Protocol):
+    """Opens RTP ports and lets packets come to them."""
+
+    name: Literal["python", "compiled"]
+
+    def open(
+        self,
+        sock: socket.socket,
+        kind: int,
+        believe: Callable[[bytes, Address], bool],
+        rtcp: Callable[[bytes, Address], None],
+    ) -> RtpPort:
+        """Take over a bound socket; see RtpPort for the rest."""
+        ...
+
+    def pause(self, port: RtpPort) -> None:
+        """Let no more packets come."""
+        ...
+
+    def resume(self, port: RtpPort) -> None:
+        """Let packets come again to a port that is paused."""
+        ...
+
+    def close(self, port: RtpPort) -> None:
+        """Let no more packets come, and close the socket."""
+        ...
+
+
+class PythonLoop(PacketLoop):
+    """Lets the event loop wait for each socket."""
+
+    name = "python"
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def open(
+        self,
+        sock: socket.socket,
+        kind: int,
+        believe: Callable[[bytes, Address], bool],
+        rtcp: Callable[[bytes, Address], None],
+    ) -> RtpPort:
+        """See PacketLoop."""
+        port = PythonRtpPort(sock, kind, believe, rtcp)
+        self._loop.add_reader(sock, port.readable)
+        return port
+
+    def pause(self, port: RtpPort) -> None:
+        """See PacketLoop."""
+        self._loop.remove_reader(port.sock)
+
+    def resume(self, port: RtpPort) -> None:
+        """See PacketLoop."""
+        self._loop.add_reader(port.sock, port.readable)
+
+    def close(self, port: RtpPort) -> None:
+        """See PacketLoop."""
+        self._loop.remove_reader(port.sock)
+        port.sock.close()
+
+
+def is_compiled() -> bool:
+    """Tell whether the compiled loop was built for this Python, and may be used."""
+    return importlib.util.find_spec("kobza.media._packets") is not None
+
+
+def packet_loop(loop: AbstractEventLoop, name: PacketLoopName) -> PacketLoop:
+    """Return what is asked for; raise ImportError for a compiled one that was not built."""
+    if name == "python" or (name == "auto" and not is_compiled()):
+        return PythonLoop(loop)
+    from kobza.media.compiled_loop import CompiledLoop
+
+    return CompiledLoop(loop)
