@@ -16,7 +16,7 @@ from kobza.call.controls import RecordCommand
 from kobza.call.durations import ringing_seconds, talk_seconds, to_ms
 from kobza.call.events import CallEnded, CallFact, MemberCalled, ReleasedBy
 from kobza.call.leg import Rejection
-from kobza.call.routing import Party, Refused
+from kobza.call.routing import SEVERAL, Party, Refused
 from kobza.call.states import OwnerState, OwnerStates
 from kobza.call.step import Destination, Step
 from kobza.sip.headers import Reason
@@ -257,6 +257,17 @@ class Ladder:
         self._carry_out()
         return token
 
+    def confer(self, *, on: bool = True) -> None:
+        """Others are in the call too, so that whoever leaves is replaced; or nobody is any more."""
+        self.call.go_on_with(Destination(Party(SEVERAL), ["seat"]) if on else None)
+
+    def narrow(self, side: do.SideName, *, after: float = 1.0) -> str:
+        """Have the phones send what can be mixed."""
+        self._wait(after)
+        token = self.call.narrow(self.leg_ids[side], self.now)
+        self._carry_out()
+        return token
+
     def pick_up(self, side: str, phone: str, who: Party = PETRO, *, sdp: bytes = OFFER, after: float = 1.0) -> None:
         """A phone's INVITE comes that picks up what rings on a side, or at a group's member (by its number)."""
         self._wait(after)
@@ -430,6 +441,9 @@ class Ladder:
             case do.MediaAlign(request_id, side):
                 if self.media == "manual" or self.codecs_differ:
                     self.lines.append(f"media: codec of the other side to {side}")
+                self._ask(request_id, b"plane" if self.codecs_differ else b"")
+            case do.MediaNarrow(request_id, side):
+                self.lines.append(f"media: G.711 to {side}")
                 self._ask(request_id, b"plane" if self.codecs_differ else b"")
             case do.MediaPlay(side, what):
                 self.lines.append(f"media: play {what} to {side}")

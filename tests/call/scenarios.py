@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kobza.call.actions import InTurn
 from kobza.call.reach import EVERYBODY_BUSY, LOOP, OCCUPIED
-from kobza.call.routing import Refused
+from kobza.call.routing import SEVERAL, Party, Refused
 from kobza.call.step import Step
 from tests.call.ladder import ANNA, COMPETITOR, GROUP, OLENA, PETRO, STRANGER, TARAS, Ladder, q850
 
@@ -773,3 +773,63 @@ def _(ladder: Ladder) -> None:
     ladder.progress("desk", after=1)
     ladder.clear("caller", after=3)
     ladder.reject("desk", 487)
+
+
+@scenario("the caller leaves a conference, the called one is the last")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.confer()
+    ladder.hang_up("caller", after=10)
+    ladder.answer("seat", after=0)
+    ladder.hang_up("desk", after=10)
+
+
+@scenario("the called one is taken out of a conference, then nobody else is left")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.confer()
+    ladder.clear("callee", after=10)
+    ladder.answer("seat", after=0)
+    ladder.terminate(16, after=10)
+
+
+@scenario("a conference of two again is an ordinary call")
+def _(ladder: Ladder) -> None:
+    ladder.talk()
+    ladder.confer()
+    ladder.confer(on=False)
+    ladder.hang_up("caller", after=10)
+
+
+@scenario("a number is added to a call, and leaves")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["seat"], ["desk"])
+    ladder.answer("seat", after=0)
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.hang_up("desk", after=10)
+
+
+@scenario("a number that is added is busy")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["seat"], ["desk"])
+    ladder.answer("seat", after=0)
+    ladder.reject("desk", 486)
+
+
+@scenario("a supervisor's own call")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["desk"], ["seat"], callee=Party(SEVERAL))
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.answer("seat", after=0)
+    ladder.hang_up("desk", after=10)
+
+
+@scenario("the call that a supervisor hears ends")
+def _(ladder: Ladder) -> None:
+    ladder.originate(["desk"], ["seat"], callee=Party(SEVERAL))
+    ladder.progress("desk")
+    ladder.answer("desk", after=4)
+    ladder.answer("seat", after=0)
+    ladder.terminate(16, after=10)
