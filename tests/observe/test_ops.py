@@ -87,7 +87,7 @@ def test_the_dashboard_shows_every_metric_that_an_operator_needs() -> None:
         *("kobza_http_requests_in_progress", "kobza_journal_entries_total", "kobza_journal_rejected_entries_total"),
         *("kobza_media_deaths_total", "kobza_media_instance_calls", "kobza_media_instance_up"),
         *("kobza_recorded_seconds_total", "kobza_recording_encode_seconds"),
-        "kobza_recording_upload_bytes_total",
+        *("kobza_recording_upload_bytes_total", "kobza_recordings_room", "kobza_recordings_without_room_total"),
         *("kobza_recordings_encoded_total", "kobza_rtp_bytes_total", "kobza_sip_requests_sent_total"),
         *("kobza_sip_sockets", "kobza_sip_stray_messages_total", "kobza_trunk_answers_total"),
         *("kobza_trunk_servers", "kobza_trunk_stale", "kobza_webhook_in_flight"),

@@ -18,6 +18,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal
 from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings
+from kobza.pbx.room import Room
 from kobza.store import Store
 from kobza.store import recordings as rows
 from kobza.store.entries import RecordingStored
@@ -66,6 +67,13 @@ def speak(spool: Path, seconds: float | None = 1.0) -> None:
     write_spool(spool, stream(Side.CALLER, tone(440, 50)), seconds)
 
 
+def begun(recordings: Recordings, record_id: str, call_id: str, enterprise_ids: list[str]) -> Path:
+    """Begin a recording for which there is room; return where its spool belongs."""
+    spool = recordings.began(record_id, call_id, enterprise_ids)
+    assert spool is not None
+    return spool
+
+
 async def promise(journal: Journal, record_id: str = "rec-1", *enterprise_ids: str) -> None:
     """Store what the books store when a recording begins."""
     for enterprise_id in enterprise_ids or ("ent-1",):
@@ -75,7 +83,7 @@ async def promise(journal: Journal, record_id: str = "rec-1", *enterprise_ids: s
 
 async def test_a_spool_becomes_an_mp3(tmp_path: Path, store: Store, journal: Journal) -> None:
     async with running(tmp_path / "records", store, journal) as recordings:
-        spool = recordings.began("rec-1", "call-1", ["ent-1", "ent-2"])
+        spool = begun(recordings, "rec-1", "call-1", ["ent-1", "ent-2"])
         await promise(journal, "rec-1", "ent-1", "ent-2")
         assert spool.parent.is_dir()
         speak(spool)
@@ -93,7 +101,7 @@ async def test_no_spool_no_recording(
     tmp_path: Path, store: Store, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(tmp_path, store, journal) as recordings:
-        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        spool = begun(recordings, "rec-1", "call-1", ["ent-1"])
         await promise(journal)
         recordings.closed(RecordingClosed("call-1", "rec-1", spool))
         await until(lambda: recordings.waiting == 0)
@@ -103,8 +111,8 @@ async def test_no_spool_no_recording(
 
 async def test_a_broken_spool_is_kept_and_stops_no_other(tmp_path: Path, store: Store, journal: Journal) -> None:
     async with running(tmp_path, store, journal) as recordings:
-        broken = recordings.began("rec-1", "call-1", ["ent-1"])
-        good = recordings.began("rec-2", "call-1", ["ent-1"])
+        broken = begun(recordings, "rec-1", "call-1", ["ent-1"])
+        good = begun(recordings, "rec-2", "call-1", ["ent-1"])
         await promise(journal)
         await promise(journal, "rec-2")
         broken.write_bytes(b"no spool at all")
@@ -124,7 +132,7 @@ async def test_a_recording_of_nothing_that_is_decoded_says_so_and_keeps_the_voic
     caller, callee = (stream(side, [bytes(20)] * 50, law=18, ssrc=n) for n, side in enumerate(Side))
     async with running(tmp_path, store, journal) as recordings:
         for record_id, packets in (("rec-1", caller + callee), ("rec-2", caller + stream(Side.CALLEE, tone(440, 50)))):
-            spool = recordings.began(record_id, "call-1", ["ent-1"])
+            spool = begun(recordings, record_id, "call-1", ["ent-1"])
             await promise(journal, record_id)
             write_spool(spool, packets, 1.0)
             recordings.closed(RecordingClosed("call-1", record_id, spool))
@@ -153,7 +161,7 @@ async def test_what_a_crash_left_is_taken_up(tmp_path: Path, store: Store, journ
 async def test_a_stop_finishes_what_waits(tmp_path: Path, store: Store, journal: Journal) -> None:
     async with running(tmp_path, store, journal) as recordings:
         for number in range(3):
-            spool = recordings.began(f"rec-{number}", "call-1", ["ent-1"])
+            spool = begun(recordings, f"rec-{number}", "call-1", ["ent-1"])
             await promise(journal, f"rec-{number}")
             speak(spool)
             recordings.closed(RecordingClosed("call-1", f"rec-{number}", spool))
@@ -164,10 +172,10 @@ async def test_a_stop_waits_only_so_long(
     tmp_path: Path, store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is being encoded then is given up at once, and whole at the next start."""
-    begun = threading.Event()
+    began = threading.Event()
 
     def encode_long(spool: Path, mp3: Path, wanted: Callable[[], bool]) -> Encoded:
-        begun.set()
+        began.set()
         while wanted():
             time.sleep(0.005)
         return encode(spool, mp3, wanted)
@@ -175,11 +183,11 @@ async def test_a_stop_waits_only_so_long(
     monkeypatch.setattr("kobza.pbx.recordings.encode", encode_long)
     monkeypatch.setattr("kobza.pbx.recordings.STOP_SECONDS", 0.01)
     async with running(tmp_path, store, journal) as recordings:
-        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        spool = begun(recordings, "rec-1", "call-1", ["ent-1"])
         await promise(journal)
         speak(spool)
         recordings.closed(RecordingClosed("call-1", "rec-1", spool))
-        await until(begun.is_set)
+        await until(began.is_set)
     assert found(store).status == "recording"
     assert files(tmp_path) == {"rec-1.spool"}
     monkeypatch.undo()
@@ -221,7 +229,7 @@ async def test_a_disk_that_fails_is_asked_again(
     async with running(tmp_path, store, journal) as recordings:
         in_the_way = tmp_path / DAY[:4]
         in_the_way.touch()  # no directory can be made there
-        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        spool = begun(recordings, "rec-1", "call-1", ["ent-1"])
         await promise(journal)
         speak(spool)
         recordings.closed(RecordingClosed("call-1", "rec-1", spool))
@@ -234,9 +242,44 @@ async def test_a_disk_that_fails_is_asked_again(
 
 async def test_an_empty_spool_is_nothing(tmp_path: Path, store: Store, journal: Journal) -> None:
     async with running(tmp_path, store, journal) as recordings:
-        spool = recordings.began("rec-1", "call-1", ["ent-1"])
+        spool = begun(recordings, "rec-1", "call-1", ["ent-1"])
         await promise(journal)
         spool.touch()
         recordings.closed(RecordingClosed("call-1", "rec-1", spool))
         await until(lambda: recordings.waiting == 0 and not spool.exists())
     assert found(store).status == "failed"
+
+
+async def test_without_room_calls_are_not_recorded_and_say_so(
+    tmp_path: Path, store: Store, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Recordings that run are cut short; what was said until then is kept, and with room all is as before."""
+    async with running(tmp_path, store, journal) as recordings:
+        runs = begun(recordings, "rec-1", "call-1", ["ent-1"])
+        await promise(journal)
+        recordings.room = Room.NONE
+        await promise(journal, "rec-2")
+        assert recordings.began("rec-2", "call-2", ["ent-1"]) is None
+        await until(lambda: found(store, "rec-2").status == "failed")
+        assert (found(store, "rec-2").path, found(store, "rec-2").noted.no_room) == (None, True)
+        assert "the call is not recorded: the disk is nearly full" in caplog.text
+
+        stopped = []
+        recordings.room = Room.OVER
+        for _ in range(2):
+            recordings.cut_short(lambda call_id, record_id: stopped.append((call_id, record_id)))
+        assert stopped == [("call-1", "rec-1")]
+        speak(runs)
+        recordings.closed(RecordingClosed("call-1", "rec-1", runs))
+        await until(lambda: found(store, "rec-1").status == "ready")
+        assert found(store, "rec-1").noted.no_room
+
+        recordings.room = Room.LITTLE
+        again = begun(recordings, "rec-3", "call-3", ["ent-1"])
+        await promise(journal, "rec-3")
+        speak(again)
+        recordings.closed(RecordingClosed("call-3", "rec-3", again))
+        await until(lambda: found(store, "rec-3").status == "ready")
+        assert not found(store, "rec-3").noted.no_room
+        counts = recordings.counts
+        assert (counts.not_begun, counts.cut, counts.ready, counts.failed) == (1, 1, 2, 0)

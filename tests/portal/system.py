@@ -45,6 +45,7 @@ class QuietSystem:
             dropped=1500,
             disk_free=10**9,
             disk_total=10**12,
+            room=2,
             backups=[BackupMade(1, "/srv/backups/old", 10**9, False)],
             versions=Versions("1", "pure Python", "3.11", "SQLite", "0009"),
         )
@@ -81,6 +82,7 @@ class BusySystem(QuietSystem):
             lag=0.0021,
             lag_beyond=False,
             bucket=None,
+            room=0,
             owed=QueueNow(3, 0.4),
             held_back=QueueNow(120, 5400.0),
             media_up=True,

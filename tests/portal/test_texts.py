@@ -115,6 +115,8 @@ MADE_UP = {
     *(f"system_finding_{state}" for state in ("good", "look", "bad")),
     *("gigabytes", "megabytes", "system_media_up", "system_media_down", "system_lag", "system_lag_beyond"),
     *("system_examine", "system_examining"),
+    *("recording_failed", "recording_cannot_be_heard", "recording_caller", "recording_callee"),
+    *("recording_undecoded", "recording_side_undecoded", "recording_had_no_room", "recording_was_cut"),
     *(f"sample_{what}" for what in ("history", "call", "phones", "events")),
     *("webhook_taken", "webhook_not_taken", "delivery_unknown", "delivery_erased", "wrong_number"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),

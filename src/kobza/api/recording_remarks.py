@@ -17,6 +17,8 @@ def headers_of(noted: Remarks) -> dict[str, str]:
 
 def why_failed(noted: Remarks) -> str:
     """Return why a recording could not be made."""
+    if noted.no_room:
+        return "The call was not recorded: the server's disk was full."
     codecs = sorted({codec for spoken in noted.undecoded.values() for codec in spoken})
     if codecs:
         return f"What was spoken came in {', '.join(codecs)}, which is not decoded here."

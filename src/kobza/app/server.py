@@ -59,6 +59,7 @@ from kobza.pbx.presence import Presence
 from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings, spools_of
 from kobza.pbx.registrar import ExpiryLimits, Registrar
+from kobza.pbx.room import Room, RoomWatch
 from kobza.pbx.switch import Switch
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -219,6 +220,7 @@ class Server:
         await recordings.start()
         self._stop_with(recordings.stop)
         plane = await asyncio.to_thread(make_plane, settings, speed=self._clock.speed, inherited=lock.for_media)
+        room = await self._watch_room(recordings, plane)
         parts = await self._build(store, view, journal, books, recordings, plane, traces)
         switch, keeper, commands = parts.switch, parts.keeper, parts.commands
         self._commands = commands
@@ -255,6 +257,7 @@ class Server:
             plane=plane,
             recordings=recordings,
             uploads=uploads,
+            room=room,
             dispatcher=dispatcher,
             streams=streams,
             exports=exports,
@@ -376,6 +379,20 @@ class Server:
             now=self._now,
         )
         return _Parts(switch, commands, locations, keeper, doorkeeper.door, guard)
+
+    async def _watch_room(self, recordings: Recordings, plane: ObservedPlane) -> RoomWatch:
+        """Look at the disk from now on: recordings give way to calls."""
+
+        def changed(room: Room) -> None:
+            recordings.room = room
+            if room is Room.OVER:
+                recordings.cut_short(lambda call_id, record_id: plane.stop_recording(call_id, record_id=record_id))
+
+        keep_free = self._settings.recordings_keep_free_mb * 1_000_000
+        watch = RoomWatch(recordings.directory, keep_free=keep_free, changed=changed)
+        await watch.start()
+        self._stop_with(watch.stop)
+        return watch
 
     async def _open_tls(self, view: DirectoryView) -> Tls:
         """Load our certificates, and look after them from now on."""

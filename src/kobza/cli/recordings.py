@@ -165,6 +165,7 @@ def _shown(row: "Recording") -> dict[str, Any]:
         "status": row.status,
         "file": row.path,
         "home": row.home or "local",
+        "no_room": row.noted.no_room,
         "seconds": None if row.duration_ms is None else row.duration_ms / 1000,
         "bytes": row.size,
         "sha256": row.sha256,

@@ -426,6 +426,9 @@ class Settings(BaseSettings):
     payload_days: Annotated[int, Field(ge=LEAST.payload_days, le=MOST)] = Field(
         7, description="Days for which it is kept who is in a call state and what receivers answered."
     )
+    recordings_keep_free_mb: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        200, description="Megabytes that stay free on the disk: with fewer, calls are not recorded; 0: they always are."
+    )
     recordings_store: Literal["local", "s3"] = Field(
         "local", description="Where recordings are kept: in the data directory, or in a bucket (S3)."
     )

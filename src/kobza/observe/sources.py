@@ -19,6 +19,7 @@ from kobza.pbx.journal import Journal
 from kobza.pbx.locations import Locations
 from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.recordings import Recordings
+from kobza.pbx.room import RoomWatch
 from kobza.pbx.switch import Switch
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.uploads import Uploads
@@ -59,6 +60,7 @@ class Sources:
     plane: ObservedPlane
     recordings: Recordings
     uploads: Uploads
+    room: RoomWatch
     dispatcher: Dispatcher
     streams: EventStreams
     exports: ExportProcess

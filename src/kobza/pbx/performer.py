@@ -283,8 +283,9 @@ class Performer:
 
     def _media_record(self, live: LiveCall, action: act.MediaRecord) -> None:
         spool = self._recordings.began(action.record_id, live.call_id, [action.enterprise_id])
-        owner = action.enterprise_id
-        self._plane.record(live.call_id, record_id=action.record_id, spool=spool, owner=owner)
+        if spool is not None:
+            owner = action.enterprise_id
+            self._plane.record(live.call_id, record_id=action.record_id, spool=spool, owner=owner)
 
     def _media_pause_record(self, live: LiveCall, action: act.MediaPauseRecord) -> None:
         self._plane.pause_recording(live.call_id, record_id=action.record_id, on=action.on)

@@ -22,6 +22,7 @@ from kobza.media.plane import RecordingClosed
 from kobza.media.spool import EmptySpool
 from kobza.pbx.journal import JournalStopped
 from kobza.pbx.record_books import RecordBooks
+from kobza.pbx.room import Room
 from kobza.pbx.uploads import Uploads
 from kobza.store import Store, recordings
 from kobza.store.entries import RecordingStored
@@ -60,6 +61,10 @@ class RecordingCounts:
     def __init__(self) -> None:
         self.ready = 0
         self.failed = 0
+        self.not_begun = 0
+        """Calls that should have been recorded while there was no room."""
+        self.cut = 0
+        """Recordings that ended early, as the room did."""
         self.encode_seconds = Histogram(ENCODE_BOUNDS)
         self.encoded_seconds = 0.0
         """Seconds of sound."""
@@ -73,6 +78,11 @@ class _Owners:
     enterprise_ids: list[str]
     failures: int = 0
     """Of the disk, while it was encoded."""
+    running: bool = False
+    begun: bool = True
+    """There is, or was, a spool."""
+    no_room: bool = False
+    """There was no room for it, or not for all of it."""
 
 
 class Recordings:
@@ -99,6 +109,8 @@ class Recordings:
         self._later: dict[str, asyncio.TimerHandle] = {}
         """Those that are encoded again later."""
         self.counts = RecordingCounts()
+        self.room = Room.ENOUGH
+        """How much there is on the disk, as whoever looks at it says."""
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
@@ -141,15 +153,33 @@ class Recordings:
         await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
-    def began(self, record_id: str, call_id: str, enterprise_ids: list[str]) -> Path:
-        """Note a recording that begins; return where its spool belongs."""
-        self._owners[record_id] = _Owners(call_id, enterprise_ids)
-        return self._spool_of(record_id)
+    def began(self, record_id: str, call_id: str, enterprise_ids: list[str]) -> Path | None:
+        """Note a recording that begins; return where its spool belongs, None when there is no room for one.
+
+        Then the history of the call says so.
+        """
+        owners = self._owners[record_id] = _Owners(call_id, enterprise_ids, running=True)
+        if self.room < Room.NONE:
+            return self._spool_of(record_id)
+        self.counts.not_begun += 1
+        owners.begun, owners.no_room = False, True
+        log.warning("the call is not recorded: the disk is nearly full", extra=self._about(record_id))
+        self._finish(record_id)
+        return None
+
+    def cut_short(self, stop: Callable[[str, str], None]) -> None:
+        """Have every recording that runs ended by `stop` (call id, record id): there is no room for any."""
+        for record_id, owners in list(self._owners.items()):
+            if owners.running and not owners.no_room:
+                self.counts.cut += 1
+                owners.no_room = True
+                log.warning("recording %s ends early: the disk is full", record_id, extra=self._about(record_id))
+                stop(owners.call_id, record_id)
 
     def closed(self, event: RecordingClosed) -> None:
         """Take over a spool to which nothing more will be written."""
         if event.record_id in self._owners:
-            self._wait_for_encoder(event.record_id)
+            self._finish(event.record_id)
 
     def _about(self, record_id: str) -> dict[str, str]:
         """Return the fields of a log line about a recording."""
@@ -167,6 +197,10 @@ class Recordings:
     def _unfinished(self) -> list[recordings.Recording]:
         with self._store.read() as conn:
             return recordings.list_unfinished(conn)
+
+    def _finish(self, record_id: str) -> None:
+        self._owners[record_id].running = False
+        self._wait_for_encoder(record_id)
 
     def _wait_for_encoder(self, record_id: str) -> None:
         self._later.pop(record_id, None)
@@ -194,6 +228,9 @@ class Recordings:
     async def _encode(self, record_id: str) -> None:
         spool = self._spool_of(record_id)
         name = f"{datetime.fromtimestamp(self._now(), UTC):%Y/%m/%d}/{record_id}.mp3"
+        if not self._owners[record_id].begun:
+            await self._store_result(record_id, name, None)
+            return
         encoded: Encoded | None = None
         began = time.monotonic()
         try:
@@ -256,7 +293,7 @@ class Recordings:
         """Store what became of a recording, and return once it is stored: only then may the spool go."""
         owners = self._owners[record_id]
         at = self._now()
-        remarks = None if encoded is None else _remarks(encoded).to_json()
+        remarks = _remarks(encoded, no_room=owners.no_room).to_json()
         entries = [
             RecordingStored(record_id, enterprise_id, owners.call_id, "failed", at, remarks=remarks)
             if encoded is None or not encoded.heard
@@ -286,11 +323,13 @@ class Recordings:
             self._uploads.wake()
 
 
-def _remarks(encoded: Encoded) -> Remarks:
+def _remarks(encoded: Encoded | None, *, no_room: bool) -> Remarks:
+    if encoded is None:
+        return Remarks(no_room=no_room)
     undecoded: dict[str, list[str]] = {}
     for side, codec in encoded.undecoded:
         undecoded.setdefault(side.value, []).append(codec)
-    return Remarks(list(encoded.paused), undecoded)
+    return Remarks(list(encoded.paused), undecoded, no_room)
 
 
 def _seen(task: asyncio.Task[None]) -> None:

@@ -20,6 +20,8 @@ def notes(recording: Recording, say: Say) -> list[str]:
     for side, codecs in noted.undecoded.items():
         key = "recording_side_undecoded" if recording.status == READY else "recording_undecoded"
         said.append(say(key, side=say(f"recording_{side}"), codecs=", ".join(codecs)))
+    if noted.no_room:
+        said.append(say("recording_was_cut" if recording.status == READY else "recording_had_no_room"))
     if noted.paused:
         spans = ", ".join(f"{span_text(begin)}–{span_text(end)}" for begin, end in noted.paused)
         said.append(say("recording_paused", spans=spans))

@@ -24,6 +24,8 @@ OLD_QUEUE: Final = 60.0
 """Seconds from which on what waits is marked."""
 LITTLE_DISK: Final = 0.05
 """The free part of the disk below which it is marked."""
+NOT_RECORDED: Final = 2
+"""The level of room from which on new calls are not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,9 @@ def _tiles(state: SystemNow, now: float, say: Say) -> list[Tile]:
         Tile(
             "system_disk",
             size_text(state.disk_free, say),
-            say("system_disk_of", all=size_text(state.disk_total, say)),
-            "bad" if free < LITTLE_DISK else "",
+            say("system_disk_of", all=size_text(state.disk_total, say))
+            + (f" · {say('system_not_recorded')}" if state.room >= NOT_RECORDED else ""),
+            "bad" if free < LITTLE_DISK or state.room >= NOT_RECORDED else "look" if state.room else "",
         ),
         Tile("system_up", up, moment_text(int(state.started_at * 1000), say)),
     ]

@@ -106,6 +106,8 @@ class SystemNow:
     disk_free: int
     disk_total: int
     """Bytes."""
+    room: int
+    """For recordings: 0 enough, 1 little, 2 new calls are not recorded, 3 nothing is."""
     backups: Sequence[BackupMade]
     """The newest first."""
     versions: Versions

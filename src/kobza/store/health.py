@@ -1,7 +1,7 @@
 """What the store says of its own health and of what waits in it: for the doctor."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -12,6 +12,9 @@ from kobza.store.deliveries import PENDING
 from kobza.store.recordings import ENCODING, ERASING, FAILED, RECORDING
 from kobza.store.schema import calls, deliveries, events, numbers, recordings
 from kobza.store.trunks import TrunkState
+
+NO_ROOM: Final = '"no_room":true'
+"""In the remarks of a recording for which the disk had no room."""
 
 
 class EndpointHealth(NamedTuple):
@@ -42,7 +45,7 @@ class Facts(NamedTuple):
     heartbeat: int | None
     """When a server last wrote."""
     recordings: dict[str, int]
-    """Status -> how many, of those that are not simply ready or erased."""
+    """Status -> how many, of those that are not simply ready or erased; `no_room` were not begun."""
     homes: dict[str, int]
     """Word of `recording_homes` -> how many recordings."""
     unfinished_erasures: list[str]
@@ -80,9 +83,13 @@ def _oldest_call(conn: Connection, enterprise_id: str) -> int | None:
 
 
 def _recordings(conn: Connection) -> dict[str, int]:
-    status = recordings.c.status
-    found = select(status, func.count()).where(status.in_((RECORDING, ENCODING, FAILED, ERASING))).group_by(status)
-    return {row[0]: row[1] for row in conn.execute(found)}
+    status, no_room = recordings.c.status, func.coalesce(recordings.c.remarks, "").contains(NO_ROOM)
+    wanted = status.in_((RECORDING, ENCODING, FAILED, ERASING))
+    found: dict[str, int] = {}
+    for row in conn.execute(select(status, no_room, func.count()).where(wanted).group_by(status, no_room)):
+        word = "no_room" if row[0] == FAILED and row[1] else row[0]
+        found[word] = found.get(word, 0) + row[2]
+    return found
 
 
 def _endpoint(conn: Connection, endpoint: Endpoint, names: Mapping[str, str]) -> EndpointHealth:

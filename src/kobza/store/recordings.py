@@ -26,10 +26,12 @@ class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
     undecoded: dict[str, list[str]] = {}
     """By side ("caller", "callee"): the codecs in which it spoke and which are not decoded. What it said there is
     silence."""
+    no_room: bool = False
+    """The disk was full: one that failed was never begun, one that is ready ends early."""
 
     def to_json(self) -> str | None:
         """Return the text that is kept; None when there is nothing to say."""
-        return msgspec.json.encode(self).decode() if self.paused or self.undecoded else None
+        return msgspec.json.encode(self).decode() if self != Remarks() else None
 
 
 _remarks: Final = msgspec.json.Decoder(Remarks)

@@ -43,7 +43,7 @@ class Examination:
             ("time zones", machine.zones),
             ("clock", machine.clock),
             ("open files", lambda: machine.limits(len(settings.rtp_ports.ports))),
-            ("disk", lambda: machine.disk(settings.data)),
+            ("disk", lambda: machine.disk(settings.data, settings.recordings_keep_free_mb * 1e6)),
             ("secrets", lambda: machine.secrets(self.loaded)),
             ("store", self._store),
         ]
@@ -123,6 +123,8 @@ class Examination:
         failed, erasing = facts.recordings.get("failed", 0), facts.recordings.get("erasing", 0)
         if failed:
             yield look("recordings", f"{failed} could not be made into an mp3", "see the log; their spools are kept")
+        if no_room := facts.recordings.get("no_room"):
+            yield look("recordings", f"{no_room} calls were not recorded: the disk was full", "make room in time")
         if erasing:
             yield look("recordings", f"the files of {erasing} could not be erased", "look at the rights of the folder")
         if self.told is None and making:

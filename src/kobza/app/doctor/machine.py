@@ -25,8 +25,8 @@ OLDEST_PYTHON: Final = (3, 11)
 ZONE: Final = "Europe/Kyiv"
 MB_OF_A_MINUTE: Final = 0.24
 """A recorded minute takes 240 kB (`media.encoder.BIT_RATE`)."""
-LITTLE: Final = 2e9
-"""Bytes free below which somebody should look: 140 hours of recordings."""
+LITTLE_TIMES: Final = 10
+"""So many times what is kept free is little: somebody should look. By default 2 GB, 140 hours of recordings."""
 TOO_LITTLE: Final = 2e8
 """Bytes free below which the store itself is in danger."""
 CHECKOUT: Final = PACKAGE.parents[1]
@@ -129,26 +129,28 @@ def limits(media_ports: int) -> Iterable[Finding]:
         yield good("open files", f"a process may open {may}")
 
 
-def disk(data: Path) -> Iterable[Finding]:
-    """Look whether there is room, and whether the recordings can be written."""
+def disk(data: Path, keep_free: float = TOO_LITTLE) -> Iterable[Finding]:
+    """Look whether there is room, `keep_free` bytes of it not for recordings, and whether those can be written."""
     if not data.is_dir():
         yield bad("data directory", f"there is no directory {data}", "kobza init")
         return
-    usage = shutil.disk_usage(data)
+    folder = data / "recordings"
+    target = folder if folder.is_dir() else data
+    usage = shutil.disk_usage(target)
     hours = usage.free / 1e6 / MB_OF_A_MINUTE / 60
     said = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB are free: {hours:,.0f} hours of recordings"
     advice = "make room, or keep recordings for a shorter time (kobza retention set)"
-    if usage.free < TOO_LITTLE:
+    if usage.free < keep_free:
+        yield bad("disk", f"{said}; calls are not recorded (recordings_keep_free_mb)", advice)
+    elif usage.free < TOO_LITTLE:
         yield bad("disk", said, advice)
-    elif usage.free < LITTLE:
+    elif usage.free < max(keep_free, TOO_LITTLE) * LITTLE_TIMES:
         yield look("disk", said, advice)
     else:
         yield good("disk", said)
-    nodes = os.statvfs(data)
+    nodes = os.statvfs(target)
     if nodes.f_files and nodes.f_favail < nodes.f_files // 50:
         yield look("disk", f"only {nodes.f_favail} more files can be made", "a recording is a file: make room for more")
-    folder = data / "recordings"
-    target = folder if folder.is_dir() else data
     try:
         with tempfile.TemporaryFile(dir=target) as file:
             file.write(b"x")

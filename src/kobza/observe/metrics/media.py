@@ -111,6 +111,25 @@ MEDIA: Final = (
         lambda of: one(of.recordings.counts.encode_seconds),
     ),
     Metric(
+        "kobza_recordings_without_room_total",
+        "counter",
+        "Calls that were not recorded as the disk was nearly full (not_begun), and recordings that ended early (cut).",
+        lambda of: by_label({"not_begun": of.recordings.counts.not_begun, "cut": of.recordings.counts.cut}),
+        ("what",),
+    ),
+    Metric(
+        "kobza_recordings_room",
+        "gauge",
+        "Room on the disk of recordings: 0 enough, 1 little, 2 new calls are not recorded, 3 nothing is.",
+        lambda of: one(of.room.room),
+    ),
+    Metric(
+        "kobza_recordings_disk_free_bytes",
+        "gauge",
+        "Bytes free on the disk of recordings; nothing while it cannot be asked.",
+        lambda of: [] if of.room.free is None else one(of.room.free),
+    ),
+    Metric(
         "kobza_recording_uploads_total",
         "counter",
         "Uploads into the bucket: done (and read back), failed (tried again), or refused: the file is not what was"
