@@ -23,8 +23,9 @@ from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
 from kobza.call.forwarding import Forwarding
+from kobza.call.outside import OutsideLimits, Room, Spent
 from kobza.pbx.commands import KEY_SECONDS
-from kobza.store import STORE_FILE, NotInStore, Store, address_book, audit, enterprises, numbers
+from kobza.store import STORE_FILE, NotInStore, Store, address_book, audit, enterprises, numbers, outside
 from kobza.store.audit import By
 from kobza.store.enterprises import AddedEnterprise
 from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, RecordingStored
@@ -43,6 +44,8 @@ ALICE, BORYS, PLAIN, OUTSIDE = "+380671111111", "+380672222222", "+380673333333"
 """Two numbers with both packages, one with "Convergent" only, and nobody's."""
 STRANGER = "+380679999999"
 """A number of the other enterprise."""
+USUAL = OutsideLimits(calls_minute=60, at_once=30, denied=("+380900",))
+"""What holds for every number of whom nothing else is said."""
 
 
 def moment(text: str) -> float:
@@ -207,6 +210,12 @@ class TestCommands:
             if password is not None:
                 numbers.set_credentials(conn, enterprise_id, number, password, password)
         return Account(username, "kobza")
+
+    def outside_room(self, enterprise_id: str, number: str = "") -> Room:
+        with self.store.read() as conn:
+            own = outside.find(conn, enterprise_id, number)
+        usual = USUAL if number else OutsideLimits()
+        return Room(own.over(usual), usual, Spent(1, 12, 40, 2, 130))
 
     async def settings_changed(self) -> None:
         self.refreshed += 1

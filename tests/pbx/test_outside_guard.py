@@ -7,12 +7,13 @@ import pytest
 
 from kobza.call.directory import Directory
 from kobza.call.group import RingingGroup
-from kobza.call.outside import OutsideLimits
-from kobza.pbx.outside_guard import OutsideGuard
+from kobza.call.outside import OutsideLimits, Spent
+from kobza.pbx.outside_guard import OutsideGuard, windows_begin
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.ua import InviteDialog, InviteReceived, UserAgent
 from kobza.sip.uri import SipUri
+from kobza.store.outside import SpentBefore
 from tests.pbx.office import ANNA, BOHDAN, NOW, OUTSIDE, subscriber
 
 HERE, CARRIER = ("192.0.2.1", 5060), ("192.0.2.9", 5060)
@@ -169,7 +170,27 @@ def test_who_has_spent_nothing_today_is_forgotten() -> None:
     line = Line(OutsideLimits(calls_day=5))
     line.at = NIGHT
     line.many(3)
-    assert len(line.guard._spent) == 1
+    assert len(line.guard._spent) == 2  # the number and the whole
     line.at += 2
     line.guard.sweep(line.at)
     assert len(line.guard._spent) == 0
+
+
+def test_what_was_spent_before_a_start_counts_on() -> None:
+    line = Line(OutsideLimits(calls_minute=3, calls_hour=50, minutes_day=11), whole=OutsideLimits(calls_day=80))
+    before = [SpentBefore(ENTERPRISE, ANNA, 1, 40, 70, 600.0), SpentBefore(ENTERPRISE, BOHDAN, 0, 2, 5, 30.0)]
+    line.guard.remember(before, NOW)
+    assert line.guard.room(ENTERPRISE, ANNA, NOW).spent == Spent(1, 40, 70, 0, 10)
+    assert line.guard.room(ENTERPRISE, "", NOW).spent == Spent(1, 42, 75, 0, 10)
+    call = line.call()
+    room = line.guard.room(ENTERPRISE, ANNA, NOW)
+    assert room.spent == Spent(2, 41, 71, 1, 10)
+    assert (room.limits.calls_minute, room.limits.calls_day, room.usual.calls_hour) == (3, None, 50)
+    assert line.guard.room(ENTERPRISE, "", NOW).limits == OutsideLimits(calls_day=80)
+    line.hang_up(call)
+    assert (line.many(5), line.call()) == (1, "calls_minute")
+    line.at += 60
+    assert (line.many(3), line.call(payer=BOHDAN)) == (3, "calls_day")  # of all together
+    assert line.guard.room(ENTERPRISE, "nobody's", line.at).spent == Spent()
+    minute, hour, day = windows_begin(NIGHT)
+    assert (NIGHT - minute, NIGHT - hour, NIGHT - day) == (59.0, 3599.0, 86_399.0)

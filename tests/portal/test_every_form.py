@@ -121,6 +121,8 @@ def views(world: World) -> list[View]:
         View("phone-password", "olena", f"/provisioning/account?number={of_alice}", make_password),
         View("forwarding", "olena", f"/provisioning/forwarding?number={quote(BORYS)}"),
         View("hours", "olena", "/provisioning/hours"),
+        View("limits-own", "olena", f"/provisioning/limits?number={of_alice}"),
+        View("limits-operator", ENTERED, "/provisioning/limits"),
         View("hours-own", "olena", f"/provisioning/hours?number={of_alice}"),
         View("delivery", "olena", "/crm-integration/deliveries/1"),
         View("webhook-tried", "olena", "/crm-integration", try_webhook),

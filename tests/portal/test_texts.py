@@ -25,6 +25,7 @@ from kobza.portal.days_form import spans
 from kobza.portal.figures import OF_PEOPLE, PARTS
 from kobza.portal.frame import TABS
 from kobza.portal.hours import LASTING, MODES
+from kobza.portal.limits import FIELDS
 from kobza.portal.live_actions import RECORDING
 from kobza.portal.passwords import Weakness
 from kobza.portal.people import COMPANY_ROLES
@@ -76,6 +77,7 @@ MADE_UP = {
     *(f"ended_by_{who}" for who in get_args(ReleasedBy)),
     *("call_unknown", "call_erased", "hold", "resume", "hang_up"),
     *(f"error_{code}" for code in SAID),
+    *(f"limits_{name}" for name in FIELDS),
     *("show_more", "look_on", "wrong_choice", "wrong_day", "wrong_interval", "too_many_to_sort"),
     *("begun", "direction", "from", "caller_name", "caller_department", "to", "called_name", "called_department"),
     *("statistics", "too_many_days", "day", "hour", "name", "number", "department"),

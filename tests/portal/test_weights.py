@@ -23,7 +23,13 @@ NO_PAGES: Final = re.compile(
     r"/(static|language|theme|recordings|live|healthz|manual/genericfmcapi|phone/)|[.]|/system/now"
 )
 FULL: Final = ("/statistics?from=2025-04-21&to=2026-04-20", "/history?sort=oldest", "/contacts?q=0", "/audit?q=o")
-OF_A_NUMBER: Final = ("/contacts/edit", "/provisioning/account", "/provisioning/forwarding", "/provisioning/hours")
+OF_A_NUMBER: Final = (
+    "/contacts/edit",
+    "/provisioning/account",
+    "/provisioning/forwarding",
+    "/provisioning/hours",
+    "/provisioning/limits",
+)
 """Pages with much on them."""
 
 

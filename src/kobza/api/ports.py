@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from kobza.call.directory import Endpoint
 from kobza.call.forwarding import Forwarding
+from kobza.call.outside import Room
 from kobza.store.audit import By
 
 RecordingState = Literal["on", "paused", "stopped"]
@@ -231,6 +232,10 @@ class Commands(Protocol):
 
         Phones that are registered stay so until they have to register again.
         """
+        ...
+
+    def outside_room(self, enterprise_id: str, number: str = "") -> Room:
+        """Return what a number may spend outside and has, or with "" all of the enterprise together."""
         ...
 
     async def settings_changed(self) -> None:

@@ -1,5 +1,6 @@
 """What the settings limit, as the parts want it that keep to it."""
 
+import asyncio
 from collections.abc import Callable
 
 from kobza.api.rate_limits import Rate, Rates
@@ -10,8 +11,10 @@ from kobza.defence.door import Rules
 from kobza.defence.pace import Pace
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.doorkeeper import Doorkeeper
+from kobza.pbx.outside_guard import OutsideGuard, windows_begin
 from kobza.sip.digest import DigestVerifier
 from kobza.store import Store
+from kobza.store.outside import SpentBefore, spent_since
 
 
 def api_rates(settings: Settings) -> Rates:
@@ -53,6 +56,18 @@ def outside_limits(settings: Settings) -> OutsideLimits:
         settings.outside_minutes_day,
         denied=settings.outside_denied,
     )
+
+
+async def make_guard(settings: Settings, store: Store, view: DirectoryView, now: float) -> OutsideGuard:
+    """Make who keeps numbers to what they may spend; it knows what was spent before this start."""
+    guard = OutsideGuard(outside_limits(settings), lambda: view.snapshot)
+    guard.remember(await asyncio.to_thread(_spent_before, store, now), now)
+    return guard
+
+
+def _spent_before(store: Store, now: float) -> list[SpentBefore]:
+    with store.read() as conn:
+        return spent_since(conn, *windows_begin(now))
 
 
 def make_doorkeeper(

@@ -22,7 +22,7 @@ from kobza.app.certificates import ask_where_wanted, served_files, shown_files
 from kobza.app.data_lock import DataLock, DataTaken
 from kobza.app.housekeeping import Housekeeping
 from kobza.app.http_serving import HttpServing
-from kobza.app.limits import api_rates, make_doorkeeper, outside_limits
+from kobza.app.limits import api_rates, make_doorkeeper, make_guard
 from kobza.app.media import make_plane
 from kobza.app.portal_parts import openid_options, portal_secret
 from kobza.app.server_error import ServerError
@@ -332,7 +332,7 @@ class Server:
             changed=notifier.devices_changed,
             reached=ua.follow_contact,
         )
-        guard = OutsideGuard(outside_limits(settings), lambda: view.snapshot)
+        guard = await make_guard(settings, store, view, self._now())
         transfers = Transfers(admission, view)
         switch = Switch(
             ua=ua,
@@ -376,6 +376,7 @@ class Server:
             presence=presence,
             transfers=transfers,
             guests=guests,
+            guard=guard,
             now=self._now,
         )
         return _Parts(switch, commands, locations, keeper, doorkeeper.door, guard)

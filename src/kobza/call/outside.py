@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Limit = Literal["calls_minute", "calls_hour", "calls_day", "at_once", "minutes_day", "destination"]
 """What keeps a call from going out."""
@@ -61,6 +61,41 @@ class OutsideLimits:
     def says_nothing(self) -> bool:
         """Whether it is as if it was not there."""
         return all(getattr(self, field.name) in (None, ()) for field in fields(self))
+
+
+class Spent(NamedTuple):
+    """What a number, or all of an enterprise together, have spent in the minute, hour and day that it is."""
+
+    calls_minute: int = 0
+    calls_hour: int = 0
+    calls_day: int = 0
+    at_once: int = 0
+    minutes_day: int = 0
+    """Begun ones."""
+
+
+class Room(NamedTuple):
+    """What may be spent, and what is."""
+
+    limits: OutsideLimits
+    """In force: what was said, above what else holds."""
+    usual: OutsideLimits
+    """What would be if nothing was said."""
+    spent: Spent
+
+
+def too_wide(limits: OutsideLimits, before: OutsideLimits, usual: OutsideLimits) -> str | None:
+    """Return the field by which somebody who may only make limits narrower opens more than holds; None: no such.
+
+    A count may be as much as what was said `before`, or as what holds without (`usual`), whichever is more. Prefixes
+    may be denied or no longer; none may be allowed that were not before.
+    """
+    for name in COUNTED:
+        value, said, without = (getattr(each, name) for each in (limits, before, usual))
+        unlimited = said == 0 or not without
+        if value is not None and not unlimited and not 0 < value <= max(said or 0, without):
+            return name
+    return None if set(limits.allowed) <= set(before.allowed) else "allowed"
 
 
 def prefix_of(text: str) -> str:

@@ -16,12 +16,14 @@ from kobza.call.errors import (
 )
 from kobza.call.forwarding import Forwarding
 from kobza.call.leg import RecordingState
+from kobza.call.outside import OutsideLimits, Room, Spent
 from kobza.call.routing import Identity, identity_of, party_of
 from kobza.call.states import Direction, direction_of
 from kobza.pbx.admission import Admission, called
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.guests import Brought, GuestCalls
 from kobza.pbx.live_call import LiveCall, LiveLeg
+from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.rooms import Mode
 from kobza.pbx.starting import begun
@@ -80,14 +82,17 @@ class Commands:
         presence: Presence,
         transfers: Transfers,
         guests: GuestCalls,
+        guard: OutsideGuard | None = None,
         now: Callable[[], float],
     ) -> None:
+        """`guard` knows what is spent outside; None: nobody does."""
         self._store = store
         self._view = view
         self._switch = switch
         self._admission = admission
         self._transfers = transfers
         self._guests = guests
+        self._guard = guard
         self._presence = presence
         self._now = now
         self._sorted_out: Directory | None = None
@@ -337,6 +342,12 @@ class Commands:
         if password is not None:
             await self._view.refresh_number(enterprise_id, number)
         return account
+
+    def outside_room(self, enterprise_id: str, number: str = "") -> Room:
+        """Return what a number may spend outside and has, or with "" all of the enterprise together."""
+        if self._guard is None:
+            return Room(OutsideLimits(), OutsideLimits(), Spent())
+        return self._guard.room(enterprise_id, number, self._now())
 
     async def settings_changed(self) -> None:
         """See at once what was written to the store beside these commands, such as a webhook."""

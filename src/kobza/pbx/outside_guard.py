@@ -1,12 +1,12 @@
 """Keeps numbers and enterprises to what they may spend outside, so that a stolen password is not a ruinous one.
 
-Counted is in memory, from the start of the server on: whoever pays is counted, be it the caller, or the number that
-sent the call on.
+Counted is in memory, and at a start of the server read from the calls of the day: whoever pays is counted, be it the
+caller, or the number that sent the call on.
 """
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 from kobza.call.causes import CALL_REJECTED
 from kobza.call.directory import Directory
 from kobza.call.group import group_key
-from kobza.call.outside import LIMITS, WORDS, Limit, OutsideLimits
+from kobza.call.outside import LIMITS, WORDS, Limit, OutsideLimits, Room, Spent
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
 from kobza.sip.invite_state import OVER
+from kobza.store.outside import SpentBefore
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ WHOLE: Final = ""
 TOLD_EVERY: Final = 60.0
 """Seconds for which the same refusal is not told in the log again."""
 MAX_TOLD: Final = 10_000
+FEW_CALLS: Final = 16
 KYIV: Final = ZoneInfo("Europe/Kyiv")
 
 Key = tuple[str | None, str]
@@ -47,10 +49,10 @@ class Refusal(NamedTuple):
         return (Reason("Q.850", CALL_REJECTED, self.text),)
 
 
-class _Spent:
+class _Account:
     """What one number, or an enterprise as a whole, has spent."""
 
-    __slots__ = ("begun", "dialogs", "talked", "windows")
+    __slots__ = ("_room", "begun", "dialogs", "talked", "windows")
 
     def __init__(self) -> None:
         self.windows = (0, 0, 0)
@@ -59,6 +61,8 @@ class _Spent:
         self.talked = 0.0
         """Seconds of the day."""
         self.dialogs: list[InviteDialog] = []
+        self._room = FEW_CALLS
+        """How many dialogs there may be until those that are over are looked for."""
 
     def enter(self, windows: tuple[int, int, int]) -> None:
         """Begin to count anew what belongs to a minute, hour or day that is over."""
@@ -68,6 +72,12 @@ class _Spent:
                 if index == 2:
                     self.talked = 0.0
         self.windows = windows
+
+    def add(self, dialog: InviteDialog) -> None:
+        """Note a call. Those that are over are forgotten now and then: it costs the same however many are on."""
+        if len(self.dialogs) >= self._room:
+            self._room = max(FEW_CALLS, 2 * self.live())
+        self.dialogs.append(dialog)
 
     def live(self) -> int:
         """Return how many calls are on."""
@@ -82,7 +92,7 @@ class OutsideGuard:
         """`defaults` hold for each number where nothing else is said."""
         self._defaults = defaults
         self._directory = directory
-        self._spent: dict[Key, _Spent] = {}
+        self._spent: dict[Key, _Account] = {}
         self._swept_at: float | None = None
         self._told: OrderedDict[tuple[Key, Limit], float] = OrderedDict()
         self.refused: dict[Limit, int] = dict.fromkeys(LIMITS, 0)
@@ -106,13 +116,35 @@ class OutsideGuard:
         if not dial.startswith("+"):
             return
         windows = _windows(now)
-        for key, _ in self._rules(payer, enterprise_id):
-            spent = self._spent.setdefault(key, _Spent())
+        enterprise_id = self._enterprise_of(payer, enterprise_id)
+        for name in (payer, WHOLE):
+            spent = self._spent.setdefault((enterprise_id, name), _Account())
             spent.enter(windows)
-            spent.live()
-            spent.dialogs.append(dialog)
+            spent.add(dialog)
             if not again:
                 spent.begun = [count + 1 for count in spent.begun]
+
+    def remember(self, before: Iterable[SpentBefore], now: float) -> None:
+        """Count what was spent before this start of the server, as its calls tell."""
+        windows = _windows(now)
+        for each in before:
+            for name in (each.number, WHOLE):
+                spent = self._spent.setdefault((each.enterprise_id, name), _Account())
+                spent.enter(windows)
+                counts = (each.calls_minute, each.calls_hour, each.calls_day)
+                spent.begun = [count + more for count, more in zip(spent.begun, counts, strict=True)]
+                spent.talked += each.seconds_day
+
+    def room(self, enterprise_id: str, number: str, now: float) -> Room:
+        """Return what a number of an enterprise may spend and has, or with WHOLE all of them together."""
+        said = self._directory().outside.get((enterprise_id, number), OutsideLimits())
+        usual = OutsideLimits() if number == WHOLE else self._shared(enterprise_id)
+        spent, account = Spent(), self._spent.get((enterprise_id, number))
+        if account is not None:
+            account.enter(_windows(now))
+            minute, hour, day = account.begun
+            spent = Spent(minute, hour, day, account.live(), int(account.talked // 60))
+        return Room(said.over(usual), usual, spent)
 
     def sweep(self, now: float) -> None:
         """Count the time that was talked since the last look, and forget who has spent nothing today."""
@@ -128,20 +160,30 @@ class OutsideGuard:
     def _rules(self, payer: str, enterprise_id: str | None) -> list[tuple[Key, OutsideLimits]]:
         """Return what holds for a number, and what for its enterprise as a whole."""
         directory = self._directory()
-        subscriber = directory.subscribers.get(payer)
-        if subscriber is not None:
-            enterprise_id = subscriber.enterprise_id
-        elif (group := directory.groups.get(group_key(payer, enterprise_id))) is not None:
-            enterprise_id = group.enterprise_id
+        enterprise_id = self._enterprise_of(payer, enterprise_id)
         whole = directory.outside.get((enterprise_id or "", WHOLE))
         own = directory.outside.get((enterprise_id or "", payer))
-        shared = self._defaults
-        if whole is not None:
-            shared = OutsideLimits(denied=whole.denied, allowed=whole.allowed).over(shared)
+        shared = self._shared(enterprise_id)
         rules: list[tuple[Key, OutsideLimits]] = [((enterprise_id, payer), shared if own is None else own.over(shared))]
         if whole is not None:
             rules.append(((enterprise_id, WHOLE), replace(whole, denied=(), allowed=())))
         return rules
+
+    def _shared(self, enterprise_id: str | None) -> OutsideLimits:
+        """Return what holds for each number of an enterprise of which nothing is said."""
+        whole = self._directory().outside.get((enterprise_id or "", WHOLE))
+        if whole is None:
+            return self._defaults
+        return OutsideLimits(denied=whole.denied, allowed=whole.allowed).over(self._defaults)
+
+    def _enterprise_of(self, payer: str, enterprise_id: str | None) -> str | None:
+        """Return whose a number is that pays; `enterprise_id` for one that is nobody's here, such as a short code."""
+        directory = self._directory()
+        subscriber = directory.subscribers.get(payer)
+        if subscriber is not None:
+            return subscriber.enterprise_id
+        group = directory.groups.get(group_key(payer, enterprise_id))
+        return enterprise_id if group is None else group.enterprise_id
 
     def _refuse(self, key: Key, limit: Limit, limits: OutsideLimits, payer: str, dial: str, now: float) -> Refusal:
         self.refused[limit] += 1
@@ -157,7 +199,7 @@ class OutsideGuard:
         return refusal
 
 
-def _passed(limits: OutsideLimits, dial: str, spent: _Spent | None, windows: tuple[int, int, int]) -> Limit | None:
+def _passed(limits: OutsideLimits, dial: str, spent: _Account | None, windows: tuple[int, int, int]) -> Limit | None:
     if not limits.allows(dial):
         return "destination"
     if spent is None:
@@ -175,6 +217,12 @@ def _passed(limits: OutsideLimits, dial: str, spent: _Spent | None, windows: tup
     if limits.at_once and len(spent.dialogs) >= limits.at_once and spent.live() >= limits.at_once:
         return "at_once"
     return None
+
+
+def windows_begin(now: float) -> tuple[float, float, float]:
+    """Return when the minute, the hour and the day of Kyiv began that a moment is in."""
+    midnight = datetime.fromtimestamp(now, KYIV).replace(hour=0, minute=0, second=0, microsecond=0)
+    return now // 60 * 60, now // 3600 * 3600, midnight.timestamp()
 
 
 def _windows(now: float) -> tuple[int, int, int]:
