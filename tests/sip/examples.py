@@ -21,6 +21,8 @@ def crlf(text: str) -> bytes:
 
 TORTURE = _folder("torture")
 """RFC 4475, by its names."""
+TORTURE_IPV6 = _folder("torture6")
+"""RFC 5118, by its names."""
 CAPTURED = _folder("captured")
 """baresip 1.0.0 and sipp 3.6.1 talking to a small server."""
 
