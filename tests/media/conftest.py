@@ -12,6 +12,21 @@ from tests.media.planes import StartPlane, running_plane, running_rtpengine_plan
 from tests.support.rtpengine import Rtpengine, running_rtpengine
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run a test on rtpengine once: its other parameters are about what both planes have in common."""
+    known: set[str] = set()
+    again = []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and callspec.params.get("start_plane") == "rtpengine":
+            name = item.nodeid.partition("[")[0]
+            again += [item] if name in known else []
+            known.add(name)
+    if again:
+        config.hook.pytest_deselected(items=again)
+        items[:] = [item for item in items if item not in again]
+
+
 @pytest.fixture(scope="session")
 def rtpengine() -> Iterator[Rtpengine]:
     """An rtpengine that nobody stops."""

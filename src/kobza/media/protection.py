@@ -21,6 +21,14 @@ class Protection:
         self._browser = BrowserEnd(access)
         self._sdes = SdesEnd(None if access is None else access.new_key)
 
+    def expect_key(self) -> None:
+        """Take SRTP with keys in the description; ours comes later, by `settle_key`, before we answer."""
+        self._sdes = SdesEnd(lambda _suite: "")
+
+    def settle_key(self, key: str | None) -> None:
+        """Take our key; None: the phone has offered no SRTP. From now on no other suite is taken."""
+        self._sdes.settle(key)
+
     def meet(self, audio: Audio) -> None:
         """Take what the phone offers; raise MediaError."""
         self._browser.meet(audio.webrtc)

@@ -25,6 +25,12 @@ class SdesEnd:
         self._new_key = new_key
         self._ours: Crypto | None = None
 
+    def settle(self, key: str | None) -> None:
+        """Take the key that was made elsewhere for what the phone has offered; there is none for anything else."""
+        self._new_key = None
+        if self._ours is not None and key is not None:
+            self._ours = replace(self._ours, key=key)
+
     def meet(self, theirs: Crypto | None) -> None:
         """Take what the phone offers; None: no SRTP. Raises MediaError."""
         if theirs is None:

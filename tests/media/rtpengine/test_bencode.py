@@ -11,7 +11,7 @@ from kobza.media.rtpengine.bencode import MAX_DEPTH, MalformedBencode, Value, de
 VALUES: st.SearchStrategy[Value] = st.recursive(
     st.integers(-(2**63), 2**63) | st.binary(max_size=40),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text("abc -", max_size=8), inner, max_size=5),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 

@@ -31,7 +31,7 @@ def _encode(value: Encodable, parts: list[bytes]) -> None:
         case int():
             parts.append(b"i%de" % value)
         case str():
-            _encode(value.encode(), parts)
+            _encode(value.encode(errors="surrogateescape"), parts)
         case bytes():
             parts.append(b"%d:" % len(value))
             parts.append(value)
@@ -74,7 +74,7 @@ def _decode(data: bytes, at: int, depth: int) -> tuple[Value, int]:
     entries: dict[str, Value] = {}
     while data[at : at + 1] != b"e":
         key, at = _string(data, at)
-        entries[key.decode("latin-1")], at = _decode(data, at, depth - 1)
+        entries[key.decode(errors="surrogateescape")], at = _decode(data, at, depth - 1)
     return entries, at + 1
 
 

@@ -127,9 +127,11 @@ class Carried:
         """Tell of both phones, and learn where their packets are taken."""
         caller, callee = wanted.descriptions
         toward_callee = words.place_in(await self.instance.ask(words.offer(self.key, caller, inject=wanted.inject)))
-        toward_caller = words.place_in(await self.instance.ask(words.answer(self.key, callee, inject=wanted.inject)))
+        answered = await self.instance.ask(words.answer(self.key, callee, inject=wanted.inject))
+        toward_caller = words.place_in(answered)
         if self.settled is None:
             self.media.sides[Side.CALLER].place(*toward_caller)
+            self.media.sides[Side.CALLER].protection.settle_key(words.key_in(answered))
             self.media.sides[Side.CALLEE].place(*toward_callee)
 
     async def _let_hear(self, side: Side, wanted: Wanted, was: Wanted) -> None:

@@ -58,6 +58,7 @@ class Instance:
         if not self.is_up:
             log.warning("rtpengine at %s does not answer: %s", self.name, self.reason)
         self._watching = asyncio.create_task(self._watch(), name=f"rtpengine {self.name}")
+        self._watching.add_done_callback(self._watched)
 
     async def stop(self) -> None:
         """Look no more, close the socket."""
@@ -92,6 +93,12 @@ class Instance:
         except NoReply as error:
             log.warning("rtpengine at %s cannot be told that a call ended: %s", self.name, error.reason)
 
+    def _watched(self, task: "asyncio.Task[None]") -> None:
+        """Trust nothing of it when it is watched no longer."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("rtpengine at %s is watched no longer", self.name, exc_info=error)
+            self._down("it is watched no longer")
+
     async def _watch(self) -> None:
         looks = 0
         while True:
@@ -104,9 +111,13 @@ class Instance:
     async def count(self) -> None:
         """Ask it for its counts."""
         try:
-            self.counts = words.counts_in(await self.ask(words.STATISTICS))
+            counts = words.counts_in(await self.ask(words.STATISTICS))
         except NgError as error:
             log.warning("rtpengine at %s tells no counts: %s", self.name, error.reason)
+            return
+        if counts.uptime < self.counts.uptime:
+            self._down("it was started anew")
+        self.counts = counts
 
     async def _look(self) -> None:
         try:

@@ -96,10 +96,10 @@ class RtpenginePlane(Observed, MediaPlane):
         except MediaError:
             await self._stop_instances()
             raise
-        self._sweepers = [
-            asyncio.create_task(self._sweep(instance), name=f"sweep of rtpengine {instance.name}")
-            for instance in self._instances
-        ]
+        for instance in self._instances:
+            sweeper = asyncio.create_task(self._sweep(instance), name=f"sweep of rtpengine {instance.name}")
+            sweeper.add_done_callback(self._done)
+            self._sweepers.append(sweeper)
 
     async def stop(self) -> None:
         """End all calls, close all recordings and stop."""
@@ -128,10 +128,7 @@ class RtpenginePlane(Observed, MediaPlane):
             if instance is None:
                 done(MediaError("no rtpengine answers"))
                 return
-            self._sessions += 1
-            call = Carried(
-                call_id, CallMedia("", new_session_id(self._sessions)), instance, instance.new_key(), self._copies
-            )
+            call = self._new_call(call_id, instance)
         try:
             call.media.check_offer(source, sdp)
         except MediaError as error:
@@ -257,6 +254,13 @@ class RtpenginePlane(Observed, MediaPlane):
             return
         self._settle(call)
         done(result)
+
+    def _new_call(self, call_id: str, instance: Instance) -> Carried:
+        self._sessions += 1
+        media = CallMedia("", new_session_id(self._sessions))
+        # A phone that calls with SRTP is answered so; with one that is called rtpengine would change its key at will.
+        media.sides[Side.CALLER].protection.expect_key()
+        return Carried(call_id, media, instance, instance.new_key(), self._copies)
 
     def _choose(self, tried: frozenset[Instance]) -> Instance | None:
         """Return the instance for a call: of those that answer the one that carries the fewest."""
@@ -436,4 +440,4 @@ class RtpenginePlane(Observed, MediaPlane):
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("work of a call failed", exc_info=error)
+            log.error("work on calls failed", exc_info=error)

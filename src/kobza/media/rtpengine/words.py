@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from kobza.media.messages import SideQuality
 from kobza.media.negotiation import SideMedia
 from kobza.media.plane import Side
@@ -12,8 +14,10 @@ from kobza.media.rtpengine.ng import NgError, Reply, entries, items, number, tex
 from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import OWN_CODECS
 from kobza.sdp.description import Attribute, Media, SessionDescription
-from kobza.sdp.errors import MalformedSdp
+from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.negotiation import new_origin
+from kobza.sdp.sdes import PROTOCOL as SDES_PROTOCOL
+from kobza.sdp.sdes import crypto_of
 
 Command = Mapping[str, Encodable]
 
@@ -32,6 +36,7 @@ _CALL: Final = {
     "ICE": "remove",
     "replace": ["origin", "session-connection"],
     "rtcp-mux": ["demux"],
+    "SDES": ["pad"],
 }
 
 
@@ -61,14 +66,20 @@ def describe(side: SideMedia, other: SideMedia) -> bytes:
     if remote is not None and remote.ptime is not None:
         attributes.append(("ptime", str(remote.ptime)))
     attributes.append((direction.value, None))
+    protocol = "RTP/AVP"
+    if remote is not None and remote.sdes is not None:
+        protocol = SDES_PROTOCOL
+        # Always the same tag: with another one our key would be another one too.
+        attributes.append(replace(remote.sdes, tag="1").attribute)
     formats = tuple(str(codec.payload_type) for codec in codecs)
-    stream = Media("audio", port, "RTP/AVP", formats, attributes=tuple(attributes))
+    stream = Media("audio", port, protocol, formats, attributes=tuple(attributes))
     return SessionDescription(new_origin("1", host), host, (stream,), ()).to_bytes()
 
 
 def offer(key: str, sdp: bytes, *, inject: bool) -> Command:
     """Tell of the caller's phone; the reply says where the callee's packets are taken."""
-    return {"command": "offer", "call-id": key, "from-tag": Side.CALLER, "sdp": sdp, **_CALL, "flags": _flags(inject)}
+    said = {"call-id": key, "from-tag": Side.CALLER, "sdp": sdp}
+    return {"command": "offer", **said, **_CALL, "transport-protocol": "RTP/AVP", "flags": _flags(inject)}
 
 
 def answer(key: str, sdp: bytes, *, inject: bool) -> Command:
@@ -104,7 +115,7 @@ def play_digit(key: str, to: Side, digit: str) -> Command:
 
 def subscribe(key: str) -> Command:
     """Ask for a copy of both streams."""
-    return {"command": "subscribe request", "call-id": key, "from-tags": list(Side)}
+    return {"command": "subscribe request", "call-id": key, "from-tags": list(Side), "transport-protocol": "RTP/AVP"}
 
 
 def subscribe_answer(key: str, tag: str, sdp: bytes) -> Command:
@@ -145,6 +156,17 @@ def place_in(reply: Reply) -> Place:
     if not port:
         raise NgError("it took no audio stream")
     return Place(description.origin.host, port)
+
+
+def key_in(reply: Reply) -> str | None:
+    """Return the key of SRTP that a reply to an answer has for the caller's phone; None: it speaks plain RTP."""
+    media = _description(reply).media[0]
+    if media.protocol != SDES_PROTOCOL:
+        return None
+    try:
+        return crypto_of(media).key
+    except NotAcceptable as error:
+        raise NgError(f"it has no SRTP for the phone: {error}") from error
 
 
 def _description(reply: Reply) -> SessionDescription:
@@ -231,6 +253,8 @@ class InstanceCounts:
     relayed_packets: int = 0
     relayed_bytes: int = 0
     """Since it began."""
+    uptime: int = 0
+    """Seconds since it began."""
 
 
 def counts_in(reply: Reply) -> InstanceCounts:
@@ -244,4 +268,5 @@ def counts_in(reply: Reply) -> InstanceCounts:
         ports=sum(number(each.get("totals")) for each in ports),
         relayed_packets=number(totals.get("relayedpackets")),
         relayed_bytes=number(totals.get("relayedbytes")),
+        uptime=int(uptime) if (uptime := text(totals.get("uptime"))).isdecimal() else 0,
     )
