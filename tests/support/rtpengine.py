@@ -79,8 +79,13 @@ class Rtpengine:
             raise
 
     def freeze(self, on: bool = True) -> None:
-        """Let it answer nothing any more, or go on."""
+        """Let it answer nothing any more, or go on. Each of its threads has stopped when this returns."""
         os.kill(self.pid, signal.SIGSTOP if on else signal.SIGCONT)
+        while on and any(stat.read_text().rpartition(")")[2].split()[0] != "T" for stat in self._threads()):
+            time.sleep(0.001)
+
+    def _threads(self) -> Iterator[Path]:
+        return Path(f"/proc/{self.pid}/task").glob("*/stat")
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
