@@ -23,6 +23,7 @@ from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.test_commands import Phones, hears, leg_of, made
 from tests.media.spools import decode_mp3
+from tests.media.test_sounds import file_of
 from tests.support.spectrum import dominant_tone, duration, from_pcm16, loudness, needs_sox, read_audio, tones_over_time
 from tests.support.waiting import PATIENCE
 
@@ -467,6 +468,39 @@ async def music(call: PhoneCall, within: float = PATIENCE) -> None:
             tone = dominant_tone(from_pcm16(call.voice.ear.recent())[-2000:])
             if tone is not None:
                 notes.add(round(tone / 20))
+
+
+async def test_music_of_the_enterprise_and_its_ringback(phones: Phones, ledger: Ledger, tmp_path: Path) -> None:
+    """Set on the command line beside the running server; what is taken away is our melody again."""
+    site = phones.server.site
+    own = ("--enterprise", site.enterprise["enterprise_id"], "--json")
+    file = tmp_path / "tone.wav"
+    file.write_bytes(file_of(1, 8000, hertz=(1300,)))
+    shown = json.loads(await asyncio.to_thread(site.prepare, "sound", "music", str(file), *own))
+    assert (shown["music"], shown["music_seconds"], shown["ringback"]) == ("tone.wav", 1.0, "usual")
+    await asyncio.to_thread(site.prepare, "sound", "ringback", "tr", *own)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not list((site.folder / "sounds").glob("*.alaw")):  # noqa: ASYNC110 - a folder tells nobody
+                await asyncio.sleep(0.05)
+        c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
+        b = await phones.at(B, 880)
+        call, other = await talking(c, d, D)
+        await call.hold()
+        await hears(other, 1300)
+        await call.resume()
+        await hears(other, 440)
+        await control(phones, await leg_of(phones, ledger, D), "transfer", destination=B)
+        await b.incoming()
+        await hears(call, 450)  # of Turkey
+        call.hang_up()
+    finally:
+        await asyncio.to_thread(site.prepare, "sound", "ringback", "usual", *own)
+        shown = json.loads(await asyncio.to_thread(site.prepare, "sound", "music", "--none", *own))
+    assert (shown["music"], shown["ringback"]) == (None, "usual")
+    async with asyncio.timeout(PATIENCE):
+        while list((site.folder / "sounds").iterdir()):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
 
 
 async def test_a_phone_that_refuses_hold_or_says_nothing(phones: Phones, ledger: Ledger) -> None:

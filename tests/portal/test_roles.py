@@ -72,6 +72,7 @@ TABLE: Final = {
     ("GET", "/provisioning/groups"): ADMINS,
     ("GET", "/provisioning/hours"): ADMINS,
     ("GET", "/provisioning/limits"): ADMINS,
+    ("GET", "/provisioning/sounds"): ADMINS,
     ("GET", "/own/forwarding"): STAFF,
     ("GET", "/crm-integration"): ADMINS,
     ("GET", "/crm-integration/deliveries"): ADMINS,
@@ -125,6 +126,9 @@ TABLE: Final = {
     ("POST", "/provisioning/groups/remove"): ADMINS,
     ("POST", "/provisioning/hours"): ADMINS,
     ("POST", "/provisioning/limits"): ADMINS,
+    ("POST", "/provisioning/sounds"): ADMINS,
+    ("POST", "/provisioning/sounds/music"): ADMINS,
+    ("POST", "/provisioning/sounds/remove"): ADMINS,
     ("POST", "/provisioning/hours/override"): ADMINS,
     ("POST", "/own/forwarding"): STAFF,
     ("POST", "/own/calls"): STAFF,
@@ -275,6 +279,7 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
             "/system/examine",
             "/history/saved",
         ),
+        *("/provisioning/sounds", "/provisioning/sounds/music", "/provisioning/sounds/remove"),
     }
     assert taking_ids == forms.keys(), "does a new form take an id? Then try that of another enterprise"
     shown = [f"/crm-integration/deliveries/{sent}", f"/history/{call.call_id}"]

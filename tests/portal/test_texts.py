@@ -121,6 +121,9 @@ MADE_UP = {
     *("recording_undecoded", "recording_side_undecoded", "recording_had_no_room", "recording_was_cut"),
     *(f"sample_{what}" for what in ("history", "call", "phones", "events")),
     *("webhook_taken", "webhook_not_taken", "delivery_unknown", "delivery_erased", "wrong_number"),
+    *("recording_cannot_be_heard", "recording_failed", "recording_side_undecoded", "recording_undecoded"),
+    *(f"recording_{side}" for side in ("caller", "callee")),
+    *("sounds_no_file", "sounds_unfit"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

@@ -31,6 +31,7 @@ from kobza.store import (
     second_factor,
     sessions,
     sip_bans,
+    sounds,
     terms,
     trunks,
     users,
@@ -78,6 +79,8 @@ def fill_everything(store: Store) -> str:
         groups.put(
             conn, RingingGroup("200", enterprise_id, AWKWARD, Strategy.IN_TURN, (ANNA,), 15, OUTSIDE), now_ms=NOW_MS
         )
+        sounds.put(conn, enterprise_id, "music", AWKWARD, bytes(range(256)) * 40, NOW_MS)
+        sounds.set_ringback(conn, enterprise_id, "uk")
         hours.put(
             conn,
             enterprise_id,

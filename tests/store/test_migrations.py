@@ -104,6 +104,7 @@ NEW_TABLES = {
     "working_hours": "0012",
     **dict.fromkeys(("sip_bans", "outside_limits"), "0013"),
     "hearings": "0015",
+    "sounds": "0019",
 }
 """Tables by the revision that has them first, where it is not the first one."""
 

@@ -60,6 +60,7 @@ from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings, spools_of
 from kobza.pbx.registrar import ExpiryLimits, Registrar
 from kobza.pbx.room import Room, RoomWatch
+from kobza.pbx.sound_library import SoundLibrary
 from kobza.pbx.switch import Switch
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -334,6 +335,9 @@ class Server:
         )
         guard = await make_guard(settings, store, view, self._now())
         transfers = Transfers(admission, view)
+        sounds = SoundLibrary(recordings.directory.parent / "sounds", store=store, view=view)
+        await sounds.start()
+        self._stop_with(sounds.stop)
         switch = Switch(
             ua=ua,
             plane=plane,
@@ -345,6 +349,7 @@ class Server:
             recordings=recordings,
             keeper=keeper,
             guard=guard,
+            sounds=sounds,
             transfers=transfers,
             notifier=notifier,
             now=self._now,

@@ -124,6 +124,10 @@ class Directory:
     """Working hours: of enterprises by their ids, of numbers and groups that have their own by `group_key`."""
     outside: Mapping[tuple[str, str], OutsideLimits] = field(default_factory=dict)
     """What may be spent outside, by enterprise id and number; "" is all numbers of the enterprise together."""
+    music: Mapping[str, str] = field(default_factory=dict)
+    """By enterprise id: which music its phones hold others with, by its hash; those without their own are left out."""
+    ringback: Mapping[str, str] = field(default_factory=dict)
+    """By enterprise id: the country of its ringback, where one was set."""
     version: int = 0
 
     def hours_of(self, number: str, enterprise_id: str) -> WorkingHours | None:

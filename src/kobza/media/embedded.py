@@ -46,6 +46,7 @@ from kobza.media.plane import (
     RecordingClosed,
     Seat,
     Side,
+    SideSounds,
     ToneName,
 )
 from kobza.media.port_broker import PlaneCall, PortBroker
@@ -269,6 +270,12 @@ class EmbeddedPlane(MediaPlane):
         if call is not None:
             call.media.sides[target].plays = what
             self._configure(call_id, call)
+
+    def dress(self, call_id: str, *, target: Side, sounds: SideSounds) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.media.sides[target].sounds = sounds
 
     def mute(self, call_id: str, *, source: Side, on: bool) -> None:
         """See MediaPlane."""

@@ -86,7 +86,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     the other side gets as much silence, and the recording nothing; `events` is then the payload type of the DTMF events
     from it, which pass, -1 for none. `secure`: its phone is a browser; where that wants packets is then found by ICE,
     and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP. `taped`: what comes from it is recorded and goes no
-    further. `seated`: there is no phone but a seat in a mix.
+    further. `seated`: there is no phone but a seat in a mix. `sound` is the file of
+    the music ("" for our own), or the country of the ringback.
     """
 
     rtp: Peer | None = None
@@ -105,6 +106,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     codecs: dict[int, int] = {}
     taped: bool = False
     seated: bool = False
+    sound: str = ""
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import SideFlow, SourceName
-from kobza.media.plane import MediaError, OfferForm, Side, ToneName
+from kobza.media.plane import MediaError, OfferForm, Side, SideSounds, ToneName
 from kobza.media.protection import Protection
 from kobza.media.seats import G711, narrowed, seat_answer
 from kobza.media.voice_codecs import number_of
@@ -79,6 +79,7 @@ class SideMedia:
         "protection",
         "remote",
         "seated",
+        "sounds",
         "taped",
     )
 
@@ -120,6 +121,7 @@ class SideMedia:
         self.holds = False
         """Its phone put the call on hold."""
         self.plays: ToneName = "none"
+        self.sounds = SideSounds()
         self.muted = False
         self.seated = False
         """There is no phone, but a seat in a mix."""
@@ -462,6 +464,7 @@ class CallMedia:
             secure=secure,
             srtp=side.protection.srtp(side.remote),
             codecs=_codecs(side.told),
+            sound=side.sounds.music if source == "music" else side.sounds.ringback if source == "ringback" else "",
         )
 
 

@@ -33,6 +33,16 @@ class Seat(NamedTuple):
     """Who hears it; None: everybody else."""
 
 
+class SideSounds(NamedTuple):
+    """What a side hears where the plane makes it: the file of its music (A-law octets), the country of its ringback.
+
+    "" for our own music, and for the usual ringback.
+    """
+
+    music: str = ""
+    ringback: str = ""
+
+
 class MediaError(Exception):
     """The media plane could not do what it was asked.
 
@@ -180,6 +190,10 @@ class MediaPlane(Protocol):
         A side whose phone holds (it said "sendonly" or "inactive" in a later offer) makes the plane play music to the
         other one by itself, and stop on resume.
         """
+        ...
+
+    def dress(self, call_id: str, *, target: Side, sounds: SideSounds) -> None:
+        """Say what music and which ringback a side hears, from when one of them begins next. For calls that are on."""
         ...
 
     def mute(self, call_id: str, *, source: Side, on: bool) -> None:

@@ -53,7 +53,7 @@ from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
-from kobza.media.relay_call import TONES, RelayCall
+from kobza.media.relay_call import RelayCall, tone_of
 from kobza.media.relay_log import PassedOn
 from kobza.media.relay_mix import Mixes
 from kobza.media.relay_side import RelaySide
@@ -306,7 +306,7 @@ class Relay(asyncio.Protocol):
         for side in call.sides.values():
             self._playing.pop(side, None)
         for side in call.playing():
-            self._playing[side] = TONES[side.flow.source](side.tone_law)
+            self._playing[side] = tone_of(side.flow, side.tone_law)
         self._tick()
 
     def _dial(self, command: Digits) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Protocol
 
-from kobza.media import tones
+from kobza.media import sound_files, tones
 from kobza.media.browsers import SecureSockets
 from kobza.media.messages import CallQuality, SideFlow, SideQuality
 from kobza.media.packet_loop import PacketLoop
@@ -14,11 +14,20 @@ from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter, Tap
 from kobza.media.relay_side import RelaySide
+from kobza.media.ringback import USUAL
 from kobza.media.rtp_port import Ear
+from kobza.rtp.g711 import Law
 
 TELLING: Final = 50
 """Packets of a call, a second of one voice, from which on its quality is told."""
-TONES: Final = {"ringback": tones.ringback, "music": tones.music}
+TONES: Final = frozenset({"ringback", "music"})
+
+
+def tone_of(flow: SideFlow, law: Law) -> tuple[bytes, ...]:
+    """Return the packets of the tone that a side hears. Music whose file cannot be read is our own."""
+    if flow.source == "ringback":
+        return tones.ringback(law, flow.sound or USUAL)
+    return (sound_files.payloads(flow.sound, law) if flow.sound else ()) or tones.music(law)
 
 
 class CallEar(Ear, Tap, Protocol):

@@ -5,20 +5,16 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
+from kobza.media.ringback import CADENCES, USUAL
 from kobza.rtp.g711 import SAMPLE_RATE, Law, encode
 
 PACKET_SAMPLES: Final = 160
 """Samples in a packet: 20 ms."""
-RINGBACK_HZ: Final = 425.0
-"""The tone of Ukraine and most of Europe (ITU-T E.180 supplement 2, ETSI TR 101 041)."""
-
 NOTICE_HZ: Final = 1400.0
 """The tone that says that somebody else hears the call (ITU-T E.180: the warning tone of recording equipment)."""
 
 _NOTICE_ON: Final = 0.4
 _NOTICE_EVERY: Final = 15.0
-_RINGBACK_ON: Final = 1.0
-_RINGBACK_OFF: Final = 4.0
 _LEVEL: Final = 5110
 """Peak of a sample for -13 dBm0, a usual level of network tones; 32,768 would be +3.14 dBm0."""
 _RAMP: Final = 40
@@ -37,26 +33,29 @@ _MELODY: Final = (
 
 
 @cache
-def ringback(law: Law) -> tuple[bytes, ...]:
-    """Return the payloads of one cycle, 1 s of tone and 4 s of silence."""
-    return _packets(_burst(RINGBACK_HZ, _RINGBACK_ON, _RINGBACK_ON + _RINGBACK_OFF), law)
+def ringback(law: Law, country: str = USUAL) -> tuple[bytes, ...]:
+    """Return the payloads of one cycle as a country has it, the usual one where it is not known."""
+    frequencies, times = CADENCES.get(country, CADENCES[USUAL])
+    samples: list[int] = []
+    for number, seconds in enumerate(times):
+        length = round(seconds * SAMPLE_RATE)
+        samples += [0] * length if number % 2 else _sound(frequencies, length)
+    return _packets(samples, law)
 
 
 @cache
 def notice(law: Law) -> tuple[bytes, ...]:
     """Return the payloads of one cycle of the notice that somebody else hears the call: 0.4 s of each 15."""
-    return _packets(_burst(NOTICE_HZ, _NOTICE_ON, _NOTICE_EVERY), law)
+    length, cycle = int(_NOTICE_ON * SAMPLE_RATE), int(_NOTICE_EVERY * SAMPLE_RATE)
+    return _packets(_sound((NOTICE_HZ,), length) + [0] * (cycle - length), law)
 
 
-def _burst(frequency: float, on: float, cycle: float) -> list[int]:
-    """Return the samples of a tone of so many seconds, and silence for the rest of its cycle."""
-    length = int(on * SAMPLE_RATE)
-    step = 2 * math.pi * frequency / SAMPLE_RATE
-    samples = [
-        round(_LEVEL * min(1.0, index / _RAMP, (length - index) / _RAMP) * math.sin(step * index))
-        for index in range(length)
-    ]
-    return samples + [0] * (int(cycle * SAMPLE_RATE) - length)
+def _sound(frequencies: tuple[float, ...], length: int) -> list[int]:
+    """Return frequencies that sound together, each as loud as the others, all as loud as one."""
+    steps = [2 * math.pi * frequency / SAMPLE_RATE for frequency in frequencies]
+    level = _LEVEL / len(frequencies)
+    swell = (min(1.0, index / _RAMP, (length - index) / _RAMP) for index in range(length))
+    return [round(level * loud * sum(math.sin(step * index) for step in steps)) for index, loud in enumerate(swell)]
 
 
 @cache

@@ -14,6 +14,7 @@ from kobza.pbx.live_call import LiveCall
 from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.seats import SIDES, Seats
+from kobza.pbx.sound_library import SoundLibrary
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
@@ -66,10 +67,14 @@ class Performer:
         feed: Feed,
         legs: Legs,
         guard: OutsideGuard,
+        sounds: SoundLibrary,
         speed: float = 1.0,
         srtp_offer: bool = False,
     ) -> None:
-        """`srtp_offer`: phones whose signalling goes over TLS are offered SRTP."""
+        """`sounds` has what is played in whose calls.
+
+        `srtp_offer`: phones whose signalling goes over TLS are offered SRTP.
+        """
         self._srtp_offer = srtp_offer
         self._ua = ua
         self._endpoint = endpoint
@@ -78,6 +83,7 @@ class Performer:
         self._keeper = keeper
         self._lines = keeper.lines
         self._guard = guard
+        self._sounds = sounds
         self._now = now
         self._feed = feed
         self._speed = speed
@@ -259,10 +265,12 @@ class Performer:
         self._plane.answer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
 
     def _media_reoffer(self, live: LiveCall, action: act.MediaReoffer) -> None:
+        self._sounds.dress(live, self._plane)
         done = self._replied(live, action.request_id)
         self._plane.reoffer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
 
     def _media_direct(self, live: LiveCall, action: act.MediaDirect) -> None:
+        self._sounds.dress(live, self._plane)
         done = self._replied(live, action.request_id)
         self._plane.direct(live.call_id, target=SIDES[action.target], direction=action.direction, done=done)
 
@@ -279,6 +287,7 @@ class Performer:
         self._plane.reanswer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
 
     def _media_play(self, live: LiveCall, action: act.MediaPlay) -> None:
+        self._sounds.dress(live, self._plane)
         self._plane.play(live.call_id, target=SIDES[action.target], what=action.what)
 
     def _media_record(self, live: LiveCall, action: act.MediaRecord) -> None:

@@ -46,6 +46,7 @@ from kobza.pbx.registrar import Registrar
 from kobza.pbx.rooms import Rooms
 from kobza.pbx.sip_ladder import SipLadders
 from kobza.pbx.sip_watch import SipWatch
+from kobza.pbx.sound_library import SoundLibrary
 from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch, tell_admission
@@ -88,6 +89,7 @@ class Switch:
         recordings: Recordings,
         keeper: TrunkKeeper,
         guard: OutsideGuard,
+        sounds: SoundLibrary,
         transfers: Transfers,
         notifier: Notifier,
         now: Callable[[], float],
@@ -148,6 +150,7 @@ class Switch:
             feed=self.feed,
             legs=self,
             guard=guard,
+            sounds=sounds,
             speed=speed,
             srtp_offer=srtp_offer,
         )

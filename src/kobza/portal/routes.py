@@ -36,6 +36,7 @@ from kobza.portal import (
     signin,
     sip_socket,
     softphone,
+    sounds,
     statistics,
     supervision,
     system_page,
@@ -121,6 +122,7 @@ def portal_routes(
         "/provisioning/groups": (groups.groups_page, ADMINS),
         "/provisioning/hours": (hours.hours_page, ADMINS),
         "/provisioning/limits": (limits.limits_page, ADMINS),
+        "/provisioning/sounds": (sounds.sounds_page, ADMINS),
         "/own/forwarding": (forwarding.own_forwarding_page, STAFF),
         "/crm-integration": (crm_page.crm_integration, ADMINS),
         "/crm-integration/deliveries": (deliveries.deliveries_page, ADMINS),
@@ -177,6 +179,8 @@ def portal_routes(
         "/provisioning/groups/remove": (groups.remove_group, ADMINS),
         "/provisioning/hours": (hours.set_hours, ADMINS),
         "/provisioning/limits": (limits.set_limits, ADMINS),
+        "/provisioning/sounds": (sounds.set_ringback, ADMINS),
+        "/provisioning/sounds/remove": (sounds.remove_music, ADMINS),
         "/provisioning/hours/override": (hours.override_hours, ADMINS),
         "/own/forwarding": (forwarding.set_own_forwarding, STAFF),
         "/own/calls": (forwarding.set_own_calls, STAFF),
@@ -194,6 +198,7 @@ def portal_routes(
     uploads: dict[str, tuple[Action, Access]] = {
         "/contacts/import": (contact_import.upload_contacts, ADMINS),
         "/provisioning/import": (services.upload_numbers, ADMINS),
+        "/provisioning/sounds/music": (sounds.set_music, ADMINS),
     }
     return [
         Route("/static/{name}", static_file, methods=["GET"]),

@@ -42,6 +42,8 @@ CHANGES: Final = (
     "group.removed",
     "hours.set",
     "hours.removed",
+    "sound.set",
+    "sound.removed",
     "presentation.added",
     "presentation.removed",
     "trunk.added",

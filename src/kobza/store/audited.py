@@ -16,6 +16,7 @@ Kind = Literal[
     "number",
     "group",
     "hours",
+    "sound",
     "presentation",
     "trunk",
     "webhook",
@@ -133,6 +134,15 @@ def _hours(conn: Connection, enterprise_id: str | None, key: str) -> Thing | Non
     return None if found is None else Thing("" if of is None else of.label, found.settings)
 
 
+def _sound(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
+    """Return a sound by its role; with the key "ringback" the country."""
+    table, company = schema.sounds, schema.enterprises
+    if key == "ringback":
+        return _row(conn, company, ("name", "ringback"), "name", company.c.enterprise_id == enterprise_id)
+    columns = ("name", "duration_ms", "sha256")
+    return _row(conn, table, columns, "name", table.c.enterprise_id == enterprise_id, table.c.role == key)
+
+
 def _presentation(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
     table = schema.presentation_numbers
     return _row(conn, table, ("number",), "number", table.c.number == key, table.c.enterprise_id == enterprise_id)
@@ -177,6 +187,7 @@ _READERS: Final[dict[Kind, Callable[[Connection, str | None, str], Thing | None]
     "number": _number,
     "group": _group,
     "hours": _hours,
+    "sound": _sound,
     "presentation": _presentation,
     "trunk": _trunk,
     "webhook": _webhook,

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from kobza.call.directory import Directory
 from kobza.call.group import group_key
-from kobza.store import endpoints, enterprises, groups, hours, meta, numbers, outside, trunks
+from kobza.store import endpoints, enterprises, groups, hours, meta, numbers, outside, sounds, trunks
 
 
 def load(conn: Connection) -> Directory:
@@ -17,5 +17,7 @@ def load(conn: Connection) -> Directory:
         endpoints={endpoint.enterprise_id: endpoint for endpoint in endpoints.load(conn)},
         enterprises={enterprise.enterprise_id: enterprise for enterprise in enterprises.list_all(conn)},
         outside=outside.load(conn),
+        music=sounds.load_music(conn),
+        ringback=sounds.load_ringback(conn),
         version=meta.directory_version(conn),
     )

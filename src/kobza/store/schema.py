@@ -62,9 +62,25 @@ enterprises = Table(
     Column("created_at", Moment, nullable=False),
     Column("time_zone", String(64), nullable=False, server_default="Europe/Kyiv"),
     Column("supervision_announced", Boolean(create_constraint=False), nullable=False, server_default=true()),
+    Column("ringback", String(8)),
 )
-"""The tenants. `time_zone`: of their working hours, by its name in the tz database. `supervision_announced`: those who
-talk hear a tone while a supervisor hears them."""
+"""The tenants. `time_zone`: of their working hours, by its name in the tz database; `ringback`: a country of
+kobza.media.ringback. `supervision_announced`: those who talk hear a tone while a supervisor hears them."""
+
+sounds = Table(
+    "sounds",
+    metadata,
+    Column("enterprise_id", Id, ForeignKey("enterprises.enterprise_id", ondelete="CASCADE"), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    PrimaryKeyConstraint("enterprise_id", "role"),
+    Index(None, "sha256"),
+)
+"""Sounds that enterprises brought: A-law, 8,000 octets a second, in base64. `sha256` is of the octets."""
 
 users = Table(
     "users",

@@ -145,7 +145,7 @@ class Carried:
                 verb = "unblock media" if new == "relay" else "block media"
                 await self.tell(words.about(verb, self.key, side.other))
             if new == "music" or new == "ringback":
-                await self.tell(words.play(self.key, side, tune(new)))
+                await self.tell(words.play(self.key, side, tune(new, self.media.sides[side].sounds)))
         if wanted.muted[other] != was.muted[other]:
             verb = "silence media" if wanted.muted[other] else "unsilence media"
             await self.tell(words.about(verb, self.key, side.other))

@@ -25,6 +25,7 @@ from kobza.media.plane import (
     OfferForm,
     RecordingClosed,
     Side,
+    SideSounds,
     ToneName,
 )
 from kobza.media.relay_call import TELLING
@@ -185,6 +186,12 @@ class RtpenginePlane(Observed, MediaPlane):
         if call is not None:
             call.media.sides[target].plays = what
             self._settle(call)
+
+    def dress(self, call_id: str, *, target: Side, sounds: SideSounds) -> None:
+        """See MediaPlane."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.media.sides[target].sounds = sounds
 
     def mute(self, call_id: str, *, source: Side, on: bool) -> None:
         """See MediaPlane."""

@@ -1,0 +1,112 @@
+"""The sounds of enterprises, as files that the media plane plays, and who hears which of them in a call.
+
+The store keeps them; a server writes those that its directory names into a folder of its own, by their hash, and
+removes the others. Until one is there, calls hear our own music.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+from kobza.call.directory import Directory
+from kobza.media.plane import MediaPlane, Side, SideSounds
+from kobza.media.sound_files import SUFFIX
+from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.live_call import LiveCall
+from kobza.store import Store, StoreAway, sounds
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 5.0
+"""Seconds until the next try after a sound could not be fetched."""
+
+_USUAL: Final = SideSounds()
+
+
+class SoundLibrary:
+    """Follows the directory. Everything but files and the store is done in the loop's thread."""
+
+    def __init__(self, folder: Path, *, store: Store, view: DirectoryView) -> None:
+        self._folder = folder
+        self._store = store
+        self._view = view
+        self._ready: dict[str, str] = {}
+        """Hash -> path of the sounds that are there."""
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Make the folder, and fetch what is wanted from now on. Raises OSError."""
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        self._view.followers.append(self._follow)
+        self._changed.set()
+        self._task = asyncio.create_task(self._fetch_all(), name="sounds")
+        self._task.add_done_callback(_seen)
+
+    async def stop(self) -> None:
+        """Fetch no more."""
+        if self._task is not None:
+            self._view.followers.remove(self._follow)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def dress(self, live: LiveCall, plane: MediaPlane) -> None:
+        """Tell the plane what each side of a call hears where it is held or waits.
+
+        Who is held hears the music of the enterprise that holds; ringback is that of one's own enterprise, and for
+        somebody outside that of the enterprise which is called.
+        """
+        directory = self._view.snapshot
+        if not directory.music and not directory.ringback:
+            return
+        caller, callee = live.caller.enterprise_id, live.callee.enterprise_id
+        for side, own, other in ((Side.CALLER, caller, callee), (Side.CALLEE, callee, caller)):
+            plane.dress(live.call_id, target=side, sounds=self._sounds(directory, own, other))
+
+    def _sounds(self, directory: Directory, own: str | None, other: str | None) -> SideSounds:
+        music = directory.music.get(other or own or "", "")
+        ringback = directory.ringback.get(own or other or "", "")
+        return SideSounds(self._ready.get(music, ""), ringback) if music or ringback else _USUAL
+
+    def _follow(self, _directory: Directory) -> None:
+        self._changed.set()
+
+    async def _fetch_all(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            wanted = set(self._view.snapshot.music.values())
+            if wanted == self._ready.keys():
+                continue
+            try:
+                self._ready = await asyncio.to_thread(self._keep, wanted)
+            except (StoreAway, OSError) as error:
+                log.error("the music on hold cannot be fetched, which is tried again: %s", error)  # noqa: TRY400
+                await asyncio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    def _keep(self, wanted: set[str]) -> dict[str, str]:
+        """Have a file for each sound that is wanted, and no other; return where they are. In a thread."""
+        paths = {sha256: self._folder / f"{sha256}{SUFFIX}" for sha256 in wanted}
+        for left in set(self._folder.iterdir()) - set(paths.values()):
+            left.unlink(missing_ok=True)
+        for sha256, path in list(paths.items()):
+            if path.exists():
+                continue
+            with self._store.read() as conn:
+                octets = sounds.content(conn, sha256)
+            if octets is None:  # changed again meanwhile, of which the next look hears
+                del paths[sha256]
+                continue
+            partial = path.with_suffix(".partial")
+            partial.write_bytes(octets)
+            partial.replace(path)
+        return {sha256: str(path) for sha256, path in paths.items()}
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Say that the fetching died; it never should."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("sounds are fetched no more", exc_info=error)
