@@ -3,12 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from kobza.phone.call import PhoneCall
 from kobza.phone.phone import SoftPhone
+from kobza.store import Store, audit
+from kobza.store.audit import AuditSearch, Entry
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
@@ -73,6 +76,19 @@ async def talking(phones: Phones, ledger: Ledger) -> tuple[PhoneCall, PhoneCall,
     return call, other, await leg_of(phones, ledger, C)
 
 
+async def audited(server: Server, count: int) -> list[Entry]:
+    """Wait until the audit has so many entries of calls; return them, the oldest first."""
+    with closing(Store.open(server.site.place)) as store:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with store.read() as conn:
+                    found = audit.page(conn, AuditSearch(None), None, 100)
+                entries = [entry for entry in found[::-1] if entry.action.startswith("call.")]
+                if len(entries) >= count:
+                    return entries
+                await asyncio.sleep(0.1)
+
+
 async def call_of(phone: SoftPhone) -> PhoneCall:
     """Wait until a phone is in a call."""
     async with asyncio.timeout(PATIENCE):
@@ -103,6 +119,14 @@ async def test_a_supervisor_listens_whispers_joins_and_leaves(phones: Phones, le
     await asyncio.gather(hears_just(call, D), hears_just(other, C))
     outcome = await ledger.call(B, "0000", owners=(B,))
     outcome.has(cause=16, status=200, released_by="caller")
+    noted = [(entry.action, entry.label, entry.after or {}) for entry in await audited(phones.server, 4)]
+    assert [(action, label, after["supervisor"], after["mode"]) for action, label, after in noted] == [
+        ("call.supervised", "+380671110003", "+380671110002", "listen"),
+        ("call.supervised", "+380671110003", "+380671110002", "whisper"),
+        ("call.supervised", "+380671110003", "+380671110002", "join"),
+        ("call.supervision_ended", "+380671110003", "+380671110002", "join"),
+    ]
+    assert 1 <= noted[-1][2]["seconds"] <= PATIENCE
     call.hang_up()
     (await ledger.call(C, D, owners=(C, D))).has(cause=16, status=200, released_by="caller")
 

@@ -34,7 +34,8 @@ listed are ignored; listed ones may be given once. Unknown fields of a JSON body
 **Authorization** of the FMC API: the header `Authorization: Bearer <FMC token>` and the parameter `integrator_id`; you
 find both in the portal under "CRM integration". The basic call information takes the same token as `token`. A token
 has scopes: `history` reads calls, recordings, events and the status of phones; `control` makes calls and acts on them;
-`settings` reads and changes CLIP, DND and the webhook.
+`settings` reads and changes CLIP, DND and the webhook; `supervise`, which is given by name alone, lets supervisors hear
+live calls.
 
 **Rates**: every answer to a valid token says in `RateLimit` how many requests are left, and in `RateLimit-Policy` how
 many there are (draft-ietf-httpapi-ratelimit-headers-11); beyond them comes 429 with `Retry-After`.
