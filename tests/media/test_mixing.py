@@ -11,9 +11,10 @@ from kobza.media.encoder import encode
 from kobza.media.plane import MediaError, RecordingClosed, Seat, Side
 from kobza.rtp.g711 import Law
 from kobza.rtp.packet import RtpPacket
-from tests.media.phone_end import PhoneEnd, heard
+from tests.media.phone_end import HOST, PhoneEnd, heard
 from tests.media.planes import CALL, RunningPlane, running_plane
 from tests.media.spools import decode_mp3, needs_mp3
+from tests.media.test_srtp import SHA1_80, SecretPhone
 from tests.support.spectrum import tone_share
 
 GUEST = "guest-1"
@@ -63,6 +64,11 @@ async def seat(running: RunningPlane, phone: PhoneEnd, call: str) -> None:
     """Set up a call between a phone and a seat, as click2dial does."""
     phone.learn(await running.offer(None, Side.CALLER, None, call))
     await running.answer(Side.CALLER, phone.sdp(f"{int(phone.law)} 101"), call)
+    await take_seat(running, call)
+
+
+async def take_seat(running: RunningPlane, call: str) -> None:
+    """Let the called side of a call be a seat."""
     offer = await running.offer(Side.CALLER, Side.CALLEE, None, call)
     answer: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
     running.plane.sit(call, side=Side.CALLEE, sdp=offer, done=answer.set_result)
@@ -130,3 +136,27 @@ async def test_those_who_are_overheard_may_be_told(running: RunningPlane) -> Non
         heard_of_it = [tone_share(heard(packets), 1400) for packets in (caller, callee, guest)]
         assert min(heard_of_it[:2]) > 0.03  # it sounds for a part of that time
         assert heard_of_it[2] < 0.003
+
+
+async def test_a_phone_with_srtp_takes_part() -> None:
+    async with running_plane(browser_hosts=(HOST,)) as running:
+        with (
+            PhoneEnd(440.0) as caller,
+            PhoneEnd(660.0, ssrc=2) as callee,
+            SecretPhone(1000.0, SHA1_80, ssrc=3) as guest,
+        ):
+            await running.connect(caller, callee)
+            await running.offer(None, Side.CALLER, None, GUEST)
+            guest.learn(running.plane.offer_in("srtp", GUEST, target=Side.CALLER))
+            await running.answer(Side.CALLER, guest.said(), GUEST)
+            await take_seat(running, GUEST)
+            running.plane.mix("mix", [Seat(*CALLER), Seat(*CALLEE), Seat(*SEAT)])
+            caller.talk()
+            callee.talk()
+            for _ in range(2 * ENOUGH):
+                guest.speak(1)
+                await asyncio.sleep(0.02)
+            told = [RtpPacket.parse(data) for data in guest.understood()[-ENOUGH:]]
+            assert {hertz for hertz in TONES.values() if has(told, hertz)} == {440.0, 660.0}
+            assert has(caller.packets[-ENOUGH:], 1000.0)
+            assert not has(guest.packets[-ENOUGH:], 440.0), "on the way nobody understands it"
