@@ -8,9 +8,10 @@ import pytest
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
-from kobza.archive.archive import Archive, Damaged, Verdict
+from kobza.archive.archive import Archive, Verdict
 from kobza.archive.bucket import Bucket, BucketPlace
 from kobza.archive.home import HomeAway, NotThere
+from kobza.archive.sealing import Damaged
 from kobza.store.recording_homes import BUCKET, CONFIRMED
 from tests.support.object_store import ObjectStore
 from tests.support.ports import free_port
@@ -27,6 +28,8 @@ class Row:
     size: int | None = len(SOUND)
     sha256: str | None = hashlib.sha256(SOUND).hexdigest()
     home: str | None = None
+    sealed: str | None = None
+    record_id: str = "rec-1"
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ class Row:
     size: int | None = len(SOUND)
     sha256: str | None = hashlib.sha256(SOUND).hexdigest()
     home: str | None = None
+    sealed: str | None = None
+    record_id: str = "rec-1"
 
 
 @pytest.fixture

@@ -3,6 +3,10 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
+from kobza.archive.archive import Archive
+from kobza.archive.keys import Keys
 from kobza.store import Store, audit, hearings
 from kobza.store.audit import By
 from kobza.store.journal import JournalWriter
@@ -86,3 +90,48 @@ def test_who_got_a_recording_and_how_much_of_it(kobza: Kobza, data: Path, place:
     assert "192.0.2.7" in kobza("recordings", "show", "rec-1").out
     ran = kobza("recordings", "show", "none")
     assert (ran.code, "there is no recording none" in ran.err) == (1, True)
+
+
+def test_keys_are_made_changed_and_taken_out(
+    kobza: Kobza, data: Path, place: Place, enterprise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = kobza("recordings", "keys")
+    assert (ran.code, "set recordings_keys" in ran.err) == (2, True)
+    file = tmp_path / "recordings.keys"
+    monkeypatch.setenv("KOBZA_RECORDINGS_KEYS", str(file))
+    ran = kobza("recordings", "keys")
+    assert (ran.code, "cannot be read" in ran.err) == (2, True)
+    assert kobza("recordings", "newkey", "--id", "2025", "--json").json == {"key": "2025", "file": str(file)}
+    archive = Archive(data / "recordings", keys=Keys.load(file))
+    plain = tmp_path / "plain.mp3"
+    plain.write_bytes(SOUND)
+    writer = JournalWriter(place)
+    for number in range(3):
+        record_id = f"rec-{number}"
+        made = {"path": f"{record_id}.mp3", "sha256": hashlib.sha256(SOUND).hexdigest(), "size": len(SOUND)}
+        made["sealed"] = archive.seal(plain, f"{record_id}.mp3", record_id)
+        for owner in (enterprise, "another"):
+            writer.write([recording("ready", record_id=record_id, enterprise_id=owner, **made)])
+    writer.close()
+    assert kobza("recordings", "verify", "--json").json["whole"] == 3
+    assert kobza("recordings", "newkey", "--id", "2026", "--json").code == 0
+    assert kobza("recordings", "rekey", "--json").json == {"key": "2026", "rekeyed": 3, "without_key": 0}
+    assert kobza("recordings", "rekey", "--json").json["rekeyed"] == 0
+    assert kobza("recordings", "keys", "--json").json == {
+        "without_key": 0,
+        "keys": [
+            {"key": "2025", "recordings": 0, "newest": False},
+            {"key": "2026", "recordings": 6, "newest": True},
+        ],
+    }
+    assert kobza("recordings", "show", "rec-1", "--json").json["recordings"][0]["key"] == "2026"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(line for line in lines if not line.startswith("2025")))
+    assert kobza("recordings", "verify", "--json").json["whole"] == 3
+
+    file.write_text("\n".join(line for line in lines if not line.startswith("2026")))
+    ran = kobza("recordings", "verify", "--json")
+    assert (ran.code, "recording rec-0 needs the key 2026, which is not in the key file" in ran.out) == (1, True)
+    for command in ("keys", "rekey"):
+        ran = kobza("recordings", command)
+        assert (ran.code, "recordings need keys that are not in the key file" in ran.err) == (1, True)

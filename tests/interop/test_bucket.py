@@ -1,4 +1,4 @@
-"""A call is recorded, its recording goes into a bucket and from here, and is played, fetched and erased there."""
+"""A call is recorded, its recording goes encrypted into a bucket and from here, and is fetched and erased there."""
 
 import asyncio
 import hashlib
@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from kobza.archive.bucket import BucketPlace
+from kobza.archive.keys import add_key
+from kobza.archive.sealing import MAGIC, sealed_size
 from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server, Site
@@ -45,10 +47,12 @@ def until_away(site: Site) -> None:
 
 
 def use_the_bucket(site: Site, server: Server, store: ObjectStore, place: BucketPlace, record_id: str) -> None:
-    (mp3,) = store.until_objects(place, 1).values()
+    (stored,) = store.until_objects(place, 1).values()
+    assert stored.startswith(MAGIC)
     until_away(site)
     whole = fetch(server, record_id)
-    assert (whole.status_code, whole.content) == (200, mp3)
+    mp3 = whole.content
+    assert (whole.status_code, sealed_size(len(mp3))) == (200, len(stored))
     assert whole.headers["etag"] == f'"{hashlib.sha256(mp3).hexdigest()}"'
     part = fetch(server, record_id, range="bytes=100-299")
     assert (part.status_code, part.content) == (206, mp3[100:300])
@@ -78,7 +82,8 @@ async def test_a_recording_lives_in_a_bucket(
     new_site: Site, sink: SinkThread, tmp_path: Path, object_store: ObjectStore
 ) -> None:
     place = object_store.make_bucket()
-    site = new_site.copy(tmp_path / "kobza", **settings(place))
+    add_key(tmp_path / "keys", "first")
+    site = new_site.copy(tmp_path / "kobza", **settings(place), KOBZA_RECORDINGS_KEYS=str(tmp_path / "keys"))
     server = await asyncio.to_thread(site.start)
     try:
         ledger = Ledger(server, sink)

@@ -13,7 +13,9 @@ from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, 
 from kobza.api.recording_remarks import headers_of, why_failed
 from kobza.api.streaming import Chunks, StreamedResponse
 from kobza.archive.archive import Found
-from kobza.archive.home import HomeAway, NotThere
+from kobza.archive.home import HomeError, NotThere
+from kobza.archive.keys import KeyLost
+from kobza.archive.sealing import Damaged
 from kobza.store import audit, hearings, recordings
 from kobza.store.audit import By
 from kobza.store.errors import StoreAway
@@ -93,7 +95,7 @@ async def _find(context: ApiContext, recording: Recording) -> Found:
     except NotThere:
         logger.error("the file of recording %s is missing", recording.record_id)  # noqa: TRY400 - where is no matter
         raise _gone() from None
-    except HomeAway as error:
+    except HomeError as error:  # its home does not answer, its key is lost, or it is damaged
         raise _away(recording.record_id, error) from error
 
 
@@ -101,11 +103,14 @@ def _gone() -> ApiError:
     return ApiError("recording_erased", "The recording is gone.")
 
 
-def _away(name: str, error: HomeAway) -> ApiError:
+def _away(name: str, error: HomeError) -> ApiError:
     logger.warning("recording %s cannot be read now: %s", name, error)
-    return ApiError(
-        "unavailable", "The place of the recording does not answer.", headers={"retry-after": AWAY_RETRY_AFTER}
-    )
+    detail = "The place of the recording does not answer."
+    if isinstance(error, KeyLost):
+        detail = "The recording is encrypted, and its key is not here."
+    elif isinstance(error, Damaged):
+        detail = "The file of the recording is damaged."
+    return ApiError("unavailable", detail, headers={"retry-after": AWAY_RETRY_AFTER})
 
 
 async def _note(context: ApiContext, by: By, action: str, found: Recording, size: int) -> str:
@@ -141,12 +146,14 @@ async def _chunks_of(context: ApiContext, place: Found, part: ByteRange, heard: 
         except NotThere:
             logger.error("%s went while it was asked for", place.name)  # noqa: TRY400
             raise _gone() from None
-        except HomeAway as error:
+        except HomeError as error:
             raise _away(place.name, error) from error
     try:
         while chunk := await to_thread.run_sync(reader.read, CHUNK, limiter=limiter):
             yield chunk
             sent += len(chunk)
+    except HomeError as error:  # with the first bytes it is an answer of its own, behind them it breaks this one off
+        raise _away(place.name, error) from error
     finally:
         reader.close()  # at once: what waits is cut off with the rest
         if sent:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kobza.archive.archive import Archive
+from kobza.archive.keys import Keys
 from kobza.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +35,20 @@ def bucket_of(settings: Settings) -> "Bucket | None":
     )
 
 
+def keys_of(settings: Settings) -> Keys | None:
+    """Return the keys of the settings; None: recordings are not encrypted. Raises KeysWrong."""
+    return None if settings.recordings_keys is None else Keys.load(settings.recordings_keys)
+
+
+def eraser_of(settings: Settings) -> Archive:
+    """Return the archive of the settings for who erases alone, which needs no keys."""
+    return Archive(recordings_directory(settings), bucket_of(settings))
+
+
 def archive_of(settings: Settings) -> Archive:
-    """Return the archive of the settings: what is in the bucket is read and erased there whatever new ones do."""
+    """Return the archive of the settings: what is in the bucket is read and erased there whatever new ones do.
+
+    Raises KeysWrong.
+    """
     uploads = settings.recordings_store == "s3"
-    return Archive(recordings_directory(settings), bucket_of(settings), uploads=uploads)
+    return Archive(recordings_directory(settings), bucket_of(settings), uploads=uploads, keys=keys_of(settings))

@@ -30,6 +30,7 @@ from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
 from kobza.app.watchers import start_watchers
 from kobza.archive.archive import Archive
+from kobza.archive.keys import KeysWrong
 from kobza.call.causes import RECOVERY_ON_TIMER, reason_header
 from kobza.config.loading import Loaded
 from kobza.config.settings import Settings, name_servers, retention_terms, store_place, webhook_limits, webhook_networks
@@ -207,7 +208,10 @@ class Server:
         await recovery.close_books(before, journal, books)
         await dispatcher.start()
         self._stop_with(dispatcher.stop)
-        archive = archive_of(settings)
+        try:
+            archive = archive_of(settings)
+        except KeysWrong as error:
+            raise ServerError(f"recordings_keys: {error}") from error
         uploads = Uploads(archive, store, now=self._now, local_hours=settings.recordings_local_hours)
         recordings = Recordings(
             archive.folder.directory,
@@ -215,6 +219,7 @@ class Server:
             results=RecordBooks(store, journal, books),
             now=self._now,
             uploads=uploads if archive.uploads else None,
+            seal=archive.seal if archive.keys is not None else None,
         )
         uploads.start()
         self._stop_with(uploads.stop)

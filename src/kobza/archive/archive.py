@@ -1,6 +1,7 @@
 """The archive: the finished recordings, wherever the file of each is."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from tempfile import NamedTemporaryFile
 from typing import Final, Protocol
 
 from kobza.archive.folder import Folder
-from kobza.archive.home import Home, HomeAway, HomeError, NotThere, Reader
+from kobza.archive.home import Home, HomeAway, NotThere, Reader
+from kobza.archive.keys import KEY_BYTES, KeyLost, Keys
+from kobza.archive.sealing import Damaged, UnsealedPart, plain_size, seal
 
 CHUNK: Final = 256 * 1024
 """Bytes read at a time where nobody waits for the first of them."""
@@ -21,6 +24,10 @@ COPY: Final = "copy-"
 
 class Kept(Protocol):
     """What the store says of a recording."""
+
+    @property
+    def record_id(self) -> str:
+        """Its id."""
 
     @property
     def path(self) -> str | None:
@@ -38,6 +45,10 @@ class Kept(Protocol):
     def home(self) -> str | None:
         """None: it never was anywhere but here."""
 
+    @property
+    def sealed(self) -> str | None:
+        """Its data key, encrypted; None: the file is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -46,10 +57,15 @@ class Found:
     home: Home
     name: str
     size: int
+    record_id: str
+    key: bytes | None = None
+    """By which the file is encrypted; None: it is not."""
 
     def open(self, first: int, length: int) -> Reader:
         """Begin to read a part of the mp3. Raises NotThere, HomeAway."""
-        return self.home.open(self.name, first, length)
+        if self.key is None:
+            return self.home.open(self.name, first, length)
+        return UnsealedPart(self.home, self.name, self.key, self.record_id, size=self.size, first=first, length=length)
 
 
 class Verdict(StrEnum):
@@ -59,10 +75,6 @@ class Verdict(StrEnum):
     DAMAGED = "damaged"
     """They are not those whose SHA-256 was stored when it was made."""
     MISSING = "missing"
-
-
-class Damaged(HomeError):
-    """What is here is not what was recorded."""
 
 
 class Doomed(Protocol):
@@ -80,23 +92,44 @@ class Doomed(Protocol):
 class Archive:
     """All recordings. Everything blocks, and raises HomeAway when a home does not answer."""
 
-    def __init__(self, directory: Path, bucket: Home | None = None, *, uploads: bool = False) -> None:
-        """`directory` is where recordings are made; with `uploads` new ones are to go into the bucket."""
+    def __init__(
+        self, directory: Path, bucket: Home | None = None, *, uploads: bool = False, keys: Keys | None = None
+    ) -> None:
+        """`directory` is where recordings are made; with `uploads` new ones are to go into the bucket, with `keys` new
+        ones are encrypted.
+        """
         self.folder = Folder(directory)
         self.bucket = bucket
         self.uploads = uploads and bucket is not None
+        self.keys = keys
 
     def find(self, kept: Kept) -> Found:
         """Return where a recording can be read, here before elsewhere. Raises NotThere when it is nowhere."""
         if kept.path is None:
             raise NotThere("it has no file")
         try:
-            return Found(self.folder, kept.path, self.folder.size(kept.path))
+            return self._in(self.folder, kept, kept.path)
         except NotThere:
             if kept.home is None:
                 raise
-        bucket = self._bucket()
-        return Found(bucket, kept.path, bucket.size(kept.path))
+        return self._in(self._bucket(), kept, kept.path)
+
+    def seal(self, plain: Path, name: str, record_id: str) -> str:
+        """Encrypt a recording that was made into the folder; return its data key as the store is to keep it."""
+        if self.keys is None:
+            raise KeyLost("there are no keys (recordings_keys)")
+        key = os.urandom(KEY_BYTES)
+        seal(plain, self.folder.directory / name, key, record_id)
+        return self.keys.wrap(key, record_id)
+
+    def _in(self, home: Home, kept: Kept, name: str) -> Found:
+        """Return a recording as it is in a home."""
+        size = home.size(name)
+        if kept.sealed is None:
+            return Found(home, name, size, kept.record_id)
+        if self.keys is None:
+            raise KeyLost(f"recording {kept.record_id} is encrypted, and the settings name no keys (recordings_keys)")
+        return Found(home, name, plain_size(size), kept.record_id, self.keys.unwrap(kept.sealed, kept.record_id))
 
     def verify(self, kept: Kept) -> Verdict:
         """Read all of a recording and compare it with what the store says of it."""
@@ -104,6 +137,8 @@ class Archive:
             return _verdict(self.find(kept), kept)
         except NotThere:
             return Verdict.MISSING
+        except Damaged:
+            return Verdict.DAMAGED
 
     def upload(self, kept: Kept) -> None:
         """Put a recording into the bucket, and return once the bucket has given the same bytes back.
@@ -117,14 +152,13 @@ class Archive:
         if kept.path is None:
             raise NotThere("it has no file")
         bucket, path = self._bucket(), self.folder.directory / kept.path
-        here = Found(self.folder, kept.path, self.folder.size(kept.path))
-        if _verdict(here, kept) is not Verdict.WHOLE:
+        if _verdict(self._in(self.folder, kept, kept.path), kept) is not Verdict.WHOLE:
             raise Damaged(f"{path} is not what was recorded")
         bucket.put(kept.path, path)
         try:
-            verdict = _verdict(Found(bucket, kept.path, bucket.size(kept.path)), kept)
-        except NotThere as error:
-            raise HomeAway(f"{kept.path} was uploaded, and is not there") from error
+            verdict = _verdict(self._in(bucket, kept, kept.path), kept)
+        except (NotThere, Damaged) as error:
+            raise HomeAway(f"{kept.path} was uploaded, and is not there whole") from error
         if verdict is not Verdict.WHOLE:
             raise HomeAway(f"{kept.path} was uploaded, and other bytes came back")
 
@@ -142,7 +176,7 @@ class Archive:
     def as_file(self, kept: Kept) -> Iterator[Path]:
         """Give a recording as a file for the time of a block: the one that is here, or a copy that goes afterwards."""
         found = self.find(kept)
-        if found.home is self.folder:
+        if found.home is self.folder and found.key is None:
             yield self.folder.directory / found.name
             return
         spools = self.folder.directory / SPOOLS

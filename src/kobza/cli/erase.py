@@ -66,7 +66,7 @@ def erase(
     as_json: JsonOption = False,
 ) -> int:
     """Erase everything about one telephone number, for good, and print the certificate. It cannot be undone."""
-    from kobza.app.archiving import archive_of
+    from kobza.app.archiving import eraser_of
     from kobza.app.certificate import document
     from kobza.call.numbers import national, normalize
     from kobza.store.erasure import Request
@@ -80,7 +80,7 @@ def erase(
         )
     with opened_store(ctx, data) as store:
         request = Request(enterprise, e164, by or whoever(), reference.strip(), address_book)
-        done = run(store, request, now_ms, erase_file=archive_of(settings).erase)
+        done = run(store, request, now_ms, erase_file=eraser_of(settings).erase)
         certificate = document(store, done.erasure_id)
     _show(certificate, out, language, as_json=as_json)
     if not certificate["complete"]:

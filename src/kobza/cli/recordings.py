@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kobza.cli import recording_keys
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, load_settings, opened_store
 from kobza.cli.output import emit, emit_rows, print_error
@@ -34,6 +35,9 @@ PAGE: Final = 500
 HEARINGS: Final = 1000
 """Entries of the access log that are shown, the last first."""
 NOT_WHOLE: Final = 1
+
+
+recording_keys.register(app)
 
 
 @app.callback()
@@ -92,8 +96,12 @@ def verify(
     from kobza.app.archiving import archive_of
     from kobza.archive.archive import Verdict
     from kobza.archive.home import HomeError
+    from kobza.archive.keys import KeysWrong
 
-    archive = archive_of(load_settings(ctx, data=data).settings)
+    try:
+        archive = archive_of(load_settings(ctx, data=data).settings)
+    except KeysWrong as error:
+        raise typer.BadParameter(str(error), param_hint="recordings_keys") from None
     since_ms = 0 if days is None else now_ms() - days * DAY_MS
     counts = dict.fromkeys((*map(str, Verdict), "unread"), 0)
     wrong: list[dict[str, Any]] = []
@@ -166,6 +174,7 @@ def _shown(row: "Recording") -> dict[str, Any]:
         "file": row.path,
         "home": row.home or "local",
         "no_room": row.noted.no_room,
+        "key": None if row.sealed is None else row.sealed.partition(".")[0],
         "seconds": None if row.duration_ms is None else row.duration_ms / 1000,
         "bytes": row.size,
         "sha256": row.sha256,

@@ -429,6 +429,9 @@ class Settings(BaseSettings):
     recordings_keep_free_mb: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         200, description="Megabytes that stay free on the disk: with fewer, calls are not recorded; 0: they always are."
     )
+    recordings_keys: Path | None = Field(
+        None, description="File with the keys by which new recordings are encrypted; none: they are not."
+    )
     recordings_store: Literal["local", "s3"] = Field(
         "local", description="Where recordings are kept: in the data directory, or in a bucket (S3)."
     )

@@ -51,6 +51,10 @@ def spool_of(directory: Path, record_id: str) -> Path:
     return spools_of(directory) / f"{record_id}.spool"
 
 
+Seal = Callable[[Path, str, str], str]
+"""Encrypts a file (where it is, its name to be, the record id) into the directory of recordings; returns what the row
+is to keep of it. Blocks."""
+
 ENCODE_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds of encoding: a minute of stereo takes a twentieth of one."""
 
@@ -96,10 +100,12 @@ class Recordings:
         results: RecordBooks,
         now: Callable[[], float],
         uploads: Uploads | None = None,
+        seal: Seal | None = None,
     ) -> None:
-        """`uploads` takes those that are ready further, into a bucket; None: they stay here."""
+        """`uploads` takes those that are ready further, into a bucket; None: they stay here. `seal` encrypts them."""
         self.directory = directory
         self._uploads = uploads
+        self._seal = seal
         self._spools = spools_of(directory)
         self._store = store
         self._results = results
@@ -231,12 +237,10 @@ class Recordings:
         if not self._owners[record_id].begun:
             await self._store_result(record_id, name, None)
             return
-        encoded: Encoded | None = None
+        made: tuple[Encoded, str | None] | None = None
         began = time.monotonic()
         try:
-            encoded = await asyncio.get_running_loop().run_in_executor(
-                self._threads, encode, spool, self.directory / name, lambda: not self._stopping.is_set()
-            )
+            made = await asyncio.get_running_loop().run_in_executor(self._threads, self._make, record_id, spool, name)
         except FileNotFoundError:
             about = self._about(record_id)
             log.error("recording %s has no spool: nothing of it reached the disk", record_id, extra=about)  # noqa: TRY400
@@ -250,6 +254,7 @@ class Recordings:
         except Exception:
             about = self._about(record_id)
             log.exception("recording %s could not be encoded; its spool is kept", record_id, extra=about)
+        encoded, sealed = made or (None, None)
         if encoded is None or not encoded.heard:
             self.counts.failed += 1
         else:
@@ -259,9 +264,23 @@ class Recordings:
         if encoded is not None and not encoded.heard:
             await self._unheard(record_id, name, encoded)
             return
-        await self._store_result(record_id, name, encoded)
+        await self._store_result(record_id, name, encoded, sealed)
         if encoded is not None:
             await asyncio.to_thread(spool.unlink, missing_ok=True)
+
+    def _make(self, record_id: str, spool: Path, name: str) -> tuple[Encoded, str | None]:
+        """Make the file of a recording, and encrypt it where that is wanted; in the encoder's thread.
+
+        Until then it is beside its spool, which is not encrypted either.
+        """
+        if self._seal is None:
+            return encode(spool, self.directory / name, lambda: not self._stopping.is_set()), None
+        plain = spool.with_suffix(".mp3")
+        try:
+            encoded = encode(spool, plain, lambda: not self._stopping.is_set())
+            return encoded, self._seal(plain, name, record_id)
+        finally:
+            plain.unlink(missing_ok=True)
 
     async def _unheard(self, record_id: str, name: str, encoded: Encoded) -> None:
         """Give up a recording of nothing that is decoded: an mp3 of silence would say that nobody spoke.
@@ -289,7 +308,9 @@ class Recordings:
         )
         self._later[record_id] = asyncio.get_running_loop().call_later(wait, self._wait_for_encoder, record_id)
 
-    async def _store_result(self, record_id: str, name: str, encoded: Encoded | None) -> None:
+    async def _store_result(
+        self, record_id: str, name: str, encoded: Encoded | None, sealed: str | None = None
+    ) -> None:
         """Store what became of a recording, and return once it is stored: only then may the spool go."""
         owners = self._owners[record_id]
         at = self._now()
@@ -309,6 +330,7 @@ class Recordings:
                 sha256=encoded.sha256,
                 remarks=remarks,
                 home=None if self._uploads is None else WAITING,
+                sealed=sealed,
             )
             for enterprise_id in owners.enterprise_ids
         ]

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from kobza.archive.archive import Archive, Damaged
+from kobza.archive.archive import Archive
 from kobza.archive.home import HomeError, NotThere
+from kobza.archive.sealing import Damaged
 from kobza.measures import Histogram
 from kobza.pbx.daemons import in_daemon
 from kobza.store import Store, recording_homes

@@ -70,6 +70,7 @@ class Encoded(msgspec.Struct, frozen=True):
     size: int | None
     sha256: str | None
     changed_at: int
+    sealed: str | None = None
 
 
 def tables_in_order() -> list[str]:

@@ -123,6 +123,8 @@ class RecordingStored(Struct, frozen=True):
     """JSON: `kobza.store.recordings.Remarks`."""
     home: str | None = None
     """`waiting` for one that is to be uploaded."""
+    sealed: str | None = None
+    """The data key of a file that is encrypted, encrypted."""
 
 
 class DetailStored(Struct, frozen=True):

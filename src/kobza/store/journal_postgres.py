@@ -115,6 +115,7 @@ _RECORDING = (
     "remarks",
     "home",
     "home_at",
+    "sealed",
 )
 _BINDING = (
     "number",

@@ -180,6 +180,7 @@ def recording_row(entry: RecordingStored) -> Row:
         entry.remarks,
         entry.home,
         None if entry.home is None else to_ms(entry.at),
+        entry.sealed,
     )
 
 

@@ -91,12 +91,14 @@ ADD_ATTEMPT = (
 
 PUT_RECORDING = (
     "INSERT INTO recordings (record_id, enterprise_id, call_id, status, path, duration_ms, size, sha256, changed_at, "
-    "remarks, home, home_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (record_id, enterprise_id) DO UPDATE SET "
-    "status = excluded.status, path = coalesce(excluded.path, path), "
-    "duration_ms = coalesce(excluded.duration_ms, duration_ms), size = coalesce(excluded.size, size), "
+    "remarks, home, home_at, sealed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "ON CONFLICT (record_id, enterprise_id) DO UPDATE SET status = excluded.status, "
+    "path = coalesce(excluded.path, path), duration_ms = coalesce(excluded.duration_ms, duration_ms), "
+    "size = coalesce(excluded.size, size), "
     "sha256 = coalesce(excluded.sha256, sha256), changed_at = excluded.changed_at, "
     "remarks = coalesce(excluded.remarks, remarks), "
-    "home = coalesce(excluded.home, home), home_at = coalesce(excluded.home_at, home_at)"
+    "home = coalesce(excluded.home, home), home_at = coalesce(excluded.home_at, home_at), "
+    "sealed = coalesce(excluded.sealed, sealed)"
 )
 
 PUT_BINDING = (

@@ -100,6 +100,7 @@ def bury(conn: Connection, enterprise_id: str, gone: Sequence[Doomed], now_ms: i
         remarks=None,
         home=None,
         home_at=None,
+        sealed=None,
         changed_at=now_ms,
     )
 

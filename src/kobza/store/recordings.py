@@ -58,6 +58,8 @@ class Recording(NamedTuple):
     """As `noted` reads it."""
     home: str | None = None
     """Where the file is besides this machine: None, or a word of `recording_homes`."""
+    sealed: str | None = None
+    """The data key of a file that is encrypted, encrypted; None: it is not."""
 
     @property
     def noted(self) -> Remarks:

@@ -532,6 +532,7 @@ recordings = Table(
     Column("remarks", Text),
     Column("home", String(16)),
     Column("home_at", Moment),
+    Column("sealed", Text),
     PrimaryKeyConstraint("record_id", "enterprise_id"),
     Index(None, "call_id"),
     Index(
@@ -565,7 +566,7 @@ recordings = Table(
 """Recordings: recording, encoding, ready, failed, erasing (its file is about to go) or erased: the tombstone that says
 so. `path` is relative to the directory of recordings, and to the bucket. `home` is None, or how far it is on its way
 into the bucket, since `home_at`: waiting, uploading, confirmed (there, and perhaps still here), bucket, refused.
-`remarks` is JSON: what a listener should know of it."""
+`remarks` is JSON: what a listener should know of it. `sealed` is the data key, encrypted, of a file that is."""
 
 retention = Table(
     "retention",

@@ -137,7 +137,14 @@ class _Recordings:
         if now is not None and now.status == recordings.READY and now.path is not None and self._copy_file(now.path):
             self.finished.append(
                 Encoded(
-                    now.record_id, now.enterprise_id, now.path, now.duration_ms, now.size, now.sha256, now.changed_at
+                    now.record_id,
+                    now.enterprise_id,
+                    now.path,
+                    now.duration_ms,
+                    now.size,
+                    now.sha256,
+                    now.changed_at,
+                    now.sealed,
                 )
             )
         elif known.status != recordings.FAILED:

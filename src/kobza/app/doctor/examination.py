@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kobza.app.certificates import shown_files
-from kobza.app.doctor import bucket, machine, media, network, openid, trunks
+from kobza.app.doctor import bucket, keys, machine, media, network, openid, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
 from kobza.config.settings import name_servers, retention_terms, store_place
@@ -62,6 +62,7 @@ class Examination:
             second += [
                 ("calls", lambda: self._calls(facts)),
                 ("recordings", lambda: self._recordings(facts)),
+                (keys.CHECK, lambda: keys.keys(settings, facts.sealed)),
                 (bucket.CHECK, lambda: bucket.bucket(settings, facts.homes)),
                 ("erasures", lambda: self._erasures(facts)),
                 ("backups", lambda: self._backups(facts)),

@@ -166,6 +166,8 @@ def secrets(loaded: Loaded) -> Iterable[Finding]:
     paths = [data, data / "portal.key", data / "kobza.db"]
     secret = {"store", "nonce_secret", "oidc_client_secret", "s3_secret_key"}
     with_secrets = secret & {name for name, source in loaded.sources.items() if source == "file"}
+    if (keys := loaded.settings.recordings_keys) is not None:
+        paths.append(keys)
     if loaded.file is not None and with_secrets:
         paths.append(loaded.file)
     there = [path for path in paths if path.exists()]
