@@ -29,7 +29,7 @@ async def test_a_short_session_on_each_side(
 async def test_reliable_early_media_on_both_sides(
     sipp: Sipp, kobza_server: Server, ledger: Ledger, lines: list[Line]
 ) -> None:
-    """The outside line sends its announcement reliably, the phone requires that: a PRACK on each side, one answer."""
+    """The outside line sends its announcement reliably, the phone requires that and offers anew in its PRACK."""
     async with sipp.start("uas_100rel", "-rtp_echo", port=kobza_server.site.trunk_port, pause_ms=300) as trunk:
         await sipp.run("uac_100rel", line=lines[0], dial=OUTSIDE, pause_ms=300)
         await trunk.success()

@@ -233,7 +233,79 @@ def test_who_only_knows_them_gets_ordinary_ones() -> None:
     ours.finish()
 
 
-def test_an_offer_in_a_prack_is_refused() -> None:
+def answered_early(ours: Stand, **options: Any) -> tuple[InviteDialog, str]:
+    """A call whose first offer has our answer in a 183; also what a PRACK says of that."""
+    dialog = invited(ours, **options)
+    dialog.provisional(183, body=ANSWER, now=ours.now)
+    return dialog, f"{rseq(ours.response())} 1 INVITE"
+
+
+@pytest.mark.parametrize("how", ["PRACK", "UPDATE"])
+def test_a_new_offer_before_the_answer(how: str) -> None:
+    """The 200 to the INVITE waits for the owner's answer to it, and has none of its own (RFC 6337, section 2.2)."""
+    ours = stand()
+    dialog, rack = answered_early(ours)
+    headers = [SDP_TYPE, ("RAck", rack)] if how == "PRACK" else [SDP_TYPE, CONTACT]
+    if how == "UPDATE":
+        assert prack(ours, dialog, 2, rack) == 200
+    ours.receive(ours.within(dialog, how, number=3, headers=headers, body=OFFER))
+    (event,) = ours.told(OfferReceived)
+    assert event.request.body == OFFER
+    assert f"200 {how}" not in ours.words
+    dialog.provisional(180, now=ours.now)
+    dialog.accept(b"", now=ours.now)
+    assert "200 INVITE" not in ours.words
+    ours.receive(ours.within(dialog, "UPDATE", number=4, headers=[SDP_TYPE, CONTACT], body=OFFER))
+    assert "500 UPDATE" in ours.words  # one at a time
+    dialog.answer_offer(OTHER, now=ours.now)
+    assert ours.words[-2:] == [f"200 {how}", "200 INVITE"]
+    bodies = {m.cseq.method: m.body for m in ours.sent if isinstance(m, SipResponse) and m.status == 200}
+    assert (bodies[how], bodies["INVITE"]) == (OTHER, b"")
+    ours.receive(ours.within(dialog, "ACK", number=1))
+    assert not ours.told(RefreshDue)
+    ours.receive(ours.within(dialog, "BYE", number=5))
+    ours.finish()
+
+
+def test_a_new_offer_that_the_owner_refuses_and_one_that_is_no_sdp() -> None:
+    ours = stand()
+    dialog, rack = answered_early(ours)
+    ours.receive(ours.within(dialog, "PRACK", number=2, headers=[SDP_TYPE, ("RAck", rack)], body=OFFER))
+    dialog.provisional(180, now=ours.now)
+    dialog.reject_offer(488, now=ours.now)
+    assert "488 PRACK" in ours.words
+    last = [message for message in ours.sent if isinstance(message, SipResponse) and message.get("RSeq")][-1]
+    again = f"{rseq(last)} 1 INVITE"
+    kind = ("Content-Type", "text/plain")
+    assert prack(ours, dialog, 3, again, headers=[kind], body=b"hello") == 415
+    dialog.accept(ANSWER, now=ours.now)
+    assert "200 INVITE" in ours.words
+    ours.receive(ours.within(dialog, "ACK", number=1))
+    assert not ours.told(RefreshDue)  # the answer is what it was
+    ours.receive(ours.within(dialog, "BYE", number=4))
+    ours.finish()
+
+
+@pytest.mark.parametrize("how", ["cancel", "bye", "reject"])
+def test_the_end_while_a_new_offer_waits(how: str) -> None:
+    ours = stand()
+    dialog, rack = answered_early(ours, branch="z9hG4bKinvite")
+    ours.receive(ours.within(dialog, "PRACK", number=2, headers=[SDP_TYPE, ("RAck", rack)], body=OFFER))
+    dialog.accept(b"", now=ours.now)
+    if how == "cancel":
+        ours.receive(ours.request("CANCEL", branch="z9hG4bKinvite"))
+    elif how == "bye":
+        ours.receive(ours.within(dialog, "BYE", number=3))
+    else:
+        dialog.reject(486, now=ours.now)
+    assert "487 PRACK" in ours.words
+    assert "200 INVITE" not in ours.words
+    dialog.answer_offer(OTHER, now=ours.now)
+    assert "200 PRACK" not in ours.words
+    ours.finish()
+
+
+def test_an_offer_in_a_prack_is_refused_before_our_answer() -> None:
     ours = stand()
     dialog = invited(ours)
     dialog.provisional(180, now=ours.now)

@@ -238,7 +238,7 @@ class Call:
         branch = self._core.branches.get(branch_id)
         if branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED):
             self._core.outbox.actions.append(RejectOffer(branch_id, 481))
-        else:
+        elif not self._setup.offered(branch, sdp):
             self._renegotiation.offered(branch, sdp)
 
     def refresh_due(self, branch_id: str, now: float) -> None:  # noqa: ARG002

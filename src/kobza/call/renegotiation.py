@@ -98,6 +98,10 @@ class Renegotiation:
         if self._core.phase is Phase.TALKING and other.aligning is None:
             self.align(other, _whatever)
 
+    def heard(self, leg: Leg, sdp: bytes, now: float) -> None:
+        """Learn from a phone's offer that was answered elsewhere whether it holds."""
+        self._heard(leg, audio_direction(sdp), now)
+
     def _heard(self, leg: Leg, direction: MediaDirection, now: float) -> None:
         """Learn from a phone's direction whether it holds; while it is told "inactive", its echo says nothing."""
         if leg.told != "inactive" or direction != "inactive":

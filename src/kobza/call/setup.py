@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from kobza.call.actions import (
     Answer,
+    AnswerOffer,
     MediaAnswer,
     MediaOffer,
     MediaPlay,
+    MediaReoffer,
     Progress,
+    RejectOffer,
     SideName,
     StartTimer,
     StopTimer,
@@ -51,6 +54,7 @@ class Setup:
         "_onward",
         "_progressed",
         "_renegotiation",
+        "_reoffered",
         "_ring_timeout",
         "_ringback",
     )
@@ -74,6 +78,7 @@ class Setup:
         self._late_offer = False  # the caller's INVITE had no offer: its ACK brings the answer
         self._progressed = False  # the caller was told that it rings
         self._hears_us = False  # the caller has an answer to its offer, in which it heard early media
+        self._reoffered = False  # it has offered anew since
         self._ringback = False  # the caller hears our ringback
 
     def begin_incoming(self, branch_id: str, sdp: bytes, now: float) -> None:
@@ -198,6 +203,35 @@ class Setup:
             self._core.outbox.actions.append(Progress(self._core.caller.branches[0].branch_id, 183, sdp))
             self._hears_us = True
             self._play_ringback(on=False)
+
+    def offered(self, branch: Branch, sdp: bytes) -> bool:
+        """Take a new offer of the caller before the call is answered; False: it has no answer to the first one yet."""
+        caller = self._core.caller
+        begins = branch.incoming and not branch.takes_place and branch.leg is caller
+        if not begins or not self._hears_us or caller.connected or caller.reoffering:
+            return False
+        caller.reoffering = True
+        refused = partial(self._offer_refused, branch)
+        request_id = self._core.outbox.ask(partial(self._offer_answered, branch, sdp), refused)
+        self._core.outbox.actions.append(MediaReoffer(request_id, "caller", sdp))
+        return True
+
+    def _offer_answered(self, branch: Branch, sdp: bytes, answer: bytes, now: float) -> None:
+        self._core.caller.reoffering = False
+        self._reoffered = True
+        self._core.outbox.actions.append(AnswerOffer(branch.branch_id, answer))
+        self._renegotiation.heard(self._core.caller, sdp, now)
+        if self._core.phase is Phase.TALKING:  # the 200 waited for this
+            self._align_again()
+
+    def _offer_refused(self, branch: Branch, reason: str, _now: float) -> None:
+        self._core.caller.reoffering = False
+        self._core.outbox.actions.append(RejectOffer(branch.branch_id, why(reason)[1]))
+
+    def _align_again(self) -> None:
+        """Have the caller send what the called side takes, should its offer have been answered for another device."""
+        self._reoffered = False
+        self._renegotiation.align(self._core.caller, _either_way)
 
     def _early_aligned(self, branch: Branch, ok: bool, _now: float) -> None:
         """Let the originator hear early media that its phone understands; else the ringback stays."""
@@ -371,6 +405,8 @@ class Setup:
             core.record_party(callee.party, now)
         core.tell_hold(caller, now)  # an originator may have held while the destination rang,
         core.tell_hold(callee, now)  # and a destination while its phone was asked for another codec
+        if self._reoffered:
+            self._align_again()
 
     def confirmed(self, sdp: bytes, now: float) -> bool:
         """Take the caller's ACK; return False if it has nothing to do with the first offer and answer.
@@ -404,6 +440,10 @@ class Setup:
             self._fail(leg, Rejection(480, NO_ANSWER), now, "network")
         elif not core.answered and core.phase is not Phase.ENDED:
             core.terminate(TEMPORARY_FAILURE, now)
+
+
+def _either_way(_ok: bool, _now: float) -> None:
+    """Go on: a phone that stays with its codec is heard as far as the other one can."""
 
 
 def _nothing(_sdp: bytes, _now: float) -> None:

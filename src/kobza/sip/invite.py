@@ -25,6 +25,7 @@ from kobza.sip.ua_events import (
     InviteProgressed,
     InviteRejected,
     InviteSilent,
+    OfferReceived,
     OfferRejected,
     RefreshDue,
     RequestFailed,
@@ -165,6 +166,7 @@ class InviteDialog:
     def reject(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
         """Refuse the INVITE received with a 300 to 699."""
         if self.received is not None and self.received.is_open:
+            self._drop_offers(now)
             self.received.reject(status, reason, headers, now)
             self.finish()
 
@@ -313,22 +315,46 @@ class InviteDialog:
     def cancelled(self, received: ReceivedInvite, request: SipRequest, now: float) -> None:
         """Take the peer's CANCEL of its INVITE; for an owner that has accepted it is the end of the call."""
         accepted = received.reliable is not None and received.reliable.final is not None
+        self._drop_offers(now)
         received.reject(CANCELLED, None, self.core.cancel_headers, now)
         self.finish()
         self.core.events.append(InviteEnded(self, request, "cancel") if accepted else InviteCancelled(self, request))
 
-    def take_prack(self, rack: RAck, now: float) -> bool:
-        """Take a PRACK; False when no response of ours waits for it. What waited for it is sent."""
+    def take_prack(self, rack: RAck) -> bool:
+        """Take a PRACK; False when no response of ours waits for it. `go_on` sends what waited for it."""
         reliable = None if self.received is None else self.received.reliable
-        if reliable is None or not reliable.take(rack):
-            return False
-        if self.is_unanswered:
+        return reliable is not None and reliable.take(rack)
+
+    def go_on(self, now: float) -> None:
+        """Send what has waited for the caller to acknowledge our answer, or for ours to its new offer."""
+        reliable = None if self.received is None else self.received.reliable
+        if reliable is not None and self.is_unanswered:
             if reliable.final is None:
                 reliable.go_on(now)
             else:
                 headers, body = reliable.final
                 self.accept(body, headers=headers, now=now)
-        return True
+
+    @property
+    def may_be_offered_early(self) -> bool:
+        """Whether the peer may offer anew although its INVITE has no final response (RFC 6337, section 2.2)."""
+        reliable = None if self.received is None else self.received.reliable
+        return reliable is not None and self.is_unanswered and reliable.may_be_offered
+
+    def take_early_offer(self, offer: ReceivedUpdate) -> None:
+        """Take such an offer; the owner answers it."""
+        if self.received is not None and self.received.reliable is not None:
+            self.received.reliable.is_offered = True
+        self.offer_in = offer
+        self.core.events.append(OfferReceived(self, offer.incoming.request))
+
+    def offer_settled(self, answer: bytes, now: float) -> None:
+        """Take that an offer of the peer's UPDATE or PRACK has been answered, or (b"") refused."""
+        reliable = None if self.received is None else self.received.reliable
+        if reliable is not None and reliable.is_offered:
+            reliable.is_offered = False
+            reliable.answer = answer or reliable.answer
+            self.go_on(now)
 
     def prack_missing(self) -> None:
         """Take that the INVITE was refused: a reliable response of ours was not acknowledged for 64*T1."""
@@ -431,6 +457,8 @@ class InviteDialog:
             self.session.stop()
 
     def _drop_offers(self, now: float) -> None:
+        if self.received is not None and self.received.reliable is not None:
+            self.received.reliable.is_offered = False  # nothing waits for it any more
         if self.offer_out is not None:
             self.offer_out.stop()
             self.offer_out = None

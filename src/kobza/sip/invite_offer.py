@@ -178,8 +178,23 @@ class ReceivedUpdate:
         lines = (self.owner.dialog.contact_line, core.allow_line, *core.supported_lines, *agreed)
         if body:
             lines = (*lines, ("content-type", f"Content-Type: {OFFER_TYPE}"))
-        self.incoming.respond(200, lines=lines, headers=headers, body=body, now=now)
+        self._answer(lines, headers, body, now)
 
     def reject(self, status: int, reason: str | None, headers: Iterable[tuple[str, str]], now: float) -> None:
         """Send a 300 to 699."""
         self.incoming.respond(status, reason, headers=headers, now=now)
+        self.owner.offer_settled(b"", now)
+
+    def _answer(self, lines: tuple[RawLine, ...], headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
+        self.incoming.respond(200, lines=lines, headers=headers, body=body, now=now)
+        self.owner.offer_settled(body, now)
+
+
+class ReceivedPrack(ReceivedUpdate):
+    """A PRACK with an offer (RFC 3262, section 5). Its 200 has the answer."""
+
+    __slots__ = ()
+
+    def accept(self, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
+        """Send the 200."""
+        self._answer((("content-type", f"Content-Type: {OFFER_TYPE}"),), headers, body, now)

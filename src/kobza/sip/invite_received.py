@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kobza.sip.invite import InviteDialog, InviteState
-from kobza.sip.invite_offer import REQUEST_PENDING, RETRY_AFTER_BOUND, ReceivedUpdate
+from kobza.sip.invite_offer import REQUEST_PENDING, RETRY_AFTER_BOUND, ReceivedPrack, ReceivedUpdate
 from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.message import SipRequest
 from kobza.sip.reliable import rack_of
@@ -84,12 +84,18 @@ def _take_bye(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> No
 
 
 def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
-    """Take a PRACK (RFC 3262, section 3). An offer in it is refused: none is made before the call is answered."""
-    if not dialog.take_prack(rack_of(incoming.request), now):
+    """Take a PRACK (RFC 3262, section 3). An offer in it is refused while our answer to the first is not there yet."""
+    if not dialog.take_prack(rack_of(incoming.request)):
         incoming.respond(UNKNOWN_DIALOG, now=now)
+        return
+    if incoming.request.body and dialog.may_be_offered_early:
+        if not refuse_body(incoming, now):
+            dialog.take_early_offer(ReceivedPrack(dialog, incoming))
+            return
     elif incoming.request.body:
         incoming.respond(NOT_ACCEPTABLE_HERE, now=now)
-    else:
+    dialog.go_on(now)
+    if not incoming.request.body:
         incoming.respond(200, now=now)
 
 
@@ -105,6 +111,11 @@ def _take_update(dialog: InviteDialog, incoming: IncomingRequest, now: float) ->
     if not incoming.request.body:
         dialog.dialog.refresh(incoming.request)
         ReceivedUpdate(dialog, incoming).accept((), b"", now)
+        return
+    if dialog.may_be_offered_early:
+        if not refuse_body(incoming, now):
+            dialog.dialog.refresh(incoming.request)
+            dialog.take_early_offer(ReceivedUpdate(dialog, incoming))
         return
     if _refuse_offer(dialog, incoming, now):
         return

@@ -93,7 +93,7 @@ class ReceivedInvite:
         """Send the 200, again and again until the ACK comes, on every transport (13.3.1.4)."""
         self.stop()
         if self.reliable is not None and self.reliable.answer:
-            self.differs = body != self.reliable.answer
+            self.differs = bool(body) and body != self.reliable.answer
             body = b""
         session = self.owner.session
         lines = () if session is None else session.accept(self.incoming.request, now)

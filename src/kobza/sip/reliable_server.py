@@ -35,6 +35,7 @@ class ReliableResponses:
         "_waiting",
         "answer",
         "final",
+        "is_offered",
     )
 
     def __init__(self, received: ReceivedInvite) -> None:
@@ -53,11 +54,18 @@ class ReliableResponses:
         self._answered_in = 0
         self.final: tuple[Headers, bytes] | None = None
         """The 200 that waits until our answer is acknowledged."""
+        self.is_offered = False
+        """The caller has offered anew and waits for the owner's answer: no 2xx may overtake that either."""
 
     @property
     def holds_back_200(self) -> bool:
-        """Whether a response with our answer is not acknowledged: no 2xx may overtake it."""
-        return self._answered_in in self._unacknowledged
+        """Whether a response with our answer is not acknowledged, or an offer not answered: no 2xx may overtake it."""
+        return self._answered_in in self._unacknowledged or self.is_offered
+
+    @property
+    def may_be_offered(self) -> bool:
+        """Whether the caller may offer anew before the call is answered: it has our answer to its first offer."""
+        return bool(self.answer) and not self.holds_back_200
 
     def send(self, status: int, headers: Headers, body: bytes, now: float) -> None:
         """Send a 101 to 199, or keep it until the one before is acknowledged."""
