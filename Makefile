@@ -29,7 +29,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash chaos soak impair fuzz bench bench-peers bench-events bench-export bench-media bench-hostile lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash kills chaos soak impair fuzz bench bench-peers bench-events bench-export bench-media bench-hostile lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -89,6 +89,9 @@ pictures: $(VENV)/.dev test-tools ## look at every page of the portal in every f
 
 crash: $(VENV)/.dev test-tools ## kill the server 1,000 times and check its books (ARGS="--kills 50 --database postgresql --seed 7")
 	$(BIN)/python -m tests.crash $(ARGS)
+
+kills: $(VENV)/.dev ## begin and kill 10,000 calls in every state, then count ports, sockets, tasks and memory (ARGS="--calls 500 --seed 7")
+	$(BIN)/python -m tests.media.kills $(ARGS)
 
 chaos: $(VENV)/.dev test-tools ## let the webhook's receiver fail in every way for an hour and check the books (ARGS="--minutes 2")
 	$(BIN)/python -m tests.crash.chaos $(ARGS)

@@ -91,6 +91,8 @@ class Leg:
     state: str
     since: float
     recording: RecordingState | None = None
+    not_heard: bool = False
+    hears_nothing: bool = False
 
 
 @dataclass

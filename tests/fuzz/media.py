@@ -156,7 +156,7 @@ def _rtcp() -> Take:
 
     def take(data: bytes) -> bool:
         now = next(moments) / 5
-        reports.passed(reports.take(data, totals, clock_known=True, now=now), now)
+        reports.passed(reports.take(data, totals, clock=8000, now=now), now)
         read = False
         with suppress(MalformedRtp):
             read = bool([report_blocks(packet) for packet in parse_compound(data)])

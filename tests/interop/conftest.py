@@ -104,6 +104,7 @@ def names() -> Iterator[NameServer]:
 def kobza_server(tmp_path_factory: pytest.TempPathFactory, new_site: Site, names: NameServer) -> Iterator[Server]:
     """A served Kobza; its end must be clean and its log free of errors."""
     settings = {"KOBZA_RING_TIMEOUT": str(RING_TIMEOUT), "KOBZA_MEDIA_TIMEOUT": str(MEDIA_TIMEOUT)}
+    settings["KOBZA_ONE_WAY_AFTER"] = "2"
     settings["KOBZA_SESSION_MIN_SE"] = str(SESSION_MIN_SE)
     certificate, key = authority.files(tmp_path_factory.mktemp("certificate"))
     settings |= {"KOBZA_SIP_CERTIFICATE": str(certificate), "KOBZA_SIP_KEY": str(key)}

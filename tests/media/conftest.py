@@ -1,6 +1,6 @@
-"""The planes that tests of the interface run on, and the loops that move the packets of others."""
+"""The planes that shared tests run on, the loops that move packets, and what is closed after a test."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 
 import pytest
@@ -9,6 +9,7 @@ from kobza.media.packet_loop import PacketLoopName
 from tests.interop.tools import require
 from tests.media import compiled_packets as packets
 from tests.media.planes import StartPlane, running_plane, running_rtpengine_plane
+from tests.media.relayed import Stack
 from tests.support.rtpengine import Rtpengine, running_rtpengine
 
 
@@ -56,3 +57,11 @@ def packet_loop_name(request: pytest.FixtureRequest) -> PacketLoopName:
     if name == "compiled":
         request.getfixturevalue("compiled_packets")
     return name
+
+
+@pytest.fixture
+async def stack(packet_loop_name: PacketLoopName) -> AsyncIterator[Stack]:
+    """What is closed when the test is over, in its loop."""
+    with Stack() as opened:
+        opened.loop_name = packet_loop_name
+        yield opened

@@ -23,6 +23,7 @@ from kobza.media.plane import (
     MediaTimedOut,
     RecordingClosed,
     Side,
+    SideNotHeard,
 )
 from kobza.media.rtpengine.plane import RtpenginePlane
 from tests.media.phone_end import HOST, PhoneEnd
@@ -31,7 +32,7 @@ from tests.support.rtpengine import Rtpengine
 from tests.support.waiting import PATIENCE
 
 CALL = "call-1"
-Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed, CallHeard)
+Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed, CallHeard, SideNotHeard)
 AnyPlane = TypeVar("AnyPlane", bound=MediaPlane)
 
 
@@ -42,9 +43,12 @@ async def running_plane(
     silence: float = 60.0,
     browser_hosts: tuple[str, ...] = (),
     host6: str | None = None,
+    one_way_after: float = 10.0,
 ) -> AsyncIterator["RunningPlane"]:
     """Start a plane; stop it afterwards."""
-    running = RunningPlane(free_range(40) if ports is None else ports, silence, browser_hosts, host6)
+    running = RunningPlane(
+        free_range(40) if ports is None else ports, silence, browser_hosts, host6, one_way_after=one_way_after
+    )
     await running.plane.start()
     try:
         yield running
@@ -172,10 +176,23 @@ class RunningPlane(Running[MeasuredPlane]):
     """The embedded plane."""
 
     def __init__(
-        self, ports: range, silence: float, browser_hosts: tuple[str, ...] = (), host6: str | None = None
+        self,
+        ports: range,
+        silence: float,
+        browser_hosts: tuple[str, ...] = (),
+        host6: str | None = None,
+        *,
+        one_way_after: float = 10.0,
     ) -> None:
         super().__init__(
-            MeasuredPlane(host=HOST, host6=host6, ports=ports, timeout=silence, browser_hosts=browser_hosts)
+            MeasuredPlane(
+                host=HOST,
+                host6=host6,
+                ports=ports,
+                timeout=silence,
+                one_way_after=one_way_after,
+                browser_hosts=browser_hosts,
+            )
         )
 
     @property

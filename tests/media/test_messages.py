@@ -21,6 +21,7 @@ from kobza.media.messages import (
     MalformedStream,
     Measure,
     Mix,
+    NotHeard,
     Open,
     Opened,
     OpenFailed,
@@ -42,6 +43,7 @@ from kobza.media.messages import (
     Take,
     TimedOut,
     Traffic,
+    Voice,
     decode_command,
     decode_report,
     encode,
@@ -60,6 +62,8 @@ FLOW = SideFlow(
     watched=True,
     muted=True,
     events=101,
+    voices={96: Voice("opus", 48000)},
+    exchange=3,
     srtp=SrtpKeys("AEAD_AES_128_GCM", "", "key"),
     secure=Secure("ufrag", "password", "peer", ("sha-256 AB:CD", "sha-256 01:02"), client=True),
 )
@@ -73,7 +77,7 @@ COMMANDS: list[Command] = [
     StopRecord("call", "record"),
     Digits(8, "call", Side.CALLEE, 101, "12,#"),
     Mix("mix", (Seat("call", Side.CALLER), Seat("g", Side.CALLEE, (("call", Side.CALLER),))), (("call", Side.CALLEE),)),
-    Release("call"),
+    Release("call", asked=True),
     Ping(3),
     Measure(),
 ]
@@ -82,12 +86,13 @@ REPORTS: list[Report] = [
     OpenFailed(7, 20000, "Address already in use"),
     Reserved([20004], [20006]),
     TimedOut("call", Side.CALLEE),
+    NotHeard("call", Side.CALLER, 12.5),
     RecordingStopped("call", "record", "/spool", "the disk is full"),
     DigitsDone(8, sent=True),
     Pong(0),
     Certified("sha-256 AB:CD", "the reason"),
     Logged(40, "kobza.media.recorder", "рядок", call_id="call"),
-    Qualities([CallQuality("c", SideQuality(50, 1, 2, 3, 0.004, 0.05), SideQuality())]),
+    Qualities([CallQuality("c", SideQuality(50, 1, 2, 3, 0.004, 0.05, 0.001, "opus"), SideQuality())]),
     Traffic(received=1 << 40, jitter=[1, 2], jitter_total=0.5),
 ]
 

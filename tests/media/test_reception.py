@@ -61,20 +61,20 @@ def report(lost: int, jitter: int, ssrc: int = 7) -> bytes:
 def test_reports_are_added_up() -> None:
     totals, reports = Totals(), Reports()
     for data in (report(3, 80), report(5, 800), report(5, 0), report(4, 0), report(2, 8, ssrc=9)):
-        reports.take(data, totals, clock_known=True, now=0.0)
+        reports.take(data, totals, clock=8000, now=0.0)
     assert totals.traffic.lost_beyond == 7
     assert totals.jitter.total == pytest.approx(0.111)
     assert totals.jitter.count == 5
-    reports.take(report(2, 8, ssrc=9), totals, clock_known=False, now=0.0)
+    reports.take(report(2, 8, ssrc=9), totals, clock=None, now=0.0)
     assert totals.jitter.count == 5
 
 
 def test_what_is_known_of_one_phone() -> None:
     totals, reports = Totals(), Reports()
     assert (reports.count, reports.lost_beyond, reports.jitter, reports.round_trip) == (0, 0, 0.0, None)
-    reports.take(report(3, 80), totals, clock_known=True, now=0.0)
-    reports.take(report(5, 240), totals, clock_known=True, now=5.0)
-    reports.take(report(5, 900), totals, clock_known=False, now=6.0)
+    reports.take(report(3, 80), totals, clock=8000, now=0.0)
+    reports.take(report(5, 240), totals, clock=8000, now=5.0)
+    reports.take(report(5, 900), totals, clock=None, now=6.0)
     assert (reports.count, reports.lost_beyond) == (3, 5)
     assert reports.jitter == pytest.approx(0.02)
 
@@ -87,7 +87,7 @@ def test_how_far_away_a_phone_is() -> None:
     def answer(last_report: int, delay: float, now: float) -> None:
         block = struct.pack("!6I", 7, 0, 0, 0, last_report, int(delay * 65536))
         data = RtcpPacket(RtcpType.RECEIVER_REPORT, 1, b"\0\0\0\1" + block).to_bytes()
-        reports.take(data, totals, clock_known=True, now=now)
+        reports.take(data, totals, clock=8000, now=now)
 
     answer(0x12345678, 1.0, 9.0)
     assert reports.round_trip is None  # nothing was passed to it
@@ -105,5 +105,5 @@ def test_how_far_away_a_phone_is() -> None:
 @given(st.binary(max_size=120) | st.binary(max_size=100).map(lambda body: b"\x81\xc9\x00\x07" + body))
 def test_whatever_a_phone_sends_counts_stay_sane(data: bytes) -> None:
     totals = Totals()
-    Reports().take(data, totals, clock_known=True, now=0.0)
+    Reports().take(data, totals, clock=8000, now=0.0)
     assert 0 <= totals.traffic.lost_beyond < MAX_DROPOUT

@@ -128,7 +128,7 @@ async def relay_told(*pieces: bytes) -> tuple[list[object], int]:
     server = await asyncio.start_unix_server(serve, path)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "kobza.media.relay", str(path), "60", "1", "auto"),
+            *(sys.executable, "-m", "kobza.media.relay", str(path), "60", "1", "auto", "10"),
             stderr=asyncio.subprocess.DEVNULL,
         )
         async with asyncio.timeout(PATIENCE):

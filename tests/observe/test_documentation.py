@@ -30,7 +30,7 @@ def test_names_follow_the_rules_of_prometheus() -> None:
         assert metric.help.endswith("."), metric.name
         assert not {"number", "enterprise", "address", "call_id"} & set(metric.labels), metric.name
         if metric.kind == "histogram":
-            assert metric.name.endswith("_seconds"), metric.name
+            assert metric.name.endswith(("_seconds", "_ratio", "_mos")), metric.name
 
 
 def test_expressions_name_metrics_that_exist() -> None:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from kobza.call.forwarding import Forwarding
 from kobza.call.group import RingingGroup, Strategy
+from kobza.call.heard import HeardCall, HeardSide
 from kobza.call.hours import DEFAULT_ZONE, Span, WorkingHours
 from kobza.store import (
     address_book,
@@ -23,7 +24,6 @@ from kobza.store.audit import By
 from kobza.store.entries import DetailStored
 from kobza.store.fill import fill
 from kobza.store.messages import Message, SipLadder
-from kobza.store.quality import HeardCall, HeardSide
 from kobza.store.tokens import Scope, parse_networks
 from kobza.store.users import Role
 from tests.api.world import ALICE, BORYS, BOTH, OUTSIDE, PLAIN, Leg, Phone, World

@@ -73,6 +73,14 @@ async def test_a_recording_is_shown_and_steered(
     assert (await lines(olena))[0].endswith(line)
 
 
+async def test_one_way_audio_is_named(olena: Visitor, world: World) -> None:
+    talk(world)
+    world.commands.legs = [replace(leg, not_heard=True) for leg in world.commands.legs]
+    assert "050 111 2233 not heard by the other side since" in (await lines(olena))[0]
+    world.commands.legs = [replace(leg, not_heard=False, hears_nothing=True) for leg in world.commands.legs]
+    assert "050 111 2233 hears nothing from the other side since" in (await lines(olena))[0]
+
+
 @pytest.mark.parametrize("what", ["start", "pause", "resume", "stop", "rewind"])
 async def test_buttons_of_a_recording(olena: Visitor, world: World, what: str) -> None:
     talk(world)

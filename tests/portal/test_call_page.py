@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kobza.call.heard import HeardCall, HeardSide
 from kobza.portal.known_peaks import KEPT, KnownPeaks
 from kobza.portal.peaks import BARS, LOUDEST, bars
 from kobza.store import messages, quality
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder
-from kobza.store.quality import HeardCall, HeardSide
 from kobza.store.recordings import Remarks
 from tests.api.world import OUTSIDE, World
 from tests.portal.recorded import CALL, add_recorded_call, add_recording
@@ -65,8 +65,18 @@ async def test_how_well_each_side_heard_the_other(olena: Visitor, world: World) 
     one_way = HeardCall(HeardSide(0, 0, 900, mos=1.2), HeardSide(2000, 0, 0))
     world.journal.write([DetailStored(CALL, "quality", quality.written(one_way))])
     facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
-    assert facts[6].startswith("Sound at the caller poor: words got lost MOS 1.2 · loss 45.0 %")
-    assert facts[7] == "Sound at the called nothing: no sound came from the other phone"
+    assert facts[6] == "One-way audio the caller was not heard"
+    assert facts[7].startswith("Sound at the caller poor: words got lost MOS 1.2 · loss 45.0 %")
+    assert facts[8] == "Sound at the called nothing: no sound came from the other phone"
+    fell_silent = HeardSide(1000, 10, 0, None, None, 4.3, 12.4, 3.7, "g729", 65.2)
+    both_ways = HeardCall(HeardSide(2000, 0, 0, mos=3.7, arrival_mos=4.4, codec="pcma"), fell_silent)
+    world.journal.write([DetailStored(CALL, "quality", quality.written(both_ways))])
+    facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
+    assert facts[6] == "One-way audio the called side was not heard for 1 min 6 s"
+    assert facts[9:11] == [
+        "Voice of the caller good MOS 4.4 · loss 0.0 % · pcma",
+        "Voice of the called fair MOS 3.7 · loss 1.0 % · jitter 12 ms · g729",
+    ]
 
 
 async def test_the_messages_are_drawn(olena: Visitor, world: World) -> None:

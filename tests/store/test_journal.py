@@ -4,6 +4,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from kobza.call.heard import HeardCall, HeardSide
 from kobza.store import Store, StoreMissing, calls, deliveries, driver, events, messages, meta, quality
 from kobza.store.entries import (
     AttemptStored,
@@ -18,7 +19,6 @@ from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.journal_sql import ROWS_AT_ONCE
 from kobza.store.messages import Message, SipLadder
 from kobza.store.place import Place
-from kobza.store.quality import HeardCall, HeardSide
 from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, stored
 from tests.store.conftest import Rows, Write
 

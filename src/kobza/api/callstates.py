@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from kobza.api.documenting import Json, Moment
+from kobza.api.quality import Quality
 from kobza.call.numbers import national
 from kobza.webhooks.schedule import STEPS
 from kobza.webhooks.signing import signature_headers
@@ -50,6 +51,13 @@ class CallState(BaseModel):
         str | None, Field(description="With finished and record_ready: the recording, for callrecord.")
     ] = None
     record_duration: Annotated[int | None, Field(ge=0, description="With record_ready: seconds of the mp3.")] = None
+    quality: Annotated[
+        Quality | None,
+        Field(
+            description="With finished of an answered call, only with `extended`: how the sides heard each other; "
+            "absent when that is not known."
+        ),
+    ] = None
 
 
 def example(state_type: str, sequence: int, at: str, **more: Any) -> Json:

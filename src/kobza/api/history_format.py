@@ -3,6 +3,7 @@
 Pure. Rows are those of `kobza.store.export.CallReader.history`; one more than the limit tells of a next page.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from typing import Any, Final
@@ -11,13 +12,14 @@ from kobza.api.callstat_formats import json_text
 from kobza.api.times import MILLIS, SECONDS, MinuteTexts
 from kobza.call.causes import cause_text
 from kobza.call.numbers import national
+from kobza.store import quality as heard
 from kobza.store.export import Cursor
 
 Row = tuple[Any, ...]
 
 REMEMBERED: Final = 4096
 """Numbers kept in written form."""
-_CALL_ID, _STARTED_AT = 0, 3
+_CALL_ID, _STARTED_AT, _ANSWERED_AT = 0, 3, 13
 """Where a row has them."""
 
 
@@ -56,12 +58,15 @@ class _Outcomes(dict[tuple[Any, ...], tuple[str, str]]):
         return text
 
 
-def history_pieces(pages: Iterable[Sequence[Row]], limit: int | None, language: str) -> Iterator[str]:
+def history_pieces(
+    pages: Iterable[Sequence[Row]], limit: int | None, language: str, *, quality: bool = False
+) -> Iterator[str]:
     """Write `{"calls": [ … ], "next_cursor": …}`, a piece for each page, at most `limit` calls.
 
-    `language` is that of the texts of causes: uk or en.
+    `language` is that of the texts of causes: uk or en. `quality`: rows end with how the sides heard each other.
     """
-    line = _line(language)
+    plain = _line(language)
+    line = _with_quality(plain) if quality else plain
     begin, next_cursor = '{"calls":[\n', "null"
     count, last = 0, None
     for page in pages:
@@ -74,6 +79,18 @@ def history_pieces(pages: Iterable[Sequence[Row]], limit: int | None, language: 
             next_cursor = json_text(str(Cursor(last[_STARTED_AT], last[_CALL_ID])))
             break
     yield (begin if last is None else "") + f'\n],"next_cursor":{next_cursor}}}\n'
+
+
+def _with_quality(line: Callable[[Row], str]) -> Callable[[Row], str]:
+    """Return what writes one call and how its sides heard each other."""
+
+    def written(row: Row) -> str:
+        *call, text = row
+        answered = call[_ANSWERED_AT] is not None
+        quality = None if text is None else heard.read(text).document(answered=answered)
+        return f'{line(tuple(call))[:-1]},"quality":{json.dumps(quality)}}}'
+
+    return written
 
 
 def _line(language: str) -> Callable[[Row], str]:

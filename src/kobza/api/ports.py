@@ -128,6 +128,16 @@ class LiveCall(Protocol):
         """The state of its enterprise's recording; None: there is none."""
         ...
 
+    @property
+    def not_heard(self) -> bool:
+        """Whether nothing comes from its phone, although the other side is heard."""
+        ...
+
+    @property
+    def hears_nothing(self) -> bool:
+        """Whether nothing comes from the other side, although this one is heard."""
+        ...
+
 
 class SipAccount(Protocol):
     """What a phone needs beside the password to register."""

@@ -25,6 +25,7 @@ def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) 
         host6=settings.rtp_host6,
         ports=settings.rtp_ports.ports,
         timeout=settings.media_timeout,
+        one_way_after=settings.one_way_after,
         speed=speed,
         inherited=inherited,
         browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if browsers else (),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from kobza.call.heard import HeardCall
 from kobza.call.routing import Party
 
 Origin = Literal["phone", "trunk", "api"]
@@ -159,3 +160,5 @@ class CallEnded(CallFact, frozen=True):
     sip_status: int
     """The final status of the call's INVITE: 200 for an answered call, 487 for one that the caller gave up."""
     released_by: ReleasedBy
+    heard: HeardCall | None = None
+    """How its sides heard each other; None: not known, or nobody asked."""

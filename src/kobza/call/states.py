@@ -24,6 +24,7 @@ from kobza.call.events import (
     ReleasedBy,
     TransferAnswered,
 )
+from kobza.call.heard import HeardCall
 from kobza.call.routing import Party
 from kobza.values import Value
 
@@ -73,6 +74,8 @@ class OwnerState(Value, frozen=True, kw_only=True):
     call_duration: int | None = None
     ringing: int | None = None
     released_by: ReleasedBy | None = None
+    heard: HeardCall | None = None
+    """For those that have asked for more, how the sides of an answered call heard each other, as far as it is known."""
 
 
 def direction_of(own: Party, other: Party, *, calls: bool) -> Direction:
@@ -192,6 +195,13 @@ class OwnerStates:
             if owner.enterprise_id == enterprise_id and owner.answered_ms is not None
         ]
 
+    @property
+    def tells_quality(self) -> bool:
+        """Whether somebody who has talked is told, when the call ends, how it was heard."""
+        return any(
+            owner.answered_ms is not None and self._wants_extended(owner.enterprise_id) for owner in self._owners
+        )
+
     def _start(self, fact: CallStarted) -> None:
         caller, callee = fact.caller, fact.callee
         self._call_id = fact.call_id
@@ -267,6 +277,11 @@ class OwnerStates:
             ringing=ringing_seconds(owner.alerting_ms, owner.answered_ms, ended_ms),
             released_by=released_by,
             record_id=self._record_ids.get(owner.enterprise_id),
+            heard=fact.heard
+            if isinstance(fact, CallEnded)
+            and owner.answered_ms is not None
+            and self._wants_extended(owner.enterprise_id)
+            else None,
         )
 
     def _wants_extended(self, enterprise_id: str) -> bool:

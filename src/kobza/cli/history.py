@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
@@ -27,7 +28,7 @@ from kobza.cli.remote import (
 )
 
 if TYPE_CHECKING:
-    from kobza.client import HistoryCall
+    from kobza.client import CallQuality, HistoryCall
 
 EXAMPLES = """\b
 Examples:
@@ -35,6 +36,7 @@ Examples:
   kobza history --from yesterday --number 0671234567
   kobza history --from 2026-03-01 --to 2026-03-31 --direction incoming --csv > march.csv
   kobza history --from 7d --json
+  kobza history --from 7d --quality
 """
 
 TABLE_ROWS: Final = 1000
@@ -57,6 +59,8 @@ FIELDS: Final = (
     "record_id",
     "client_state",
 )
+WAYS: Final = ("received", "sent")
+SIDES: Final = ("caller", "called")
 _FORMULA: Final = re.compile(r"\s*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 
@@ -87,6 +91,9 @@ def history(
         Direction | None, typer.Option("--direction", metavar="D", help="Only incoming, outgoing or local calls.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many calls.")] = None,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Also how the sides heard each other: MOS, loss, jitter, round trip.")
+    ] = False,
     language: Annotated[str, typer.Option("--language", metavar="L", help="Of the causes: en or uk.")] = "en",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV for spreadsheets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")] = False,
@@ -99,33 +106,37 @@ def history(
     now = datetime.now(UTC)
     begin, end = begin_of(from_, now), end_of(to, now)
     with connected(url, token, integrator, language=language) as kobza:
-        calls: Iterator[HistoryCall] = kobza.calls(begin, end, number=number, direction=direction)
+        calls: Iterator[HistoryCall] = kobza.calls(begin, end, number=number, direction=direction, quality=quality)
         if as_csv:
-            _print_csv(islice(calls, limit))
+            _print_csv(islice(calls, limit), quality=quality)
         elif as_json:
-            _print_json(islice(calls, limit))
+            _print_json(islice(calls, limit), quality=quality)
         else:
             rows = list(islice(calls, (limit or TABLE_ROWS) + 1))
-            _print_table(rows[: limit or TABLE_ROWS], more=len(rows) > (limit or TABLE_ROWS))
+            _print_table(rows[: limit or TABLE_ROWS], more=len(rows) > (limit or TABLE_ROWS), quality=quality)
 
 
-def _print_json(calls: Iterable["HistoryCall"]) -> None:
+def _print_json(calls: Iterable["HistoryCall"], *, quality: bool) -> None:
     """Print one document, call by call: memory does not grow with the history."""
     separator = '{"calls": ['
     for call in calls:
-        sys.stdout.write(f"{separator}\n{json.dumps(_fields(call), ensure_ascii=False)}")
+        fields = _fields(call)
+        if quality:
+            fields["quality"] = None if call.quality is None else asdict(call.quality)
+        sys.stdout.write(f"{separator}\n{json.dumps(fields, ensure_ascii=False)}")
         separator = ","
     sys.stdout.write("\n]}\n" if separator == "," else '{"calls": []}\n')
 
 
-def _print_csv(calls: Iterable["HistoryCall"]) -> None:
+def _print_csv(calls: Iterable["HistoryCall"], *, quality: bool) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow(FIELDS)
+    writer.writerow((*FIELDS, *quality_columns()) if quality else FIELDS)
     for call in calls:
-        writer.writerow([_cell(value) for value in _fields(call).values()])
+        cells = [_cell(value) for value in _fields(call).values()]
+        writer.writerow([*cells, *quality_cells(call.quality)] if quality else cells)
 
 
-def _print_table(calls: "list[HistoryCall]", *, more: bool) -> None:
+def _print_table(calls: "list[HistoryCall]", *, more: bool, quality: bool) -> None:
     if not calls:
         sys.stdout.write("There were no calls.\n")
         return
@@ -137,11 +148,12 @@ def _print_table(calls: "list[HistoryCall]", *, more: bool) -> None:
             call.direction,
             talk_text(call.call_duration) if call.answered else "-",
             call.cause_text or ("" if call.cause is None else str(call.cause)),
-            call.record_id or "",
+            *(_heard(call.quality) if quality else (call.record_id or "",)),
         )
         for call in calls
     ]
-    print_table("Calls", ("began", "from", "to", "direction", "talked", "end", "recording"), rows)
+    shown = ("MOS at caller", "MOS at called", "not heard") if quality else ("recording",)
+    print_table("Calls", ("began", "from", "to", "direction", "talked", "end", *shown), rows)
     if more:
         sys.stdout.write(f"There are more than these {len(rows)} calls: see --limit, --csv and --json.\n")
 
@@ -150,6 +162,36 @@ def _fields(call: "HistoryCall") -> dict[str, Any]:
     """Return the fields of a call; moments with their offset."""
     values = {name: getattr(call, name) for name in FIELDS}
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _heard(quality: "CallQuality | None") -> tuple[str, str, str]:
+    """Return how well each side heard the other one, and who was not heard, for the table."""
+    if quality is None:
+        return "", "", ""
+    at_caller, at_called = quality.caller.sent.mos, quality.called.sent.mos
+    scores = ["-" if mos is None else f"{mos:.1f}" for mos in (at_caller, at_called)]
+    return scores[0], scores[1], quality.not_heard or ""
+
+
+def quality_columns() -> list[str]:
+    """Return the names of the columns with which CSV tells how the sides heard each other."""
+    columns = ["not_heard"]
+    for side in SIDES:
+        columns += [f"{side}_codec", f"{side}_round_trip_ms", f"{side}_silent_seconds"]
+        columns += [f"{side}_{way}_{what}" for way in WAYS for what in ("packets", "lost", "jitter_ms", "mos")]
+    return columns
+
+
+def quality_cells(quality: "CallQuality | None") -> list[Any]:
+    """Return the cells of these columns."""
+    if quality is None:
+        return [""] * len(quality_columns())
+    cells: list[Any] = [quality.not_heard]
+    for leg in (quality.caller, quality.called):
+        cells += [leg.codec, leg.round_trip_ms, leg.silent_seconds]
+        for way in (leg.received, leg.sent):
+            cells += [way.packets, way.lost, way.jitter_ms, way.mos]
+    return [_cell(cell) for cell in cells]
 
 
 def _cell(value: Any) -> Any:

@@ -41,6 +41,7 @@ from kobza.client.models import (
     Webhook,
     WebhookTest,
 )
+from kobza.client.quality import CallQuality, LegQuality, WayQuality
 from kobza.client.wall import KYIV
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Attempt",
     "BadRequest",
     "Call",
+    "CallQuality",
     "CallState",
     "ClientError",
     "Clip",
@@ -67,6 +69,7 @@ __all__ = [
     "Gone",
     "HistoryCall",
     "Kobza",
+    "LegQuality",
     "NotFound",
     "Originated",
     "Phone",
@@ -78,6 +81,7 @@ __all__ = [
     "TransportFailed",
     "Unauthorized",
     "Unreachable",
+    "WayQuality",
     "Webhook",
     "WebhookTest",
 ]

@@ -89,14 +89,15 @@ class Kobza:
         *,
         number: str | None = None,
         direction: str | None = None,
+        quality: bool = False,
         page_size: int = history.PAGE_SIZE,
     ) -> Iterator[HistoryCall]:
         """Iterate over the calls that began from `from_` to `to` (now), both included, oldest first.
 
         Any span: longer ones than a server answers at once are asked for in parts, each page by page. `number` is one
-        of yours, `direction` incoming, outgoing or local.
+        of yours, `direction` incoming, outgoing or local. `quality`: also how the sides heard each other.
         """
-        wanted = history.Filter(number, direction)
+        wanted = history.Filter(number, direction, quality)
         return self._driver.iterate(history.calls(self._account, from_, to, wanted, page_size))
 
     def call_statistics(

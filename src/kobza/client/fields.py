@@ -77,6 +77,17 @@ class Fields:
             return value
         raise self._wrong(name, "a whole number")
 
+    def number_or_none(self, name: str) -> float | None:
+        """Return a number, None when it is absent or null."""
+        value = self._values.get(name)
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return value
+        raise self._wrong(name, "a number")
+
+    def inner(self, name: str) -> "Fields":
+        """Return the object that the field holds."""
+        return Fields(self._values.get(name), f"{name} of {self._what}")
+
     def flag(self, name: str) -> bool:
         """Return true or false; absent or null is false."""
         return bool(self.flag_or_none(name))

@@ -34,6 +34,8 @@ class Filter:
 
     number: str | None = None
     direction: str | None = None
+    quality: bool = False
+    """Not which: with how the sides heard each other."""
 
     def __post_init__(self) -> None:
         if self.direction not in (None, "incoming", "outgoing", "local"):
@@ -81,6 +83,7 @@ def calls(
                 ("to", write_wall(span.last)),
                 ("number", wanted.number),
                 ("direction", wanted.direction),
+                ("quality", "on" if wanted.quality else None),
                 ("limit", str(page_size)),
                 ("cursor", cursor),
             )

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kobza.client.fields import Fields
+from kobza.client.quality import CallQuality, read_quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class HistoryCall:
     answered_number: str | None = None
     answered_at: datetime | None = None
     client_state: str | None = None
+    quality: CallQuality | None = None
+    """How the sides heard each other, when it was asked for and is known."""
 
     @property
     def answered(self) -> bool:
@@ -64,6 +67,7 @@ def read_history_call(fields: Fields) -> HistoryCall:
         answered_number=fields.text_or_none("answered_number"),
         answered_at=fields.moment_or_none("answered_at"),
         client_state=fields.text_or_none("client_state"),
+        quality=read_quality(fields),
     )
 
 
@@ -136,6 +140,8 @@ class CallState:
     record_id: str | None = None
     record_duration: int | None = None
     """With record_ready: seconds of the mp3."""
+    quality: CallQuality | None = None
+    """With finished, for an extended endpoint: how the sides heard each other, as far as it is known."""
     more: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Fields that this version of the client does not know."""
 
@@ -164,6 +170,7 @@ def read_call_state(values: Any, what: str = "the call state") -> CallState:
         released_by=fields.text_or_none("released_by"),
         record_id=fields.text_or_none("record_id"),
         record_duration=fields.whole_or_none("record_duration"),
+        quality=read_quality(fields),
         more={name: value for name, value in values.items() if name not in _STATE_FIELDS},
     )
 

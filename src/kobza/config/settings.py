@@ -315,6 +315,9 @@ class Settings(BaseSettings):
     media_loop: Literal["auto", "python", "compiled"] = Field(
         "auto", description="What moves audio packets: `compiled` (by `make compile`), `python`, or `auto`: the faster."
     )
+    one_way_after: Annotated[int, Field(ge=2, le=3600)] = Field(
+        10, description="Silence of a side that should be heard, while the other one is, after which it is named."
+    )
     session_expires: Annotated[int, Field(ge=0, le=SECONDS_OF_A_DAY)] = Field(
         1800,
         description="Time without a sign of life after which a call is ended (cause 102); 0: none is asked for.",

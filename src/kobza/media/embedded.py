@@ -17,6 +17,7 @@ from kobza.media.messages import (
     Digits,
     DigitsDone,
     Mix,
+    NotHeard,
     Opened,
     OpenFailed,
     Pause,
@@ -46,6 +47,7 @@ from kobza.media.plane import (
     RecordingClosed,
     Seat,
     Side,
+    SideNotHeard,
     SideSounds,
     ToneName,
 )
@@ -72,10 +74,11 @@ class EmbeddedPlane(MediaPlane):
 
     `host` is the address that phones are told and ports are bound to. With `host6` phones on IPv6 are told that one,
     and ports are bound to every address of the machine, in both families. `ports` is the range, `timeout` the seconds
-    after which silence of a side is MediaTimedOut. `speed` is how many seconds of the server's clock pass in one of the
-    wall: recordings are as long as that clock says, and silence is measured by it. `inherited` are file descriptors
-    that the relay holds for its life: locks, say. `browser_hosts` are the addresses at which browsers reach it, the
-    best first; none: browsers' media is refused. `packet_loop` is what moves packets in the relay.
+    after which silence of a side is MediaTimedOut, `one_way_after` those after which it is SideNotHeard. `speed` is how
+    many seconds of the server's clock pass in one of the wall: recordings are as long as that clock says, and silence
+    is measured by it. `inherited` are file descriptors that the relay holds for its life: locks, say. `browser_hosts`
+    are the addresses at which browsers reach it, the best first; none: browsers' media is refused. `packet_loop` is
+    what moves packets in the relay.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class EmbeddedPlane(MediaPlane):
         host6: str | None = None,
         ports: range,
         timeout: float,
+        one_way_after: float = 10.0,
         on_event: Callable[[MediaEvent], None] = lambda _: None,
         speed: float = 1.0,
         inherited: tuple[int, ...] = (),
@@ -97,7 +101,7 @@ class EmbeddedPlane(MediaPlane):
         self._packet_loop = packet_loop
         self._inherited = inherited
         self._host, self._host6 = host, host6
-        self._timeout = timeout
+        self._timeout, self._one_way_after = timeout, one_way_after
         self._speed = speed
         self._ports = PortBroker(BOTH_FAMILIES if host6 else host, ports, self._forget)
         self._calls: dict[str, PlaneCall] = {}
@@ -126,7 +130,13 @@ class EmbeddedPlane(MediaPlane):
         if self._packet_loop == "compiled" and not is_compiled():
             raise MediaError("there is no compiled packet loop; `make compile` builds it")
         link = RelayLink(self._reported, self._lost, self._inherited)
-        await link.start(self._timeout, self._speed, browsers=bool(self._browser_hosts), packet_loop=self._packet_loop)
+        await link.start(
+            self._timeout,
+            self._speed,
+            one_way_after=self._one_way_after,
+            browsers=bool(self._browser_hosts),
+            packet_loop=self._packet_loop,
+        )
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
         self._ports.begin(link)
@@ -349,7 +359,7 @@ class EmbeddedPlane(MediaPlane):
         if self._link is not None:
             self._link.send(StopRecord(call_id, record_id, time.monotonic()))
 
-    def release(self, call_id: str) -> None:
+    def release(self, call_id: str, *, asked: bool = False) -> None:
         """See MediaPlane."""
         call = self._calls.pop(call_id, None)
         if call is None:
@@ -357,8 +367,8 @@ class EmbeddedPlane(MediaPlane):
         if self._link is not None:
             # A recording ends with its call; for the rest a moment later is as good.
             recorded = any(of == call_id for of, _ in self._recordings.values())
-            send = self._link.send if recorded else self._link.send_with_the_next
-            send(Release(call_id, time.monotonic() if recorded else None))
+            send = self._link.send if recorded or asked else self._link.send_with_the_next
+            send(Release(call_id, time.monotonic() if recorded else None, asked))
         self._ports.release(call)
         if call.waiting:
             call.fail(MediaError("the call was released"))
@@ -408,6 +418,9 @@ class EmbeddedPlane(MediaPlane):
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
+            case NotHeard():
+                if report.call_id in self._calls:
+                    self.on_event(SideNotHeard(report.call_id, report.side, report.seconds))
             case Qualities():
                 for quality in report.calls:
                     self.on_event(CallHeard(quality.call_id, judged(quality)))

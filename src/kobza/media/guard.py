@@ -31,6 +31,11 @@ class Guard:
         """The phone is a browser."""
         return self._browser is not None
 
+    @property
+    def has_srtp(self) -> bool:
+        """The phone speaks SRTP: what gets through was made with its key."""
+        return self._srtp is not None
+
     def leave_browser(self) -> Address | None:
         """The phone is a browser no more; return where that one is."""
         browser, self._browser = self._browser, None

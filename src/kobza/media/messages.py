@@ -16,6 +16,8 @@ MAX_MESSAGE: Final = 64 * 1024
 
 JITTER_BOUNDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 """Seconds of jitter as phones report it. A phone's buffer usually takes 40 to 60 ms; beyond, the voice breaks up."""
+TELLING: Final = 50
+"""Packets of a call, a second of one voice, from which on its quality says something."""
 LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 1.0)
 """Seconds by which the relay is late: 20 ms is one packet."""
 
@@ -75,6 +77,13 @@ class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
     outgoing: str
 
 
+class Voice(msgspec.Struct, frozen=True, array_like=True):
+    """A codec of speech: its name as in an `rtpmap`, and its clock in Hz."""
+
+    name: str
+    clock: int
+
+
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     """What the relay does for one side.
 
@@ -87,7 +96,9 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     from it, which pass, -1 for none. `secure`: its phone is a browser; where that wants packets is then found by ICE,
     and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP. `taped`: what comes from it is recorded and goes no
     further. `seated`: there is no phone but a seat in a mix. `sound` is the file of
-    the music ("" for our own), or the country of the ringback.
+    the music ("" for our own), or the country of the ringback. `voices` names
+    which payload types from it are speech. `exchange` counts what its phone offered and answered since its first word:
+    with each it may have moved, and is learnt anew.
     """
 
     rtp: Peer | None = None
@@ -107,6 +118,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     taped: bool = False
     seated: bool = False
     sound: str = ""
+    voices: dict[int, Voice] = {}
+    exchange: int = 0
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -158,10 +171,11 @@ class Digits(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Release(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Close the ports of a call and its recordings."""
+    """Close the ports of a call and its recordings. `asked`: how it fared is told at once, however little came."""
 
     call_id: str
     at: float | None = None
+    asked: bool = False
 
 
 class Mix(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -212,6 +226,14 @@ class TimedOut(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
     call_id: str
     side: Side
+
+
+class NotHeard(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A side is not heard for so many seconds, while the other one is; 0: it is again. Repeated while it lasts."""
+
+    call_id: str
+    side: Side
+    seconds: float
 
 
 class RecordingStopped(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -288,6 +310,10 @@ class SideQuality(msgspec.Struct, frozen=True, array_like=True):
     """Seconds, the mean of what it said; 0 for a codec whose clock is not known."""
     round_trip: float | None = None
     """Seconds to it and back, the mean; None: it repeats no sender's time."""
+    arrival_jitter: float | None = None
+    """Seconds, the mean of how unevenly its packets came here; None: not known."""
+    codec: str = ""
+    """What it spoke last, as in an `rtpmap`; "": not known."""
 
 
 class CallQuality(msgspec.Struct, frozen=True, array_like=True):
@@ -297,9 +323,14 @@ class CallQuality(msgspec.Struct, frozen=True, array_like=True):
     caller: SideQuality
     callee: SideQuality
 
+    @property
+    def tells(self) -> bool:
+        """Enough came to say anything of it."""
+        return self.caller.received + self.callee.received >= TELLING
+
 
 class Qualities(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """How the calls fared that were released since the last time; comes before an answer to Measure."""
+    """How the calls fared that were released since the last time; comes before an answer to Measure, or as asked."""
 
     calls: list[CallQuality]
 
@@ -320,6 +351,7 @@ Report = (
     | OpenFailed
     | Reserved
     | TimedOut
+    | NotHeard
     | RecordingStopped
     | DigitsDone
     | Pong

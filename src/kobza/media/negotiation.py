@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.media.browser_end import BrowserAccess
-from kobza.media.messages import SideFlow, SourceName
+from kobza.media.messages import SideFlow, SourceName, Voice
 from kobza.media.plane import MediaError, OfferForm, Side, SideSounds, ToneName
 from kobza.media.protection import Protection
 from kobza.media.seats import G711, narrowed, seat_answer
@@ -68,6 +68,7 @@ class SideMedia:
         "_phone_offered",
         "_said",
         "directed",
+        "exchange",
         "holds",
         "local",
         "muted",
@@ -92,6 +93,8 @@ class SideMedia:
         self.port = 0
         self.taped = False
         """What comes from it is for the recordings alone: it is no phone but a copy of what one sends."""
+        self.exchange = 0
+        """Counts later offers and answers of the phone: with each it may have moved."""
         self.begin()
 
     def place(self, host: str, port: int) -> None:
@@ -329,6 +332,7 @@ class CallMedia:
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
         side.protection.meet(audio)
+        side.exchange += 1
         side.remote = replace(audio, codecs=codecs)
         side.name(audio.codecs)
         side.offer = None
@@ -378,6 +382,7 @@ class CallMedia:
         side = self.sides[source]
         description, audio, offered = side.parse_answer(sdp)
         side.take_answer(description, audio, offered)
+        side.exchange += 1
         side.offer = None
         side.directed = offered.direction
         self._hear_hold(side, audio.direction)
@@ -420,12 +425,14 @@ class CallMedia:
         """Return what the relay does for a side, as things stand."""
         side, other = self.sides[which], self.sides[which.other]
         if side.remote is None:
+            told = side.told
             return SideFlow(
-                laws=_laws(side.told),
+                laws=_laws(told),
                 source="none",
                 srtp=side.protection.srtp(None),
-                codecs=_codecs(side.told),
+                codecs=_codecs(told),
                 seated=side.seated,
+                voices=_voices(told),
             )
         to = side.remote.destination
         if side.taped:
@@ -465,6 +472,8 @@ class CallMedia:
             srtp=side.protection.srtp(side.remote),
             codecs=_codecs(side.told),
             sound=side.sounds.music if source == "music" else side.sounds.ringback if source == "ringback" else "",
+            voices=_voices(side.told),
+            exchange=side.exchange,
         )
 
 
@@ -518,6 +527,17 @@ def _codecs(told: tuple[Codec, ...]) -> dict[int, int]:
     """Return the number in a spool of each payload type from a side that is speech."""
     numbers = {codec.payload_type: number_of(codec) for codec in told if codec.is_speech}
     return _laws(told) | numbers
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _voices(told: tuple[Codec, ...]) -> dict[int, Voice]:
+    """Return which payload types from a side are speech: as we told it, and G.711 under its own."""
+    voices = {codec.payload_type: Voice(codec.name.lower(), codec.rate) for codec in G711}
+    for codec in told:
+        voices.pop(codec.payload_type, None)
+        if codec.is_speech:
+            voices[codec.payload_type] = Voice(codec.name.lower(), codec.rate)
+    return voices
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -64,6 +64,18 @@ class MediaTimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SideNotHeard:
+    """Nothing comes from a side for so many seconds, although it should and the other one is heard: one-way audio.
+
+    0: it is heard again, or need not be any more. Comes again and again while it lasts.
+    """
+
+    call_id: str
+    side: Side
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class MediaPlaneLost:
     """The plane lost these calls: their media is gone and they should be ended. Calls made later work again."""
 
@@ -81,7 +93,7 @@ class RecordingClosed:
 
 @dataclass(frozen=True, slots=True)
 class SideHeard:
-    """What one side of a call sent, and how it heard the other one."""
+    """The leg of one side of a call, both ways: how its voice came to us, and how the other one's came to it."""
 
     sent: int
     """RTP packets that its phone sent; 0: nothing came, so the other side heard nothing."""
@@ -90,22 +102,31 @@ class SideHeard:
     missed: int
     """Packets of the other side that did not come to this one."""
     jitter: float | None
-    """Seconds, as its phone said; None: it says nothing."""
+    """Seconds, of what it heard, as its phone said; None: it says nothing."""
     round_trip: float | None
     """Seconds from us to its phone and back; None: not known."""
     mos: float | None
     """How well it heard the other one, 1 to 4.5 (`kobza.rtp.quality`); None: there was nothing to hear."""
+    arrival_jitter: float | None = None
+    """Seconds, of what came from its phone to us; None: not known."""
+    arrival_mos: float | None = None
+    """How well its voice came to us; None: nothing came."""
+    codec: str = ""
+    """What it spoke last, as in an `rtpmap`; "": not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallHeard:
-    """How the two sides of a call heard each other; comes some seconds after its release, not for a silent one."""
+    """How the two sides of a call heard each other; comes some seconds after its release, not for a silent one.
+
+    One that was asked for comes at once, and in any case.
+    """
 
     call_id: str
     sides: Mapping[Side, SideHeard]
 
 
-MediaEvent = MediaTimedOut | MediaPlaneLost | RecordingClosed | CallHeard
+MediaEvent = MediaTimedOut | SideNotHeard | MediaPlaneLost | RecordingClosed | CallHeard
 Done = Callable[[bytes | MediaError], None]
 
 CANNOT_MIX: Final = "this media plane cannot mix voices"
@@ -252,6 +273,6 @@ class MediaPlane(Protocol):
         """End a recording before its call does; RecordingClosed follows."""
         ...
 
-    def release(self, call_id: str) -> None:
-        """End a call: its ports are freed, its recording is closed."""
+    def release(self, call_id: str, *, asked: bool = False) -> None:
+        """End a call: its ports are freed, its recording is closed. `asked`: somebody waits for its CallHeard."""
         ...

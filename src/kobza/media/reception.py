@@ -8,7 +8,6 @@ from typing import Final
 
 from kobza.measures import Histogram
 from kobza.media.messages import JITTER_BOUNDS, LAG_BOUNDS, Traffic
-from kobza.rtp.continuity import CLOCK
 from kobza.rtp.errors import MalformedRtp
 from kobza.rtp.packet import sequence_difference
 from kobza.rtp.rtcp import ReportBlock, RtcpPacket, parse_compound, report_blocks, sender_time
@@ -102,10 +101,10 @@ class Reports:
         """The mean of the times to the phone and back, seconds; None: it has not answered a sender report."""
         return self._round_trip / self._round_trips if self._round_trips else None
 
-    def take(self, data: bytes, totals: Totals, *, clock_known: bool, now: float) -> list[RtcpPacket]:
+    def take(self, data: bytes, totals: Totals, *, clock: int | None, now: float) -> list[RtcpPacket]:
         """Take RTCP of the phone; malformed RTCP says nothing. Return the packets in it.
 
-        `clock_known`: the codec's clock is that of G.711. `now` is in seconds.
+        `clock` is that of the codec which it hears, in Hz; None: not known. `now` is in seconds.
         """
         try:
             packets = parse_compound(data)
@@ -113,7 +112,7 @@ class Reports:
         except MalformedRtp:
             return []
         if blocks:
-            self._count(blocks[0], totals, clock_known=clock_known, now=now)  # it hears one stream
+            self._count(blocks[0], totals, clock, now)  # it hears one stream
         return packets
 
     def passed(self, packets: list[RtcpPacket], now: float) -> None:
@@ -123,7 +122,7 @@ class Reports:
             if time is not None:
                 self._passed = time, now
 
-    def _count(self, block: ReportBlock, totals: Totals, *, clock_known: bool, now: float) -> None:
+    def _count(self, block: ReportBlock, totals: Totals, clock: int | None, now: float) -> None:
         self.count += 1
         if block.ssrc != self._ssrc:
             self._ssrc, self._lost = block.ssrc, 0
@@ -132,8 +131,8 @@ class Reports:
         if 0 < more < MAX_DROPOUT:
             totals.traffic.lost_beyond += more
             self.lost_beyond += more
-        if clock_known:
-            jitter = block.jitter / CLOCK
+        if clock is not None:
+            jitter = block.jitter / clock
             totals.jitter.observe(jitter)
             self._jitter += jitter
             self._jitters += 1

@@ -1,4 +1,4 @@
-"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED PACKET_LOOP [browsers]`.
+"""The relay's process: `python -m kobza.media.relay SOCKET TIMEOUT SPEED PACKET_LOOP ONE_WAY_AFTER [browsers]`.
 
 It is started by the PBX, takes commands over the unix socket and moves packets. It ends when that socket closes, so it
 never outlives the PBX, and completes the spools of its recordings before.
@@ -29,6 +29,7 @@ from kobza.media.messages import (
     MalformedStream,
     Measure,
     Mix,
+    NotHeard,
     Open,
     Opened,
     OpenFailed,
@@ -88,12 +89,15 @@ class Relay(asyncio.Protocol):
         speed: float = 1.0,
         browsers: Browsers | None = None,
         packets: PacketLoop | None = None,
+        one_way_after: float = 10.0,
     ) -> None:
-        """`timeout` is in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
+        """`timeout` and `one_way_after` are in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
         self._loop = loop
         self._browsers = browsers
         self._packets = packets
         self._timeout = timeout / speed
+        self._one_way_after = one_way_after / speed
+        self._speed = speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._calls: dict[str, RelayCall] = {}
@@ -214,7 +218,7 @@ class Relay(asyncio.Protocol):
                 self._mixes.arrange(command, self._calls)
                 self._tick()
             case Release():
-                self._release(command.call_id, command.at)
+                self._release(command.call_id, command.at, asked=command.asked)
             case Ping():
                 self._report(Pong(command.number))
             case Measure():
@@ -261,12 +265,18 @@ class Relay(asyncio.Protocol):
         if call is None:
             secured = None if self._browsers is None else self._browsers.sockets(self._loop, call_id)
             call = self._calls[call_id] = RelayCall(
-                self._loop, call_id, self._writer, self._totals, secured, self._packets
+                self._loop,
+                call_id,
+                self._writer,
+                self._totals,
+                secured,
+                self._packets,
+                one_way_after=self._one_way_after,
             )
         for side, pair in pairs.items():
             call.open(side, pair)
 
-    def _release(self, call_id: str, at: float | None = None) -> None:
+    def _release(self, call_id: str, at: float | None = None, *, asked: bool = False) -> None:
         call = self._calls.pop(call_id, None)
         if call is not None:
             for side in call.sides.values():
@@ -275,7 +285,9 @@ class Relay(asyncio.Protocol):
             if self._mixes:
                 self._mixes.released(call_id)
             quality = call.release(at)
-            if quality is not None:
+            if asked:
+                self._report(Qualities([quality]))
+            elif quality.tells:
                 self._qualities.append(quality)
 
     def _tell_qualities(self) -> None:
@@ -299,6 +311,8 @@ class Relay(asyncio.Protocol):
             silent = call.sweep(now, self._timeout)
             if silent is not None:
                 self._report(TimedOut(call.call_id, silent))
+            for side, seconds in call.not_heard(now):
+                self._report(NotHeard(call.call_id, side, seconds * self._speed))
 
     # tones
 
@@ -358,8 +372,19 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def main(path: str, silence: float, speed: float, packet_loop_name: PacketLoopName, *, browsers: bool) -> None:
-    """Serve the PBX that listens on a unix socket until it closes it. `silence` in seconds, see MediaTimedOut."""
+async def main(
+    path: str,
+    silence: float,
+    speed: float,
+    packet_loop_name: PacketLoopName,
+    one_way_after: float,
+    *,
+    browsers: bool,
+) -> None:
+    """Serve the PBX that listens on a unix socket until it closes it.
+
+    `silence` and `one_way_after` in seconds, see MediaTimedOut and SideNotHeard.
+    """
     for law in Law:
         tones.ringback(law)
         tones.music(law)
@@ -369,7 +394,9 @@ async def main(path: str, silence: float, speed: float, packet_loop_name: Packet
     loop = asyncio.get_running_loop()
     packets = packet_loop(loop, packet_loop_name)
     try:
-        _, relay = await loop.create_unix_connection(lambda: Relay(loop, silence, speed, known, packets), path)
+        _, relay = await loop.create_unix_connection(
+            lambda: Relay(loop, silence, speed, known, packets, one_way_after), path
+        )
     except (ConnectionRefusedError, FileNotFoundError):
         log.info("the PBX is gone before the relay was ready")
         return
@@ -392,6 +419,7 @@ if __name__ == "__main__":
             float(sys.argv[2]),
             float(sys.argv[3]),
             cast(PacketLoopName, sys.argv[4]),
-            browsers="browsers" in sys.argv[5:],
+            float(sys.argv[5]),
+            browsers="browsers" in sys.argv[6:],
         )
     )

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from kobza.media import sound_files, tones
 from kobza.media.browsers import SecureSockets
 from kobza.media.messages import CallQuality, SideFlow, SideQuality
+from kobza.media.one_way import OneWay
 from kobza.media.packet_loop import PacketLoop
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
@@ -18,8 +19,6 @@ from kobza.media.ringback import USUAL
 from kobza.media.rtp_port import Ear
 from kobza.rtp.g711 import Law
 
-TELLING: Final = 50
-"""Packets of a call, a second of one voice, from which on its quality is told."""
 TONES: Final = frozenset({"ringback", "music"})
 
 
@@ -42,6 +41,7 @@ class RelayCall:
         "_armed_at",
         "_ear",
         "_loop",
+        "_one_way",
         "_packet_loop",
         "_recordings",
         "_secure_sockets",
@@ -61,9 +61,13 @@ class RelayCall:
         totals: Totals | None = None,
         secure_sockets: SecureSockets | None = None,
         packet_loop: PacketLoop | None = None,
+        *,
+        one_way_after: float = 10.0,
     ) -> None:
+        """`one_way_after` is in seconds, see `not_heard`."""
         self._loop = loop
         self._packet_loop = packet_loop
+        self._one_way = OneWay(one_way_after)
         self._secure_sockets = secure_sockets
         self._totals = totals or Totals()
         self._writer = writer
@@ -170,15 +174,19 @@ class RelayCall:
                 return side
         return None
 
+    def not_heard(self, now: float) -> list[tuple[Side, float]]:
+        """Return what is to be told of sides that are not heard, see `OneWay.look`. After `sweep`."""
+        if self._armed_at is None:
+            return []
+        since = {side: max(watched, self._armed_at) for side, watched in self._watched_since.items()}
+        return self._one_way.look(self.sides, since, now)
+
     def playing(self) -> list[RelaySide]:
         """Return the sides that hear a tone."""
         return [side for side in self.sides.values() if side.flow.source in TONES]
 
-    def release(self, at: float | None = None) -> CallQuality | None:
-        """Close everything; `at` is when its recordings end.
-
-        Return how the packets fared, None when too few came to say anything of it.
-        """
+    def release(self, at: float | None = None) -> CallQuality:
+        """Close everything; `at` is when its recordings end. Return how the packets fared."""
         for record_id in list(self._recordings):
             self.stop_recording(record_id, at)
         for each in self.sides.values():
@@ -187,4 +195,4 @@ class RelayCall:
             SideQuality() if each is None else each.quality for each in map(self.sides.get, (Side.CALLER, Side.CALLEE))
         )
         self.sides.clear()
-        return CallQuality(self.call_id, caller, callee) if caller.received + callee.received >= TELLING else None
+        return CallQuality(self.call_id, caller, callee)

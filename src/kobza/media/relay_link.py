@@ -77,11 +77,17 @@ class RelayLink(asyncio.Protocol):
         return self._transport is None or self._transport.get_write_buffer_size() > COMMANDS_HIGH
 
     async def start(
-        self, silence: float, speed: float = 1.0, *, browsers: bool = False, packet_loop: PacketLoopName = "auto"
+        self,
+        silence: float,
+        speed: float = 1.0,
+        *,
+        one_way_after: float = 10.0,
+        browsers: bool = False,
+        packet_loop: PacketLoopName = "auto",
     ) -> None:
         """Start the process and wait until it is ready; raise MediaError. `silence` is what MediaTimedOut takes, in
-        seconds, `speed` how many of them pass in one of the wall. With `browsers` it can speak with them, or says why
-        it cannot. `packet_loop` is what moves packets in it.
+        seconds, `one_way_after` what SideNotHeard does, `speed` how many of them pass in one of the wall. With
+        `browsers` it can speak with them, or says why it cannot. `packet_loop` is what moves packets in it.
 
         The socket's directory is private (0700) and is gone once the process has connected.
         """
@@ -92,6 +98,7 @@ class RelayLink(asyncio.Protocol):
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "kobza.media.relay", str(path), str(silence), str(speed), packet_loop),
+                    str(one_way_after),
                     *(("browsers",) if browsers else ()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,

@@ -49,6 +49,7 @@ class RelaySide:
         "rtcp",
         "rtp",
         "side",
+        "voice_at",
     )
 
     def __init__(
@@ -80,6 +81,8 @@ class RelaySide:
         self._swept_rtcp: bytes | None = None
         self.alive_at = loop.time()
         """When the sweep last saw that something had come."""
+        self.voice_at = self.alive_at
+        """When it last saw that RTP had."""
         loop.add_reader(self.rtcp.sock, self.rtcp.readable)
 
     def meet(self, other: "RelaySide") -> None:
@@ -115,6 +118,8 @@ class RelaySide:
             self._protect(flow)
         if flow.rtp != before.rtp and flow.secure is None:
             self._name(flow.rtp)
+        elif flow.exchange != before.exchange:
+            self._latch.agree(self.rtp.heard)
         if flow.rtcp != before.rtcp:
             self.rtcp.name(self._address(flow.rtcp))
         self.outgoing.configure(flow)
@@ -144,7 +149,7 @@ class RelaySide:
         self._latch.name(address, None if peer is None else peer[1], heard_at=heard_at, now=now)
         self.rtp.peer = address
         self.rtp.heard = self._swept = None
-        self.alive_at = now
+        self.alive_at = self.voice_at = now
 
     def _protect(self, flow: SideFlow) -> None:
         """Speak SRTP as a browser or a phone does it, or plain RTP again: another phone is in its place."""
@@ -201,7 +206,7 @@ class RelaySide:
     def _believe(self, data: bytes, source: Address) -> bool:
         """Decide about a packet from elsewhere than the last ones; remember its source when it is believed."""
         now = self._loop.time()
-        if not self._latch.believes(data, source, heard=self.rtp.heard, alive_at=self.alive_at, now=now):
+        if not self._latch.believes(data, source, heard=self.rtp.heard, has_key=self._guard.has_srtp, now=now):
             return False
         self.rtp.peer = source
         return True
@@ -214,6 +219,11 @@ class RelaySide:
         So the way of a packet costs no look at the clock.
         """
         heard, heard_rtcp = self.rtp.heard, self.rtcp.heard
+        if heard is not None and heard is not self._swept:
+            self.voice_at = now
+            self._count.look(self.rtp, heard, self.flow, reported=heard_rtcp is not self._swept_rtcp)
+            if self._other is not None and self._count.voice is not None:
+                self._other.rtcp.clock = self._count.voice.clock
         if heard is not self._swept or heard_rtcp is not self._swept_rtcp:
             self._swept, self._swept_rtcp = heard, heard_rtcp
             self.alive_at = now

@@ -20,7 +20,7 @@ class RtcpPort:
         "_named",
         "_rtp",
         "_totals",
-        "clock_known",
+        "clock",
         "heard",
         "other",
         "peer",
@@ -46,8 +46,8 @@ class RtcpPort:
         self.heard: bytes | None = None
         """The last that came from the phone."""
         self.reports = Reports()
-        self.clock_known = False
-        """The codec's clock is that of G.711."""
+        self.clock: int | None = None
+        """That of the codec which the phone hears, in Hz; None: not known."""
 
     def beside(self, rtp: RtpPort) -> None:
         """Take the RTP port of the same side: for its counts, for its host, and for RTCP that shares it."""
@@ -64,7 +64,6 @@ class RtcpPort:
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side, but for the address."""
         self._mux = flow.mux
-        self.clock_known = bool(flow.laws)
 
     def name(self, address: Address | None) -> None:
         """The phone named another address for its RTCP."""
@@ -95,7 +94,7 @@ class RtcpPort:
             return
         self.heard = data
         now = self._loop.time()
-        packets = self.reports.take(data, self._totals, clock_known=self.clock_known, now=now)
+        packets = self.reports.take(data, self._totals, clock=self.clock, now=now)
         if self.other is not None:
             self.other.pass_on(data)
             self.other.reports.passed(packets, now)

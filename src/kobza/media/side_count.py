@@ -1,6 +1,7 @@
 """What the ports of one side moved, added up: for the totals of the relay and for the quality of the call."""
 
-from kobza.media.messages import SideQuality
+from kobza.media.arrivals import Arrivals
+from kobza.media.messages import SideFlow, SideQuality, Voice
 from kobza.media.reception import Losses, Reports, Totals
 from kobza.media.rtp_port import RtpPort
 
@@ -8,13 +9,28 @@ from kobza.media.rtp_port import RtpPort
 class SideCount:
     """Counts for one side."""
 
-    __slots__ = ("_losses", "_lost", "_received", "_totals")
+    __slots__ = ("_arrivals", "_losses", "_lost", "_received", "_totals", "voice")
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
         self._losses = Losses()
+        self._arrivals = Arrivals()
+        self.voice: Voice | None = None
+        """What the phone spoke last."""
         self._received = self._lost = 0
         """RTP packets from the phone, and those that did not come, until they were last added up."""
+
+    def look(self, port: RtpPort, newest: bytes, flow: SideFlow, *, reported: bool) -> None:
+        """Look at the newest packet, once a sweep: what it is and, if it came last to its port, when that was.
+
+        `reported`: RTCP came since the last look.
+        """
+        voice = flow.voices.get(newest[1] & 0x7F)
+        if voice is None:
+            return
+        self.voice = voice
+        if not port.dropped and not (reported and flow.mux):
+            self._arrivals.look(port.sock, newest, voice.clock)
 
     def add_up(self, port: RtpPort) -> None:
         """Add what was moved since the last time to the totals, so that the way of a packet costs little for it."""
@@ -39,4 +55,6 @@ class SideCount:
             lost_beyond=reports.lost_beyond,
             jitter=reports.jitter,
             round_trip=reports.round_trip,
+            arrival_jitter=self._arrivals.jitter,
+            codec="" if self.voice is None else self.voice.name,
         )

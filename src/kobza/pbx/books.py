@@ -74,6 +74,11 @@ class CallBooks:
         states = self._states.record_ready(result.enterprise_id, result.record_id, duration, result.at)
         return [self._office.stored(state) for state in states]
 
+    @property
+    def tells_quality(self) -> bool:
+        """Whether an endpoint is told, when the call ends, how it was heard."""
+        return self._states.tells_quality
+
     def close(self) -> None:
         """Take no more facts: the call has ended, or was cut off."""
         self.meter.cut_off()

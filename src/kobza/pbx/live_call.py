@@ -10,6 +10,7 @@ from kobza.call.errors import KobzaError
 from kobza.call.leg import RecordingState
 from kobza.call.routing import Identity, Party
 from kobza.call.states import Direction, direction_of
+from kobza.media.plane import Side
 from kobza.pbx.books import CallBooks
 from kobza.sip.diversion import Diversion
 from kobza.sip.invite import InviteDialog
@@ -29,6 +30,10 @@ class LiveLeg:
     since: float
     recording: RecordingState | None = None
     """Of its enterprise; None: there is none."""
+    not_heard: bool = False
+    """Nothing comes from its phone, although the other side is heard: one-way audio."""
+    hears_nothing: bool = False
+    """The same of the other side."""
 
 
 class LiveCall:
@@ -36,6 +41,7 @@ class LiveCall:
 
     __slots__ = (
         "absent",
+        "asks_quality",
         "asserted",
         "books",
         "call",
@@ -51,10 +57,12 @@ class LiveCall:
         "is_settling",
         "max_forwards",
         "mixed",
+        "not_heard",
         "present",
         "ringing",
         "seats",
         "shown",
+        "silences",
         "stored",
         "taken",
         "taking",
@@ -114,6 +122,12 @@ class LiveCall:
         """Whether its beginning is in the store: before, nobody hears of the call."""
         self.ended = False
         """Whether the end of the call is in the books."""
+        self.asks_quality = False
+        """Whether its end waits for how it was heard."""
+        self.not_heard: dict[Side, float] = {}
+        """The sides that are not heard now, and since when."""
+        self.silences: dict[Side, float] = {}
+        """For how many seconds sides were not heard that are by now."""
 
     @property
     def call_id(self) -> str:
@@ -167,7 +181,15 @@ class LiveCall:
                     view.state.value,
                     view.since,
                     None if recording is None else recording[1],
+                    *self._silence_at(leg_id),
                 )
+
+    def _silence_at(self, leg_id: str) -> tuple[bool, bool]:
+        """Return whether the side of a leg is not heard, and whether it does not hear the other one."""
+        if not self.not_heard:
+            return False, False
+        own = Side.CALLER if leg_id == self.caller_leg_id else Side.CALLEE
+        return own in self.not_heard, own.other in self.not_heard
 
     def fail_commands(self, error: KobzaError) -> None:
         """Give up what is waited for."""

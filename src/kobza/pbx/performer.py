@@ -313,7 +313,7 @@ class Performer:
         self._plane.leave(live.call_id, side=SIDES[action.side])
 
     def _media_release(self, live: LiveCall, _action: act.MediaRelease) -> None:
-        self._plane.release(live.call_id)
+        self._plane.release(live.call_id, asked=live.asks_quality)
 
     def _replied(self, live: LiveCall, request_id: str) -> Callable[[bytes | MediaError], None]:
         def done(reply: bytes | MediaError) -> None:

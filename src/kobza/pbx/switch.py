@@ -18,7 +18,15 @@ from kobza.call.routing import Identity, Party
 from kobza.call.step import FindTargets, Onward
 from kobza.capture.recent import RecentMessages
 from kobza.defence.door import Door
-from kobza.media.plane import CallHeard, MediaEvent, MediaPlane, MediaPlaneLost, MediaTimedOut, RecordingClosed
+from kobza.media.plane import (
+    CallHeard,
+    MediaEvent,
+    MediaPlane,
+    MediaPlaneLost,
+    MediaTimedOut,
+    RecordingClosed,
+    SideNotHeard,
+)
 from kobza.net.endpoint import SipEndpoint
 from kobza.net.tls import Tls
 from kobza.pbx.admission import Admission, Turned
@@ -28,13 +36,15 @@ from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.dialling import Target
 from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.heard import write_heard
+from kobza.pbx.heard import Hearings
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.notifier import Notifier
+from kobza.pbx.one_way import OneWayCalls
 from kobza.pbx.opening import CallOpening
 from kobza.pbx.outside_calls import OutsideCalls
 from kobza.pbx.outside_guard import OutsideGuard
+from kobza.pbx.partings import Partings
 from kobza.pbx.performer import Performer, reason_of
 from kobza.pbx.pickups import Pickups
 from kobza.pbx.place_wanted import WantsPlace
@@ -116,8 +126,12 @@ class Switch:
         self._registrar = registrar
         self._busy = BusyNumbers(presence)
         self._notifier = notifier
-        self._books = books
         self._opening = CallOpening(books, new_id)
+        self.hearings = Hearings(books)
+        """How calls were heard that are over, for metrics."""
+        self.one_way = OneWayCalls(now)
+        """Calls in which a side is not heard."""
+        self._partings = Partings(self._store)
         self._recordings = recordings
         self._lines = keeper.lines
         self._guard = guard
@@ -188,6 +202,7 @@ class Switch:
                     await self._idle.wait()
             except TimeoutError:
                 log.info("%d calls were not seen to their end by their phones", len(self._calls))
+        self._partings.flush()
         self._ladders.write(inf)
         await self._notifier.stop()
         await self.endpoint.close()
@@ -337,17 +352,26 @@ class Switch:
     def _write(self, live: LiveCall, facts: Sequence[CallFact]) -> None:
         ended = isinstance(facts[-1], CallEnded)
         if ended:
+            self.one_way.ended(live)
             live.ended = True
             self._busy.end(live)
         if live.mixed:
             self.rooms.noted(live, facts)
+        if ended and live.books.tells_quality and not self._stopping:
+            live.asks_quality = True
+            self._partings.wait(live, facts)
+            return
+        self._store(live, facts)
+
+    def _store(self, live: LiveCall, facts: Sequence[CallFact]) -> None:
+        """Hand facts of a call to its books."""
         try:
             live.books.write(facts)
         except (JournalFull, JournalStopped) as error:
             # The row in the store stays open, so that the next start closes the call and owes every owner its end.
             # no traceback: it is no fault of the code
             log.error("the call cannot be written down: %s", error, extra=live.about)  # noqa: TRY400
-            if not ended:
+            if not live.ended:
                 live.call.terminate(TEMPORARY_FAILURE, self._now())
 
     def _abandon(self, live: LiveCall) -> None:
@@ -443,7 +467,8 @@ class Switch:
         live.fail_commands(WrongStateError("The call has ended."))
         if self._notifier.watches:  # once more: one that was cut off was not settled
             self._notifier.call_changed(live)
-        live.books.close()
+        if live.call_id not in self._partings:
+            live.books.close()
         self._ladders.over(live.call_id, self._now())
         live.dialogs.clear()
         if live.taken is not None:  # the call ended before it could talk to that phone
@@ -505,8 +530,13 @@ class Switch:
                     self._terminate(call_id)
             case RecordingClosed():
                 self._recordings.closed(event)
+            case SideNotHeard(call_id):
+                live = self._calls.get(call_id)
+                if live is not None:
+                    self.one_way.told(live, event)
             case CallHeard():
-                write_heard(self._books, event)
+                heard = self.hearings.take(event, self.one_way.take(event.call_id))
+                self._partings.heard(event.call_id, heard)
 
     def _nobody_left(self, live: LiveCall) -> None:
         """End a call that was there for the sake of another one."""

@@ -48,6 +48,10 @@ class LegView:
     """on, paused or stopped; None: there is none."""
     may_supervise: bool
     """Whether who looks may hear it by a phone of their own."""
+    not_heard: bool
+    """Nothing comes from the phone: one-way audio."""
+    hears_nothing: bool
+    """Nothing comes from the other side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,8 @@ def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say, visitor: Visitor
         and visitor.may_supervise
         and visitor.own_number not in (leg.number, leg.phone_number)
         and leg.phone_number != SEVERAL,
+        not_heard=leg.not_heard,
+        hears_nothing=leg.hears_nothing,
     )
 
 

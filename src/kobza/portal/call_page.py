@@ -11,6 +11,7 @@ from kobza.api.context import Connection
 from kobza.api.problems import ApiError
 from kobza.call.causes import cause_text
 from kobza.call.durations import ringing_seconds, talk_seconds
+from kobza.call.heard import HeardCall
 from kobza.portal.access import Portal, Visitor, error_page
 from kobza.portal.audit_view import AuditRow, audit_row
 from kobza.portal.call_rows import PartyView, outcome_text, party_view
@@ -20,7 +21,7 @@ from kobza.portal.ladder import WIDTH, ladder
 from kobza.portal.message_ladder import message_ladder
 from kobza.portal.recording_notes import notes
 from kobza.portal.rendering import page_language
-from kobza.portal.sound_view import SoundView, sound_view
+from kobza.portal.sound_view import SoundView, sound_view, voice_view
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
 from kobza.store import calls, deliveries, events, hearings, messages, quality, recordings
@@ -29,7 +30,6 @@ from kobza.store.deliveries import Attempt, Delivery
 from kobza.store.events import Event
 from kobza.store.hearings import Hearing
 from kobza.store.messages import SipLadder
-from kobza.store.quality import HeardCall
 from kobza.store.recordings import ERASED, ERASING, Recording
 from kobza.store.search import Person, searcher
 
@@ -112,6 +112,8 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         said=None if known.said is None else message_ladder(known.said, say),
         said_count=0 if known.said is None else len(known.said.messages),
         sounds=_sounds(known.quality, say),
+        not_heard=None if known.quality is None else known.quality.not_heard(answered=call.answered_at is not None),
+        silent_for=0 if known.quality is None else known.quality.silent_for,
         recording=recording,
         recording_notes=[] if recording is None else notes(recording, say),
         speeds=SPEEDS,
@@ -150,10 +152,13 @@ def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> b
 def _sounds(heard: HeardCall | None, say: Say) -> list[tuple[str, SoundView]]:
     if heard is None:
         return []
-    return [
+    shown = [
         ("sound_at_caller", sound_view(heard.caller, heard.called, say)),
         ("sound_at_called", sound_view(heard.called, heard.caller, say)),
+        ("voice_of_caller", voice_view(heard.caller, say)),
+        ("voice_of_called", voice_view(heard.called, say)),
     ]
+    return [(key, view) for key, view in shown if view is not None]
 
 
 def _step(event: Event, call: HistoryRow, known: Known, say: Say) -> StepView:

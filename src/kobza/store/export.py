@@ -46,10 +46,12 @@ CALLSTAT = (
 
 HISTORY = (
     f"SELECT call_id, calling_number, called_number, started_at, ended_at, {_TALK}, {_RINGING}, direction, "  # noqa: S608
-    "cause, record_id, sip_status, released_by, answered_number, answered_at, client_state FROM calls "
+    "cause, record_id, sip_status, released_by, answered_number, answered_at, client_state{more} FROM calls "
     "WHERE enterprise_id = ? AND started_at >= ? AND (started_at, call_id) > (?, ?) AND started_at <= ? "
     "AND ended_at IS NOT NULL"
 )
+_QUALITY = ", (SELECT quality FROM call_details WHERE call_details.call_id = calls.call_id)"
+"""How the sides heard each other, which is kept apart: only for who asks, see ADR 34."""
 _IN_ORDER = " ORDER BY started_at, call_id LIMIT ?"
 _OF_NUMBER = " AND (calling_number = ? OR called_number = ? OR answered_number = ?)"
 _OF_DIRECTION = " AND direction = ?"
@@ -146,14 +148,16 @@ class CallReader:
         direction: str | None = None,
         after: Cursor | None = None,
         limit: int | None = None,
+        quality: bool = False,
     ) -> Pages:
         """Return the finished calls that began in [from_ms, to_ms], oldest first, `limit` of them at most.
 
         `number` (E.164) is the calling, called or answered one; `after` is where the page before ended. A row: id,
         calling and called number, start and end (ms), talk and ringing (s), direction, cause, record id, SIP status,
-        who released it, number that answered, answer (ms), client state.
+        who released it, number that answered, answer (ms), client state; with `quality` also how the sides heard each
+        other, as `kobza.store.quality` reads it, or None.
         """
-        query = HISTORY
+        query = HISTORY.replace("{more}", _QUALITY if quality else "")
         chosen: tuple[str, ...] = ()
         if number is not None:
             query += _OF_NUMBER

@@ -35,6 +35,8 @@ def payload(state: OwnerState) -> dict[str, Any]:
             "released_by": state.released_by,
             "record_id": state.record_id,
         }
+        if state.heard is not None:
+            fields["quality"] = state.heard.document(answered=True)
     elif state.state_type is StateType.RECORD_READY:
         fields |= {"record_id": state.record_id, "record_duration": state.record_duration}
     return fields

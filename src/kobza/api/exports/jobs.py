@@ -49,6 +49,8 @@ class HistoryJob:
     limit: int | None
     after: Cursor | None
     language: str
+    quality: bool = False
+    """Also how the sides heard each other."""
 
     def pieces(self, reader: CallReader) -> Iterator[str]:
         """Return the answer, piece by piece; each is made when it is asked for, of one read."""
@@ -60,8 +62,9 @@ class HistoryJob:
             direction=self.direction,
             after=self.after,
             limit=None if self.limit is None else self.limit + 1,
+            quality=self.quality,
         )
-        return history_pieces(pages, self.limit, self.language)
+        return history_pieces(pages, self.limit, self.language, quality=self.quality)
 
 
 @dataclass(frozen=True, slots=True)

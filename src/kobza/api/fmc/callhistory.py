@@ -12,6 +12,8 @@ from kobza.api.context import context_of
 from kobza.api.exports.jobs import HistoryJob
 from kobza.api.languages import language_of
 from kobza.api.problems import ApiError
+from kobza.api.quality import EXAMPLE as QUALITY_EXAMPLE
+from kobza.api.quality import Quality
 from kobza.api.query import Query
 from kobza.api.streaming import StreamedResponse
 from kobza.api.times import history_interval
@@ -44,6 +46,14 @@ class HistoryCall(BaseModel):
     answered_at: doc.Moment | None
     ended_at: doc.Moment
     client_state: str | None
+    quality: Annotated[
+        Quality | None,
+        Field(
+            default=None,
+            description="With `quality=on`: how the sides heard each other, some seconds after the end of the call; "
+            "null: nothing, or next to nothing, was heard.",
+        ),
+    ]
 
 
 class HistoryAnswer(BaseModel):
@@ -74,6 +84,7 @@ EXAMPLE: Final = {
             "answered_at": "2026-03-01T19:39:35.002Z",
             "ended_at": "2026-03-01T19:39:48.420Z",
             "client_state": None,
+            "quality": QUALITY_EXAMPLE,
         }
     ],
     "next_cursor": None,
@@ -99,6 +110,7 @@ EXAMPLE: Final = {
             ),
             doc.parameter("number", "Only calls of this number of yours.", doc.NUMBER),
             doc.parameter("direction", "Only calls of this direction.", {"type": "string", "enum": list(DIRECTIONS)}),
+            doc.parameter("quality", "Add `quality`: loss, jitter, round trip and MOS of each leg.", doc.SWITCH),
             doc.parameter(
                 "limit", "Calls in one answer.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, example=100
             ),
@@ -118,6 +130,7 @@ async def call_history(request: Request, caller: HistoryExporter) -> Response:
     direction = query.choice("direction", DIRECTIONS)
     limit = query.integer("limit", 1, MAX_LIMIT)
     cursor = query.get("cursor")
+    quality = query.switch("quality")
     after = None if cursor is None else _cursor(cursor)
     if number is not None:
         await context.served(caller.enterprise_id, number)
@@ -130,6 +143,7 @@ async def call_history(request: Request, caller: HistoryExporter) -> Response:
         limit,
         after,
         language_of(request.headers.get("accept-language")),
+        quality=quality,
     )
     return StreamedResponse(lambda: context.exports.stream(job), content_type="application/json")
 

@@ -28,7 +28,6 @@ from kobza.media.plane import (
     SideSounds,
     ToneName,
 )
-from kobza.media.relay_call import TELLING
 from kobza.media.rtpengine import words
 from kobza.media.rtpengine.carried import Carried, is_gone
 from kobza.media.rtpengine.copies import Copies
@@ -239,12 +238,12 @@ class RtpenginePlane(Observed, MediaPlane):
         """See MediaPlane."""
         self._copies.stop(call_id, record_id)
 
-    def release(self, call_id: str) -> None:
+    def release(self, call_id: str, *, asked: bool = False) -> None:
         """See MediaPlane."""
         call = self._calls.pop(call_id, None)
         if call is not None:
             self._end(call, MediaError("the call was released"))
-            self._spawn(self._take_leave(call))
+            self._spawn(self._take_leave(call, asked=asked))
 
     # what they have in common
 
@@ -334,8 +333,8 @@ class RtpenginePlane(Observed, MediaPlane):
         self._copies.end(call.call_id)
         call.over.set()
 
-    async def _take_leave(self, call: Carried) -> None:
-        """End a released call on its instance, and tell how it fared."""
+    async def _take_leave(self, call: Carried, *, asked: bool) -> None:
+        """End a released call on its instance, and tell how it fared; `asked`: before it ends, and in any case."""
         if call.settled is None:  # whoever is placing it ends it there too
             return
         try:
@@ -343,10 +342,15 @@ class RtpenginePlane(Observed, MediaPlane):
         except NgError as error:
             log.warning("how a call fared is not known: %s", error.reason, extra={"call_id": call.call_id})
             sides = {}
-        await call.instance.forget(call.key)
-        if sum(now.quality.received for now in sides.values()) >= TELLING:
+        if not asked:
+            await call.instance.forget(call.key)
+        if sides:
             caller, callee = (sides[side].quality for side in Side)
-            self.on_event(CallHeard(call.call_id, judged(CallQuality(call.call_id, caller, callee))))
+            quality = CallQuality(call.call_id, caller, callee)
+            if asked or quality.tells:
+                self.on_event(CallHeard(call.call_id, judged(quality)))
+        if asked:
+            await call.instance.forget(call.key)
 
     async def _dial(self, call: Carried, target: Side, digits: str, done: Done) -> None:
         """Send digits, after those that are on their way."""
