@@ -9,6 +9,7 @@ import pytest
 
 from kobza.media.encoder import encode
 from kobza.media.plane import MediaError, RecordingClosed, Seat, Side
+from kobza.rtp.event import TelephoneEvent
 from kobza.rtp.g711 import Law
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import HOST, PhoneEnd, heard
@@ -160,3 +161,27 @@ async def test_a_phone_with_srtp_takes_part() -> None:
             assert {hertz for hertz in TONES.values() if has(told, hertz)} == {440.0, 660.0}
             assert has(caller.packets[-ENOUGH:], 1000.0)
             assert not has(guest.packets[-ENOUGH:], 440.0), "on the way nobody understands it"
+
+
+async def test_keys_of_the_two_reach_each_other_through_the_mix(running: RunningPlane) -> None:
+    with ExitStack() as stack:
+        scene = Scene(running, stack)
+        await scene.begin()
+        await scene.arrange(joins=True)
+        await scene.callee.hear(10)
+        pressed = [TelephoneEvent(5, step > 5, 10, 160 * step) for step in range(1, 9)]
+        at = scene.caller.timestamp
+        scene.caller.hush()
+        for event in pressed:
+            scene.caller.timestamp = at
+            scene.caller.send(event.to_bytes(), payload_type=101)
+            await asyncio.sleep(0.02)
+        await scene.callee.wait(lambda: sum(packet.payload_type == 101 for packet in scene.callee.packets) == 8)
+        told = [packet for packet in scene.callee.packets if packet.payload_type == 101]
+        assert [packet.payload for packet in told] == [event.to_bytes() for event in pressed]
+        assert len({packet.timestamp for packet in told}) == 1, "one key is one event"
+        await scene.callee.hear(10)
+        packets = scene.callee.packets
+        places = [packet.sequence for packet in packets[-30:]]
+        assert places == list(range(places[0], places[0] + 30)), "the stream goes on without a gap"
+        assert not any(packet.payload_type == 101 for packet in scene.guest.packets)

@@ -92,13 +92,13 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `codecs`
     which are speech, to be recorded, by the numbers of `kobza.media.voice_codecs`, `renamed` which payload types toward
     it have another number than the other side uses. `watched`: it must send, else MediaTimedOut. `muted`: of its speech
-    the other side gets as much silence, and the recording nothing; `events` is then the payload type of the DTMF events
-    from it, which pass, -1 for none. `secure`: its phone is a browser; where that wants packets is then found by ICE,
-    and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP. `taped`: what comes from it is recorded and goes no
-    further. `seated`: there is no phone but a seat in a mix. `sound` is the file of
-    the music ("" for our own), or the country of the ringback. `voices` names
-    which payload types from it are speech. `exchange` counts what its phone offered and answered since its first word:
-    with each it may have moved, and is learnt anew.
+    the other side gets as much silence, and the recording nothing; `events` is then, and while a mix is heard by the
+    other side, the payload type of the DTMF events from it, which pass, -1 for none. `secure`: its phone is a browser;
+    where that wants packets is then found by ICE, and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP.
+    `taped`: what comes from it is recorded and goes no further. `seated`: there is no phone but a seat in a mix.
+    `sound` is the file of the music ("" for our own), or the country of the ringback.
+    `voices` names which payload types from it are speech. `exchange` counts what its phone offered and answered since
+    its first word: with each it may have moved, and is learnt anew.
     """
 
     rtp: Peer | None = None

@@ -467,7 +467,7 @@ class CallMedia:
             renamed=_renamed(other.told, side.remote.codecs),
             watched=side.watched,
             muted=side.muted,
-            events=_events_from(side) if side.muted else -1,
+            events=_events_from(side) if side.muted or which.other in self.hears_mix else -1,
             secure=secure,
             srtp=side.protection.srtp(side.remote),
             codecs=_codecs(side.told),

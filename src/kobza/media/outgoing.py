@@ -6,12 +6,16 @@ Toward one side the stream is one: from the first packet that is made here it is
 import random
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from kobza.media.digits import STEP_SAMPLES, steps
 from kobza.media.messages import SideFlow
 from kobza.media.rtp_port import RtpPort
 from kobza.rtp.continuity import OutgoingStream
 from kobza.rtp.event import TelephoneEvent
+
+DIGIT_GAP: Final = 0.06
+"""Seconds between two packets of one DTMF event at most: 50 ms is what RFC 4733 (2.5.1.2) names, 20 what phones do."""
 
 
 class Outgoing:
@@ -24,6 +28,7 @@ class Outgoing:
         "_flow",
         "_hush",
         "_loop",
+        "_passing_until",
         "_port",
         "_renamed",
         "_stream",
@@ -43,6 +48,8 @@ class Outgoing:
         self._first_of_tone = True
         self._digits: list[tuple[int, int, Iterator[TelephoneEvent | None]]] = []
         """DTMF on its way to the phone: request, payload type, and the steps that are left of it."""
+        self._passing_until = 0.0
+        """Until when a digit of the other phone is on its way, in whose time nothing else is sent."""
         self.in_digit = False
         """A digit sounds now: the other phone's packets wait for its end."""
 
@@ -93,11 +100,18 @@ class Outgoing:
             data = data[:1] + data[1:2].translate(self._renamed) + data[2:]
         return data if self._stream is None else self._stream.relayed(data, self._loop.time())
 
+    def pass_digit(self, data: bytes) -> None:
+        """Send a DTMF event of the other phone on, in the place of what is made here for as long as it lasts."""
+        now = self._loop.time()
+        self._own_stream()
+        self._passing_until, self._first_of_tone = now + DIGIT_GAP, True
+        self._port.send_own(self._rewritten(data))
+
     # tones
 
     def send_tone(self, payloads: tuple[bytes, ...]) -> None:
         """Send the next packet of a tone."""
-        if self._port.peer is None or self._stream is None or self.in_digit:
+        if self._port.peer is None or self._stream is None or self.in_digit or self._loop.time() < self._passing_until:
             return
         payload = payloads[self._tone_position % len(payloads)]
         self._tone_position += 1

@@ -14,6 +14,7 @@ from kobza.media import tones
 from kobza.media.messages import Mix
 from kobza.media.mixer import FRAME, Mixer, to_lanes
 from kobza.media.plane import Side
+from kobza.media.recorder import NO_CODEC
 from kobza.media.relay_call import RelayCall
 from kobza.media.relay_side import RelaySide
 from kobza.media.spool import KINDS
@@ -84,11 +85,16 @@ class _Ear:
             self._mixer.say((self.call.call_id, SIDES[kind]), Law(codec), data)
 
     def withheld(self, kind: int, codec: int, data: bytes) -> None:
-        """Hear a packet that the other side gets as part of the mix, or not at all."""
-        self.packet(kind, codec, data)
+        """Hear a packet that the other side gets as part of the mix, or not at all. Digits are passed as they are."""
         side = SIDES[kind]
         other = self.call.sides.get(side.other)
-        if other is None or other.flow.source != "mix":
+        is_mixed = other is not None and other.flow.source == "mix"
+        if codec == NO_CODEC:
+            if other is not None and is_mixed and data[1] & 0x7F == self.call.sides[side].flow.events:
+                other.outgoing.pass_digit(data)
+            return
+        self.packet(kind, codec, data)
+        if not is_mixed:
             return
         if not self.conversation or side is Side.CALLER:
             for spool in self.call.recording:

@@ -26,7 +26,7 @@ class Ear(Protocol):
     """Hears for a mix what a side says."""
 
     def withheld(self, kind: int, codec: int, data: bytes) -> None:
-        """Take a packet of speech of a side (KINDS) that does not go to the other one as it is."""
+        """Take a packet of a side (KINDS) that does not go to the other one as it is. NO_CODEC: it is no speech."""
         ...
 
 
@@ -107,8 +107,8 @@ class RtpPort:
         self.bytes_received += len(data)
         if not self.relaying:
             self._withhold(len(data))
-            if self.ear is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
-                self.ear.withheld(self.kind, codec, data)
+            if self.ear is not None:
+                self.ear.withheld(self.kind, self.codecs[kind & 0x7F], data)
             return
         if self.spool is not None and (codec := self.codecs[kind & 0x7F]) != NO_CODEC:
             self.spool.packet(self.kind, codec, data)
