@@ -207,6 +207,18 @@ async def test_how_a_call_fared_is_told_and_short_ones_are_not(rtpengine: Rtpeng
     assert told.sides[CALLEE].mos is not None
 
 
+async def test_a_call_that_ends_while_its_recording_begins_leaves_nothing(rtpengine: Rtpengine, tmp_path: Path) -> None:
+    async with running_rtpengine_plane(rtpengine) as running:
+        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
+            await running.connect(caller, callee)
+            running.record(tmp_path / "spool")
+            await asyncio.sleep(0)  # the copy is asked for
+            running.plane.release(CALL)
+            assert running.events == [RecordingClosed(CALL, "record-1", tmp_path / "spool")]
+            await running.ports_are_back()
+            assert running.recorder.ports_used == 0
+
+
 async def test_a_recorder_that_dies_takes_no_call_with_it(rtpengine: Rtpengine, tmp_path: Path) -> None:
     async with running_rtpengine_plane(rtpengine) as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:

@@ -85,13 +85,14 @@ class Copies:
             answers = {side: await self._receive(call_id, side, sdp) for side, sdp in found.offers.items()}
             await call.instance.ask(words.subscribe_answer(call.key, found.tag, words.joined(answers)))
         except (MediaError, NgError) as error:
+            self.end(call_id)
             if isinstance(error, NgError) and is_gone(error):
                 raise
             log.warning("a call cannot be recorded: %s", error.reason, extra={"call_id": call_id})
+            return
+        if call.ended:  # meanwhile, and nobody else ends what the recorder has of it by now
             self.end(call_id)
             return
-        if call.ended:
-            self.end(call_id)
         for record_id, pending in self._pending.pop(call_id, {}).items():
             self._begin(call_id, record_id, pending)
 

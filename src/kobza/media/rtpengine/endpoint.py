@@ -65,8 +65,7 @@ class NgEndpoint(asyncio.DatagramProtocol):
         self._client.fail((error.strerror if isinstance(error, OSError) else None) or str(error))
 
     def _arm(self) -> None:
-        due = self._client.due
-        if due is not None and self._timer is None:
+        if self._timer is None and (due := self._client.due) is not None:
             self._timer = self._loop.call_at(due, self._poll)
 
     def _poll(self) -> None:

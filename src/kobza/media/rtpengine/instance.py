@@ -125,20 +125,25 @@ class Instance:
                 endpoint = NgEndpoint(self._host, self._port)
                 await endpoint.open()
                 self._endpoint = endpoint
-            reply = await self.ask(words.PING)
+            await self._ping()
+            if self.is_up:
+                return
+            await self._clean()
         except OSError as error:
             self._down(error.strerror or str(error))
             return
         except NgError as error:
             self._down(error.reason)
             return
+        await self.count()
+        self.is_up, self.reason = True, ""
+        log.info("rtpengine at %s answers", self.name)
+
+    async def _ping(self) -> None:
+        """Raise NgError unless it answers as an rtpengine."""
+        reply = await self.ask(words.PING)
         if reply.get("result") != b"pong":
-            self._down("what answers there is no rtpengine")
-        elif not self.is_up:
-            await self._clean()
-            await self.count()
-            self.is_up, self.reason = True, ""
-            log.info("rtpengine at %s answers", self.name)
+            raise NgError("what answers there is no rtpengine")
 
     def _down(self, reason: str) -> None:
         self.reason = reason
@@ -149,14 +154,13 @@ class Instance:
             self.lost(self)
 
     async def _clean(self) -> None:
-        """End calls there that are ours and that nobody here knows: of a run that crashed, or from before a loss."""
+        """End calls there that are ours and that nobody here knows: of a run that crashed, or from before a loss.
+
+        Raises NgError.
+        """
         ended = 0
         while True:
-            try:
-                found = words.listed(await self.ask(words.list_calls()))
-            except NgError as error:
-                log.warning("rtpengine at %s cannot be cleaned up: %s", self.name, error.reason)
-                return
+            found = words.listed(await self.ask(words.list_calls()))
             left = [key for key in found if key.startswith(self._owner) and key not in self.keys]
             for key in left:
                 await self.forget(key)

@@ -110,8 +110,10 @@ class RtpenginePlane(Observed, MediaPlane):
             self.release(call_id)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_PATIENCE)
-        for task in self._tasks:
+        left = list(self._tasks)
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         await self._recorder.stop()
         await self._stop_instances()
 
