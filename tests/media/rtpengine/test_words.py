@@ -1,7 +1,7 @@
 """What rtpengine is told of phones, and what is read in its replies, whatever they hold."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kobza.media.negotiation import CallMedia
@@ -77,6 +77,7 @@ def test_what_was_counted_of_each_side() -> None:
     assert callee.quality.round_trip is None
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(["tags", "SSRC", "calls", "statistics", "sdp", "to-tag"]), VALUES))
 def test_a_reply_may_hold_anything(reply: Reply) -> None:
     assert words.sides_in(reply).keys() == set(Side)

@@ -145,7 +145,9 @@ class Carried:
                 verb = "unblock media" if new == "relay" else "block media"
                 await self.tell(words.about(verb, self.key, side.other))
             if new == "music" or new == "ringback":
-                await self.tell(words.play(self.key, side, tune(new, self.media.sides[side].sounds)))
+                # Made once, which takes longer than the loop should be kept for.
+                blob = await asyncio.to_thread(tune, new, self.media.sides[side].sounds)
+                await self.tell(words.play(self.key, side, blob))
         if wanted.muted[other] != was.muted[other]:
             verb = "silence media" if wanted.muted[other] else "unsilence media"
             await self.tell(words.about(verb, self.key, side.other))

@@ -34,6 +34,7 @@ from kobza.media.rtpengine.copies import Copies
 from kobza.media.rtpengine.instance import Instance
 from kobza.media.rtpengine.ng import NgError
 from kobza.media.rtpengine.observed import Observed
+from kobza.media.rtpengine.tunes import make_usual
 from kobza.sdp.audio import Direction
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class RtpenginePlane(Observed, MediaPlane):
         except MediaError:
             await self._stop_instances()
             raise
+        await asyncio.to_thread(make_usual)
         for instance in self._instances:
             sweeper = asyncio.create_task(self._sweep(instance), name=f"sweep of rtpengine {instance.name}")
             sweeper.add_done_callback(self._done)

@@ -10,7 +10,7 @@ from kobza.media.plane import SideSounds, ToneName
 from kobza.media.ringback import USUAL
 from kobza.rtp.g711 import SAMPLE_RATE, Law, decode
 
-_KBITS: Final = {"music": 16, "ringback": 8}
+_KBITS: Final[dict[ToneName, int]] = {"music": 16, "ringback": 8}
 """Per second: 32 KB for 16 s of music, which UDP carries in one datagram; 5 KB for ringback."""
 MOST_PACKETS: Final = 28 * 50
 """Of an enterprise's music: 28 s, as much as one datagram carries. So long it is heard before it begins anew."""
@@ -34,3 +34,9 @@ def tune(name: ToneName, sounds: SideSounds) -> bytes:
     encoder.set_quality(2)
     sound = b"".join(decode(payload, Law.A) for payload in payloads)
     return bytes(encoder.encode(sound) + encoder.flush())
+
+
+def make_usual() -> None:
+    """Make what most calls need, so that none waits for it."""
+    for name in _KBITS:
+        tune(name, SideSounds())
