@@ -129,6 +129,7 @@ async def test_the_code_picks_up_a_number_and_ones_group(phones: Phones, ledger:
         call = b.dial(D)
         await rings(d)
         assert (await b.dial("*8").ended()).status == 480  # of another group
+        assert (await b.dial(f"*8{D}").ended()).status == 480  # its own call
         taken = c.dial("*8")
         await taken.established()
         await call.established()

@@ -156,10 +156,11 @@ class Pickups:
 
     def _ringing_at(self, who: Subscriber, at: str) -> tuple[LiveCall, str]:
         """Find the call that rings longest at a number or group, or at those of the caller's ringing groups."""
-        numbers = self._colleagues(who) if not at else {_number(at)}
+        numbers, mine = self._colleagues(who) if not at else {_number(at)}, party_of(who)
         for live in self._running.values():
-            for leg_id, own, _ in live.parties():
-                if own.enterprise_id == who.enterprise_id and own.number in numbers and _rings(live, leg_id):
+            for leg_id, own, other in live.parties():
+                here = own.enterprise_id == who.enterprise_id and own.number in numbers
+                if here and not other.is_same(mine) and _rings(live, leg_id):
                     return live, leg_id
         raise _Refused(NOTHING_RINGS, "nothing rings there")
 
@@ -173,10 +174,12 @@ class Pickups:
         return found
 
     def _pick_up(self, dialog: InviteDialog, who: Subscriber, live: LiveCall, leg_id: str, sdp: bytes) -> LiveCall:
-        party = next(own for own_leg_id, own, _ in live.parties() if own_leg_id == leg_id)
+        party, other = next((own, other) for own_leg_id, own, other in live.parties() if own_leg_id == leg_id)
         if party.enterprise_id != who.enterprise_id:
             raise _Refused(NOT_ALLOWED, "it rings in another enterprise", CALL_REJECTED)
         mine = party_of(who)
+        if other.is_same(mine):
+            raise _Refused(NOT_ALLOWED, "it is a call of the same number", CALL_REJECTED)
         here = sum(own.is_same(mine) for each, own, _ in live.parties() if each in live.present)
         if not who.makes_call(self._admission.calls_of(who.number) - here):
             raise _Refused(NOT_ALLOWED, f"{who.number} has as many calls as it may", CALL_REJECTED)
