@@ -48,7 +48,7 @@ async def asterisk(kobza_server: Server, trunks: Trunks) -> AsyncIterator[Addres
     site, port, rtp = kobza_server.site, free_port(), free_range(40)
     values = {"SIP": str(port), "KOBZA": str(site.sip_port), "RTP": str(rtp.start), "RTP_END": str(rtp.stop - 1)}
     values |= {"NUMBER": D, "PASSWORD": site.lines[D].password, "COLLEAGUE": B}
-    async with running(CONFIGURATION, f"kobza-{port}", port, values):
+    async with running(CONFIGURATION, "kobza-test", port, values):
         account = ("--register", "--username", "office", "--password", "open sesame", "--expires", "60")
         trunks.add("asterisk", port, *account, "--format", "national")
         await trunks.until("asterisk", state="up", registration="registered")
