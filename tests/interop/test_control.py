@@ -248,15 +248,40 @@ async def test_digits_are_heard_at_the_far_end(phones: Phones, ledger: Ledger) -
     await ledger.call(C, D, owners=(C, D))
 
 
-async def test_digits_that_nobody_could_hear_are_refused(phones: Phones, ledger: Ledger) -> None:
+async def heard_digits(call: PhoneCall, digits: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while call.digits != digits:  # noqa: ASYNC110 - a digit tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def test_digits_in_info_become_events(phones: Phones, ledger: Ledger) -> None:
+    c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
+    call, other = await talking(c, d, D)
+    for digit in "4*D":
+        call.press_in_info(digit)
+    other.press_in_info("7")
+    await heard_digits(other, "4*D")
+    await heard_digits(call, "7")
+    await hears(other, 440)  # the voice goes on
+    call.hang_up()
+    (await ledger.call(C, D, owners=(C, D))).has(cause=16, status=200, released_by="caller")
+
+
+async def test_digits_go_by_info_to_who_takes_no_events(phones: Phones, ledger: Ledger) -> None:
+    """And are refused when that phone takes them so neither."""
     deaf = (PCMA,)  # no telephone-event
     c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1, codecs=deaf)
     call, other = await talking(c, d, D)
     leg, far_leg = await leg_of(phones, ledger, C), await leg_of(phones, ledger, D)
+    assert (await control(phones, leg, "dtmf", digits="1,2"))["state"] == "established"
+    await heard_digits(other, "12")
+    other.press_in_info("#")
+    await heard_digits(call, "#")
+    c.takes_info = d.takes_info = False
     for one in (leg, far_leg):  # neither: what one did not offer the other was not answered
         refused = await control(phones, one, "dtmf", expect=409, digits="1")
         assert refused["code"] == "wrong_state"
-        assert "takes no DTMF events" in refused["detail"]
+        assert "neither as events nor in INFO" in refused["detail"]
     call.hang_up()
     await other.ended()
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import SideFlow, SourceName, Voice
-from kobza.media.plane import MediaError, OfferForm, Side, SideSounds, ToneName
+from kobza.media.plane import MediaError, NoEvents, OfferForm, Side, SideSounds, ToneName
 from kobza.media.protection import Protection
 from kobza.media.seats import G711, narrowed, seat_answer
 from kobza.media.voice_codecs import number_of
@@ -413,7 +413,7 @@ class CallMedia:
             raise MediaError("not acceptable: the phone on the other side wants to hear nothing now")
         codecs = first_speech_with_events(side.common)
         if len(codecs) < 2 or codecs[1].rate != CLOCK:
-            raise MediaError("not acceptable: the phone on the other side takes no DTMF events (RFC 4733)")
+            raise NoEvents("not acceptable: the phone on the other side takes no DTMF events (RFC 4733)")
         return codecs[1].payload_type
 
     def _hear_hold(self, side: SideMedia, said: Direction) -> None:

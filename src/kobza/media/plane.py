@@ -55,6 +55,10 @@ class MediaError(Exception):
         self.reason = reason
 
 
+class NoEvents(MediaError):
+    """The phone takes no DTMF events (RFC 4733)."""
+
+
 @dataclass(frozen=True, slots=True)
 class MediaTimedOut:
     """Nothing, neither RTP nor RTCP, came from a side for the configured time although it should send. Once a call."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.event_packages import ALLOW_EVENTS
+from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.notifier import Notifier
 from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
@@ -32,6 +33,7 @@ class OutsideCalls:
         keeper: TrunkKeeper,
         refers: Refers,
         notifier: Notifier,
+        info: InfoDigits,
         *,
         now: Callable[[], float],
         pump: Callable[[], None],
@@ -42,6 +44,7 @@ class OutsideCalls:
         self._keeper = keeper
         self._refers = refers
         self._notifier = notifier
+        self._info = info
         self._now = now
         self._pump = pump
 
@@ -51,9 +54,17 @@ class OutsideCalls:
         return {
             sip.RequestReceived: self._request_received,
             sip.MalformedReceived: self._malformed_received,
-            sip.ResponseReceived: lambda event: self._keeper.answered(event.request, event.response),
-            sip.RequestFailed: lambda event: self._keeper.failed(event.request, event.status),
+            sip.ResponseReceived: self._response_received,
+            sip.RequestFailed: self._request_failed,
         }
+
+    def _response_received(self, event: sip.ResponseReceived) -> None:
+        self._info.answered(event.request, event.response.status)
+        self._keeper.answered(event.request, event.response)
+
+    def _request_failed(self, event: sip.RequestFailed) -> None:
+        self._info.answered(event.request, event.status)
+        self._keeper.failed(event.request, event.status)
 
     def _request_received(self, event: sip.RequestReceived) -> None:
         incoming = event.incoming
@@ -70,7 +81,9 @@ class OutsideCalls:
             self._refers.take(incoming)
         elif request.method == "SUBSCRIBE":
             self._notifier.subscribe(incoming)
-        elif request.method in ("OPTIONS", "INFO"):  # asked whether we live; DTMF beside the media, for nobody here
+        elif request.method == "INFO":
+            self._info.take(incoming)
+        elif request.method == "OPTIONS":  # asked whether we live
             self._ua.respond(incoming, 200, headers=(("Accept", "application/sdp"), ALLOW_EVENTS), now=now)
         else:
             self._ua.respond(incoming, 405, now=now)

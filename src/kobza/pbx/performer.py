@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol, cast
 
 from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
-from kobza.media.plane import MediaError, MediaPlane, OfferForm
+from kobza.media.plane import MediaError, MediaPlane, NoEvents, OfferForm
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.dialling import DeviceTarget, OneTarget, SeatTarget, TakenTarget, TrunkTarget, invitation
+from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
@@ -68,10 +69,11 @@ class Performer:
         legs: Legs,
         guard: OutsideGuard,
         sounds: SoundLibrary,
+        info: InfoDigits,
         speed: float = 1.0,
         srtp_offer: bool = False,
     ) -> None:
-        """`sounds` has what is played in whose calls.
+        """`sounds` has what is played in whose calls, `info` sends digits to phones that take no events.
 
         `srtp_offer`: phones whose signalling goes over TLS are offered SRTP.
         """
@@ -84,6 +86,7 @@ class Performer:
         self._lines = keeper.lines
         self._guard = guard
         self._sounds = sounds
+        self._info = info
         self._now = now
         self._feed = feed
         self._speed = speed
@@ -306,7 +309,15 @@ class Performer:
         self._plane.mute(live.call_id, source=SIDES[action.source], on=action.on)
 
     def _media_digits(self, live: LiveCall, action: act.MediaDigits) -> None:
-        done = self._replied(live, action.request_id)
+        replied = self._replied(live, action.request_id)
+
+        def done(reply: bytes | MediaError) -> None:
+            if isinstance(reply, NoEvents):
+                leg_id = live.caller_leg_id if action.target == "caller" else live.callee_leg_id
+                self._info.send(live, leg_id, action.digits, replied)
+            else:
+                replied(reply)
+
         self._plane.digits(live.call_id, target=SIDES[action.target], digits=action.digits, done=done)
 
     def _media_leave(self, live: LiveCall, action: act.MediaLeave) -> None:

@@ -37,6 +37,7 @@ from kobza.pbx.dialling import Target
 from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.heard import Hearings
+from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.notifier import Notifier
@@ -154,6 +155,7 @@ class Switch:
         self.sip_watch = SipWatch(self.endpoint, self._ladders, self._dialogs, recent, self._calls.get)
         """The messages of the sockets, for who wants to see them."""
         plane.on_event = self._media_event
+        info = InfoDigits(ua, now=now, feed=self._feed, pump=self.endpoint.pump, speed=speed)
         self._performer = Performer(
             ua=ua,
             endpoint=self.endpoint,
@@ -165,6 +167,7 @@ class Switch:
             legs=self,
             guard=guard,
             sounds=sounds,
+            info=info,
             speed=speed,
             srtp_offer=srtp_offer,
         )
@@ -175,7 +178,9 @@ class Switch:
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
             **DialogEvents(self._feed, now).by_type,
-            **OutsideCalls(ua, registrar, view, keeper, refers, notifier, now=now, pump=self.endpoint.pump).by_type,
+            **OutsideCalls(
+                ua, registrar, view, keeper, refers, notifier, info, now=now, pump=self.endpoint.pump
+            ).by_type,
             **notifier.by_type,
         }
         notifier.start(lambda: self._calls.values(), self.endpoint.pump)

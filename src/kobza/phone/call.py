@@ -12,6 +12,7 @@ from kobza.phone.events import Detail, What
 from kobza.phone.voice import Voice
 from kobza.sdp.audio import Direction
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
+from kobza.sip.dtmf_info import RELAY, body_of
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.invite import InviteDialog
 from kobza.sip.message import SipMessage, SipResponse
@@ -116,7 +117,7 @@ class PhoneCall:
         self._reoffer: asyncio.Future[int] | None = None
         self._transfer: asyncio.Future[int] | None = None
         self._changed = asyncio.Event()
-        voice.on_digit = self._hear_digit
+        voice.on_digit = self.hear_digit
 
     # what its owner does
 
@@ -168,6 +169,12 @@ class PhoneCall:
     async def resume(self, within: float = 10.0) -> None:
         """Take the peer back (re-INVITE, sendrecv). Raises `CallFailed` when it does not agree."""
         await self._offer(Direction.SENDRECV, within)
+
+    def press_in_info(self, digit: str) -> None:
+        """Tell the peer of a digit by INFO, beside the media, as some phones do."""
+        dialog = self._need(CallState.ESTABLISHED)
+        dialog.send_request("INFO", headers=(("Content-Type", RELAY),), body=body_of(digit), now=self._now())
+        self._act()
 
     async def transfer(self, number: str, *, joining: "PhoneCall | None" = None, within: float = 10.0) -> None:
         """Have the peer talk to `number` instead, or to whom a second call of this phone is with (`joining`).
@@ -340,7 +347,8 @@ class PhoneCall:
         self._tone = tone
         self._look = asyncio.get_running_loop().call_later(TONE_LOOK, self._look_for_tone)
 
-    def _hear_digit(self, digit: str) -> None:
+    def hear_digit(self, digit: str) -> None:
+        """Take a digit that the peer has pressed."""
         self.digits = (self.digits + digit)[-MAX_DIGITS:]
         self._emit(self, What.DIGIT_HEARD, {"digit": digit})
 

@@ -20,11 +20,13 @@ from kobza.phone.registration import Registration
 from kobza.phone.sound import Sound
 from kobza.phone.voice import Voice
 from kobza.sdp.codecs import OWN_CODECS, Codec
+from kobza.sip.dtmf_info import digit_of
+from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.message import SipMessage
 from kobza.sip.refer import Replaces
-from kobza.sip.request import Credentials
+from kobza.sip.request import Credentials, IncomingRequest
 from kobza.sip.responses import reason_phrase
 from kobza.sip.timers import Timers
 from kobza.sip.ua import (
@@ -122,6 +124,8 @@ class SoftPhone:
             session=SessionPolicy(),
         )
         self._endpoint = SipEndpoint(self._ua, now=self._now, on_events=self._take, speed=speed, tls=tls)
+        self.takes_info = True
+        """Whether digits in INFO are heard; False: they are refused."""
         self._made_calls = 0
         self._arrival = asyncio.Event()
         self._flow: Flow | None = None
@@ -243,14 +247,28 @@ class SoftPhone:
         for event in events:
             self._take_one(event)
 
+    def _told(self, incoming: IncomingRequest) -> int:
+        """Hear the digit in an INFO; return the status to answer it."""
+        call = None if incoming.dialog is None else incoming.dialog.tag
+        try:
+            digit = digit_of(incoming.request.content_type, incoming.request.body)
+        except MalformedMessage as error:
+            return error.sip_status
+        if digit is not None and isinstance(call, PhoneCall):
+            if not self.takes_info:
+                return 415
+            call.hear_digit(digit)
+        return 200
+
     def _take_one(self, event: UaEvent) -> None:
         match event:
             case InviteReceived():
                 self._invited(event)
             case RequestReceived(incoming=incoming):
-                # OPTIONS asks whether we are here, INFO and NOTIFY tell what we need not know; no phone's business else
-                known = incoming.request.method in ("OPTIONS", "INFO", "NOTIFY")
-                self._ua.respond(incoming, 200 if known else 501, now=self._now())
+                # OPTIONS asks whether we are here, NOTIFY tells what we need not know; no phone's business else
+                known = incoming.request.method in ("OPTIONS", "NOTIFY")
+                status = self._told(incoming) if incoming.request.method == "INFO" else 200 if known else 501
+                self._ua.respond(incoming, status, now=self._now())
             case ResponseReceived(request=request, response=response):
                 if isinstance(request.tag, PhoneCall):
                     request.tag.transfer_settled(response.status)
