@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.capture.hep import MAX_PACKET, HepEncoder
+from kobza.capture.hep import MAX_CORRELATION, MAX_PACKET, HepEncoder
 from kobza.capture.message import Seen
 from kobza.sip.flow import Flow, Transport
 from tests.capture.hep_packets import HepPacket, packets_in
@@ -28,6 +28,13 @@ def test_a_message_that_no_datagram_takes_is_cut() -> None:
     assert len(packet) == MAX_PACKET
     (read,) = packets_in(packet)
     assert set(read.payload) == {ord("x")}
+
+
+def test_a_call_id_as_long_as_a_datagram_leaves_room_for_the_message() -> None:
+    """Found by `make fuzz`: a stranger's Call-ID is the correlation of what belongs to no call."""
+    seen = Seen(1.0, False, Flow(Transport.UDP, OURS, THEIRS), b"")
+    (read,) = packets_in(HepEncoder(1).packet(seen, b"INVITE", "x" * 65_000))
+    assert (read.payload, read.correlation) == (b"INVITE", b"x" * MAX_CORRELATION)
 
 
 flows = st.builds(

@@ -95,6 +95,7 @@ def play(target: Target, seed: int, number: int, *, most: int = ROUND) -> Outcom
         outcome.inputs += 1
         if took > SLOW and not (outcome.faults and outcome.faults[-1].data is data):
             took = least_time(target, data)  # the collector of garbage may have run
+            take = target.begin()
             outcome.slowest = max(outcome.slowest, (took, len(data)))
             if took > allowed(data):
                 outcome.faults.append(Fault(f"takes {took:.3f} s of CPU for {len(data)} bytes", data, number))

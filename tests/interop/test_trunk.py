@@ -1,11 +1,15 @@
 """The outside line, played by sipp: calls that come in over it and go out."""
 
+import socket
+
 import pytest
 
+from kobza.sip.message import SipRequest, SipResponse, parse_message
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.sipp import Line, Sipp
+from tests.support.waiting import PATIENCE
 
 A, B = NUMBERS[:2]
 OUTSIDE = "0445550123"
@@ -70,3 +74,29 @@ async def test_the_outside_refuses(
         await trunk.success()
     outcome = await ledger.call(A, OUTSIDE, owners=(A,))
     outcome.has(cause=cause, status=status, released_by=released_by)
+
+
+def test_who_names_the_address_of_a_trunk_is_not_that_trunk(kobza_server: Server) -> None:
+    """The Contact says where to send; whose a call is, is told by where it comes from."""
+    site = kobza_server.site
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.settimeout(PATIENCE)
+        stranger.bind(("127.0.0.1", 0))
+        port = stranger.getsockname()[1]
+        invite = SipRequest.create(
+            "INVITE",
+            f"sip:{B}@127.0.0.1:{site.sip_port}",
+            [
+                ("Via", f"SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKstranger;rport"),
+                ("Max-Forwards", "70"),
+                ("From", "<sip:0445550199@127.0.0.1>;tag=1"),
+                ("To", f"<sip:{B}@127.0.0.1>"),
+                ("Call-ID", "a-stranger"),
+                ("CSeq", "1 INVITE"),
+                ("Contact", f"<sip:0445550199@127.0.0.1:{site.trunk_port}>"),
+            ],
+        )
+        stranger.sendto(invite.to_bytes(), site.sip)
+        answer = parse_message(stranger.recv(4096))
+    assert isinstance(answer, SipResponse)
+    assert answer.status == 407

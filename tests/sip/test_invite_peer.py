@@ -427,3 +427,11 @@ def test_answer_that_cannot_be_sent_is_sent_again() -> None:
 def test_dialog_of_a_request_without_contact() -> None:
     with pytest.raises(MalformedMessage, match="no Contact"):
         Dialog.of_request(Stand().request("INVITE"), "tag", UDP)
+
+
+def test_a_contact_says_where_to_send_and_not_who_has_sent() -> None:
+    """Else who names the address of a trunk would be that trunk."""
+    stand = Stand()
+    dialog = stand.invited(headers=[("Contact", "<sip:peer@192.0.2.77:5099>"), SDP_TYPE])
+    assert dialog.flow.remote == ("192.0.2.77", 5099)
+    assert dialog.source == UDP

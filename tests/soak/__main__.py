@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.soak.run import soak
+from tests.support.impairment import Impairment
 from tests.support.postgres import postgres_server
 
 
@@ -29,6 +30,7 @@ def main() -> int:
             phones=options.phones,
             seed=options.seed,
             at_once=options.at_once,
+            impairment=Impairment.of(options.impair) if options.impair else None,
             tell=lambda words: print(words, flush=True),
         )
     for words in outcome:
@@ -44,6 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=6, help="stories at a time, of three phones each (6)")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="what is drawn from")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="where the store is")
+    parser.add_argument("--impair", type=float, help="share of the SIP on UDP that is lost, repeated, reordered (none)")
     parser.add_argument("--folder", type=Path, help="where the office is made and left (a temporary one, removed)")
     return parser.parse_args()
 

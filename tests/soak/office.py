@@ -22,6 +22,8 @@ from tests.interop.server import Server
 from tests.interop.sipp import Line
 from tests.soak.phones import TRANSPORTS, Shop, SoakPhone
 from tests.soak.stories import Story, draw, is_same, play
+from tests.support.impaired_path import ImpairedPath
+from tests.support.impairment import Impairment
 from tests.support.lamp_phone import LampPhone
 from tests.support.waiting import PATIENCE
 
@@ -95,13 +97,23 @@ class Office:
     """The people of a served Kobza. `open` first, `close` last; in between, `work` as often as is liked."""
 
     def __init__(
-        self, server: Server, sink: SinkThread, websocket: Address | None, seed: int, *, brief: bool = False
+        self,
+        server: Server,
+        sink: SinkThread,
+        websocket: Address | None,
+        seed: int,
+        *,
+        brief: bool = False,
+        impairment: Impairment | None = None,
     ) -> None:
         """`websocket`: where the phones that are too few for a trio connect to; None: they stay at home.
 
-        `brief`: nobody talks for long.
+        `brief`: nobody talks for long. `impairment`: what befalls the SIP of phones on UDP, and of the line outside.
         """
         self._brief = brief
+        self._impairment = impairment
+        self.paths: list[ImpairedPath] = []
+        """Through which SIP goes: of the phones, and of the line outside."""
         self.told: Counter[str] = Counter()
         """How stories went, by kind and in words."""
         self.failed: list[str] = []
@@ -137,13 +149,28 @@ class Office:
     async def open(self) -> None:
         """Register every phone, open the line outside."""
         self._store = Store.open(self._site.place)
-        there = ("127.0.0.1", self._site.trunk_port)
-        outside = self._shop.phone(Line("outside", ""), Transport.UDP, bind=there)
-        self._others = [outside]
-        await outside.start()
+        outside = await self._open_line()
         phones = await asyncio.gather(*(self.opened(line.number) for line in self._lines[: self._in_trios]))
         by_threes = zip(phones[::3], phones[1::3], phones[2::3], strict=False)
         self._trios = [LiveTrio(self, *three, outside, str(200 + index)) for index, three in enumerate(by_threes)]
+
+    async def _open_line(self) -> SoakPhone:
+        """Open the line outside, and the bad ways to the server if there are some."""
+        there = ("127.0.0.1", self._site.trunk_port)
+        if self._impairment is not None:
+            ways = [(f"{self._seed} phones", None), (f"{self._seed} line", there)]
+            self.paths = [ImpairedPath(self._site.sip, self._impairment, seed, local=local) for seed, local in ways]
+            for path in self.paths:
+                await path.open()
+            there = ("127.0.0.1", 0)
+            self._shop.ports[Transport.UDP] = self.paths[1].address
+        outside = self._shop.phone(Line("outside", ""), Transport.UDP, bind=there)
+        self._others = [outside]
+        await outside.start()
+        if self.paths:
+            await self.paths[1].expect(outside.address)
+            self._shop.ports[Transport.UDP] = self.paths[0].address
+        return outside
 
     async def close(self) -> None:
         """Have everybody go home."""
@@ -152,6 +179,8 @@ class Office:
         async with asyncio.timeout(PATIENCE):
             while any(phone._endpoint.connections for phone in everybody):  # noqa: ASYNC110 - TLS says goodbye unseen
                 await asyncio.sleep(0.01)
+        for path in self.paths:
+            path.close()
         await self._http.aclose()
         if self._store is not None:
             self._store.close()

@@ -106,7 +106,7 @@ class Shop:
 
     def __init__(self, ports: dict[Transport, Address], folder: Path, decide: Decide) -> None:
         """`ports`: where the server is reached by each transport."""
-        self._ports = ports
+        self.ports = ports
         self._decide = decide
         folder.mkdir(parents=True, exist_ok=True)
         self._certificate = CertificateFiles(*authority.files(folder))
@@ -119,7 +119,7 @@ class Shop:
         secure = Tls(Certificate(self._certificate), authority.trusting()) if transport is Transport.TLS else None
         phone = kind(
             line.number,
-            self._ports[transport],
+            self.ports[transport],
             password=line.password or None,
             transport=transport,
             bind=bind,

@@ -24,6 +24,7 @@ from tests.soak.inside import at_rest
 from tests.soak.office import Office
 from tests.soak.stories import ORDERLY
 from tests.support import authority
+from tests.support.impairment import Impairment
 from tests.support.ports import free_port, free_range
 from tests.support.postgres import PostgresServer
 
@@ -45,6 +46,7 @@ def soak(
     phones: int,
     seed: int,
     at_once: int,
+    impairment: Impairment | None = None,
     tell: Tell,
 ) -> list[str]:
     """Soak; return in words what is wrong."""
@@ -60,7 +62,7 @@ def soak(
             wrong: list[str] = []
             before = None
             for part in (FIRST, 1 - FIRST):
-                office = Office(server, sink, ("127.0.0.1", web), seed)
+                office = Office(server, sink, ("127.0.0.1", web), seed, impairment=impairment)
                 asyncio.run(office.day(part * seconds, KINDS, at_once=at_once, pause=PAUSE))
                 inside, unrest = at_rest(site.http, REST, later=True)
                 tell(f"{sum(office.told.values())} stories, {len(office.failed)} failed; {inside}")
@@ -92,6 +94,7 @@ def _prepare(site: Site, sink: SinkThread, phones: int, web: int) -> None:
         "KOBZA_SIP_CERTIFICATE": str(certificate),
         "KOBZA_SIP_KEY": str(key),
         "KOBZA_MEDIA_TIMEOUT": str(MEDIA_TIMEOUT),
+        "KOBZA_SIP_KEPT_MB": "2",  # filled within minutes, so that it is not taken for growth
         "KOBZA_RING_TIMEOUT": "10",
         "KOBZA_SIP_NEVER_BAN": "127.0.0.0/8",
     }

@@ -317,6 +317,7 @@ async def digits(story: Story, people: People) -> None:
 async def recorded(story: Story, people: People) -> None:
     """The API records a part of a call."""
     caller, callee = await _talking(story, people)
+    await asyncio.sleep(1.0)
     for action in ("record_start", "record_pause", "record_resume", "record_stop")[: 1 + story.seed % 4]:
         await people.control(people.caller, action)
         await asyncio.sleep(1.0)

@@ -14,6 +14,8 @@ from kobza.sip.flow import Transport
 
 MAX_PACKET: Final = 65_507
 """Bytes that a UDP datagram takes; a message that makes a longer packet is cut."""
+MAX_CORRELATION: Final = 1024
+"""Bytes of a correlation id: a stranger's Call-ID may be as long as a datagram, and the message is to have room too."""
 SIP: Final = 1
 """The protocol that is captured."""
 _HEAD: Final = struct.Struct("!4sH")
@@ -64,7 +66,7 @@ class HepEncoder:
         source, target = (flow.local, flow.remote) if seen.sent else (flow.remote, flow.local)
         moment = round(seen.at * 1_000_000)
         way = _addresses(source[0], target[0], flow.transport is Transport.UDP)
-        body = way + self._fixed + (_chunk(Chunk.CORRELATION, correlation.encode()) if correlation else b"")
+        body = way + self._fixed + (_correlation(correlation) if correlation else b"")
         data = data[: MAX_PACKET - _HEAD.size - _PORTS_AND_MOMENT.size - len(body) - _CHUNK.size]
         return b"".join(
             (
@@ -91,6 +93,10 @@ def _addresses(source: str, target: str, datagrams: bool) -> bytes:
         + _chunk(Chunk.SOURCE_IPV4 if old else Chunk.SOURCE_IPV6, first.packed)
         + _chunk(Chunk.TARGET_IPV4 if old else Chunk.TARGET_IPV6, second.packed)
     )
+
+
+def _correlation(correlation: str) -> bytes:
+    return _chunk(Chunk.CORRELATION, correlation.encode()[:MAX_CORRELATION])
 
 
 def _chunk(kind: int, value: bytes) -> bytes:

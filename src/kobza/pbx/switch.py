@@ -490,7 +490,7 @@ class Switch:
         if self._stopping:
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
-        answer = self._admission.admit(dialog.request, dialog.flow, now)
+        answer = self._admission.admit(dialog.request, dialog.source, now)
         if isinstance(answer, WantsPlace):
             self._pickups.take(dialog, answer)
             return

@@ -203,6 +203,11 @@ class Dialog:
             if "\r" in line or "\n" in line:
                 raise MalformedMessage("line break in a value", line.partition(":")[0])
 
+    @property
+    def source(self) -> Flow:
+        """The flow that the peer's last request came on. Who it is shows here, and in nothing that it says itself."""
+        return self._base
+
     def _take_tag(self, response: SipResponse) -> None:
         self.remote_tag = response.to.tag
         self.to_line = f"To: {response.get('to')}"

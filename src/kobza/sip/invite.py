@@ -131,8 +131,13 @@ class InviteDialog:
 
     @property
     def flow(self) -> Flow:
-        """Where our next request goes."""
+        """Where our next request goes: where the peer's Contact says, which may be anybody's address."""
         return self.dialog.flow
+
+    @property
+    def source(self) -> Flow:
+        """Where the peer's last request came from."""
+        return self.dialog.source
 
     @property
     def remote_target(self) -> str:
