@@ -249,8 +249,14 @@ def test_enterprises_numbers_and_trunks_are_listed_changed_and_removed(kobza: Ko
         "name": "Bakery",
         "integrator_id": added["integrator_id"],
         "numbers": 2,
+        "supervision": "announced",
     }
     assert added["integrator_id"] in kobza("enterprise", "list").out
+    chosen = kobza("enterprise", "set", added["enterprise_id"], "--supervision", "silent", "--json").json
+    assert chosen == {"enterprise_id": added["enterprise_id"], "supervision": "silent"}
+    assert kobza("enterprise", "list", "--json").json["enterprises"] == [listed | {"supervision": "silent"}]
+    refused = kobza("enterprise", "set", "nobody", "--supervision", "silent")
+    assert (refused.code, "there is no enterprise nobody" in refused.err) == (1, True)
 
     changed = kobza("number", "set", "0671234567", *own, "--package", "call_recording", "--json").json
     assert changed == {

@@ -112,12 +112,16 @@ def list_enterprises(ctx: typer.Context, data: DataOption = None, as_json: JsonO
     with opened_store(ctx, data) as store, store.read() as connection:
         found = enterprises.list_all(connection)
         counts = numbers.count_by_enterprise(connection)
+        announced = {
+            each.enterprise_id: enterprises.announces_supervision(connection, each.enterprise_id) for each in found
+        }
     rows = [
         {
             "enterprise_id": item.enterprise_id,
             "name": item.name,
             "integrator_id": item.integrator_id,
             "numbers": counts.get(item.enterprise_id, 0),
+            "supervision": str(Supervision.ANNOUNCED if announced[item.enterprise_id] else Supervision.SILENT),
         }
         for item in found
     ]

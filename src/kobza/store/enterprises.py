@@ -59,7 +59,7 @@ def set_supervision(conn: Connection, enterprise_id: str, *, announced: bool) ->
     """
     changed = update(enterprises).where(enterprises.c.enterprise_id == enterprise_id)
     if not conn.execute(changed.values(supervision_announced=announced)).rowcount:
-        raise NotInStore(enterprise_id)
+        raise NotInStore(f"there is no enterprise {enterprise_id}")
 
 
 def list_all(conn: Connection) -> list[Enterprise]:
