@@ -371,6 +371,15 @@ def test_a_full_disk_and_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert next(iter(machine.limits(10_000_000))).state is State.LOOK
 
 
+def test_more_media_processes_than_processors_help_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1})
+    assert not list(machine.processors(1))
+    [two] = machine.processors(2)
+    [three] = machine.processors(3)
+    assert (two.state, three.state) == (State.GOOD, State.LOOK)
+    assert "media_processes = 2" in three.advice
+
+
 def test_the_compiled_build_is_named_where_it_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cc").touch(mode=0o700)
     monkeypatch.setenv("PATH", str(tmp_path))

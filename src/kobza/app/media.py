@@ -8,6 +8,7 @@ from kobza.config.settings import Settings
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.observed import ObservedPlane
 from kobza.media.rtpengine.plane import RtpenginePlane
+from kobza.media.several import SeveralPlanes, shares
 from kobza.sdp.webrtc import candidate_hosts
 
 OWNER_FILE: Final = "rtpengine.id"
@@ -20,24 +21,29 @@ def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) 
     """
     on_rtpengine = settings.media_plane == "rtpengine"
     browsers = settings.webrtc and not on_rtpengine
-    relay = EmbeddedPlane(
-        host=settings.rtp_host,
-        host6=settings.rtp_host6,
-        ports=settings.rtp_ports.ports,
-        timeout=settings.media_timeout,
-        one_way_after=settings.one_way_after,
-        speed=speed,
-        inherited=inherited,
-        browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if browsers else (),
-        packet_loop=settings.media_loop,
-    )
+    count = 1 if on_rtpengine else settings.media_processes
+
+    def relay(ports: range) -> EmbeddedPlane:
+        return EmbeddedPlane(
+            host=settings.rtp_host,
+            host6=settings.rtp_host6,
+            ports=ports,
+            timeout=settings.media_timeout,
+            one_way_after=settings.one_way_after,
+            speed=speed,
+            inherited=inherited,
+            browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if browsers else (),
+            packet_loop=settings.media_loop,
+        )
+
+    relays = [relay(ports) for ports in shares(settings.rtp_ports.ports, count)]
     if not on_rtpengine:
-        return relay
+        return relays[0] if count == 1 else SeveralPlanes(relays)
     return RtpenginePlane(
         instances=[(each.host, each.port) for each in settings.rtpengine],
         owner=f"kobza-{_owner(settings.data / OWNER_FILE)}-",
         timeout=settings.media_timeout,
-        recorder=relay,
+        recorder=relays[0],
         speed=speed,
     )
 

@@ -120,6 +120,7 @@ class SystemWatch:
             bucket=QueueNow(of.uploads.waiting, of.uploads.oldest_age) if of.uploads.wanted else None,
             bucket_up=of.uploads.up is not False,
             media_up=of.plane.is_ready,
+            media_parts=[each.is_up for each in of.plane.instances],
             media_deaths=of.plane.deaths,
             ports_used=of.plane.ports_used,
             ports=of.plane.ports_total,

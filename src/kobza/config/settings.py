@@ -27,6 +27,7 @@ LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/12
 SECONDS_OF_A_DAY = 86_400
 DNS_PORT = 53
 NG_PORT = 2223
+PORTS_OF_A_CALL = 4
 MIN_SECRET = 32
 """Characters of a shared secret: 128 bits even when it is written in hexadecimal digits."""
 
@@ -312,6 +313,9 @@ class Settings(BaseSettings):
     media_timeout: Annotated[int, Field(ge=5, le=SECONDS_OF_A_DAY)] = Field(
         60, description="Silence on the wire after which an established call is ended (cause 41)."
     )
+    media_processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Processes that share the media of calls; one carries some 800 calls on a core."
+    )
     media_loop: Literal["auto", "python", "compiled"] = Field(
         "auto", description="What moves audio packets: `compiled` (by `make compile`), `python`, or `auto`: the faster."
     )
@@ -494,6 +498,8 @@ class Settings(BaseSettings):
             raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")
         if self.rtp_host6 is not None and (":" not in self.rtp_host6 or ":" in self.rtp_host):
             raise ValueError("rtp_host6: expected an IPv6 address beside an rtp_host of IPv4, such as 2001:db8::10")
+        if self.media_processes > 1 and len(self.rtp_ports.ports) <= PORTS_OF_A_CALL * self.media_processes:
+            raise ValueError(f"rtp_ports: expected {PORTS_OF_A_CALL} ports at least for each of media_processes")
         if self.media_plane == "rtpengine":
             for name in ("rtp_host6", "srtp_offer"):
                 if getattr(self, name):

@@ -161,6 +161,20 @@ class EmbeddedPlane(MediaPlane):
         return self._link.pid if self._link is not None else None
 
     @property
+    def relay_pids(self) -> tuple[int, ...]:
+        """See ObservedPlane."""
+        return () if self.relay_pid is None else (self.relay_pid,)
+
+    @property
+    def calls(self) -> int:
+        """Calls that there are."""
+        return len(self._calls)
+
+    def knows(self, call_id: str) -> bool:
+        """Whether there is such a call."""
+        return call_id in self._calls
+
+    @property
     def ports_used(self) -> int:
         """Port pairs that calls hold."""
         return self._ports.used

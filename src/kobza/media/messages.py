@@ -4,7 +4,7 @@ Each message is msgpack behind four bytes of length. Commands go to the relay in
 `Open`; what the relay reports goes the other way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -293,6 +293,18 @@ class Traffic(msgspec.Struct, array_like=True, tag=True):
     lag: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LAG_BOUNDS) + 1))
     """How often the relay was late by how much when it wanted to be on time, by LAG_BOUNDS."""
     lag_total: float = 0.0
+
+    @classmethod
+    def sum_of(cls, several: "Sequence[Traffic]") -> "Traffic":
+        """Return what several relays have moved together."""
+        total = cls()
+        for name in cls.__struct_fields__:
+            values = [getattr(each, name) for each in several]
+            if isinstance(getattr(total, name), list):
+                setattr(total, name, [sum(counts) for counts in zip(getattr(total, name), *values, strict=True)])
+            else:
+                setattr(total, name, sum(values))
+        return total
 
 
 class SideQuality(msgspec.Struct, frozen=True, array_like=True):

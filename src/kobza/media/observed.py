@@ -11,7 +11,7 @@ class InstanceNow(NamedTuple):
     """One of several that carry the calls of a plane."""
 
     name: str
-    """Host and port."""
+    """Host and port of an rtpengine, or which of the processes."""
     is_up: bool
     """Whether it answers."""
     calls: int
@@ -57,11 +57,11 @@ class ObservedPlane(MediaPlane, Protocol):
         ...
 
     @property
-    def relay_pid(self) -> int | None:
-        """The process id of the relay, which carries or records; None while there is none."""
+    def relay_pids(self) -> Sequence[int]:
+        """The process ids of the relays, which carry or record; without those that are being started again."""
         ...
 
     @property
     def instances(self) -> Sequence[InstanceNow]:
-        """Those that carry its calls; none where the relay does it itself."""
+        """Those that carry its calls; none where one relay does it itself."""
         ...

@@ -165,6 +165,10 @@ class MediaPlane(Protocol):
         """
         ...
 
+    def beside(self, call_id: str, other: str) -> None:  # noqa: ARG002
+        """Hear of a call that is yet to be offered that it will share a mix with another one."""
+        return  # most planes mix whatever they carry
+
     def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
         """Return the offer that `offer` gave last for a side in another form, with our IPv6 address if there is one.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -37,6 +38,27 @@ class _Some(Collector):
             yield metric.family(self._sources)
 
 
+class _MediaProcesses(Collector):
+    """What the system says of the media processes; where there are several, `process` tells which."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterator[Family]:
+        """Give each with its values of this moment."""
+        pids = self._sources.plane.relay_pids
+        families: dict[str, Family] = {}
+        for number, pid in enumerate(pids, 1):
+            of_one = ProcessCollector(namespace="kobza_media", pid=partial(int, pid), registry=None)
+            for family in of_one.collect():
+                kept = families.setdefault(family.name, family)
+                if len(pids) == 1:
+                    continue
+                samples = [each._replace(labels={**each.labels, "process": str(number)}) for each in family.samples]
+                kept.samples = samples if kept is family else [*kept.samples, *samples]
+        yield from families.values()
+
+
 class Exposition:
     """The metrics of one server."""
 
@@ -48,7 +70,7 @@ class Exposition:
             *(_Some(METRICS[first : first + AT_ONCE], sources) for first in range(0, len(METRICS), AT_ONCE)),
             alone,
             ProcessCollector(registry=None),
-            ProcessCollector(namespace="kobza_media", pid=self._media_pid, registry=None),
+            _MediaProcesses(sources),
         ]
 
     async def text(self) -> bytes:
@@ -59,7 +81,3 @@ class Exposition:
             parts.append(generate_latest(collector))
             await asyncio.sleep(0)  # calls have their turn: the whole takes some milliseconds
         return b"".join(parts)
-
-    def _media_pid(self) -> int:
-        """Return the media process; 0, of which nothing can be read, while there is none."""
-        return self._sources.plane.relay_pid or 0

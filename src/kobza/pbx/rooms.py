@@ -147,6 +147,7 @@ class Rooms:
     def invite(self, room: Room, guest: Guest) -> None:
         """Take somebody who is being rung."""
         room.guests[guest.live.call_id] = guest
+        self._plane.beside(guest.live.call_id, room.host.call_id)
         for live in (room.host, guest.live):
             live.mixed = True
             self._rooms[live.call_id] = room

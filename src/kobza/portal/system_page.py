@@ -94,9 +94,10 @@ def _tiles(state: SystemNow, now: float, say: Say) -> list[Tile]:
         Tile(
             "system_media",
             say("system_media_up" if state.media_up else "system_media_down"),
-            say("system_ports", used=state.ports_used, all=state.ports)
+            _media_parts(state, say)
+            + say("system_ports", used=state.ports_used, all=state.ports)
             + (f" · {say.count('system_deaths', state.media_deaths)}" if state.media_deaths else ""),
-            "" if state.media_up else "bad",
+            "bad" if not state.media_up else "" if all(state.media_parts) else "look",
         ),
         *_bucket(state, say),
         Tile("system_door", say.count("system_bans", state.bans), say("system_dropped", count=state.dropped)),
@@ -109,6 +110,13 @@ def _tiles(state: SystemNow, now: float, say: Say) -> list[Tile]:
         ),
         Tile("system_up", up, moment_text(int(state.started_at * 1000), say)),
     ]
+
+
+def _media_parts(state: SystemNow, say: Say) -> str:
+    """Say how many of several that share the calls are up; "" where there is one."""
+    if len(state.media_parts) < 2:
+        return ""
+    return say("system_media_parts", up=sum(state.media_parts), all=len(state.media_parts)) + " · "
 
 
 def _lag(state: SystemNow, say: Say) -> str:

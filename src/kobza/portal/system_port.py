@@ -96,6 +96,8 @@ class SystemNow:
     bucket_up: bool
     """Whether it answered last."""
     media_up: bool
+    media_parts: Sequence[bool]
+    """Of several that share the calls, media processes or rtpengines: whether each is up; none where there is one."""
     media_deaths: int
     ports_used: int
     ports: int

@@ -43,6 +43,7 @@ class Examination:
             ("time zones", machine.zones),
             ("clock", machine.clock),
             ("open files", lambda: machine.limits(len(settings.rtp_ports.ports))),
+            ("media processes", lambda: machine.processors(settings.media_processes)),
             ("disk", lambda: machine.disk(settings.data, settings.recordings_keep_free_mb * 1e6)),
             ("secrets", lambda: machine.secrets(self.loaded)),
             ("store", self._store),

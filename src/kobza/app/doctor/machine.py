@@ -129,6 +129,19 @@ def limits(media_ports: int) -> Iterable[Finding]:
         yield good("open files", f"a process may open {may}")
 
 
+def processors(media_processes: int) -> Iterable[Finding]:
+    """Look whether each media process can have a processor; one alone is never looked at."""
+    there = len(os.sched_getaffinity(0))
+    if media_processes > there:
+        yield look(
+            "media processes",
+            f"{media_processes} media processes share {there} processors",
+            f"media_processes = {there}: more only share out what there is",
+        )
+    elif media_processes > 1:
+        yield good("media processes", f"{media_processes}, with {there} processors")
+
+
 def disk(data: Path, keep_free: float = TOO_LITTLE) -> Iterable[Finding]:
     """Look whether there is room, `keep_free` bytes of it not for recordings, and whether those can be written."""
     if not data.is_dir():

@@ -53,9 +53,9 @@ class Observed:
         return self._recorder.recordings
 
     @property
-    def relay_pid(self) -> int | None:
+    def relay_pids(self) -> Sequence[int]:
         """The process id of what records."""
-        return self._recorder.relay_pid
+        return self._recorder.relay_pids
 
     @property
     def traffic(self) -> Traffic:

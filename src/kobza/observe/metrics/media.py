@@ -118,14 +118,14 @@ MEDIA: Final = (
     Metric(
         "kobza_media_instance_up",
         "gauge",
-        "1 while this rtpengine answers; nothing where the media process carries the calls itself.",
+        "1 while this rtpengine answers, or this one of several media processes is ready; nothing where there is one.",
         lambda of: by_label({each.name: each.is_up for each in of.plane.instances}),
         ("instance",),
     ),
     Metric(
         "kobza_media_instance_calls",
         "gauge",
-        "Calls of this server that this rtpengine carries.",
+        "Calls of this server that this rtpengine, or this one of several media processes, carries.",
         lambda of: by_label({each.name: each.calls for each in of.plane.instances}),
         ("instance",),
     ),
