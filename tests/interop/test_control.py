@@ -254,6 +254,7 @@ async def heard_digits(call: PhoneCall, digits: str) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.database("sqlite")  # nothing of it is stored
 async def test_digits_in_info_become_events(phones: Phones, ledger: Ledger) -> None:
     c, d = await phones.at(C, 440), await phones.at(D, 660, answer_after=0.1)
     call, other = await talking(c, d, D)
@@ -267,6 +268,7 @@ async def test_digits_in_info_become_events(phones: Phones, ledger: Ledger) -> N
     (await ledger.call(C, D, owners=(C, D))).has(cause=16, status=200, released_by="caller")
 
 
+@pytest.mark.database("sqlite")  # as above
 async def test_digits_go_by_info_to_who_takes_no_events(phones: Phones, ledger: Ledger) -> None:
     """And are refused when that phone takes them so neither."""
     deaf = (PCMA,)  # no telephone-event

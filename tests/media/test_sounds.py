@@ -39,8 +39,9 @@ def heard_in(octets: bytes, law: Law = Law.A) -> Samples:
 def test_a_file_becomes_telephone_sound(rate: int, kind: str) -> None:
     """Over the seam between parts too, without a mirror of what a telephone cannot carry, and not too loud."""
     hertz = (1000, 5200) if rate > 12_000 else (1000,)
-    sound = heard_in(telephone_sound(file_of(11, rate, kind, hertz)))
-    assert len(sound) == pytest.approx(11 * 8000, abs=600)  # an mp3 has some silence around it
+    seconds = 11 if (rate, kind) == (44_100, "WAV") else 3
+    sound = heard_in(telephone_sound(file_of(seconds, rate, kind, hertz)))
+    assert len(sound) == pytest.approx(seconds * 8000, abs=600)  # an mp3 has some silence around it
     middle = sound[8000:-8000]
     assert tone_share(middle, 1000) > 0.999
     assert np.abs(sound).max() <= 0.51
@@ -62,7 +63,7 @@ def test_what_is_no_fit_sound_is_refused_in_words(data: bytes, said: str) -> Non
         telephone_sound(data)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 20_000), st.binary(min_size=1, max_size=8), st.integers(200, 20_000))
 def test_a_damaged_file_is_a_sound_or_refused(place: int, damage: bytes, length: int) -> None:
     data = file_of(1.2, 8000)[:length]
