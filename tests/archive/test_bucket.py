@@ -84,7 +84,9 @@ def test_what_is_longer_than_a_part_comes_back_whole(
     reader.close()
 
 
-def test_a_bucket_that_cannot_be_used_is_away_and_nothing_is_taken_for_gone(place: BucketPlace, made: Path) -> None:
+def test_a_bucket_that_cannot_be_used_is_away_and_nothing_is_taken_for_gone(
+    place: BucketPlace, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strangers = (
         replace(place, secret_key="wrong"),
         replace(place, bucket="no-such-bucket"),
@@ -101,9 +103,14 @@ def test_a_bucket_that_cannot_be_used_is_away_and_nothing_is_taken_for_gone(plac
         ):
             with pytest.raises(HomeAway) as told:
                 act()
+            monkeypatch.setattr(bucket, "_away_until", 0.0)  # nobody waits for the other's try
             assert "wrong" not in str(told.value)
             assert "0x" not in str(told.value)
     assert "secret" not in repr(place)
+    bucket = Bucket(strangers[-1])
+    for words in ("does not answer", "did not answer a moment ago"):
+        with pytest.raises(HomeAway, match=words):
+            bucket.size(NAME)
 
 
 def test_an_archive_reads_from_the_bucket_what_is_not_here(

@@ -103,6 +103,26 @@ async def test_what_waits_is_uploaded_and_old_copies_go(
         assert recording_homes.counts(conn) == {BUCKET: 5}
 
 
+async def test_a_copy_stays_until_the_bucket_has_it_still(
+    vault: Vault, object_store: ObjectStore, bucket: BucketPlace, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault.make("rec-1")
+    async with running(vault):
+        await until(lambda: vault.homes() == {"rec-1": CONFIRMED})
+    vault.now += 2 * HOUR_MS / 1000 + 1
+    whole, vault.archive = vault.archive, Archive(vault.archive.folder.directory)
+    async with running(vault) as uploads:  # as a backup that is tried with settings that name no bucket
+        await until(lambda: uploads.looks)
+    assert vault.here() == {"rec-1"}
+    vault.archive = whole
+    object_store.client.remove_object(bucket.bucket, f"{bucket.prefix}rec-1.mp3")
+    async with running(vault) as uploads:
+        await until(lambda: uploads.counts.done == 1 and vault.homes() == {"rec-1": CONFIRMED})
+    assert vault.here() == {"rec-1"}
+    assert set(object_store.objects(bucket)) == {"rec-1.mp3"}
+    assert "rec-1 was in the bucket and is not any more" in caplog.text
+
+
 async def test_an_outage_is_waited_out(
     vault: Vault,
     object_store: ObjectStore,

@@ -162,6 +162,15 @@ class Archive:
         if verdict is not Verdict.WHOLE:
             raise HomeAway(f"{kept.path} was uploaded, and other bytes came back")
 
+    def remove_copy(self, kept: Kept) -> None:
+        """Remove what is here of a recording that the bucket has, once it says so again.
+
+        Raises NotThere when the bucket has no such object, HomeAway when it does not say: then nothing was removed.
+        """
+        if kept.path is not None:
+            self._bucket().size(kept.path)
+            self.folder.remove(kept.path)
+
     def erase(self, doomed: Doomed) -> None:
         """Remove a recording from everywhere, and what is left of its spool; what is not there is gone already.
 

@@ -5,6 +5,7 @@ NotThere where it is certain that there is no such object.
 """
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +17,15 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from kobza.archive.home import HomeAway, NotThere
+from kobza.archive.home import HomeAway, HomeError, NotThere
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0
 """Longest silence of the service in the middle of something."""
 CONNECTIONS: Final = 16
+AWAY_SECONDS: Final = 1.0
+"""For so long after the service did not answer nobody else waits for it: who erases a thousand recordings, or many who
+want to hear one, would wait for each other's connections."""
 PART: Final = 16 * 2**20
 """Bytes sent in one request: an hour of sound is 14 MB. What is longer goes in parts, each held in memory."""
 CONTENT_TYPE: Final = "audio/mpeg"
@@ -47,6 +51,8 @@ class Bucket:
 
     def __init__(self, place: BucketPlace) -> None:
         self._place = place
+        self._away_until = 0.0
+        """The moment (monotonic) until which nobody tries."""
         parts = urlsplit(place.endpoint)
         pool = urllib3.PoolManager(
             maxsize=CONNECTIONS,
@@ -122,18 +128,21 @@ class Bucket:
     @contextmanager
     def _asking(self, name: str) -> Iterator[None]:
         """Turn what the client raises into our errors."""
+        if time.monotonic() < self._away_until:
+            raise HomeAway(f"{self} did not answer a moment ago")
         try:
             yield
         except S3Error as error:
             if error.code in NO_OBJECT:
                 raise NotThere(f"{name} is not in {self}") from None
             raise HomeAway(f"{self} refuses {name}: {error.code}: {error.message}") from error
-        except (MinioException, urllib3.exceptions.HTTPError, ValueError) as error:
-            raise HomeAway(f"{self} does not answer: {_said(error)}") from error
-        except (NotThere, HomeAway):
+        except HomeError:
             raise
-        except OSError as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
             raise HomeAway(f"{self} does not answer: {_said(error)}") from error
+        except (MinioException, ValueError) as error:
+            raise HomeAway(f"{self} does not answer as it should: {_said(error)}") from error
 
 
 class ObjectPart:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ async def in_daemon(name: str, work: Callable[[], Result]) -> Result:
             done = partial(outcome.set_result, work())
         except Exception as error:  # noqa: BLE001 - handed to who waits
             done = partial(outcome.set_exception, error)
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: the server has stopped meanwhile
             loop.call_soon_threadsafe(tell, done)
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -66,10 +66,13 @@ class Uploads:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._busy = self._stopping = False
         self._look_at = 0.0
         """The moment (monotonic) of the next look at old copies."""
         self.counts = UploadCounts()
         self.up: bool | None = None
+        self.looks = 0
+        """How often old copies were looked for and what waits was counted."""
         self.waiting = 0
         """Rows that wait or are being uploaded, as the store said last."""
         self.oldest_at: float | None = None
@@ -94,8 +97,11 @@ class Uploads:
         """Begin no more; wait a little for those under way."""
         if self._task is None:
             return
+        self._stopping = True
+        if self._busy:
+            await asyncio.wait((self._task,), timeout=STOP_SECONDS)
         self._task.cancel()
-        await asyncio.wait((self._task,), timeout=STOP_SECONDS)
+        await asyncio.gather(self._task, return_exceptions=True)
 
     def wake(self) -> None:
         """Hear that a recording waits."""
@@ -106,6 +112,7 @@ class Uploads:
         while True:
             self._wanted.clear()
             more = False
+            self._busy = True
             try:
                 if not taken_up:
                     await in_daemon("uploads", self._take_up)
@@ -114,9 +121,17 @@ class Uploads:
             except StoreAway as error:
                 self._failures += 1
                 log.warning("uploads wait for the store: %s", error)
+            except HomeError as error:
+                self._failures += 1
+                self.up = False
+                log.warning("uploads wait for the bucket: %s", error)
             except Exception:
                 self._failures += 1
                 log.exception("uploads wait a while")
+            finally:
+                self._busy = False
+            if self._stopping:
+                return
             if self._failures:
                 await asyncio.sleep(min(LAST_RETRY, FIRST_RETRY * 2 ** min(self._failures - 1, 10)))
             elif not more:
@@ -154,11 +169,12 @@ class Uploads:
     def _look(self) -> list[Recording]:
         """Return what is to be uploaded next; once in a while remove old copies and count what waits."""
         if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_EVERY
             self._remove_old_copies()
             with self._store.read() as conn:
                 self.waiting, oldest = recording_homes.waiting(conn)
             self.oldest_at = None if oldest is None else oldest / 1000
+            self._look_at = time.monotonic() + LOOK_EVERY
+            self.looks += 1
         if not self._archive.uploads:
             return []
         with self._store.read() as conn:
@@ -196,13 +212,22 @@ class Uploads:
         return fine
 
     def _remove_copies(self, confirmed: list[Recording]) -> None:
+        """Remove what is here of recordings that the bucket has; one that it has no more is uploaded again."""
+        gone, again = [], []
         for each in confirmed:
-            self._archive.folder.remove(each.path or "")
+            try:
+                self._archive.remove_copy(each)
+            except NotThere:
+                again.append(each.record_id)
+                log.error("recording %s was in the bucket and is not any more: it is uploaded again", each.record_id)  # noqa: TRY400
+            else:
+                gone.append(each.record_id)
         with self._store.write() as conn:
-            recording_homes.forget_copies(conn, [each.record_id for each in confirmed])
+            recording_homes.forget_copies(conn, gone)
+            recording_homes.upload_again(conn, again)
 
     def _remove_old_copies(self) -> None:
-        while True:
+        while self._archive.bucket is not None:  # settings without it: what is here is all that can be heard
             with self._store.read() as conn:
                 old = recording_homes.old_copies(conn, self._now_ms() - self._local_ms, BATCH)
             self._remove_copies(old)

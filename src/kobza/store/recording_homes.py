@@ -82,6 +82,13 @@ def forget_copies(conn: Connection, record_ids: list[str]) -> None:
     conn.execute(update(recordings).where(*these).values(home=BUCKET))
 
 
+def upload_again(conn: Connection, record_ids: list[str]) -> None:
+    """Let confirmed recordings wait once more: the bucket has lost them."""
+    columns = recordings.c
+    these = (columns.record_id.in_(record_ids), columns.home == CONFIRMED)
+    conn.execute(update(recordings).where(*these).values(home=WAITING))
+
+
 def waiting(conn: Connection) -> tuple[int, int | None]:
     """Return how many rows wait or are being uploaded, and when the oldest was made (ms)."""
     columns = recordings.c
