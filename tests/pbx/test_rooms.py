@@ -1,10 +1,12 @@
 """Who is in which mix, and that no more are than can be mixed."""
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from kobza.call.errors import ConferenceFullError
+from kobza.call.events import CallEnded
+from kobza.media.embedded import EmbeddedPlane
 from kobza.media.plane import Side
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.rooms import MAX_VOICES, Guest, Mode, Room, Rooms
@@ -34,8 +36,27 @@ def heard_by(room: Room) -> dict[tuple[str, Side], Any]:
     return {(seat.call_id, seat.side): seat.heard_by for seat in room.seats()[0]}
 
 
+def plane() -> EmbeddedPlane:
+    """A plane that is not started: nothing is connected here."""
+    return EmbeddedPlane(host="127.0.0.1", ports=range(20000, 20010), timeout=60)
+
+
+def test_who_comes_when_the_first_call_is_over_joins_those_who_talk_on() -> None:
+    host = live_call(ANNA_PARTY, BOHDAN_PARTY)
+    rooms = Rooms(plane(), lambda _: None)
+    rooms.invite(rooms.for_guest(host), guest("first", "join"))
+    room = rooms.of("first")
+    assert room is not None
+    host.ended = True
+    room.guests["second"] = guest("second", "join")
+    rooms.noted(host, [CallEnded(host.call_id, 2.0, 16, 200, "caller")])
+    rooms.invite(rooms.for_guest(room.guests["first"].live), guest("third", "join"))
+    assert rooms.of(host.call_id) is None, "nothing is kept of what is over"
+    assert [seat.call_id for seat in room.seats()[0]] == ["first", "second", "third"]
+
+
 def test_the_eleventh_phone_is_refused() -> None:
-    rooms = Rooms(cast("Any", None), lambda _: None)
+    rooms = Rooms(plane(), lambda _: None)
     for count in range(MAX_VOICES - 2):
         ringing = guest(f"guest-{count}", "join")
         ringing.since = None

@@ -147,10 +147,13 @@ class Rooms:
     def invite(self, room: Room, guest: Guest) -> None:
         """Take somebody who is being rung."""
         room.guests[guest.live.call_id] = guest
-        self._plane.beside(guest.live.call_id, room.host.call_id)
+        # The first call may be over while its guests talk on.
+        for call_id in (room.host.call_id, *room.guests):
+            self._plane.beside(guest.live.call_id, call_id)
         for live in (room.host, guest.live):
-            live.mixed = True
-            self._rooms[live.call_id] = room
+            if not live.ended:
+                live.mixed = True
+                self._rooms[live.call_id] = room
 
     def change(self, room: Room, guest: Guest, mode: Mode) -> None:
         """Let a supervisor take part in another way."""
