@@ -15,6 +15,7 @@ UNNOTED: Final = {
     "deliveries.py": "what is sent once more is no setting",
     "init.py": "makes the store itself",
     "changing.py": "notes",
+    "recording_keys.py": "which key a file has is no setting; the sound stays the same",
 }
 """Commands that write without a note, and why."""
 

@@ -70,6 +70,7 @@ MADE_UP = {
     *(f"ladder_{state}" for state in ("dialling", "alerting", "established", "held")),
     *(f"record_{what}" for what in RECORDING),
     *("record_is_on", "record_is_paused"),
+    *("voice_of_caller", "voice_of_called", "not_heard_both", "not_heard_caller", "not_heard_called"),
     *(f"recording_{what}" for what in ("cannot_be_heard", "failed", "undecoded", "side_undecoded", "caller", "callee")),
     *(f"supervise_{mode}{suffix}" for mode in SUPERVISED for suffix in ("", "_hint")),
     *(f"sound_{place}" for place in ("at_caller", "at_called", *get_args(Grade))),
