@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kobza.media.call_quality import judged
 from kobza.media.embedded import EmbeddedPlane, new_session_id
-from kobza.media.messages import CallQuality
+from kobza.media.messages import CallQuality, SideQuality
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import (
     CallHeard,
@@ -348,11 +348,10 @@ class RtpenginePlane(Observed, MediaPlane):
             sides = {}
         if not asked:
             await call.instance.forget(call.key)
-        if sides:
-            caller, callee = (sides[side].quality for side in Side)
-            quality = CallQuality(call.call_id, caller, callee)
-            if asked or quality.tells:
-                self.on_event(CallHeard(call.call_id, judged(quality)))
+        caller, callee = (sides[side].quality if sides else SideQuality() for side in Side)
+        quality = CallQuality(call.call_id, caller, callee)
+        if asked or quality.tells:
+            self.on_event(CallHeard(call.call_id, judged(quality)))
         if asked:
             await call.instance.forget(call.key)
 
