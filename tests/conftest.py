@@ -25,7 +25,7 @@ settings.register_profile(
     "kobza",
     deadline=None,
     # CI tries fewer examples, and the same each time: it has a time to keep, and is no place to find something new.
-    max_examples=40 if os.environ.get("CI") else 100,
+    max_examples=25 if os.environ.get("CI") else 100,
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("kobza")

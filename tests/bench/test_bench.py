@@ -1,5 +1,6 @@
 """The benches run and print their table. What they measure is not asserted: that depends on the machine."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,15 @@ from bench import __main__ as bench
 from bench.rows import Row, Unavailable, digits, markdown, measure_module
 
 ROOT = Path(__file__).parents[2]
+DRIVING = {"board", "calls", "events", "hostile"}
+"""Those that drive whole servers, a minute of CPU together: not in CI, where the interop tests do the like."""
 THERE = [name for name in bench.NAMES if (ROOT / "bench" / f"{name}.py").exists()]
 
 
 @pytest.mark.parametrize("name", THERE)
 def test_each_bench_runs_and_prints_rows(name: str) -> None:
+    if name in DRIVING and os.environ.get("CI"):
+        pytest.skip("not in CI: it takes too long")
     try:
         made = measure_module(name, quick=True)
     except Unavailable as error:

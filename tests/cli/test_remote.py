@@ -146,7 +146,9 @@ def test_calls(kobza: Kobza, url: str, world: World) -> None:
     world.commands.legs.append(Leg("call1", "leg1", ALICE, OUTSIDE, "outgoing", "established", 0))
     for action, state in (("hold", "held"), ("unhold", "established"), ("clear", "finished")):
         done = kobza("call", action, "leg1", "--json").json
-        assert list(done) == ["call_control_id", "action", "state", "muted", "recording", "record_id"]
+        assert list(done) == [
+            "call_control_id", "action", "state", "muted", "recording", "record_id", "guest_control_id",
+        ]  # fmt: skip
         assert (done["call_control_id"], done["action"], done["state"]) == ("leg1", action, state)
     assert "held" in kobza("call", "hold", "leg1").out
     ran = kobza("call", "hold", "other")

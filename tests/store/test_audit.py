@@ -22,6 +22,7 @@ from kobza.store import (
     outside,
     presentation,
     sip_bans,
+    sounds,
     terms,
     tokens,
     trunks,
@@ -95,6 +96,7 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
         token = tokens.add(conn, enterprise_id, 1, name="CRM").token
         users.add(conn, "svitlana", "hash", Role.SUPERVISOR, enterprise_id, 1, name="Світлана")
         groups.put(conn, RingingGroup("700", enterprise_id, "Sales", members=(ANNA,)))
+        sounds.put(conn, enterprise_id, "music", "tune.wav", b"\xd5" * 8000, 1)
         keys = {
             "group": ("700", "Sales"),
             "enterprise": (enterprise_id, "Ромашка"),
@@ -109,6 +111,7 @@ def test_every_kind_of_thing_is_described(store: Store, enterprise_id: str) -> N
             "ban": ("192.0.2.66", "192.0.2.66"),
             "limits": (enterprise_id, ""),
             "hours": (enterprise_id, "Ромашка"),
+            "sound": ("music", "tune.wav"),
         }
         assert keys.keys() == audited._READERS.keys() == {action.partition(".")[0] for action in audit.CHANGES}
         for kind, (key, label) in keys.items():

@@ -503,7 +503,9 @@ class Server:
         if failure.rejected:
             log.error("the store refused %d entries for good: %s", len(failure.rejected), failure.error)
         elif isinstance(failure.error, Exception):
-            log.error("what calls produce cannot be stored (%d wait): %s", failure.waiting, failure.error)
+            # Once is a lock that somebody held for too long, or the like; nothing waits for it longer than a moment.
+            level = logging.WARNING if failure.failures == 1 else logging.ERROR
+            log.log(level, "what calls produce cannot be stored (%d wait): %s", failure.waiting, failure.error)
         else:
             self._fail(failure.error)
 
