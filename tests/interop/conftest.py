@@ -34,7 +34,7 @@ SESSION_MIN_SE = 2
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark every test of this folder; in CI run each on one of the databases, half of them on either.
 
-    `make test` runs them on both, which CI has no time for; the tests of the store and of the API run on both there too.
+    `make test` runs them on both, which CI has no time for; tests of the store and of the API run on both there too.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
