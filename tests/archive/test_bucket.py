@@ -1,7 +1,6 @@
 """Recordings in a bucket of a real object store."""
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,11 @@ from kobza.archive.archive import Archive, Verdict
 from kobza.archive.bucket import Bucket, BucketPlace
 from kobza.archive.home import HomeAway, NotThere
 from kobza.archive.sealing import Damaged
+from kobza.store.recording_files import Doomed
 from kobza.store.recording_homes import BUCKET, CONFIRMED
+from tests.archive.rows import NAME, SOUND, Row
 from tests.support.object_store import ObjectStore
 from tests.support.ports import free_port
-
-SOUND = bytes(range(256)) * 2000
-NAME = "2026/11/27/rec-1.mp3"
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the store would say."""
-
-    path: str = NAME
-    size: int | None = len(SOUND)
-    sha256: str | None = hashlib.sha256(SOUND).hexdigest()
-    home: str | None = None
-    sealed: str | None = None
-    record_id: str = "rec-1"
 
 
 @pytest.fixture
@@ -122,6 +108,7 @@ def test_an_archive_reads_from_the_bucket_what_is_not_here(
     assert archive.find(Row(home=CONFIRMED)).home is archive.folder
     archive.folder.remove(NAME)
     there = Row(home=BUCKET)
+    doomed = Doomed("rec-1", "call-1", NAME, there.sha256, there.size, shared=False, home=BUCKET)
     assert archive.find(there).home is archive.bucket
     assert archive.verify(there) is Verdict.WHOLE
     with archive.as_file(there) as path:
@@ -131,8 +118,8 @@ def test_an_archive_reads_from_the_bucket_what_is_not_here(
     with pytest.raises(HomeAway, match="s3_bucket"):  # settings without it: nobody knows, so nothing is gone
         Archive(made).find(there)
     with pytest.raises(HomeAway, match="s3_bucket"):
-        Archive(made).erase(there)
-    archive.erase(there)
+        Archive(made).erase(doomed)
+    archive.erase(doomed)
     assert object_store.objects(place) == {}
     assert archive.verify(there) is Verdict.MISSING
     with pytest.raises(NotThere):

@@ -1,7 +1,5 @@
 """Recordings in the folder of this machine."""
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,21 +7,7 @@ import pytest
 from kobza.archive.archive import Archive, Verdict
 from kobza.archive.folder import Folder
 from kobza.archive.home import HomeAway, NotThere
-
-SOUND = bytes(range(256)) * 40
-NAME = "2026/11/27/rec-1.mp3"
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the store would say."""
-
-    path: str | None = NAME
-    size: int | None = len(SOUND)
-    sha256: str | None = hashlib.sha256(SOUND).hexdigest()
-    home: str | None = None
-    sealed: str | None = None
-    record_id: str = "rec-1"
+from tests.archive.rows import NAME, SOUND, Row
 
 
 @pytest.fixture

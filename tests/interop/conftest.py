@@ -153,3 +153,19 @@ def ledger(kobza_server: Server, sink: SinkThread) -> Ledger:
 def lines(kobza_server: Server) -> list[Line]:
     """The enterprise's numbers with their passwords, in the order of NUMBERS."""
     return [kobza_server.site.lines[number] for number in NUMBERS]
+
+
+@pytest.fixture
+def extended_states(kobza_server: Server, sink: SinkThread) -> Iterator[None]:
+    """The integrator asks for extended states, for the calls of one test."""
+    endpoint = {"url": sink.url, "token": "remote-token"}
+    kobza_server.put("/v1/webhook", {**endpoint, "extended": True})
+    reread(kobza_server)
+    yield
+    kobza_server.put("/v1/webhook", endpoint)
+    reread(kobza_server)
+
+
+def reread(server: Server) -> None:
+    """Have the server read its directory anew; what was changed in the store before holds when this returns."""
+    server.put("/v1/dnd", {"number": NUMBERS[3], "dnd": "off"})

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from kobza.phone.sound import Sound
 from kobza.sdp.codecs import PCMA
 from kobza.store import Store, calls, numbers, recordings, trunks
 from tests.interop.baresip import baresip
-from tests.interop.conftest import NUMBERS, RING_TIMEOUT, SinkThread
+from tests.interop.conftest import NUMBERS, RING_TIMEOUT, reread
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.test_commands import Phones, hears, leg_of, made
@@ -425,7 +425,7 @@ def stored_lengths(server: Server, call_id: str, record_id: str) -> tuple[int, i
 # hold
 
 
-async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledger, told_of_hold: None) -> None:
+async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledger, extended_states: None) -> None:
     c, d = await phones.at(C, 880), await phones.at(D, 660, answer_after=0.1)
     call = c.dial(D)
     await call.established()
@@ -468,22 +468,6 @@ async def test_hold_by_phone_and_api_in_every_order(phones: Phones, ledger: Ledg
     outcome = await ledger.call(C, D, owners=(C, D))
     assert outcome.types(C) == ["alerting", "established", *["held", "resumed"] * 3, "finished"]
     assert outcome.types(D) == ["alerting", "established", "held", "resumed", "finished"]
-
-
-@pytest.fixture
-def told_of_hold(kobza_server: Server, sink: SinkThread) -> Iterator[None]:
-    """The integrator wants to hear of hold too, for the calls of one test."""
-    endpoint = {"url": sink.url, "token": "remote-token"}
-    kobza_server.put("/v1/webhook", {**endpoint, "extended": True})
-    reread(kobza_server)
-    yield
-    kobza_server.put("/v1/webhook", endpoint)
-    reread(kobza_server)
-
-
-def reread(server: Server) -> None:
-    """Have the server read its directory anew; what was changed in the store before holds when this returns."""
-    server.put("/v1/dnd", {"number": D, "dnd": "off"})
 
 
 async def music(call: PhoneCall, within: float = PATIENCE) -> None:

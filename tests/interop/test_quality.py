@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from typer.testing import CliRunner
 
 from kobza.cli.main import app
 from kobza.phone.call import PhoneCall
-from tests.interop.conftest import NUMBERS, SinkThread
+from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
 from tests.interop.test_commands import Phones, hears, made
-from tests.interop.test_control import reread
 from tests.interop.test_monitoring import Scrape
 from tests.support.waiting import PATIENCE
 
@@ -24,17 +23,6 @@ C, D = NUMBERS[2:4]
 async def phones(kobza_server: Server) -> AsyncIterator[Phones]:
     async with made(kobza_server) as phones:
         yield phones
-
-
-@pytest.fixture
-def wants_more(kobza_server: Server, sink: SinkThread) -> Iterator[None]:
-    """The integrator asks for extended states, for the calls of one test."""
-    endpoint = {"url": sink.url, "token": "remote-token"}
-    kobza_server.put("/v1/webhook", {**endpoint, "extended": True})
-    reread(kobza_server)
-    yield
-    kobza_server.put("/v1/webhook", endpoint)
-    reread(kobza_server)
 
 
 async def until(server: Server, holds: Callable[[Scrape], bool]) -> None:
@@ -54,7 +42,7 @@ async def talking(phones: Phones) -> tuple[PhoneCall, PhoneCall]:
     return call, other
 
 
-@pytest.mark.usefixtures("wants_more")
+@pytest.mark.usefixtures("extended_states")
 async def test_a_side_that_falls_silent_is_named_and_the_end_says_how_it_was(
     phones: Phones, ledger: Ledger, kobza_server: Server
 ) -> None:

@@ -15,10 +15,10 @@ from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed, Side
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.disk_space import Space
 from kobza.pbx.journal import Journal
 from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings
-from kobza.pbx.room import Room
 from kobza.store import Store
 from kobza.store import recordings as rows
 from kobza.store.entries import RecordingStored
@@ -257,7 +257,7 @@ async def test_without_room_calls_are_not_recorded_and_say_so(
     async with running(tmp_path, store, journal) as recordings:
         runs = begun(recordings, "rec-1", "call-1", ["ent-1"])
         await promise(journal)
-        recordings.room = Room.NONE
+        recordings.space = Space.NONE
         await promise(journal, "rec-2")
         assert recordings.began("rec-2", "call-2", ["ent-1"]) is None
         await until(lambda: found(store, "rec-2").status == "failed")
@@ -265,7 +265,7 @@ async def test_without_room_calls_are_not_recorded_and_say_so(
         assert "the call is not recorded: the disk is nearly full" in caplog.text
 
         stopped = []
-        recordings.room = Room.OVER
+        recordings.space = Space.OVER
         for _ in range(2):
             recordings.cut_short(lambda call_id, record_id: stopped.append((call_id, record_id)))
         assert stopped == [("call-1", "rec-1")]
@@ -274,7 +274,7 @@ async def test_without_room_calls_are_not_recorded_and_say_so(
         await until(lambda: found(store, "rec-1").status == "ready")
         assert found(store, "rec-1").noted.no_room
 
-        recordings.room = Room.LITTLE
+        recordings.space = Space.LITTLE
         again = begun(recordings, "rec-3", "call-3", ["ent-1"])
         await promise(journal, "rec-3")
         speak(again)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from kobza.net.tls import Certificate, CertificateFiles, Tls
 from kobza.net.websocket import SUBPROTOCOL
+from kobza.net.websocket_server import LibrarySocket
 from kobza.phone.call import Answering, Ending, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
@@ -23,28 +23,6 @@ TRANSPORTS: Final = (Transport.UDP, Transport.TCP, Transport.UDP, Transport.TLS)
 TONES: Final = (425, 525, 625, 725, 825)
 Decide = Callable[[str, PhoneCall], Answering]
 """Says what the phone of a number does with a call."""
-
-
-class _Socket:
-    """A WebSocket of the library as an endpoint takes it."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-
-    async def receive(self) -> str | bytes | None:
-        try:
-            return await self._connection.recv()
-        except ConnectionClosed:
-            return None
-
-    async def send(self, message: str | bytes) -> None:
-        try:
-            await self._connection.send(message)
-        except ConnectionClosed as error:
-            raise ConnectionResetError(str(error)) from error
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._connection.close(code, reason)
 
 
 class SoakPhone(SoftPhone):
@@ -74,7 +52,7 @@ class WebPhone(SoakPhone):
         opened: asyncio.Future[Flow] = asyncio.get_running_loop().create_future()
         self._carrying = asyncio.create_task(
             self._endpoint.carry(
-                _Socket(self._connection),
+                LibrarySocket(self._connection),
                 local=(local[0], local[1]),
                 remote=remote,
                 secure=False,

@@ -50,6 +50,7 @@ from kobza.pbx.books import BookKeeper
 from kobza.pbx.browser_phones import BrowserPhones
 from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.disk_space import Space, SpaceWatch
 from kobza.pbx.guests import GuestCalls
 from kobza.pbx.journal import Journal, JournalFailure
 from kobza.pbx.locations import Locations
@@ -60,7 +61,6 @@ from kobza.pbx.presence import Presence
 from kobza.pbx.record_books import RecordBooks
 from kobza.pbx.recordings import Recordings, spools_of
 from kobza.pbx.registrar import ExpiryLimits, Registrar
-from kobza.pbx.room import Room, RoomWatch
 from kobza.pbx.sound_library import SoundLibrary
 from kobza.pbx.switch import Switch
 from kobza.pbx.transfers import Transfers
@@ -226,7 +226,7 @@ class Server:
         await recordings.start()
         self._stop_with(recordings.stop)
         plane = await asyncio.to_thread(make_plane, settings, speed=self._clock.speed, inherited=lock.for_media)
-        room = await self._watch_room(recordings, plane)
+        space = await self._watch_space(recordings, plane)
         parts = await self._build(store, view, journal, books, recordings, plane, traces)
         switch, keeper, commands = parts.switch, parts.keeper, parts.commands
         self._commands = commands
@@ -263,7 +263,7 @@ class Server:
             plane=plane,
             recordings=recordings,
             uploads=uploads,
-            room=room,
+            space=space,
             dispatcher=dispatcher,
             streams=streams,
             exports=exports,
@@ -391,16 +391,16 @@ class Server:
         )
         return _Parts(switch, commands, locations, keeper, doorkeeper.door, guard)
 
-    async def _watch_room(self, recordings: Recordings, plane: ObservedPlane) -> RoomWatch:
+    async def _watch_space(self, recordings: Recordings, plane: ObservedPlane) -> SpaceWatch:
         """Look at the disk from now on: recordings give way to calls."""
 
-        def changed(room: Room) -> None:
-            recordings.room = room
-            if room is Room.OVER:
+        def changed(space: Space) -> None:
+            recordings.space = space
+            if space is Space.OVER:
                 recordings.cut_short(lambda call_id, record_id: plane.stop_recording(call_id, record_id=record_id))
 
         keep_free = self._settings.recordings_keep_free_mb * 1_000_000
-        watch = RoomWatch(recordings.directory, keep_free=keep_free, changed=changed)
+        watch = SpaceWatch(recordings.directory, keep_free=keep_free, changed=changed)
         await watch.start()
         self._stop_with(watch.stop)
         return watch

@@ -128,7 +128,7 @@ class SystemWatch:
             dropped=sum(of.door.dropped.values()),
             disk_free=disk.free,
             disk_total=disk.total,
-            room=int(of.room.room),
+            room=int(of.space.space),
             backups=backups,
             versions=Versions(version("kobza"), str(BUILD), platform.python_version(), store, HEAD),
         )

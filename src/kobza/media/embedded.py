@@ -11,6 +11,7 @@ from typing import Final
 
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.call_quality import judged
+from kobza.media.exchange import ExchangingPlane
 from kobza.media.messages import (
     Certified,
     Configure,
@@ -36,26 +37,20 @@ from kobza.media.observed import InstanceNow
 from kobza.media.packet_loop import PacketLoopName, is_compiled
 from kobza.media.plane import (
     CallHeard,
-    DirectionName,
     Done,
     MediaError,
     MediaEvent,
-    MediaPlane,
     MediaPlaneLost,
     MediaTimedOut,
-    OfferForm,
     RecordingClosed,
     Seat,
     Side,
     SideNotHeard,
-    SideSounds,
-    ToneName,
 )
 from kobza.media.port_broker import PlaneCall, PortBroker
 from kobza.media.port_pair import BOTH_FAMILIES
 from kobza.media.relay_link import RelayLink
 from kobza.media.seats import heard_beyond
-from kobza.sdp.audio import Direction
 from kobza.sdp.sdes import SUITES
 
 log = logging.getLogger(__name__)
@@ -69,7 +64,7 @@ SIDES: Final = tuple(Side)
 """Going through an enumeration takes longer than through what is in it."""
 
 
-class EmbeddedPlane(MediaPlane):
+class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     """Starts the relay as a child and steers it; starts it again when it dies.
 
     `host` is the address that phones are told and ports are bound to. With `host6` phones on IPv6 are told that one,
@@ -229,7 +224,7 @@ class EmbeddedPlane(MediaPlane):
 
         self._ports.need(call, sides, opened)
         if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
-            self._configure(call_id, call)
+            self._changed(call)
 
     def _new_call(self, call_id: str) -> PlaneCall:
         self._sessions += 1
@@ -254,60 +249,6 @@ class EmbeddedPlane(MediaPlane):
 
         self._ports.need(call, frozenset({source}), opened)
 
-    def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is None:
-            raise MediaError("no such call")
-        return call.media.offer_in(form, target, ipv6=ipv6)
-
-    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.answer(source, sdp))
-
-    def reoffer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.reoffer(source, sdp))
-
-    def direct(self, call_id: str, *, target: Side, direction: DirectionName, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.direct(target, Direction(direction)))
-
-    def align(self, call_id: str, *, target: Side, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.align(target))
-
-    def reanswer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
-        """See MediaPlane."""
-
-        def said(reply: bytes | MediaError) -> None:
-            if isinstance(reply, MediaError):
-                about = {"call_id": call_id}
-                log.warning("the answer of the %s is unusable: %s", source, reply.reason, extra=about)
-            done(reply)
-
-        self._do(call_id, said, lambda media: media.reanswer(source, sdp))
-
-    def play(self, call_id: str, *, target: Side, what: ToneName) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.sides[target].plays = what
-            self._configure(call_id, call)
-
-    def dress(self, call_id: str, *, target: Side, sounds: SideSounds) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.sides[target].sounds = sounds
-
-    def mute(self, call_id: str, *, source: Side, on: bool) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.sides[source].muted = on
-            self._configure(call_id, call)
-
     def digits(self, call_id: str, *, target: Side, digits: str, done: Done) -> None:
         """See MediaPlane."""
         call = self._calls.get(call_id)
@@ -322,13 +263,6 @@ class EmbeddedPlane(MediaPlane):
         self._last_digits += 1
         self._digits[self._last_digits] = (call_id, done)
         self._link.send(Digits(self._last_digits, call_id, target, payload_type, digits))
-
-    def leave(self, call_id: str, *, side: Side) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.leave(side)
-            self._configure(call_id, call)
 
     can_mix = True
 
@@ -347,7 +281,7 @@ class EmbeddedPlane(MediaPlane):
             call = self._calls.get(call_id)
             if call is not None:
                 call.media.hears_mix = {side: hearing[call_id, side] for side in SIDES if (call_id, side) in hearing}
-                self._configure(call_id, call)
+                self._changed(call)
         if seats:
             self._mixed[mix_id] = {seat.call_id for seat in seats}
         if self._link is not None:
@@ -395,26 +329,12 @@ class EmbeddedPlane(MediaPlane):
 
     # what they have in common
 
-    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes], *, soon: bool = True) -> None:
-        """Do SDP work of a call, tell the relay what changed (`soon` False: in company), give the result."""
-        call = self._calls.get(call_id)
-        if call is None:
-            done(MediaError("no such call"))
-            return
-        try:
-            result = what(call.media)
-        except MediaError as error:
-            done(error)
-            return
-        self._configure(call_id, call, soon=soon)
-        done(result)
-
-    def _configure(self, call_id: str, call: PlaneCall, *, soon: bool = True) -> None:
+    def _changed(self, call: PlaneCall, *, soon: bool = True) -> None:
         flows = {side: call.media.flow(side) for side in SIDES}
         if flows != call.flows and self._link is not None:
             call.flows = flows
             send = self._link.send if soon else self._link.send_with_the_next
-            send(Configure(call_id, flows[Side.CALLER], flows[Side.CALLEE]))
+            send(Configure(call.call_id, flows[Side.CALLER], flows[Side.CALLEE]))
 
     def _forget(self, call: PlaneCall) -> None:
         self._calls.pop(call.call_id, None)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
+from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -83,7 +84,7 @@ class WebSocketServer:
         local, remote = connection.local_address, connection.remote_address
         if local is None or remote is None:  # gone before it began
             return
-        await self._carry(_Socket(connection), (local[0], local[1]), (remote[0], remote[1]))
+        await self._carry(LibrarySocket(connection), (local[0], local[1]), (remote[0], remote[1]))
 
 
 def _counted_by(server: WebSocketServer) -> type[ServerConnection]:
@@ -107,25 +108,28 @@ def _counted_by(server: WebSocketServer) -> type[ServerConnection]:
     return Counted
 
 
-class _Socket:
-    """A socket of the library as the transport wants it."""
+class LibrarySocket:
+    """A socket of the library, of either end, as the transport wants it."""
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def receive(self) -> str | bytes | None:
+        """Return the next message; None: there will be none."""
         try:
             return await self._connection.recv()
         except ConnectionClosed:
             return None
 
     async def send(self, message: str | bytes) -> None:
+        """Send a message. Raises ConnectionResetError."""
         try:
             await self._connection.send(message)
         except ConnectionClosed as error:
             raise ConnectionResetError(str(error)) from error
 
     async def close(self, code: int, reason: str) -> None:
+        """Say goodbye, within a bound."""
         try:
             async with asyncio.timeout(2 * CLOSE_WITHIN):
                 await self._connection.close(code, reason)

@@ -15,11 +15,11 @@ from kobza.media.observed import ObservedPlane
 from kobza.observe.lag import LoopLag
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.disk_space import SpaceWatch
 from kobza.pbx.journal import Journal
 from kobza.pbx.locations import Locations
 from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.recordings import Recordings
-from kobza.pbx.room import RoomWatch
 from kobza.pbx.switch import Switch
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.uploads import Uploads
@@ -60,7 +60,7 @@ class Sources:
     plane: ObservedPlane
     recordings: Recordings
     uploads: Uploads
-    room: RoomWatch
+    space: SpaceWatch
     dispatcher: Dispatcher
     streams: EventStreams
     exports: ExportProcess

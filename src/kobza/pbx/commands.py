@@ -23,6 +23,7 @@ from kobza.pbx.admission import Admission, called
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.guests import Brought, GuestCalls
 from kobza.pbx.live_call import LiveCall, LiveLeg
+from kobza.pbx.opening import Origination
 from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.presence import PhoneStatus, Presence
 from kobza.pbx.rooms import Mode
@@ -152,15 +153,17 @@ class Commands:
         live = await begun(
             self._switch,
             self._now,
-            caller=caller,
-            callee=callee,
-            dialled=destination,
-            originator_targets=devices,
-            find_destination=reach.first,
-            onward=reach.after,
-            shown={"caller": Identity(callee.number, name, restricted=False), "callee": identity},
-            timeout=timeout,
-            client_state=client_state,
+            Origination(
+                caller=caller,
+                callee=callee,
+                dialled=destination,
+                originator_targets=devices,
+                find_destination=reach.first,
+                onward=reach.after,
+                shown={"caller": Identity(callee.number, name, restricted=False), "callee": identity},
+                timeout=timeout,
+                client_state=client_state,
+            ),
             promised=promised,
         )
         return Originated(live.call_id, live.caller_leg_id)

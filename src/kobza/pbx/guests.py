@@ -27,6 +27,7 @@ from kobza.pbx.admission import Admission, called
 from kobza.pbx.dialling import SeatTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.live_call import LiveCall
+from kobza.pbx.opening import Origination
 from kobza.pbx.presence import Presence
 from kobza.pbx.rooms import Guest, Mode, Room
 from kobza.pbx.starting import begun
@@ -126,15 +127,16 @@ class GuestCalls:
         guest_call = await begun(
             self._switch,
             self._now,
-            caller=caller,
-            callee=Party(SEVERAL),
-            dialled=SEVERAL,
-            originator_targets=devices,
-            find_destination=lambda _: Step([SeatTarget()]),
-            onward=_nowhere,
-            shown={"caller": shown},
-            timeout=RING_SECONDS,
-            client_state=None,
+            Origination(
+                caller=caller,
+                callee=Party(SEVERAL),
+                dialled=SEVERAL,
+                originator_targets=devices,
+                find_destination=lambda _: Step([SeatTarget()]),
+                onward=_nowhere,
+                shown={"caller": shown},
+                timeout=RING_SECONDS,
+            ),
             promised=self._promise(enterprise_id, caller, Party(SEVERAL)),
             made=made,
         )
@@ -171,15 +173,16 @@ class GuestCalls:
         guest_call = await begun(
             self._switch,
             self._now,
-            caller=caller,
-            callee=callee,
-            dialled=destination,
-            originator_targets=[SeatTarget()],
-            find_destination=reach.first,
-            onward=reach.after,
-            shown={"caller": identity, "callee": identity},
-            timeout=self._switch.ring_timeout,
-            client_state=None,
+            Origination(
+                caller=caller,
+                callee=callee,
+                dialled=destination,
+                originator_targets=[SeatTarget()],
+                find_destination=reach.first,
+                onward=reach.after,
+                shown={"caller": identity, "callee": identity},
+                timeout=self._switch.ring_timeout,
+            ),
             promised=self._promise(enterprise_id, caller, callee),
             made=made,
         )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
@@ -16,6 +17,24 @@ from kobza.pbx.live_call import LiveCall
 from kobza.sip.message import SipRequest
 
 log = logging.getLogger(__name__)
+
+
+class Origination(NamedTuple):
+    """A call that somebody commands: first the originator's phones ring, then who is called."""
+
+    caller: Party
+    callee: Party
+    dialled: str
+    originator_targets: Sequence[Target]
+    find_destination: FindTargets
+    """Says where the call goes once the originator has answered."""
+    onward: Onward
+    """Says where it goes when nobody takes it there."""
+    shown: Mapping[SideName, Identity]
+    """Who each side is told is at the other end."""
+    timeout: float
+    """Seconds for which phones ring."""
+    client_state: str | None = None
 
 
 class CallOpening:
@@ -63,45 +82,32 @@ class CallOpening:
             diverted=admitted.diverted,
         )
 
-    def originated(
-        self,
-        *,
-        caller: Party,
-        callee: Party,
-        dialled: str,
-        originator_targets: Sequence[Target],
-        find_destination: FindTargets,
-        onward: Onward,
-        shown: Mapping[SideName, Identity],
-        timeout: float,
-        client_state: str | None,
-        now: float,
-    ) -> LiveCall:
+    def originated(self, wanted: Origination, now: float) -> LiveCall:
         """Make a click2dial call; nothing of it is stored yet."""
         call_id, caller_leg_id, callee_leg_id = self._ids()
         call = Call.originated(
             call_id,
-            caller=caller,
-            callee=callee,
-            dialled=dialled,
-            originator_targets=originator_targets,
-            find_destination=find_destination,
-            onward=onward,
+            caller=wanted.caller,
+            callee=wanted.callee,
+            dialled=wanted.dialled,
+            originator_targets=wanted.originator_targets,
+            find_destination=wanted.find_destination,
+            onward=wanted.onward,
             caller_leg_id=caller_leg_id,
             callee_leg_id=callee_leg_id,
             new_id=self._new_id,
             now=now,
-            timeout=timeout,
-            client_state=client_state,
+            timeout=wanted.timeout,
+            client_state=wanted.client_state,
         )
         return LiveCall(
             call,
             self._books.open(),
-            caller=caller,
-            callee=callee,
+            caller=wanted.caller,
+            callee=wanted.callee,
             caller_leg_id=caller_leg_id,
             callee_leg_id=callee_leg_id,
-            shown=shown,
+            shown=wanted.shown,
         )
 
     def write_refused(self, turned: Turned, now: float) -> str | None:

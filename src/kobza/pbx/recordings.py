@@ -20,9 +20,9 @@ from kobza.measures import Histogram
 from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed
 from kobza.media.spool import EmptySpool
+from kobza.pbx.disk_space import Space
 from kobza.pbx.journal import JournalStopped
 from kobza.pbx.record_books import RecordBooks
-from kobza.pbx.room import Room
 from kobza.pbx.uploads import Uploads
 from kobza.store import Store, recordings
 from kobza.store.entries import RecordingStored
@@ -115,7 +115,7 @@ class Recordings:
         self._later: dict[str, asyncio.TimerHandle] = {}
         """Those that are encoded again later."""
         self.counts = RecordingCounts()
-        self.room = Room.ENOUGH
+        self.space = Space.ENOUGH
         """How much there is on the disk, as whoever looks at it says."""
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="encoder")
@@ -165,7 +165,7 @@ class Recordings:
         Then the history of the call says so.
         """
         owners = self._owners[record_id] = _Owners(call_id, enterprise_ids, running=True)
-        if self.room < Room.NONE:
+        if self.space < Space.NONE:
             return self._spool_of(record_id)
         self.counts.not_begun += 1
         owners.begun, owners.no_room = False, True

@@ -1,17 +1,14 @@
 """Beginning a call on somebody's command: it is stored before anybody hears of it, or there is none."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from kobza.call.actions import SideName
 from kobza.call.causes import TEMPORARY_FAILURE
 from kobza.call.errors import KobzaError
-from kobza.call.routing import Identity, Party
-from kobza.call.step import FindTargets, Onward
-from kobza.pbx.dialling import Target
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall
+from kobza.pbx.opening import Origination
 from kobza.pbx.switch import Switch
 from kobza.store.entries import Entry
 
@@ -22,16 +19,8 @@ STORE_SECONDS: Final = 15.0
 async def begun(
     switch: Switch,
     now: Callable[[], float],
+    wanted: Origination,
     *,
-    caller: Party,
-    callee: Party,
-    dialled: str,
-    originator_targets: Sequence[Target],
-    find_destination: FindTargets,
-    onward: Onward,
-    shown: Mapping[SideName, Identity],
-    timeout: float,  # noqa: ASYNC109 - how long phones ring, not how long we wait
-    client_state: str | None,
     promised: Callable[[str, str, float], Sequence[Entry]],
     made: Callable[[LiveCall], None] = lambda _: None,
 ) -> LiveCall:
@@ -41,19 +30,7 @@ async def begun(
     """
     stored = asyncio.Event()
     try:
-        live = switch.originate(
-            caller=caller,
-            callee=callee,
-            dialled=dialled,
-            originator_targets=originator_targets,
-            find_destination=find_destination,
-            onward=onward,
-            shown=shown,
-            timeout=timeout,
-            client_state=client_state,
-            promised=promised,
-            then=stored.set,
-        )
+        live = switch.originate(wanted, promised=promised, then=stored.set)
     except (JournalFull, JournalStopped):
         raise KobzaError("The server takes no new calls at the moment.", code="unavailable", http_status=503) from None
     made(live)

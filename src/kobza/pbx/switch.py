@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
-from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg, SideName
+from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg
 from kobza.call.causes import NORMAL_CLEARING, TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
-from kobza.call.routing import Identity, Party
-from kobza.call.step import FindTargets, Onward
 from kobza.capture.recent import RecentMessages
 from kobza.defence.door import Door
 from kobza.media.plane import (
@@ -33,7 +31,6 @@ from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.busy import BusyNumbers
 from kobza.pbx.call_dialogs import CallDialogs
-from kobza.pbx.dialling import Target
 from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.heard import Hearings
@@ -42,7 +39,7 @@ from kobza.pbx.journal import JournalFull, JournalStopped, Then
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.notifier import Notifier
 from kobza.pbx.one_way import OneWayCalls
-from kobza.pbx.opening import CallOpening
+from kobza.pbx.opening import CallOpening, Origination
 from kobza.pbx.outside_calls import OutsideCalls
 from kobza.pbx.outside_guard import OutsideGuard
 from kobza.pbx.partings import Partings
@@ -261,16 +258,8 @@ class Switch:
 
     def originate(
         self,
+        wanted: Origination,
         *,
-        caller: Party,
-        callee: Party,
-        dialled: str,
-        originator_targets: Sequence[Target],
-        find_destination: FindTargets,
-        onward: Onward,
-        shown: Mapping[SideName, Identity],
-        timeout: float,
-        client_state: str | None,
         promised: Callable[[str, str, float], Sequence[Entry]],
         then: Then,
     ) -> LiveCall:
@@ -284,18 +273,7 @@ class Switch:
         if self._stopping:
             raise JournalStopped("the server is stopping")
         now = self._now()
-        live = self._opening.originated(
-            caller=caller,
-            callee=callee,
-            dialled=dialled,
-            originator_targets=originator_targets,
-            find_destination=find_destination,
-            onward=onward,
-            shown=shown,
-            timeout=timeout,
-            client_state=client_state,
-            now=now,
-        )
+        live = self._opening.originated(wanted, now)
         facts = live.call.take_facts()
 
         def stored() -> None:

@@ -11,22 +11,18 @@ from typing import Any, Final
 
 from kobza.media.call_quality import judged
 from kobza.media.embedded import EmbeddedPlane, new_session_id
+from kobza.media.exchange import ExchangingPlane
 from kobza.media.messages import CallQuality, SideQuality
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import (
     CallHeard,
-    DirectionName,
     Done,
     MediaError,
     MediaEvent,
-    MediaPlane,
     MediaPlaneLost,
     MediaTimedOut,
-    OfferForm,
     RecordingClosed,
     Side,
-    SideSounds,
-    ToneName,
 )
 from kobza.media.rtpengine import words
 from kobza.media.rtpengine.carried import Carried, is_gone
@@ -35,7 +31,6 @@ from kobza.media.rtpengine.instance import Instance
 from kobza.media.rtpengine.ng import NgError
 from kobza.media.rtpengine.observed import Observed
 from kobza.media.rtpengine.tunes import make_usual
-from kobza.sdp.audio import Direction
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +47,7 @@ PAUSE_SECONDS: Final = 0.5
 """Of a comma."""
 
 
-class RtpenginePlane(Observed, MediaPlane):
+class RtpenginePlane(Observed, ExchangingPlane[Carried]):
     """Carries calls on rtpengines, each on the one that has the fewest of ours.
 
     `instances` are hosts and ports; `owner` begins the ids of our calls there, which are ended at the start when a run
@@ -149,60 +144,6 @@ class RtpenginePlane(Observed, MediaPlane):
             self._calls[call_id] = call
             self._spawn(self._place(call))
 
-    def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is None:
-            raise MediaError("no such call")
-        return call.media.offer_in(form, target, ipv6=ipv6)
-
-    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.answer(source, sdp))
-
-    def reoffer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.reoffer(source, sdp))
-
-    def direct(self, call_id: str, *, target: Side, direction: DirectionName, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.direct(target, Direction(direction)))
-
-    def align(self, call_id: str, *, target: Side, done: Done) -> None:
-        """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.align(target))
-
-    def reanswer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
-        """See MediaPlane."""
-
-        def said(reply: bytes | MediaError) -> None:
-            if isinstance(reply, MediaError):
-                about = {"call_id": call_id}
-                log.warning("the answer of the %s is unusable: %s", source, reply.reason, extra=about)
-            done(reply)
-
-        self._do(call_id, said, lambda media: media.reanswer(source, sdp))
-
-    def play(self, call_id: str, *, target: Side, what: ToneName) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.sides[target].plays = what
-            self._settle(call)
-
-    def dress(self, call_id: str, *, target: Side, sounds: SideSounds) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.sides[target].sounds = sounds
-
-    def mute(self, call_id: str, *, source: Side, on: bool) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.sides[source].muted = on
-            self._settle(call)
-
     def digits(self, call_id: str, *, target: Side, digits: str, done: Done) -> None:
         """See MediaPlane. rtpengine sends them only while the other side talks to it."""
         call = self._calls.get(call_id)
@@ -216,13 +157,6 @@ class RtpenginePlane(Observed, MediaPlane):
             return
         self._spawn(self._dial(call, target, digits, done))
 
-    def leave(self, call_id: str, *, side: Side) -> None:
-        """See MediaPlane."""
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.media.leave(side)
-            self._settle(call)
-
     def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
         """See MediaPlane."""
         call = self._calls.get(call_id)
@@ -232,7 +166,7 @@ class RtpenginePlane(Observed, MediaPlane):
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
         self._copies.record(call, record_id, spool, owner)
-        self._settle(call)
+        self._changed(call)
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""
@@ -250,20 +184,6 @@ class RtpenginePlane(Observed, MediaPlane):
             self._spawn(self._take_leave(call, asked=asked))
 
     # what they have in common
-
-    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes]) -> None:
-        """Do SDP work of a call, have rtpengine told what changed, give the result."""
-        call = self._calls.get(call_id)
-        if call is None:
-            done(MediaError("no such call"))
-            return
-        try:
-            result = what(call.media)
-        except MediaError as error:
-            done(error)
-            return
-        self._settle(call)
-        done(result)
 
     def _new_call(self, call_id: str, instance: Instance) -> Carried:
         self._sessions += 1
@@ -304,7 +224,7 @@ class RtpenginePlane(Observed, MediaPlane):
         for then, _ in waiting:
             then()
 
-    def _settle(self, call: Carried) -> None:
+    def _changed(self, call: Carried, *, soon: bool = True) -> None:  # noqa: ARG002 - each command goes by itself
         """Have a call made what it shall be, unless that is under way: then it goes on."""
         if call.work is None and call.settled is not None and call.wanted != call.settled:
             call.work = self._spawn(self._work(call))
@@ -360,7 +280,7 @@ class RtpenginePlane(Observed, MediaPlane):
         async with call.dialling:
             try:
                 call.injects = True
-                self._settle(call)
+                self._changed(call)
                 if call.work is not None:
                     await asyncio.wait((call.work,))
                 await self._hear_voice(call, target.other)
@@ -439,7 +359,7 @@ class RtpenginePlane(Observed, MediaPlane):
                 self._copies.closed(event)
                 call = self._calls.get(event.call_id)
                 if call is not None:
-                    self._settle(call)
+                    self._changed(call)
             case MediaPlaneLost():
                 log.error("the recorder died: %d calls are recorded no further", len(event.call_ids))
             case _:

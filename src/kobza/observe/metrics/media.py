@@ -164,14 +164,14 @@ MEDIA: Final = (
     Metric(
         "kobza_recordings_room",
         "gauge",
-        "Room on the disk of recordings: 0 enough, 1 little, 2 new calls are not recorded, 3 nothing is.",
-        lambda of: one(of.room.room),
+        "Space on the disk of recordings: 0 enough, 1 little, 2 new calls are not recorded, 3 nothing is.",
+        lambda of: one(of.space.space),
     ),
     Metric(
         "kobza_recordings_disk_free_bytes",
         "gauge",
         "Bytes free on the disk of recordings; nothing while it cannot be asked.",
-        lambda of: [] if of.room.free is None else one(of.room.free),
+        lambda of: [] if of.space.free is None else one(of.space.free),
     ),
     Metric(
         "kobza_recording_uploads_total",

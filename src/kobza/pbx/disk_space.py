@@ -22,7 +22,7 @@ BACK: Final = 1.1
 """So many times a bound must be free again, or calls at the bound would be recorded in turns."""
 
 
-class Room(IntEnum):
+class Space(IntEnum):
     """How much there is."""
 
     ENOUGH = 0
@@ -34,31 +34,35 @@ class Room(IntEnum):
     """Nothing is recorded: what is left is for the store and the encoder."""
 
 
-def level(free: int, keep_free: int, before: Room = Room.ENOUGH) -> Room:
+def level(free: int, keep_free: int, before: Space = Space.ENOUGH) -> Space:
     """Return how much room there is, in bytes; a level that was reached is left when a tenth more is free."""
-    for bound, room in ((keep_free / 2, Room.OVER), (keep_free, Room.NONE), (keep_free * LITTLE_TIMES, Room.LITTLE)):
-        if free < bound * (BACK if before >= room else 1):
-            return room
-    return Room.ENOUGH
+    for bound, space in (
+        (keep_free / 2, Space.OVER),
+        (keep_free, Space.NONE),
+        (keep_free * LITTLE_TIMES, Space.LITTLE),
+    ):
+        if free < bound * (BACK if before >= space else 1):
+            return space
+    return Space.ENOUGH
 
 
-class RoomWatch:
+class SpaceWatch:
     """Looks at the room. `changed` hears of each new level, in the loop."""
 
-    def __init__(self, directory: Path, *, keep_free: int, changed: Callable[[Room], None]) -> None:
+    def __init__(self, directory: Path, *, keep_free: int, changed: Callable[[Space], None]) -> None:
         """`keep_free`: bytes for which recordings give way; 0: they never do."""
         self._directory = directory
         self._keep_free = keep_free
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
-        self.room = Room.ENOUGH
+        self.space = Space.ENOUGH
         self.free: int | None = None
         """Bytes, as of the last look; None: the disk could not be asked."""
 
     async def start(self) -> None:
         """Look, and go on looking. The directory must be there."""
         await self._look()
-        self._task = asyncio.create_task(self._go_on_looking(), name="room")
+        self._task = asyncio.create_task(self._go_on_looking(), name="disk space")
         self._task.add_done_callback(_seen)
 
     async def stop(self) -> None:
@@ -81,22 +85,22 @@ class RoomWatch:
             self.free = None
             return
         self.free = found.f_bavail * found.f_frsize
-        room = level(self.free, self._keep_free, self.room)
-        if room is not self.room:
-            _tell(self.room, room, self.free)
-            self.room = room
-            self._changed(room)
+        space = level(self.free, self._keep_free, self.space)
+        if space is not self.space:
+            _tell(self.space, space, self.free)
+            self.space = space
+            self._changed(space)
 
 
-def _tell(before: Room, room: Room, free: int) -> None:
+def _tell(before: Space, space: Space, free: int) -> None:
     megabytes = free / 1e6
-    if room is Room.OVER:
+    if space is Space.OVER:
         log.critical("the disk is full (%d MB are free): nothing is recorded", megabytes)
-    elif room is Room.NONE:
+    elif space is Space.NONE:
         log.error("the disk is nearly full (%d MB are free): new calls are not recorded", megabytes)
-    elif before >= Room.NONE:
+    elif before >= Space.NONE:
         log.warning("calls are recorded again: %d MB are free", megabytes)
-    elif room is Room.LITTLE:
+    elif space is Space.LITTLE:
         log.warning("the disk has little room for recordings: %d MB are free", megabytes)
     else:
         log.info("the disk has room again: %d MB are free", megabytes)
