@@ -30,6 +30,8 @@ async def talk(running: AnyRunning, caller: PhoneEnd, callee: PhoneEnd, packets:
 
 async def closed(running: AnyRunning) -> Path:
     """End the call; return its spool once it is complete."""
+    # What a phone has heard is on its way to the recorder, which rtpengine sends it to next.
+    await running.settle()
     running.plane.release(CALL)
     return (await running.event(RecordingClosed)).spool
 
