@@ -1,9 +1,7 @@
 """Fixtures of the interop tests: one served Kobza and one webhook sink for all, phones for each."""
 
 import asyncio
-import os
 import threading
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from tests.interop.sipp import Line, Sipp
 from tests.support import authority
 from tests.support.name_server import NameServer
 from tests.support.ports import free_port
-from tests.support.postgres import DATABASES, PostgresServer
+from tests.support.postgres import PostgresServer
 from tests.support.sink import WebhookSink
 from tests.support.waiting import PATIENCE
 
@@ -31,30 +29,11 @@ SESSION_MIN_SE = 2
 """Far below what the RFC allows, so that a session can end within a test."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark every test of this folder; in CI run each on one of the databases, half of them on either.
-
-    `make test` runs them on both, which CI has no time for; tests of the store and of the API run on both there too.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.interop)
-    left = [item for item in items if _on_the_other_database(item)] if os.environ.get("CI") else []
-    if left:
-        config.hook.pytest_deselected(items=left)
-        away = set(left)
-        items[:] = [item for item in items if item not in away]
-
-
-def _on_the_other_database(item: pytest.Item) -> bool:
-    callspec = getattr(item, "callspec", None)
-    database = None if callspec is None else callspec.params.get("database")
-    if database is None or len(DATABASES) == 1 or item.get_closest_marker("database") is not None:
-        return False
-    if item.get_closest_marker("interop") is None:
-        return False
-    name = f"{item.path.name} {getattr(item, 'originalname', item.name)}"
-    return bool(DATABASES[zlib.crc32(name.encode()) % len(DATABASES)] != database)
 
 
 class SinkThread:

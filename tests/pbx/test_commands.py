@@ -96,7 +96,7 @@ async def test_a_call_that_the_store_does_not_take_is_ended(office: Office, monk
     ended: list[int] = []
     call = SimpleNamespace(terminate=lambda cause, _: ended.append(cause))
     live = SimpleNamespace(call_id="c", caller_leg_id="l", call=call)
-    switch = SimpleNamespace(originate=lambda **_: live, feed=lambda _, enter: enter())
+    switch = SimpleNamespace(originate=lambda _, **__: live, feed=lambda _, enter: enter())
     monkeypatch.setattr(office.commands, "_switch", switch)
     monkeypatch.setattr(starting_module, "STORE_SECONDS", 0.01)
     with pytest.raises(KobzaError) as raised:
