@@ -304,3 +304,26 @@ def test_lines_are_counted_only_where_they_are_bounded() -> None:
     assert lines.in_use(bounded) == 1
     lines.keep([free])
     assert lines.in_use(bounded) == 0
+
+
+async def test_parameters_behind_numbers_are_no_part_of_them(exchange: Exchange) -> None:
+    """Carriers that look numbers up for porting mark them (`npdi`, `rn`), and say what kind of caller it is (`cpc`)."""
+    await exchange.add("carrier", caller_in=CallerIn.ASSERTED)
+    message = invite(f"{ANNA};npdi", user="+380441234567;cpc=ordinary")
+    answer = exchange.comes(message)
+    assert isinstance(answer, Admitted), answer
+    assert (answer.callee.number, answer.dialled, answer.caller.number) == (ANNA, ANNA, "+380441234567")
+    message = invite(ANNA, P_Asserted_Identity="<tel:5550123;phone-context=+38044>")
+    answer = exchange.comes(message)
+    assert isinstance(answer, Admitted), answer
+    assert answer.caller.number == "+380445550123"
+
+
+async def test_who_hides_behind_a_host_that_is_none_is_hidden(exchange: Exchange) -> None:
+    await exchange.add("carrier")
+    hidden = SipRequest.create(
+        "INVITE", f"sip:{ANNA}@h", [("From", "<sip:c8oqz84zk7z@Anonymous.invalid>;tag=1"), ("To", f"<sip:{ANNA}@h>")]
+    )
+    answer = exchange.comes(hidden)
+    assert isinstance(answer, Admitted), answer
+    assert (answer.caller.number, answer.identity.restricted) == ("anonymous", True)

@@ -64,7 +64,7 @@ def test_refer_to(uri: SipUri, replaces: Replaces | None, text: str) -> None:
     written = SipRequest.create("REFER", "sip:x@x", [("Refer-To", refer_to(uri, replaces))])
     with suppress(MalformedMessage):  # as with a method parameter
         wanted = ReferTo.of(written)
-        assert (wanted.dialled, wanted.replaces) == (uri.unescaped_user, replaces)
+        assert (wanted.dialled, wanted.replaces) == (uri.dialled, replaces)
     with suppress(MalformedMessage):
         ReferTo.of(SipRequest.create("REFER", "sip:x@x", [("Refer-To", text)]))
     with suppress(MalformedMessage):

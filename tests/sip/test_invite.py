@@ -8,6 +8,7 @@ import pytest
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Transport
 from kobza.sip.invite import InviteDialog, InviteState
+from kobza.sip.message import SipResponse
 from kobza.sip.ua import (
     InviteAnswered,
     InviteCancelled,
@@ -21,7 +22,7 @@ from kobza.sip.ua import (
     ResponseReceived,
 )
 from tests.sip.network import ANSWER, OFFER, Network, Wire
-from tests.sip.stand import Stand
+from tests.sip.stand import CONTACT, SDP_TYPE, Stand
 
 Q850 = [("Reason", 'Q.850;cause=16;text="Normal call clearing"')]
 T1 = 0.5
@@ -120,6 +121,37 @@ def test_cancel(transport: Transport) -> None:
     assert rejected.response.reasons[0].cause == 16
     assert (mine.state, theirs.state) == (InviteState.ENDED, InviteState.ENDED)
     network.finish()
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+def test_an_invitation_expires(reliable: bool) -> None:
+    """RFC 3261 13.3.1: who gives an Expires is told 487 when nobody has answered by then."""
+    ours = Stand(cancel_headers=Q850, reliable=True)
+    required = [("Require", "100rel")] if reliable else []
+    dialog = ours.invited(headers=[CONTACT, SDP_TYPE, ("Expires", "20"), *required])
+    dialog.provisional(180, now=ours.now)
+    ours.wait(19)
+    assert not ours.told(InviteCancelled)
+    ours.wait(2)
+    assert ours.told(InviteCancelled)[0].dialog is dialog
+    assert ours.words[-1] == "487 INVITE"
+    last = ours.sent[-1]
+    assert isinstance(last, SipResponse)
+    assert last.reasons[0].cause == 16
+    dialog.accept(ANSWER, now=ours.now)  # too late
+    assert "200 INVITE" not in ours.words
+
+
+@pytest.mark.parametrize("expires", ["20", "0", "soon", str(2**32)])
+def test_what_does_not_expire(expires: str) -> None:
+    ours = Stand()
+    dialog = ours.invited(headers=[CONTACT, SDP_TYPE, ("Expires", expires)])
+    ours.wait(10)
+    dialog.accept(ANSWER, now=ours.now)
+    ours.receive(ours.within(dialog, "ACK", number=1))
+    ours.wait(60)
+    assert dialog.state is InviteState.CONFIRMED
+    assert not ours.told(InviteCancelled)
 
 
 def test_cancel_waits_for_a_provisional_response() -> None:

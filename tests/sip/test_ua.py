@@ -119,7 +119,7 @@ def test_options_and_405_say_what_is_allowed(status: int, allow: bool, accept: b
     response = stand.response()
     allowed = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "MESSAGE"] if allow else []
     assert response.tokens("Allow") == allowed
-    assert response.get("Accept") == ("application/sdp" if accept else None)
+    assert response.get("Accept") == ("application/sdp, multipart/mixed" if accept else None)
     assert response.get("Supported") == ("path" if accept else None)
     stand.finish()
 
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, tuple[str, str] | None]] = {
         "INVITE",
         {"headers": [CONTACT, ("Content-Type", "text/plain")], "body": b"hello"},
         415,
-        ("Accept", "application/sdp"),
+        ("Accept", "application/sdp, multipart/mixed"),
     ),
     "packed body": (
         "INVITE",

@@ -166,6 +166,32 @@ def test_the_dialled_text_has_its_escapes_resolved_once() -> None:
     assert SipUri.parse("sip:%zz@h").unescaped_user == "%zz"
 
 
+@pytest.mark.parametrize(
+    ("uri", "dialled"),
+    [
+        ("sip:0671234567@h", "0671234567"),
+        ("sip:%2B380671234567@h;user=phone", "+380671234567"),
+        ("sip:+380671234567;npdi@h;user=phone", "+380671234567"),
+        ("sip:+380671234567;cpc=ordinary;oli=0@h", "+380671234567"),
+        ("sip:+380671234567%3Bnpdi@h", "+380671234567;npdi"),  # escaped it is of the user part
+        ("sip:*80671234567@h", "*80671234567"),
+        ("tel:+380-67-123-45-67;npdi;rn=+380990", "+380-67-123-45-67"),
+        ("tel:1234567;phone-context=+380-67", "+380671234567"),
+        ("sip:123-45-67;phone-context=+38067@h;user=phone", "+380671234567"),
+        ("sip:123-45-67;Phone-Context=%2B38067@h", "123-45-67"),  # escaped by nobody
+        ("tel:0671234567;phone-context=+380", "0671234567"),  # begins with the prefix that is dialled within +380
+        ("tel:380671234567;phone-context=+380", "380671234567"),
+        ("tel:112;phone-context=+380", "112"),
+        ("tel:1234567;phone-context=ims.example.com", "1234567"),
+        ("tel:+380671234567;phone-context=+1", "+380671234567"),
+        ("tel:*211234567;phone-context=+380", "*211234567"),
+        ("sip:;npdi@h", ""),
+    ],
+)
+def test_the_number_that_is_dialled_is_without_its_parameters(uri: str, dialled: str) -> None:
+    assert SipUri.parse(uri).dialled == dialled
+
+
 def test_only_sip_and_tel_are_supported() -> None:
     assert [SipUri.parse(text).is_supported for text in ("sip:h", "sips:h", "tel:1", "urn:x", "http://h")] == [
         True,

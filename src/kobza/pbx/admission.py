@@ -37,6 +37,8 @@ ORIGIN_PHONE: Final[Origin] = "phone"
 ORIGIN_TRUNK: Final[Origin] = "trunk"
 HIDDEN = ("", "anonymous", "unknown", "restricted")
 """What stands in the place of a number that a caller hides, in lower case."""
+HIDDEN_HOST = "anonymous.invalid"
+"""What stands behind it (RFC 3323, section 4.1.1.3), whatever the user part is."""
 
 
 PRIVATE = ("id", "header", "user")
@@ -123,7 +125,7 @@ class Admission:
         identity = identity_of(found, now)
         if _is_private(request):
             identity = replace(identity, restricted=True)
-        dialled, caller = request.uri.unescaped_user, party_of(found, identity)
+        dialled, caller = request.uri.dialled, party_of(found, identity)
         if not found.makes_call(self.calls_of(found.number)):
             text = f"{found.number} has {found.max_calls} calls already, as many as it may"
             refused = (caller, called(directory, dialled, caller.enterprise_id), dialled, ORIGIN_PHONE, CALL_REJECTED)
@@ -201,9 +203,9 @@ class Admission:
     def _by_trunk(self, trunk: Trunk, request: SipRequest, directory: Directory, now: float) -> Admitted | Turned:
         identity = _from_outside(request, trunk)
         caller = Party(identity.public_number, display_name=identity.display_name)
-        dialled = trunk.read(request.uri.unescaped_user)
+        dialled = trunk.read(request.uri.dialled)
         if dialled == trunk.username and called(directory, dialled).enterprise_id is None:
-            dialled = trunk.read(request.to.uri.unescaped_user)  # it calls our contact, as it was registered
+            dialled = trunk.read(request.to.uri.dialled)  # it calls our contact, as it was registered
         if not self._lines.has_room(trunk):
             text = f"trunk {trunk.name} carries {trunk.capacity} calls already"
             refused = (caller, called(directory, dialled), dialled, ORIGIN_TRUNK, NO_CIRCUIT)
@@ -269,11 +271,11 @@ def _from_outside(request: SipRequest, trunk: Trunk) -> Identity:
     which that may be passed on (RFC 3325, section 7).
     """
     who = request.from_
-    if _is_private(request) or who.uri.unescaped_user.lower() in HIDDEN:
+    if _is_private(request) or who.uri.dialled.lower() in HIDDEN or who.uri.host.lower() == HIDDEN_HOST:
         return Identity(ANONYMOUS, "", restricted=True)
     if trunk.caller_in is CallerIn.ASSERTED:
         who = _asserted(request) or who
-    return Identity(_number_in(trunk.read(who.uri.unescaped_user)), who.display_name, restricted=False)
+    return Identity(_number_in(trunk.read(who.uri.dialled)), who.display_name, restricted=False)
 
 
 def _asserted(request: SipRequest) -> NameAddr | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kobza.call.causes import RECOVERY_ON_TIMER, TEMPORARY_FAILURE
 from kobza.pbx.live_call import LiveCall
-from kobza.pbx.reading import call_of, reasons_of, sdp_of
+from kobza.pbx.reading import call_of, reasons_of
 from kobza.sip import ua as sip
 
 LOST: Final[Mapping[str, int]] = MappingProxyType({"481": TEMPORARY_FAILURE})
@@ -43,7 +43,7 @@ class DialogEvents:
     def _invite_progressed(self, event: sip.InviteProgressed) -> None:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = sdp_of(event.response)
+            sdp = event.response.session
             self._enter(live, lambda: live.call.branch_progressed(branch_id, event.status, sdp, self._now()))
 
     def _invite_silent(self, event: sip.InviteSilent) -> None:
@@ -54,7 +54,7 @@ class DialogEvents:
     def _invite_answered(self, event: sip.InviteAnswered) -> None:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = sdp_of(event.response)
+            sdp = event.response.session
             self._enter(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
 
     def _invite_rejected(self, event: sip.InviteRejected) -> None:
@@ -72,7 +72,7 @@ class DialogEvents:
     def _invite_confirmed(self, event: sip.InviteConfirmed) -> None:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = sdp_of(event.request)
+            sdp = event.request.session
             self._enter(live, lambda: live.call.branch_confirmed(branch_id, sdp, self._now()))
 
     def _invite_ended(self, event: sip.InviteEnded) -> None:
@@ -91,13 +91,13 @@ class DialogEvents:
             event.dialog.reject_offer(481, now=self._now())
             return
         live, branch_id = found
-        sdp = sdp_of(event.request)
+        sdp = event.request.session
         self._enter(live, lambda: live.call.branch_offered(branch_id, sdp, self._now()))
 
     def _offer_answered(self, event: sip.OfferAnswered) -> None:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
-            sdp = sdp_of(event.response)
+            sdp = event.response.session
             if branch_id in live.taking:
                 live.taking.discard(branch_id)
                 self._enter(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))

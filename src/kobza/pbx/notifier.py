@@ -154,7 +154,7 @@ class Notifier:
         if subscriber is None:
             return
         device = (subscriber.number, incoming.flow.remote[0])
-        asked = self._asked(incoming.request, subscriber, incoming.request.uri.unescaped_user)
+        asked = self._asked(incoming.request, subscriber, incoming.request.uri.dialled)
         if not isinstance(asked, Denied) and self._is_full(subscriber, device):
             self.refused += 1
             asked = Denied(403, TOO_MANY, "too many subscriptions")

@@ -56,7 +56,7 @@ class CallOpening:
             callee=callee,
             dialled=admitted.dialled,
             branch_id=branch_id,
-            sdp=request.body,
+            sdp=request.session,
             first=admitted.first,
             onward=admitted.onward,
             origin=admitted.origin,

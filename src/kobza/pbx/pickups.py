@@ -15,7 +15,6 @@ from kobza.pbx.admission import Admission
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.place_wanted import PlaceWanted, WantsPlace
-from kobza.pbx.reading import sdp_of
 from kobza.pbx.trunk_lines import TrunkLines
 from kobza.sip.invite import InviteDialog, InviteState
 from kobza.sip.refer import Replaces
@@ -96,7 +95,7 @@ class Pickups:
 
     def _place(self, dialog: InviteDialog, who: Subscriber | Trunk, wanted: PlaceWanted) -> LiveCall:
         """Begin to give an INVITE its place, and return in which call."""
-        sdp = sdp_of(dialog.request)
+        sdp = dialog.request.session
         if not sdp:
             raise _Refused(NO_OFFER, "it has no offer")
         if wanted.replaces is not None:

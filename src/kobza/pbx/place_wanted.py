@@ -38,7 +38,7 @@ def place_wanted(request: SipRequest, pickup_code: str) -> PlaceWanted | None:
         raise MalformedMessage(f"{len(texts)} of them, expected one", WHERE)
     if texts:
         return PlaceWanted(Replaces.parse(texts[0], WHERE))
-    dialled = request.uri.unescaped_user
+    dialled = request.uri.dialled
     if pickup_code and dialled.startswith(pickup_code):
         return PlaceWanted(at=dialled.removeprefix(pickup_code))
     return None

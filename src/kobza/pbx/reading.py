@@ -15,17 +15,6 @@ def call_of(dialog: InviteDialog) -> tuple[LiveCall, str] | None:
     return cast("tuple[LiveCall, str] | None", dialog.tag)
 
 
-def sdp_of(message: SipMessage) -> bytes:
-    """Return the session description in a message; b"" when its body is something else."""
-    if not message.body:
-        return b""
-    try:
-        kind = message.content_type
-    except MalformedMessage:
-        return b""
-    return message.body if kind in (None, "application/sdp") else b""
-
-
 def reasons_of(message: SipMessage | None) -> Sequence[Reason]:
     """Return the Reason values of a message; one that cannot be read gives none."""
     if message is None:

@@ -278,7 +278,7 @@ def _number(text: str | None) -> int | None:
 
 def _number_of(uri: SipUri) -> str | None:
     try:
-        return normalize(uri.unescaped_user)
+        return normalize(uri.dialled)
     except NumberError:
         return None
 

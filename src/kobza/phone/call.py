@@ -127,9 +127,9 @@ class PhoneCall:
         request = dialog.request
         if self.outgoing or request is None:
             raise CallFailed("only an incoming call can be answered")
-        if request.body:
+        if request.session:
             try:
-                body = self._agreement.answer(request.body)
+                body = self._agreement.answer(request.session)
             except (MalformedSdp, NotAcceptable):
                 self.reject(NOT_ACCEPTABLE_HERE)
                 return
@@ -237,8 +237,8 @@ class PhoneCall:
 
     def progressed(self, status: int, response: SipResponse) -> None:
         """101 to 199 for an outgoing call; with a body it is early media."""
-        if response.body:
-            self._take_answer(response.body)
+        if response.session:
+            self._take_answer(response.session)
         if status in (180, 183) and self.state is CallState.DIALLING:
             self.state = CallState.RINGING
             self._emit(self, What.RANG, {"peer": self.peer, "status": status})
@@ -246,7 +246,7 @@ class PhoneCall:
 
     def answered(self, response: SipResponse) -> None:
         """The 2xx to an outgoing call."""
-        if response.body and not self._take_answer(response.body):
+        if response.session and not self._take_answer(response.session):
             self.state = CallState.ESTABLISHED
             self.hang_up()
             return

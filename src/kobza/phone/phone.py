@@ -295,11 +295,11 @@ class SoftPhone:
             case InviteAnswered(response=response):
                 call.answered(response)
             case InviteConfirmed(request=request):
-                call.confirmed(request.body)
+                call.confirmed(request.session)
             case OfferReceived(request=request):
-                call.offered(request.body)
+                call.offered(request.session)
             case OfferAnswered(response=response):
-                call.offer_settled(response.status, response.body)
+                call.offer_settled(response.status, response.session)
             case OfferRejected(status=status):
                 call.offer_settled(status, b"")
             case RefreshDue():

@@ -8,7 +8,6 @@ from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.message import SipRequest
 from kobza.sip.reliable import rack_of
 from kobza.sip.request import IncomingRequest
-from kobza.sip.ua_core import OFFER_TYPE
 from kobza.sip.ua_events import OfferReceived, RequestReceived
 
 NOT_ACCEPTABLE_HERE = 488
@@ -60,7 +59,7 @@ def answer_options(incoming: IncomingRequest, now: float) -> None:
 
 
 def refuse_body(incoming: IncomingRequest, now: float) -> bool:
-    """Refuse the body of an INVITE or UPDATE when it is not plain SDP (8.2.3); one without a type counts as SDP."""
+    """Refuse a body that is packed, or of which something is to be understood that is no SDP (8.2.3, RFC 5621)."""
     request = incoming.request
     if not request.body:
         return False
@@ -68,7 +67,7 @@ def refuse_body(incoming: IncomingRequest, now: float) -> bool:
     if encoding is not None and encoding.lower() != "identity":
         incoming.respond(UNSUPPORTED_MEDIA_TYPE, headers=(("Accept-Encoding", "identity"),), now=now)
         return True
-    if request.content_type not in (None, OFFER_TYPE):
+    if request.unpacked.not_understood:
         incoming.respond(UNSUPPORTED_MEDIA_TYPE, lines=(incoming.core.accept_line,), now=now)
         return True
     return False
@@ -88,14 +87,15 @@ def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> 
     if not dialog.take_prack(rack_of(incoming.request)):
         incoming.respond(UNKNOWN_DIALOG, now=now)
         return
-    if incoming.request.body and dialog.may_be_offered_early:
-        if not refuse_body(incoming, now):
-            dialog.take_early_offer(ReceivedPrack(dialog, incoming))
-            return
-    elif incoming.request.body:
+    is_refused = refuse_body(incoming, now)
+    has_offer = not is_refused and bool(incoming.request.session)
+    if has_offer and dialog.may_be_offered_early:
+        dialog.take_early_offer(ReceivedPrack(dialog, incoming))
+        return
+    if has_offer:
         incoming.respond(NOT_ACCEPTABLE_HERE, now=now)
     dialog.go_on(now)
-    if not incoming.request.body:
+    if not has_offer and not is_refused:
         incoming.respond(200, now=now)
 
 
@@ -108,14 +108,15 @@ def _take_invite(dialog: InviteDialog, incoming: IncomingRequest, now: float) ->
 
 
 def _take_update(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
-    if not incoming.request.body:
+    if refuse_body(incoming, now):
+        return
+    if not incoming.request.session:
         dialog.dialog.refresh(incoming.request)
         ReceivedUpdate(dialog, incoming).accept((), b"", now)
         return
     if dialog.may_be_offered_early:
-        if not refuse_body(incoming, now):
-            dialog.dialog.refresh(incoming.request)
-            dialog.take_early_offer(ReceivedUpdate(dialog, incoming))
+        dialog.dialog.refresh(incoming.request)
+        dialog.take_early_offer(ReceivedUpdate(dialog, incoming))
         return
     if _refuse_offer(dialog, incoming, now):
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kobza.sip.dialog import RawLine
+from kobza.sip.errors import MalformedMessage
 from kobza.sip.message import SipRequest
 from kobza.sip.reliable import wants_reliable
 from kobza.sip.reliable_server import ReliableResponses
@@ -23,6 +24,7 @@ PROVISIONAL_INTERVAL = 60.0
 _REPEAT = 0
 _NO_ACK = 1
 _STILL_RINGING = 2
+_EXPIRED = 3
 
 
 class ReceivedInvite:
@@ -31,6 +33,7 @@ class ReceivedInvite:
     __slots__ = (
         "_again",
         "_end",
+        "_expiry",
         "_interval",
         "_last",
         "_lines",
@@ -62,6 +65,7 @@ class ReceivedInvite:
         self._interval = 0.0
         self._repeat: Timer | None = None
         self._end: Timer | None = None
+        self._expiry: Timer | None = None
         incoming.transaction.user = self
 
     @property
@@ -72,7 +76,19 @@ class ReceivedInvite:
     @property
     def asks_for_offer(self) -> bool:
         """Whether it had no offer, so that the ACK brings the answer to ours."""
-        return not self.incoming.request.body
+        return not self.incoming.request.session
+
+    def expire(self, now: float) -> None:
+        """Take it as cancelled when the time is up that it gives in Expires (13.3.1); one that cannot be read is none.
+
+        It is for who waits no longer than that, and often has no CANCEL to send: a gateway's or a dialler's call.
+        """
+        try:
+            seconds = self.incoming.request.expires
+        except MalformedMessage:
+            return
+        if seconds:
+            self._expiry = self.core.queue.start(now + seconds, self, _EXPIRED)
 
     def provisional(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
         """Send a 101 to 199, again every minute.
@@ -112,7 +128,8 @@ class ReceivedInvite:
         """Repeat nothing any more: the ACK came, or the dialog is over."""
         self.core.queue.stop(self._repeat)
         self.core.queue.stop(self._end)
-        self._repeat = self._end = None
+        self.core.queue.stop(self._expiry)
+        self._repeat = self._end = self._expiry = None
         if self.reliable is not None:
             self.reliable.stop()
 
@@ -121,6 +138,9 @@ class ReceivedInvite:
         if kind == _NO_ACK:
             self.stop()
             self.owner.ack_missing(now)
+            return
+        if kind == _EXPIRED:
+            self.owner.cancelled(self, self.incoming.request, now)
             return
         if kind == _STILL_RINGING and self.reliable is not None:
             self.provisional(*self._again, b"", now)

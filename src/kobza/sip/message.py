@@ -10,6 +10,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list, unfold
 from kobza.sip.header_lines import HeaderLines, split_keys
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
+from kobza.sip.multipart import SDP, Unpacked, unpack
 from kobza.sip.uri import SipUri
 
 MAX_MESSAGE_BYTES = 65_535
@@ -161,6 +162,27 @@ class SipMessage(HeaderLines):
         if not (slash and is_token(main) and is_token(sub)):
             raise MalformedMessage(f"not a media type: {shorten(value)}", "Content-Type header")
         return f"{main}/{sub}".lower()
+
+    @property
+    def unpacked(self) -> Unpacked:
+        """What is in the body: a session description, alone or in one of several parts, and what else is to be read.
+
+        A body without Content-Type counts as a session description.
+        """
+        value = self.get("content-type")
+        disposition = self.get("content-disposition")
+        if not self.body or (value in (None, SDP) and disposition is None):
+            return Unpacked(self.body)
+        _ = self.content_type
+        return unpack(self.body, value or SDP, disposition)
+
+    @property
+    def session(self) -> bytes:
+        """The session description in the body; b"" when there is none, or none that can be read."""
+        try:
+            return self.unpacked.session
+        except MalformedMessage:
+            return b""
 
     @property
     def reasons(self) -> list[Reason]:

@@ -69,7 +69,7 @@ class ReferTo(Value, frozen=True):
         headers = [header.partition("=") for header in uri.headers.split("&")]
         found = [unquote(value) for name, _, value in headers if unquote(name).lower() == "replaces"]
         return cls(
-            uri.unescaped_user,
+            uri.dialled,
             Replaces.parse(found[0], WHERE) if found else None,
             (request.get("refer-sub") or "").partition(";")[0].strip().lower() == "false",
         )

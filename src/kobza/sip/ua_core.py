@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DIALOG_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 """Methods that every user agent here understands; more of them by `methods` of `UserAgent`."""
 OFFER_TYPE = "application/sdp"
-"""The one body type of INVITE and UPDATE."""
+"""What is negotiated with in INVITE and UPDATE, alone or as a part of a multipart body."""
 MAX_DIALOGS = 20_000
 """Live dialogs before new calls are refused with 503. A call of the PBX has two; one holds about 5 kB."""
 MAX_SUBSCRIPTIONS = 20_000
@@ -98,7 +98,7 @@ class UaCore:
         self.cancel_headers = tuple(cancel_headers)
         self.lost_lines = raw_lines(lost_headers)
         self.allow_line: RawLine = ("allow", f"Allow: {', '.join(self.allow)}")
-        self.accept_line: RawLine = ("accept", f"Accept: {OFFER_TYPE}")
+        self.accept_line: RawLine = ("accept", f"Accept: {OFFER_TYPE}, multipart/mixed")
         self.supported_lines = _supported_line(supported)
         self.agent_line: RawLine = ("user-agent", f"User-Agent: {product}")
         self.server_line: RawLine = ("server", f"Server: {product}")

@@ -73,7 +73,7 @@ class Intake:
         if self.core.session is not None and method in _REFRESHING:
             _ = session_expires_of(request), min_se_of(request)
         if method == "PRACK":
-            _ = rack_of(request)
+            _ = rack_of(request), request.unpacked
         to_tag = request.to.tag
         dialog = self.core.dialog_of(request) if to_tag is not None else None
         if method == "ACK":
@@ -181,6 +181,7 @@ class Intake:
             dialog = InviteDialog(core, Dialog.of_request(request, incoming.to_tag, incoming.flow), "uas", request)
             incoming.dialog = dialog
             dialog.received = ReceivedInvite(core, dialog, incoming, is_first=True)
+            dialog.received.expire(now)
             core.events.append(InviteReceived(dialog))
 
 
@@ -228,7 +229,7 @@ def _check(request: SipRequest) -> list[str]:
             raise MalformedMessage("no Contact with a SIP URI", "Contact header")
         _ = request.record_routes
         if request.body:
-            _ = request.content_type
+            _ = request.unpacked
     return request.tokens("require")
 
 

@@ -26,6 +26,8 @@ _USER_FORBIDDEN = re.compile(r'[\x00-\x20<>"@:\x7f\ud800-\udfff]')
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
+_LOCAL_NUMBER_DIGITS = 7
+"""Shorter ones are codes that are dialled as they are wherever they are good (`112`, `tel:112;phone-context=+380`)."""
 _NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
 
 
@@ -107,8 +109,31 @@ class SipUri(Value, frozen=True):
 
     @property
     def unescaped_user(self) -> str:
-        """The user part with %XX resolved, as UTF-8, made `readable`: what a person dialled."""
+        """The user part with %XX resolved, as UTF-8, made `readable`. Of a number that is called see `dialled`."""
         return _unescape_text(self.user)
+
+    @property
+    def dialled(self) -> str:
+        """The number that the URI names, as a person dials it.
+
+        Without the parameters that RFC 3966 puts behind one, in a tel URI and in the user part of a SIP URI alike
+        (RFC 3261 19.1.6: `;npdi`, `;cpc=ordinary`, `;isub=1`). A local number has the digits of its `phone-context`
+        before it (RFC 3966 5.1.5), unless it is a short code, begins with a zero, or has them already.
+        """
+        if self.scheme == "tel":
+            number, params = self.user, self.params
+        elif ";" in self.user:
+            number, _, rest = self.user.partition(";")
+            pairs = (part.partition("=") for part in rest.split(";"))
+            params = tuple((name, value) for name, _, value in pairs)
+        else:
+            return _unescape_text(self.user)
+        number = _unescape_text(number)
+        area = (find_param(params, "phone-context") or "").translate(_VISUAL_SEPARATORS)
+        digits = number.translate(_VISUAL_SEPARATORS)
+        if not area.startswith("+") or not digits.isdigit() or len(digits) < _LOCAL_NUMBER_DIGITS:
+            return number
+        return number if digits.startswith(("0", area[1:])) else area + digits
 
     def param(self, name: str) -> str | None:
         """Value of a parameter: "" for a flag without value, None when absent. The name in lower case."""
