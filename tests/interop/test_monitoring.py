@@ -22,6 +22,7 @@ from tests.interop.sipp import Line, Sipp
 from tests.support.waiting import PATIENCE
 
 A, B = NUMBERS[:2]
+UP = "kobza_media_instance_up"
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -43,6 +44,10 @@ class Scrape:
 
     def __call__(self, name: str, **labels: str) -> float:
         return self._series.get((name, frozenset(labels.items())), 0.0)
+
+    def each(self, name: str, label: str) -> dict[str, float]:
+        """Return the values of a metric that has this label alone, or none (then "")."""
+        return {dict(labels).get(label, ""): value for (of, labels), value in self._series.items() if of == name}
 
 
 async def test_a_call_is_counted_on_its_whole_way(
@@ -86,7 +91,7 @@ async def test_a_call_is_counted_on_its_whole_way(
     assert grown("kobza_http_requests_total", method="GET", route="/metrics", status="200") >= 2
     assert after("kobza_webhook_oldest_owed_seconds", endpoint="on") == 0
     assert after("kobza_store_up") == after("kobza_media_up") == 1
-    assert after("kobza_media_process_resident_memory_bytes") > 0
+    assert min(after.each("kobza_media_process_resident_memory_bytes", "process").values()) > 0
     assert {metric.name for metric in METRICS} <= {name_of(family.name, family.type) for family in after.families}
     assert not [number for number in (A, B, A.lstrip("0")) if number in after.text]
 
@@ -113,15 +118,20 @@ def test_what_alerts_and_the_dashboard_name_is_there(kobza_server: Server) -> No
 
 @pytest.mark.database("sqlite")
 def test_readiness_names_the_part_that_fails(new_site: Site, tmp_path: Path) -> None:
-    server = new_site.copy(tmp_path / "kobza").start()
+    server = new_site.copy(tmp_path / "kobza", KOBZA_MEDIA_PROCESSES="2").start()
     try:
         assert readiness(server) == (200, set())
-        [media] = [pid for pid in server.children() if b"kobza.media.relay" in command_of(pid)]
-        os.kill(media, signal.SIGSTOP)  # it is away, and nobody knows yet
-        os.kill(media, signal.SIGKILL)
+        both = [pid for pid in server.children() if b"kobza.media.relay" in command_of(pid)]
+        kill(both[0])
+        eventually(lambda: sorted(Scrape(server).each(UP, "instance").values()) == [0, 1], pause=0.0)
+        assert readiness(server) == (200, set())  # calls may begin: the other one takes them
+        kill(both[1])
         eventually(lambda: readiness(server) == (503, {"media"}), pause=0.0)
-        eventually(lambda: readiness(server) == (200, set()))
-        assert Scrape(server)("kobza_media_deaths_total") == 1
+        eventually(lambda: Scrape(server).each(UP, "instance") == {"process 1": 1, "process 2": 1})
+        assert readiness(server) == (200, set())
+        after = Scrape(server)
+        assert after("kobza_media_deaths_total") == 2
+        assert set(after.each("kobza_media_process_resident_memory_bytes", "process")) == {"1", "2"}
         writer = connect(server.site.folder / STORE_FILE)
         writer.execute("BEGIN IMMEDIATE")
         eventually(lambda: readiness(server) == (503, {"store"}))
@@ -131,6 +141,11 @@ def test_readiness_names_the_part_that_fails(new_site: Site, tmp_path: Path) -> 
         assert Scrape(server)("kobza_journal_failures_total") >= 1
     finally:
         server.kill()
+
+
+def kill(media: int) -> None:
+    os.kill(media, signal.SIGSTOP)  # it is away, and nobody knows yet
+    os.kill(media, signal.SIGKILL)
 
 
 def readiness(server: Server) -> tuple[int, set[str]]:

@@ -76,10 +76,11 @@ async def test_calls_are_shared_and_a_death_takes_its_own_alone(running: Running
 
         for name in calls:
             await talks(name)
-        first, second = (plane.relay_pids[0] for plane in running.planes)
-        assert list(running.plane.relay_pids) == [first, second]
+        first, second = (plane.relay_pids[""] for plane in running.planes)
+        assert running.plane.relay_pids == {"1": first, "2": second}
         os.kill(first, signal.SIGKILL)
         await running.until("deaths", 1)
+        assert running.plane.relay_pids["2"] == second
         [lost] = [event for event in running.events if isinstance(event, MediaPlaneLost)]
         assert len(lost.call_ids) == 2
         left = set(calls) - set(lost.call_ids)
@@ -146,7 +147,7 @@ async def test_with_one_that_does_not_start_none_runs(monkeypatch: pytest.Monkey
         await running.plane.start()
     assert not running.plane.is_ready
     assert running.plane.trouble
-    assert list(running.plane.relay_pids) == []
+    assert running.plane.relay_pids == {}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import base64
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -156,9 +156,9 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         return self._link.pid if self._link is not None else None
 
     @property
-    def relay_pids(self) -> tuple[int, ...]:
+    def relay_pids(self) -> Mapping[str, int]:
         """See ObservedPlane."""
-        return () if self.relay_pid is None else (self.relay_pid,)
+        return {} if self.relay_pid is None else {"": self.relay_pid}
 
     @property
     def calls(self) -> int:

@@ -1,6 +1,6 @@
 """What the server sees of a media plane beside its calls: for metrics, readiness and the page of the system."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from kobza.media.messages import Traffic
@@ -57,8 +57,11 @@ class ObservedPlane(MediaPlane, Protocol):
         ...
 
     @property
-    def relay_pids(self) -> Sequence[int]:
-        """The process ids of the relays, which carry or record; without those that are being started again."""
+    def relay_pids(self) -> Mapping[str, int]:
+        """The process ids of the relays, which carry or record; without those that are being started again.
+
+        By the number of each where there are several, which it keeps when another one dies; else by "".
+        """
         ...
 
     @property

@@ -6,7 +6,7 @@ carried together, since voices are mixed in one process.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -236,6 +236,7 @@ class SeveralPlanes(MediaPlane):
         return Traffic.sum_of([plane.traffic for plane in self._planes])
 
     @property
-    def relay_pids(self) -> Sequence[int]:
+    def relay_pids(self) -> Mapping[str, int]:
         """See ObservedPlane."""
-        return [pid for plane in self._planes for pid in plane.relay_pids]
+        pids = {str(index): plane.relay_pid for index, plane in enumerate(self._planes, 1)}
+        return {name: pid for name, pid in pids.items() if pid is not None}

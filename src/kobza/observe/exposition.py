@@ -46,15 +46,14 @@ class _MediaProcesses(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Give each with its values of this moment."""
-        pids = self._sources.plane.relay_pids
         families: dict[str, Family] = {}
-        for number, pid in enumerate(pids, 1):
+        for name, pid in self._sources.plane.relay_pids.items():
             of_one = ProcessCollector(namespace="kobza_media", pid=partial(int, pid), registry=None)
             for family in of_one.collect():
                 kept = families.setdefault(family.name, family)
-                if len(pids) == 1:
+                if not name:
                     continue
-                samples = [each._replace(labels={**each.labels, "process": str(number)}) for each in family.samples]
+                samples = [each._replace(labels={**each.labels, "process": name}) for each in family.samples]
                 kept.samples = samples if kept is family else [*kept.samples, *samples]
         yield from families.values()
 

@@ -1,6 +1,6 @@
 """What the plane on rtpengines tells of itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.messages import Traffic
@@ -53,7 +53,7 @@ class Observed:
         return self._recorder.recordings
 
     @property
-    def relay_pids(self) -> Sequence[int]:
+    def relay_pids(self) -> Mapping[str, int]:
         """The process id of what records."""
         return self._recorder.relay_pids
 
