@@ -17,6 +17,7 @@ from kobza import BUILD
 from kobza.builds import Build
 from kobza.store import STORE_FILE
 from kobza.store.place import Place
+from tests.support.ci import IN_CI
 from tests.support.folders import work_in_memory
 from tests.support.object_store import ObjectStore
 from tests.support.object_store import object_store as served_objects
@@ -26,8 +27,8 @@ settings.register_profile(
     "kobza",
     deadline=None,
     # CI tries fewer examples, and the same each time: it has a time to keep, and is no place to find something new.
-    max_examples=25 if os.environ.get("CI") else 100,
-    derandomize=bool(os.environ.get("CI")),
+    max_examples=25 if IN_CI else 100,
+    derandomize=IN_CI,
 )
 settings.load_profile("kobza")
 NOBODY = Path(__file__).parent / "support" / "nobody.pem"
@@ -73,7 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     `make test` runs them on both, which CI has no time for. Those of the store itself run on both there too.
     """
-    left = [item for item in items if not _meant(item) or (os.environ.get("CI") and _spared(item))]
+    left = [item for item in items if not _meant(item) or (IN_CI and _spared(item))]
     if left:
         config.hook.pytest_deselected(items=left)
         away = set(left)

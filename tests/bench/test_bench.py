@@ -1,6 +1,5 @@
 """The benches run and print their table. What they measure is not asserted: that depends on the machine."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench.rows import Row, Unavailable, digits, markdown, measure_module
+from tests.support.ci import IN_CI
 
 ROOT = Path(__file__).parents[2]
 DRIVING = {"board", "calls", "events", "hostile"}
@@ -18,7 +18,7 @@ THERE = [name for name in bench.NAMES if (ROOT / "bench" / f"{name}.py").exists(
 
 @pytest.mark.parametrize("name", THERE)
 def test_each_bench_runs_and_prints_rows(name: str) -> None:
-    if name in DRIVING and os.environ.get("CI"):
+    if name in DRIVING and IN_CI:
         pytest.skip("not in CI: it takes too long")
     try:
         made = measure_module(name, quick=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ci import IN_CI
+
 
 def require(*programs: str) -> None:
     """Skip the test when a program or file is missing; fail instead where `make test` has to have installed it."""
@@ -13,6 +15,6 @@ def require(*programs: str) -> None:
     if not missing:
         return
     reason = f"{', '.join(missing)} not installed (as root on Debian: make test-tools)"
-    if os.environ.get("CI") == "true" and os.geteuid() == 0:
+    if IN_CI and os.geteuid() == 0:
         pytest.fail(reason)
     pytest.skip(reason)

@@ -1,6 +1,5 @@
 """Whatever arrives, a message or MalformedMessage comes out; and what is written is read as the same."""
 
-import os
 import random
 import string
 from contextlib import suppress
@@ -21,6 +20,7 @@ from kobza.sip.stream import BrokenMessage, StreamItem, StreamParser
 from kobza.sip.uri import SipUri
 from tests.fuzz.mutation import mutated
 from tests.sip.examples import ALL, faults
+from tests.support.ci import IN_CI
 
 TOKEN = st.text(string.ascii_letters + string.digits + "-.!%*_+`'~", min_size=1, max_size=12)
 HOST = st.one_of(
@@ -215,7 +215,7 @@ def follow(data: bytes) -> None:
     assert all(item.error.where for item in items if isinstance(item, BrokenMessage))
 
 
-MUTATED = 25_000 if os.environ.get("CI") else 100_000
+MUTATED = 25_000 if IN_CI else 100_000
 """Messages that are spoilt and read."""
 
 
