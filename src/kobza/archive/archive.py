@@ -108,11 +108,11 @@ class Archive:
         if kept.path is None:
             raise NotThere("it has no file")
         try:
-            return self._in(self.folder, kept, kept.path)
+            return self.found_in(self.folder, kept, kept.path)
         except NotThere:
             if kept.home is None:
                 raise
-        return self._in(self._bucket(), kept, kept.path)
+        return self.found_in(self.need_bucket(), kept, kept.path)
 
     def seal(self, plain: Path, name: str, record_id: str) -> str:
         """Encrypt a recording that was made into the folder; return its data key as the store is to keep it."""
@@ -122,8 +122,8 @@ class Archive:
         seal(plain, self.folder.directory / name, key, record_id)
         return self.keys.wrap(key, record_id)
 
-    def _in(self, home: Home, kept: Kept, name: str) -> Found:
-        """Return a recording as it is in a home."""
+    def found_in(self, home: Home, kept: Kept, name: str) -> Found:
+        """Return a recording as a home has it under a name. Raises NotThere, HomeAway, Damaged."""
         size = home.size(name)
         if kept.sealed is None:
             return Found(home, name, size, kept.record_id)
@@ -134,7 +134,7 @@ class Archive:
     def verify(self, kept: Kept) -> Verdict:
         """Read all of a recording and compare it with what the store says of it."""
         try:
-            return _verdict(self.find(kept), kept)
+            return verdict_of(self.find(kept), kept)
         except NotThere:
             return Verdict.MISSING
         except Damaged:
@@ -151,24 +151,28 @@ class Archive:
         """
         if kept.path is None:
             raise NotThere("it has no file")
-        bucket, path = self._bucket(), self.folder.directory / kept.path
-        if _verdict(self._in(self.folder, kept, kept.path), kept) is not Verdict.WHOLE:
+        bucket, path = self.need_bucket(), self.folder.directory / kept.path
+        if verdict_of(self.found_in(self.folder, kept, kept.path), kept) is not Verdict.WHOLE:
             raise Damaged(f"{path} is not what was recorded")
         bucket.put(kept.path, path)
         try:
-            verdict = _verdict(self._in(bucket, kept, kept.path), kept)
+            verdict = verdict_of(self.found_in(bucket, kept, kept.path), kept)
         except (NotThere, Damaged) as error:
             raise HomeAway(f"{kept.path} was uploaded, and is not there whole") from error
         if verdict is not Verdict.WHOLE:
             raise HomeAway(f"{kept.path} was uploaded, and other bytes came back")
 
-    def remove_copy(self, kept: Kept) -> None:
-        """Remove what is here of a recording that the bucket has, once it says so again.
+    def ask_bucket(self, kept: Kept) -> None:
+        """Return when the bucket has an object of a recording.
 
-        Raises NotThere when the bucket has no such object, HomeAway when it does not say: then nothing was removed.
+        Raises NotThere when it has none, HomeAway when it does not say.
         """
         if kept.path is not None:
-            self._bucket().size(kept.path)
+            self.need_bucket().size(kept.path)
+
+    def remove_copy(self, kept: Kept) -> None:
+        """Remove what is here of a recording that the bucket has. Raises OSError."""
+        if kept.path is not None:
             self.folder.remove(kept.path)
 
     def erase(self, doomed: Doomed) -> None:
@@ -179,7 +183,7 @@ class Archive:
         self.folder.remove(doomed.path)
         self.folder.remove(f"{SPOOLS}/{Path(doomed.path).stem}.spool")
         if doomed.home is not None:
-            self._bucket().remove(doomed.path)
+            self.need_bucket().remove(doomed.path)
 
     @contextmanager
     def as_file(self, kept: Kept) -> Iterator[Path]:
@@ -188,9 +192,8 @@ class Archive:
         if found.home is self.folder and found.key is None:
             yield self.folder.directory / found.name
             return
-        spools = self.folder.directory / SPOOLS
-        spools.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=spools, prefix=COPY, suffix=".mp3") as file:
+        self.spools.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=self.spools, prefix=COPY, suffix=".mp3") as file:
             for data in pieces(found.open(0, found.size)):
                 file.write(data)
             file.flush()
@@ -198,16 +201,23 @@ class Archive:
 
     def remove_copies(self) -> None:
         """Remove copies that a crash left of `as_file`."""
-        for path in (self.folder.directory / SPOOLS).glob(f"{COPY}*.mp3"):
+        for path in self.spools.glob(f"{COPY}*.mp3"):
             path.unlink(missing_ok=True)
 
-    def _bucket(self) -> Home:
+    @property
+    def spools(self) -> Path:
+        """The folder of what is not finished."""
+        return self.folder.directory / SPOOLS
+
+    def need_bucket(self) -> Home:
+        """Return the bucket; raise HomeAway where the settings name none."""
         if self.bucket is None:
             raise HomeAway("it is in a bucket, and the settings name none (s3_bucket)")
         return self.bucket
 
 
-def _verdict(found: Found, kept: Kept) -> Verdict:
+def verdict_of(found: Found, kept: Kept) -> Verdict:
+    """Read all of what was found and compare it. Raises HomeAway, Damaged."""
     digest = digest_of(found.open(0, found.size))
     return Verdict.WHOLE if (found.size, digest) == (kept.size, kept.sha256) else Verdict.DAMAGED
 

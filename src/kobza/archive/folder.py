@@ -56,6 +56,24 @@ class Folder:
             raise HomeAway(f"there is no directory of recordings at {self.directory}")
         (self.directory / name).unlink(missing_ok=True)
 
+    def take(self, source: Path, name: str) -> None:
+        """Give a file of the same disk a name here, in the place of one of that name. Raises OSError."""
+        target = self.directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+
+    def sync(self, name: str) -> None:
+        """Return when the name of a file is on the disk, as its bytes are already. Raises OSError."""
+        directory = (self.directory / name).parent
+        for each in (directory, *directory.parents):
+            file = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            if each == self.directory:
+                return
+
 
 class FilePart:
     """A part of a file that is being read."""

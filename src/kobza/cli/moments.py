@@ -29,3 +29,23 @@ def parse_end(text: str, now_ms: int) -> int:
             "expected a time from now such as 90d, 12h or 30m, a day such as 2027-01-31 (valid with all of it), "
             "or a time such as 2027-01-31T18:00:00 (Kyiv) or 2027-01-31T16:00:00Z"
         ) from None
+
+
+def parse_since(text: str, now_ms: int) -> int:
+    """Return since when, in ms: `90d` until now, a day of Kyiv from its begin, or a time.
+
+    Raises ValueError that says what is right.
+    """
+    text = text.strip()
+    span = _SPAN.fullmatch(text)
+    if span is not None:
+        return now_ms - int(span[1]) * _UNIT_MS[span[2]]
+    try:
+        if _DAY.fullmatch(text):
+            return first_moment(datetime.fromisoformat(text)) * 1000
+        return parse_moment(text, "the time")
+    except (ValueError, OverflowError, IntervalError):
+        raise ValueError(
+            "expected how long ago, such as 90d or 12h, a day such as 2027-01-31 (from its begin), "
+            "or a time such as 2027-01-31T18:00:00 (Kyiv) or 2027-01-31T16:00:00Z"
+        ) from None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from kobza.cli import recording_keys
+from kobza.cli import recording_keys, recording_moves
 from kobza.cli.clock import now_ms
 from kobza.cli.options import DataOption, JsonOption, load_settings, opened_store
 from kobza.cli.output import emit, emit_rows, print_error
@@ -38,6 +38,7 @@ NOT_WHOLE: Final = 1
 
 
 recording_keys.register(app)
+recording_moves.register(app)
 
 
 @app.callback()

@@ -14,6 +14,7 @@ from typing import Final
 
 from kobza.archive.archive import Archive
 from kobza.archive.home import HomeError, NotThere
+from kobza.archive.moving import MovingTaken, moving
 from kobza.archive.sealing import Damaged
 from kobza.measures import Histogram
 from kobza.pbx.daemons import in_daemon
@@ -28,6 +29,8 @@ AT_ONCE: Final = 4
 """Recordings uploaded at a time: an hour of sound is 14 MB in memory."""
 BATCH: Final = 500
 """Rows changed in one transaction: some milliseconds."""
+COPIES_AT_ONCE: Final = 50
+"""Files removed within one transaction, so that whoever brings recordings back sees them here or there: as short."""
 PAUSE: Final = 0.05
 """Seconds between two such transactions, in which others write."""
 LOOK_EVERY: Final = 60.0
@@ -149,6 +152,13 @@ class Uploads:
         with self._store.write() as conn:
             recording_homes.resume(conn)
         self._archive.remove_copies()
+        try:
+            with moving(self._archive):  # what a killed command left goes too
+                if self._archive.uploads:
+                    with self._store.write() as conn:
+                        recording_homes.send_again(conn)
+        except MovingTaken as error:
+            log.warning("what is brought back stays here until the next start: %s", error)
         last: str | None = ""
         while self._archive.uploads and last is not None:
             with self._store.write() as conn:
@@ -213,25 +223,28 @@ class Uploads:
 
     def _remove_copies(self, confirmed: list[Recording]) -> None:
         """Remove what is here of recordings that the bucket has; one that it has no more is uploaded again."""
-        gone, again = [], []
+        there, again = list[Recording](), list[str]()
         for each in confirmed:
             try:
-                self._archive.remove_copy(each)
+                self._archive.ask_bucket(each)
             except NotThere:
                 again.append(each.record_id)
                 log.error("recording %s was in the bucket and is not any more: it is uploaded again", each.record_id)  # noqa: TRY400
             else:
-                gone.append(each.record_id)
+                there.append(each)
         with self._store.write() as conn:
-            recording_homes.forget_copies(conn, gone)
+            forgotten = recording_homes.forget_copies(conn, [each.record_id for each in there])
+            for each in there:
+                if each.record_id in forgotten:
+                    self._archive.remove_copy(each)
             recording_homes.upload_again(conn, again)
 
     def _remove_old_copies(self) -> None:
         while self._archive.bucket is not None:  # settings without it: what is here is all that can be heard
             with self._store.read() as conn:
-                old = recording_homes.old_copies(conn, self._now_ms() - self._local_ms, BATCH)
+                old = recording_homes.old_copies(conn, self._now_ms() - self._local_ms, COPIES_AT_ONCE)
             self._remove_copies(old)
-            if len(old) < BATCH:
+            if len(old) < COPIES_AT_ONCE:
                 return
             time.sleep(PAUSE)
 

@@ -7,7 +7,7 @@ from kobza.app.archiving import bucket_of
 from kobza.app.doctor.findings import Finding, bad, good, look
 from kobza.archive.home import HomeAway
 from kobza.config.settings import Settings
-from kobza.store.recording_homes import AWAY, REFUSED, UPLOADING, WAITING
+from kobza.store.recording_homes import AWAY, BACK, REFUSED, UPLOADING, WAITING
 
 CHECK: Final = "bucket"
 MANY: Final = 1000
@@ -17,6 +17,7 @@ MANY: Final = 1000
 def bucket(settings: Settings, homes: Mapping[str, int]) -> Iterable[Finding]:
     """Look at it; `homes` is how many recordings are where. Nothing is said where there never was a bucket."""
     there = sum(homes.get(each, 0) for each in AWAY)
+    back = homes.get(BACK, 0)
     waiting = homes.get(WAITING, 0) + homes.get(UPLOADING, 0)
     if refused := homes.get(REFUSED, 0):
         yield bad(
@@ -26,8 +27,9 @@ def bucket(settings: Settings, homes: Mapping[str, int]) -> Iterable[Finding]:
         )
     home = bucket_of(settings)
     if home is None:
-        if there:
-            yield bad(CHECK, f"{there} recordings are in a bucket, and the settings name none", "set s3_bucket again")
+        if there + back:
+            said = f"{there + back} recordings are in a bucket, and the settings name none"
+            yield bad(CHECK, said, "set s3_bucket again")
         return
     try:
         versions = home.look()
@@ -42,4 +44,5 @@ def bucket(settings: Settings, homes: Mapping[str, int]) -> Iterable[Finding]:
         )
     if waiting > MANY:
         yield look(CHECK, f"{waiting} recordings wait for it", "look whether the server runs, and at its log")
-    yield good(CHECK, f"{home} answers; {there} recordings are there, {waiting} wait")
+    again = f", {back} are here again and still there (kobza recordings fetch)" if back else ""
+    yield good(CHECK, f"{home} answers; {there} recordings are there, {waiting} wait{again}")
