@@ -366,6 +366,7 @@ class Server:
             srtp_offer=settings.srtp_offer,
             door=doorkeeper.door,
             kept_messages=settings.sip_kept_mb * 2**20,
+            datagram_limit=settings.sip_udp_max,
         )
         guests = GuestCalls(
             store=store,

@@ -251,6 +251,9 @@ class Settings(BaseSettings):
         (SipListen.parse("udp:127.0.0.1:5060"), SipListen.parse("tcp:127.0.0.1:5060")),
         description="Transports, addresses and ports of SIP.",
     )
+    sip_udp_max: Annotated[int, Field(ge=0, le=65535)] = Field(
+        1300, description="Bytes of a request above which it goes over TCP in the place of UDP; 0: never."
+    )
     sip_certificate: Path | None = Field(
         None, description="PEM file with the certificate of `tls` and `wss` and its chain; none: neither can be used."
     )

@@ -8,6 +8,7 @@ from functools import partial
 
 from kobza.defence.door import Door
 from kobza.net.addresses import family_of
+from kobza.net.large_requests import LargeRequests
 from kobza.net.tcp import Connection, TcpTransport
 from kobza.net.tls import Tls
 from kobza.net.udp import UdpSocket
@@ -64,8 +65,11 @@ class SipEndpoint:
         tls: Tls | None = None,
         speed: float = 1.0,
         door: Door | None = None,
+        datagram_limit: int = 0,
     ) -> None:
-        """`speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`).
+        """`datagram_limit`: requests of more bytes go over TCP to peers of UDP that take it; 0: none does.
+
+        `speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`).
 
         `door` decides what is read and who is answered; None: all.
 
@@ -90,6 +94,9 @@ class SipEndpoint:
         self._pumping = False
         self._closed = False
         self.counters = EndpointCounters()
+        self._large = LargeRequests(self._listening_tcp, now, datagram_limit)
+        if datagram_limit:
+            ua.send_large_by(self._large.stream_for, datagram_limit)
         self.watch: Watch = _nobody_watches
         """Sees each message with its flow, whether it goes (True) or came, and the moment. It must not raise."""
 
@@ -274,6 +281,8 @@ class SipEndpoint:
         """Tell the user agent under every name its flows have for this connection."""
         if self._closed:
             return
+        if connection.flow.transport is Transport.TCP:
+            self._large.lost(connection)
         for flow in (connection.flow, *connection.names):
             self._fail(flow)
         self.pump()
@@ -384,6 +393,11 @@ class SipEndpoint:
                 tls=self._tls if transport is Transport.TLS else None,
             )
         return stream
+
+    def _listening_tcp(self) -> TcpTransport | None:
+        """Return the transport of TCP where peers can come back to us over it."""
+        stream = self._streams.get(Transport.TCP)
+        return stream if stream is not None and stream.address is not None else None
 
     def _socket_toward(self, remote: Address) -> UdpSocket:
         """Choose the socket for a first request: the one bound to the address the route leaves from, else the first."""

@@ -70,6 +70,11 @@ class Connection(asyncio.Protocol):
         """What names it to the user agent."""
         return self._owner.flow_of(self)
 
+    @property
+    def was_heard(self) -> bool:
+        """Whether any message came over it."""
+        return self._heard_a_message
+
     def name(self, flow: Flow) -> None:
         """Remember a flow that this connection serves under another name, to tell of its end under that one too."""
         if len(self.names) < MAX_NAMES:
@@ -277,15 +282,22 @@ class TcpTransport:
         """
         connection = self._connections.get(flow.connection) if flow.connection else None
         if connection is None:
-            connection = self._by_remote.get(flow.remote)
-            if connection is None:
-                if self._closing or len(self._connections) >= MAX_CONNECTIONS:
-                    self.refused += 1
-                    return False
-                connection = self._open(flow.remote)
+            if not self.reach(flow.remote, CONNECT_TIMEOUT):
+                return False
+            connection = self._by_remote[flow.remote]
         if connection.number != flow.connection or connection.remote != flow.remote:
             connection.name(flow)
         connection.send(data)
+        return True
+
+    def reach(self, remote: Address, within: float) -> bool:
+        """Open a connection unless there is one, in so many seconds at most. False at the connection limit."""
+        if remote in self._by_remote:
+            return True
+        if self._closing or len(self._connections) >= MAX_CONNECTIONS:
+            self.refused += 1
+            return False
+        self._open(remote, within)
         return True
 
     async def close(self) -> None:
@@ -361,18 +373,17 @@ class TcpTransport:
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_overdue)
 
-    def _open(self, remote: Address) -> Connection:
+    def _open(self, remote: Address, within: float) -> None:
         connection = Connection(self, self._new_number(), remote)
         self._add(connection)
         connection.connecting = self._loop.create_task(
-            self._connect(connection), name=f"sip-{self.transport.lower()}-{remote[0]}:{remote[1]}"
+            self._connect(connection, within), name=f"sip-{self.transport.lower()}-{remote[0]}:{remote[1]}"
         )
-        return connection
 
-    async def _connect(self, connection: Connection) -> None:
+    async def _connect(self, connection: Connection, within: float) -> None:
         """Open the connection; its failure is the connection's end, and the owner hears of that."""
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(within):
                 await self._loop.create_connection(lambda: connection, *connection.remote, **self._verified(connection))
         except (OSError, TimeoutError) as error:
             connection.fail(error)

@@ -109,13 +109,15 @@ class Switch:
         srtp_offer: bool = False,
         door: Door | None = None,
         kept_messages: int = 0,
+        datagram_limit: int = 0,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE.
 
         `door` decides which messages are read; None: all.
 
         `tls` is what the endpoint needs for TLS; `srtp_offer`: phones whose signalling goes over it are offered SRTP.
-        `kept_messages`: how many bytes of whole messages of calls are kept in memory.
+        `kept_messages`: how many bytes of whole messages of calls are kept in memory; `datagram_limit`: of how many
+        bytes requests go over TCP in the place of UDP (0: never).
         """
         self._watch = watch
         self._ua = ua
@@ -143,7 +145,14 @@ class Switch:
         self._idle = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
         self.endpoint = SipEndpoint(
-            ua, now=now, on_events=self._take_events, on_lost=registrar.flow_lost, tls=tls, speed=speed, door=door
+            ua,
+            now=now,
+            on_events=self._take_events,
+            on_lost=registrar.flow_lost,
+            tls=tls,
+            speed=speed,
+            door=door,
+            datagram_limit=datagram_limit,
         )
         """The sockets."""
         self._dialogs = CallDialogs()

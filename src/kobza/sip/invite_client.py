@@ -237,7 +237,7 @@ class SentInvite(ABC):
         cancel = SipRequest("CANCEL", self.request.uri_text, [], [], b"")
         cancel.extend(self.request.lines_of(_CANCEL_KEEPS))
         cancel.extend((("cseq", f"CSeq: {self.cseq} CANCEL"), *self._cancel_lines))
-        self.core.send(cancel, self.branch, self.flow, SILENT, now)
+        self.core.send(cancel, self.branch, self.transaction.flow, SILENT, now)
         self.core.queue.stop(self._timer)
         self._timer = self.core.queue.start(now + self.core.timers.timeout, self, GIVE_UP)
 

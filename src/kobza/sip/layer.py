@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kobza.sip.flow import Flow, Transmit
 from kobza.sip.headers import Via
-from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.message import MAX_MESSAGE_BYTES, SipRequest, SipResponse
 from kobza.sip.timers import TimerQueue, Timers
 from kobza.sip.traffic import SipTraffic
 from kobza.sip.transaction import ClientTransaction, ClientUser, ServerTransaction, Transaction
@@ -24,11 +26,24 @@ RETRY_AFTER = 5
 
 Key = tuple[object, ...]
 
+StreamFor = Callable[[Flow], Flow | None]
+"""Gives the way over a connection to the peer of a flow of datagrams; None when there is none."""
+
 
 class TransactionLayer:
     """Tables of the live transactions, their timers, and what they want sent."""
 
-    __slots__ = ("clients", "merged", "queue", "servers", "timers", "traffic", "transmits")
+    __slots__ = (
+        "clients",
+        "datagram_limit",
+        "merged",
+        "queue",
+        "servers",
+        "stream_for",
+        "timers",
+        "traffic",
+        "transmits",
+    )
 
     def __init__(self, timers: Timers, queue: TimerQueue) -> None:
         self.timers = timers
@@ -40,6 +55,9 @@ class TransactionLayer:
         self.transmits: list[Transmit] = []
         """To be taken after each input; one input adds a handful."""
         self.traffic = SipTraffic()
+        self.datagram_limit = MAX_MESSAGE_BYTES
+        """Bytes of the longest request that is sent as a datagram, where there is another way."""
+        self.stream_for: StreamFor = _no_stream
 
     def transmit(self, flow: Flow, data: bytes) -> None:
         """Have a message sent."""
@@ -52,7 +70,7 @@ class TransactionLayer:
         transaction = ClientTransaction(self, (branch, request.method), flow, request, user)
         self.clients[transaction.key] = transaction
         self.traffic.requests_sent[request.method] += 1
-        transaction.feed(Input.START, None, now)
+        transaction.start(now)
         return transaction
 
     def client_for(self, response: SipResponse) -> ClientTransaction | None:
@@ -103,7 +121,8 @@ class TransactionLayer:
         Looks at all transactions: flows break seldom, and an index would cost at every message.
         """
         for client in [one for one in self.clients.values() if one.flow == flow]:
-            client.feed(Input.TRANSPORT_ERROR, None, now)
+            if not client.fall_back(now):
+                client.feed(Input.TRANSPORT_ERROR, None, now)
         for server in [one for one in self.servers.values() if one.flow == flow]:
             server.feed(Input.TRANSPORT_ERROR, None, now)
             if flow.connection:
@@ -117,6 +136,10 @@ class TransactionLayer:
                 del self.merged[transaction.merge_key]
         else:
             self.clients.pop(transaction.key, None)
+
+
+def _no_stream(_flow: Flow) -> None:
+    """Leave every request to datagrams."""
 
 
 def server_key(request: SipRequest, via: Via, method: str) -> Key:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kobza.sip.flow import Flow
+from kobza.sip.dialog import via_line
+from kobza.sip.flow import Flow, Transport
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.timers import Timer
 from kobza.sip.transaction_tables import (
@@ -127,7 +128,7 @@ class Transaction:
 class ClientTransaction(Transaction):
     """Sends a request. `request` must have its Via; it is kept for the ACK and for the user."""
 
-    __slots__ = ("_ack", "request", "sent_by", "user")
+    __slots__ = ("_ack", "_datagrams", "request", "sent_by", "user")
 
     def __init__(
         self, layer: TransactionLayer, key: tuple[object, ...], flow: Flow, request: SipRequest, user: ClientUser
@@ -139,6 +140,38 @@ class ClientTransaction(Transaction):
         self.data = request.to_bytes()
         self.sent_by = flow.local
         self._ack = b""
+        self._datagrams: Flow | None = None
+        """The way that was asked for, of a request that goes over a connection because of its size."""
+
+    def start(self, now: float) -> None:
+        """Send the request, over a connection when it is too long for a datagram and there may be one (18.1.1)."""
+        layer = self.layer
+        if len(self.data) > layer.datagram_limit and self.flow.transport is Transport.UDP:
+            stream = layer.stream_for(self.flow)
+            if stream is not None:
+                self._datagrams = self.flow
+                self._go_by(stream)
+        self.feed(Input.START, None, now)
+
+    def fall_back(self, now: float) -> bool:
+        """Take that the connection cannot be had: go by datagrams after all (18.1.1). False: this is no such request.
+
+        Nor is it one that has been responded to.
+        """
+        flow, self._datagrams = self._datagrams, None
+        if flow is None or self.state not in (State.CALLING, State.TRYING):
+            return False
+        self.stop_timers(None, now)
+        self._go_by(flow)
+        self.state = State.INITIAL
+        self.feed(Input.START, None, now)
+        return True
+
+    def _go_by(self, flow: Flow) -> None:
+        name, _, value = via_line(flow, self.request.via.branch or "").partition(": ")
+        self.request.set(name, value)
+        self.flow, self.sent_by = flow, flow.local
+        self.data = self.request.to_bytes()
 
     def receive(self, response: SipResponse, now: float) -> None:
         """Take a response that matched."""

@@ -18,6 +18,7 @@ from kobza.sip.flow import Flow, Transmit, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.invite import InviteDialog
 from kobza.sip.invite_client import FirstInvite
+from kobza.sip.layer import StreamFor
 from kobza.sip.message import SipRequest, SipResponse, parse_message, split_message
 from kobza.sip.request import ClientRequest, Credentials, IncomingRequest
 from kobza.sip.session_expires import SessionPolicy
@@ -180,6 +181,13 @@ class UserAgent:
             dialog.dialog.follow_contact(contact, flow)
         for subscription in self._core.subscriptions.values():
             subscription.dialog.follow_contact(contact, flow)
+
+    def send_large_by(self, stream_for: StreamFor, limit: int) -> None:
+        """Have requests of more than `limit` bytes that would be datagrams sent the way that `stream_for` gives.
+
+        When that fails before there was a response (`transport_failed`) they go as datagrams (RFC 3261 18.1.1).
+        """
+        self._core.layer.stream_for, self._core.layer.datagram_limit = stream_for, limit
 
     def handle_timers(self, now: float) -> None:
         """Do what is due."""
