@@ -321,9 +321,8 @@ async def test_parameters_behind_numbers_are_no_part_of_them(exchange: Exchange)
 
 async def test_who_hides_behind_a_host_that_is_none_is_hidden(exchange: Exchange) -> None:
     await exchange.add("carrier")
-    hidden = SipRequest.create(
-        "INVITE", f"sip:{ANNA}@h", [("From", "<sip:c8oqz84zk7z@Anonymous.invalid>;tag=1"), ("To", f"<sip:{ANNA}@h>")]
-    )
+    hidden = invite(ANNA)
+    hidden.set("From", "<sip:c8oqz84zk7z@Anonymous.invalid>;tag=1")
     answer = exchange.comes(hidden)
     assert isinstance(answer, Admitted), answer
     assert (answer.caller.number, answer.identity.restricted) == ("anonymous", True)

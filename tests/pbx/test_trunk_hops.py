@@ -53,6 +53,10 @@ async def test_trunks_by_address(hops: TrunkHops) -> None:
     assert hops.trunk_at(Transport.UDP, HERE) is NAMED  # of two trunks at one address the first counts
     assert hops.trunk_at(Transport.UDP, (HERE[0], 5061)) is None
     assert hops.trunk_at(Transport.TCP, HERE) is None
+    assert hops.trunk_at(Transport.TCP, (HERE[0], 41_234), HERE[1]) is NAMED  # too long for a datagram
+    assert hops.trunk_at(Transport.TCP, (HERE[0], 41_234), 5061) is None
+    assert hops.trunk_at(Transport.TLS, (HERE[0], 41_234), HERE[1]) is None
+    assert hops.trunk_at(Transport.WS, (HERE[0], 41_234), HERE[1]) is None
     assert hops.trunk_at(Transport.TCP, ("192.0.2.60", 41_234)) is FIXED  # the port is the connection's
     assert hops.trunk_at(Transport.UDP, ("192.0.2.60", 5070)) is None
     hops.follow([replace(NAMED, inbound=Inbound.NOTHING), SAME])

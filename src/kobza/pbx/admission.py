@@ -134,7 +134,8 @@ class Admission:
 
     def _who(self, request: SipRequest, flow: Flow, directory: Directory, now: float) -> Subscriber | Trunk | Turned:
         """Return whose an INVITE is, or what to answer to whoever has not proved it."""
-        trunk = self._view.hops.trunk_at(flow.transport, flow.remote)
+        via_port = request.via.port or flow.transport.default_port
+        trunk = self._view.hops.trunk_at(flow.transport, flow.remote, via_port)
         if trunk is not None:
             return trunk
         found = self._authenticator.check_caller(request, flow, directory, now)
