@@ -290,6 +290,32 @@ async def test_no_more_than_so_many_devices(desk: Desk) -> None:
     assert len(desk.contacts) == MAX_DEVICES
 
 
+def device(port: int, instance: str = "urn:uuid:0a1b", reg_id: int | None = None) -> str:
+    flow = "" if reg_id is None else f";reg-id={reg_id}"
+    return f'<sip:anna@10.0.0.5:{port}>;+sip.instance="<{instance}>"{flow}'
+
+
+async def test_a_device_that_numbers_its_flows_has_one_contact_for_each(desk: Desk) -> None:
+    """RFC 5626, section 6: a phone that started anew does not ring where it was before."""
+    await desk.register(device(1, reg_id=1))
+    await desk.register(device(2, reg_id=2), cseq=2)
+    await desk.register(device(3, "urn:uuid:other", reg_id=1), cseq=3)
+    await desk.register(device(4, reg_id=1), cseq=4)
+    status, headers = await desk.register(cseq=5)
+    assert (status, len(values(headers, "Contact"))) == (200, 3)
+    assert desk.contacts == [f"sip:anna@10.0.0.5:{port}" for port in (2, 3, 4)]
+
+
+async def test_a_device_that_moves_on_and_on_does_not_lock_itself_out(desk: Desk) -> None:
+    await desk.register(device(1, "urn:uuid:other"))
+    for port in range(2, MAX_DEVICES + 4):
+        status, _ = await desk.register(device(port), cseq=port, now=NOW + port)
+        assert status == 200
+    assert desk.contacts == [f"sip:anna@10.0.0.5:{port}" for port in (1, *range(5, MAX_DEVICES + 4))]
+    status, _ = await desk.register("<sip:anna@10.0.0.9>", cseq=99)
+    assert (status, len(desk.contacts)) == (403, MAX_DEVICES)  # it does not say which one it is
+
+
 async def test_a_device_that_ran_out_counts_again_when_it_comes_back(desk: Desk) -> None:
     await desk.register(f"{CONTACT};expires=60")
     later = NOW + 61

@@ -107,6 +107,7 @@ async def test_a_name_that_is_unknown_is_said_in_one_line() -> None:
     [
         (("--play", "tone:99999"), "tone"),
         (("--play", "/no/such/file.wav"), "file.wav"),
+        (("--record", "/no/such/file.wav"), "no folder"),
         (("--transport", "sctp"), "sctp"),
         (("--transport", "tls"), "tls"),
         (("--reject", "200"), "reject"),

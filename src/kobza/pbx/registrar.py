@@ -156,7 +156,27 @@ class Registrar:
                 put.append(binding if known is None else _renewed(known, binding))
             elif known is not None:
                 gone.append(known)
+        gone += self._given_up(number, put, now)
         return self._apply(put, gone, number, request, flow, now, reply)
+
+    def _given_up(self, number: str, put: Sequence[Binding], now: float) -> list[Binding]:
+        """Return the contacts that devices had before those that they register now, and have no more.
+
+        A device that numbers its flows (`reg-id`) has one contact for each (RFC 5626 6). Of any other one that names
+        itself those that it refreshed longest ago give way at the bound: a phone that changes networks has a new
+        address each time, and would lock itself out. One that names itself not at all may be several phones.
+        """
+        named = {binding.contact for binding in put}
+        others = [each for each in self._locations.all_of(number) if each.contact not in named]
+        flows = {(each.instance_id, each.reg_id) for each in put if each.instance_id and each.reg_id}
+        gone = [each for each in others if (each.instance_id, each.reg_id) in flows]
+        valid = [each for each in others if each not in gone and each.expires_at > now]
+        surplus = len(valid) + len(put) - MAX_DEVICES
+        if surplus > 0:
+            instances = {each.instance_id for each in put if each.instance_id}
+            own = [each for each in valid if each.instance_id in instances]
+            gone += sorted(own, key=lambda each: each.expires_at)[:surplus]
+        return gone
 
     def _all_of(self, request: SipRequest, number: str) -> list[Binding] | Denied:
         """Return what `Contact: *` takes away: everything (10.3 step 6)."""

@@ -71,6 +71,8 @@ def run(
         return _complain(f"--transport is udp or tcp, not {transport!r}", USAGE)
     except ValueError as error:  # a SoundError is one too
         return _complain(str(error), USAGE)
+    if record is not None and (Path(record).is_dir() or not Path(record).parent.is_dir()):
+        return _complain(f"--record {record}: there is no folder for it, or it is one", USAGE)
     this_run = _Run(as_json)
     phone = _Wanted(number, password, remote, way, sound, answer_after, reject, dial, record, duration)
     try:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from kobza.call.group import RingingGroup, Strategy
+from kobza.call.numbers import national
 from kobza.store import enterprises, hours, meta
 from kobza.store.errors import NotInStore, NumberTaken
 from kobza.store.schema import group_members, numbers, ringing_groups
@@ -26,9 +27,9 @@ def put(conn: Connection, group: RingingGroup, *, now_ms: int = 0) -> None:
     if enterprises.find(conn, enterprise_id) is None:
         raise NotInStore(f"there is no enterprise {enterprise_id}")
     if conn.execute(select(numbers.c.number).where(numbers.c.number == number)).first() is not None:
-        raise NumberTaken(f"{number} is a number with phones of its own, not a group's")
+        raise NumberTaken(f"{national(number)} is a number with phones of its own, not a group's")
     if is_taken(conn, number, besides=enterprise_id):
-        raise NumberTaken(f"{number} is taken")
+        raise NumberTaken(f"{national(number)} is a ringing group of somebody else")
     own = select(numbers.c.number).where(numbers.c.enterprise_id == enterprise_id, numbers.c.number.in_(group.members))
     known = set(conn.execute(own).scalars())
     missing = [member for member in group.members if member not in known]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from kobza.call.directory import Package, Subscriber
 from kobza.call.forwarding import FIELDS, NO_FORWARDING, Forwarding
+from kobza.call.numbers import national
 from kobza.store import address_book, enterprises, groups, hours, meta, presentation, users
 from kobza.store.errors import NotInStore, NotPresentable, NumberTaken
 from kobza.store.schema import address_book as book
@@ -43,14 +44,16 @@ def add(
         NotInStore: there is no such enterprise.
 
     """
+    if enterprises.find(conn, enterprise_id) is None:
+        raise NotInStore(f"there is no enterprise {enterprise_id}")
     username = username or number
     taken = select(numbers.c.number).where(or_(numbers.c.number == number, numbers.c.username == username))
     if (holder := conn.execute(taken).first()) is not None:
-        raise NumberTaken(f"{number} is taken" if holder[0] == number else f"the user name {username} is taken")
+        if holder[0] == number:
+            raise NumberTaken(f"{national(number)} is a number already")
+        raise NumberTaken(f"the user name {username} is taken")
     if groups.is_taken(conn, number):
-        raise NumberTaken(f"{number} is a ringing group's")
-    if enterprises.find(conn, enterprise_id) is None:
-        raise NotInStore(f"there is no enterprise {enterprise_id}")
+        raise NumberTaken(f"{national(number)} is a ringing group's")
     conn.execute(
         numbers.insert().values(
             number=number,
