@@ -2,16 +2,10 @@
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-HERE = Path(__file__).parent
-MADE = HERE.parent / "build" / "rtp_load"
-SOURCE = HERE / "rtp_load.c"
+from bench.compiled import HERE, program
 
 
 @dataclass
@@ -26,14 +20,9 @@ class Counts:
 
 
 def command(seconds: float) -> list[str]:
-    """Return the command of a generator that sends for so long; compile it when that was not done."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        return [sys.executable, "-m", "bench.rtp_load", str(seconds)]
-    if not MADE.exists() or MADE.stat().st_mtime < SOURCE.stat().st_mtime:
-        MADE.parent.mkdir(exist_ok=True)
-        subprocess.run([compiler, "-O2", "-o", MADE, SOURCE], check=True)
-    return [str(MADE), str(seconds)]
+    """Return the command of a generator that sends for so long; see `program`."""
+    made = program("rtp_load")
+    return [str(made), str(seconds)] if made is not None else [sys.executable, "-m", "bench.rtp_load", str(seconds)]
 
 
 async def generate(pairs: list[tuple[int, int]], seconds: float) -> Counts:

@@ -4,7 +4,8 @@ Calls of G.711 both ways, 20, 50, 100 … at once, pass through the relay's proc
 loop where `make compile` has built it), through rtpengine of Debian in userspace, and through Asterisk where `make
 bench-peers` has installed it; each not recorded and recorded, all in one run and in turns. CPU is that of the relaying
 process alone; the delay is what the relay adds, for half and for 99 of 100 packets, measured by the kernel's time
-stamps. A relay that is not installed is left out, with words.
+stamps. Beside them a forwarder in C that looks at nothing says what the kernel and the machine take by themselves. A
+relay that is not installed is left out, with words.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.asterisk_media import asterisk_calls
+from bench.compiled import program
 from bench.generator import Counts, generate
 from bench.relay import description, port_in, set_up
 from bench.rows import Row, Unavailable, cpu_ms
@@ -105,6 +107,23 @@ async def through_rtpengine(calls: int, *, recorded: bool) -> AsyncIterator[Call
             transport.close()
 
 
+@asynccontextmanager
+async def through_nothing(calls: int) -> AsyncIterator[Calls]:
+    made = program("bare_forwarder")
+    if made is None:
+        raise Unavailable("there is no C compiler")
+    command = (str(made), str(calls), str(FIRST_PORT), str(FIRST_PHONE))
+    forwarder = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert forwarder.stdout is not None
+        if not await forwarder.stdout.readline():
+            raise SystemExit("the forwarder did not start")
+        yield [forwarder.pid], [(FIRST_PHONE + side, FIRST_PORT + side) for side in range(2 * calls)]
+    finally:
+        forwarder.kill()
+        await forwarder.wait()
+
+
 async def engine_call(control: Control, phones: tuple[int, int], recorded: bool) -> list[tuple[int, int]]:
     caller, callee = phones
     about: dict[str, str | list[str]] = {
@@ -127,6 +146,8 @@ def relays(*, recorded: bool) -> dict[str, Relay]:
     there["Kobza, Python"] = partial(through_kobza, packet_loop="python", recorded=recorded)
     there["rtpengine"] = partial(through_rtpengine, recorded=recorded)
     there["Asterisk"] = lambda calls: asterisk_calls(phones(calls), recorded=recorded)
+    if not recorded:
+        there["bare forwarder in C"] = through_nothing
     return there
 
 
