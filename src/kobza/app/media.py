@@ -1,5 +1,6 @@
 """The media plane that the settings choose."""
 
+import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,9 @@ def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) 
     on_rtpengine = settings.media_plane == "rtpengine"
     browsers = settings.webrtc and not on_rtpengine
     count = 1 if on_rtpengine else settings.media_processes
+    priority = settings.media_priority
+    if priority == "auto" and (on_rtpengine or count >= len(os.sched_getaffinity(0))):
+        priority = "normal"  # a recorder has time; and where there is no other processor, calls could not be steered
 
     def relay(ports: range) -> EmbeddedPlane:
         return EmbeddedPlane(
@@ -34,6 +38,7 @@ def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) 
             inherited=inherited,
             browser_hosts=candidate_hosts(settings.webrtc_host, settings.rtp_host) if browsers else (),
             packet_loop=settings.media_loop,
+            process_priority=priority,
         )
 
     relays = [relay(ports) for ports in shares(settings.rtp_ports.ports, count)]

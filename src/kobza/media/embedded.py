@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from kobza.media import priority
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.call_quality import judged
 from kobza.media.exchange import ExchangingPlane
@@ -49,6 +50,7 @@ from kobza.media.plane import (
 )
 from kobza.media.port_broker import PlaneCall, PortBroker
 from kobza.media.port_pair import BOTH_FAMILIES
+from kobza.media.priority import PriorityName
 from kobza.media.relay_link import RelayLink
 from kobza.media.seats import heard_beyond
 from kobza.sdp.sdes import SUITES
@@ -73,7 +75,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     many seconds of the server's clock pass in one of the wall: recordings are as long as that clock says, and silence
     is measured by it. `inherited` are file descriptors that the relay holds for its life: locks, say. `browser_hosts`
     are the addresses at which browsers reach it, the best first; none: browsers' media is refused. `packet_loop` is
-    what moves packets in the relay.
+    what moves packets in the relay, `process_priority` its place among all that run.
     """
 
     def __init__(
@@ -89,11 +91,12 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         inherited: tuple[int, ...] = (),
         browser_hosts: tuple[str, ...] = (),
         packet_loop: PacketLoopName = "auto",
+        process_priority: PriorityName = "auto",
     ) -> None:
         self.on_event = on_event
         self._browser_hosts = browser_hosts
         self._browsers: BrowserAccess | None = None
-        self._packet_loop = packet_loop
+        self._packet_loop, self._priority = packet_loop, process_priority
         self._inherited = inherited
         self._host, self._host6 = host, host6
         self._timeout, self._one_way_after = timeout, one_way_after
@@ -124,6 +127,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         """Start the relay; raise MediaError when it does not come up."""
         if self._packet_loop == "compiled" and not is_compiled():
             raise MediaError("there is no compiled packet loop; `make compile` builds it")
+        priority.check(self._priority)
         link = RelayLink(self._reported, self._lost, self._inherited)
         await link.start(
             self._timeout,
@@ -132,6 +136,8 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             browsers=bool(self._browser_hosts),
             packet_loop=self._packet_loop,
         )
+        if link.pid is not None:
+            priority.give(link.pid, self._priority)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
         self._ports.begin(link)

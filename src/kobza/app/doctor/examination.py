@@ -44,6 +44,7 @@ class Examination:
             ("clock", machine.clock),
             ("open files", lambda: machine.limits(len(settings.rtp_ports.ports))),
             ("media processes", lambda: machine.processors(settings.media_processes)),
+            ("media priority", lambda: machine.priority(settings.media_priority)),
             ("disk", lambda: machine.disk(settings.data, settings.recordings_keep_free_mb * 1e6)),
             ("secrets", lambda: machine.secrets(self.loaded)),
             ("store", self._store),

@@ -18,6 +18,7 @@ from kobza import BUILD
 from kobza.app.doctor.findings import Finding, bad, good, look
 from kobza.builds import PACKAGE, Build
 from kobza.config.loading import Loaded
+from kobza.media.priority import HOW, PriorityName, is_allowed
 from kobza.store import driver
 from kobza.store.errors import LibraryTooOld
 
@@ -140,6 +141,18 @@ def processors(media_processes: int) -> Iterable[Finding]:
         )
     elif media_processes > 1:
         yield good("media processes", f"{media_processes}, with {there} processors")
+
+
+def priority(name: PriorityName) -> Iterable[Finding]:
+    """Look whether the media process may run before all ordinary ones."""
+    if name == "normal":
+        yield good("media priority", "ordinary, as it is set")
+    elif is_allowed():
+        yield good("media priority", "the media process may run before all ordinary ones")
+    else:
+        yield look(
+            "media priority", "the media process may not run before others: on a busy machine audio is late", HOW
+        )
 
 
 def disk(data: Path, keep_free: float = TOO_LITTLE) -> Iterable[Finding]:
