@@ -11,6 +11,7 @@ from kobza import BUILD
 from kobza.app import logs
 from kobza.app.server import Server
 from kobza.app.server_error import ServerError
+from kobza.app.service_manager import ServiceManager
 from kobza.config.loading import Loaded
 from kobza.media.plane import MediaError
 from kobza.store import StoreError
@@ -31,6 +32,7 @@ async def _serve(loaded: Loaded) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
     server = Server(loaded.settings, loaded=loaded)
+    manager = ServiceManager()
     try:
         await server.start()
     except (StoreError, ServerError, MediaError) as error:
@@ -38,6 +40,7 @@ async def _serve(loaded: Loaded) -> int:
         return 1
     sip = ", ".join(f"{transport.value.lower()}:{host}:{port}" for transport, host, port in server.sip_addresses)
     log.info("Kobza is ready: %s, SIP on %s (%s)", server.http_url, sip, BUILD)
+    manager.ready()
     failed = asyncio.create_task(server.failed())
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait((failed, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -46,6 +49,7 @@ async def _serve(loaded: Loaded) -> int:
         log.critical("Kobza stops because a part of it died", exc_info=died)
     for task in (failed, stopping):
         task.cancel()
+    manager.stopping()
     await server.stop()
     log.info("Kobza has stopped")
     return 0 if died is None else 1

@@ -323,7 +323,8 @@ class Settings(BaseSettings):
         "auto", description="What moves audio packets: `compiled` (by `make compile`), `python`, or `auto`: the faster."
     )
     media_priority: Literal["auto", "realtime", "normal"] = Field(
-        "auto", description="Of the media process: `realtime`, before all ordinary ones, `normal`, or `auto`."
+        "auto",
+        description="Whether audio waits for other programs: `realtime` (never), `normal`, `auto`: as is allowed.",
     )
     one_way_after: Annotated[int, Field(ge=2, le=3600)] = Field(
         10, description="Silence of a side that should be heard, while the other one is, after which it is named."
