@@ -33,6 +33,7 @@ from bench.rows import Row, Unavailable, cpu_ms
 from bench.rtpengine_peer import Control, rtpengine, sdp_in
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.packet_loop import PacketLoopName, is_compiled
+from kobza.media.priority import PriorityName
 from kobza.media.relay import allow_many_files
 
 FIRST_PORT = 12_000
@@ -75,9 +76,13 @@ def phones(calls: int) -> list[tuple[int, int]]:
 
 
 @asynccontextmanager
-async def through_kobza(calls: int, *, packet_loop: PacketLoopName, recorded: bool) -> AsyncIterator[Calls]:
+async def through_kobza(
+    calls: int, *, packet_loop: PacketLoopName, priority: PriorityName, recorded: bool
+) -> AsyncIterator[Calls]:
     ports = range(FIRST_PORT, FIRST_PORT + 4 * calls + 2 * SPARE_PAIRS)
-    plane = EmbeddedPlane(host="127.0.0.1", ports=ports, timeout=600.0, packet_loop=packet_loop)
+    plane = EmbeddedPlane(
+        host="127.0.0.1", ports=ports, timeout=600.0, packet_loop=packet_loop, process_priority=priority
+    )
     spools = Path(tempfile.mkdtemp(prefix="kobza-bench-"))
     await plane.start()
     try:
@@ -139,11 +144,12 @@ async def engine_call(control: Control, phones: tuple[int, int], recorded: bool)
     return [(caller, port_in(answer)), (callee, port_in(offer))]
 
 
-def relays(*, recorded: bool) -> dict[str, Relay]:
+def relays(*, recorded: bool, priority: PriorityName) -> dict[str, Relay]:
     there: dict[str, Relay] = {}
+    kobza = partial(through_kobza, priority=priority, recorded=recorded)
     if is_compiled():
-        there["Kobza, compiled"] = partial(through_kobza, packet_loop="compiled", recorded=recorded)
-    there["Kobza, Python"] = partial(through_kobza, packet_loop="python", recorded=recorded)
+        there["Kobza, compiled"] = partial(kobza, packet_loop="compiled")
+    there["Kobza, Python"] = partial(kobza, packet_loop="python")
     there["rtpengine"] = partial(through_rtpengine, recorded=recorded)
     there["Asterisk"] = lambda calls: asterisk_calls(phones(calls), recorded=recorded)
     if not recorded:
@@ -185,11 +191,21 @@ def say(text: str) -> None:
 
 
 async def run(
-    numbers: Sequence[int], seconds: float, rounds: int, *, recorded: bool, names: Sequence[str] = ()
+    numbers: Sequence[int],
+    seconds: float,
+    rounds: int,
+    *,
+    recorded: bool,
+    names: Sequence[str] = (),
+    priority: PriorityName = "auto",
 ) -> dict[str, list[Result]]:
     """Measure each relay with each number of calls, in turns; one that is not there is left out."""
     allow_many_files()
-    there = {name: relay for name, relay in relays(recorded=recorded).items() if not names or name in names}
+    there = {
+        name: relay
+        for name, relay in relays(recorded=recorded, priority=priority).items()
+        if not names or name in names
+    }
     results: dict[str, dict[int, list[Result]]] = {name: {} for name in there}
     for calls in numbers:
         for _ in range(rounds):
@@ -260,12 +276,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the median of them is shown")
     parser.add_argument("--only", nargs="+", default=(), metavar="RELAY", help="measure these alone: 'Kobza, Python' …")
     parser.add_argument("--what", choices=("relayed", "recorded", "both"), default="both")
+    parser.add_argument("--priority", choices=("auto", "normal"), default="auto", help="of Kobza's media process")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for recorded in (False, True):
         if options.what in ("both", "recorded" if recorded else "relayed"):
             results = asyncio.run(
-                run(options.calls, options.seconds, options.rounds, recorded=recorded, names=options.only)
+                run(
+                    options.calls,
+                    options.seconds,
+                    options.rounds,
+                    recorded=recorded,
+                    names=options.only,
+                    priority=options.priority,
+                )
             )
             if options.json:
                 print(json.dumps({name: [asdict(one) for one in some] for name, some in results.items()}))
