@@ -155,6 +155,20 @@ async def test_a_trunk_by_srv_is_let_in_from_every_server_over_its_transport(exc
             assert isinstance(exchange.comes(invite(ANNA_USER), flow), Admitted) is (transport is Transport.TLS)
 
 
+async def test_a_trunk_on_udp_sends_what_is_too_long_over_tcp(exchange: Exchange) -> None:
+    """A phone behind the same router may name the same port, but never the address of the router as its own."""
+    await exchange.add("carrier")
+    flow = Flow(Transport.TCP, ("192.0.2.1", 5060), (CARRIER.remote[0], 40_000), 1)
+    for host, port, known in (
+        (CARRIER.remote[0], "", True),
+        (CARRIER.remote[0], ":5062", False),
+        ("10.0.0.9", "", False),
+    ):
+        message = invite(ANNA_USER)
+        message.set("Via", f"SIP/2.0/TCP {host}{port};branch=z9hG4bK1")
+        assert isinstance(exchange.comes(message, flow), Admitted) is known, (host, port)
+
+
 async def test_a_trunk_on_tls_is_let_in_over_tls_alone(exchange: Exchange) -> None:
     await exchange.add("secure", host="192.0.2.60", transport="TLS")
     for transport, known in (

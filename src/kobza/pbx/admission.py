@@ -134,8 +134,11 @@ class Admission:
 
     def _who(self, request: SipRequest, flow: Flow, directory: Directory, now: float) -> Subscriber | Trunk | Turned:
         """Return whose an INVITE is, or what to answer to whoever has not proved it."""
-        via_port = request.via.port or flow.transport.default_port
-        trunk = self._view.hops.trunk_at(flow.transport, flow.remote, via_port)
+        via, own_port = request.via, None
+        # A phone behind the same router says the address and port that it has there.
+        if via.host == flow.remote[0]:
+            own_port = via.port or flow.transport.default_port
+        trunk = self._view.hops.trunk_at(flow.transport, flow.remote, own_port)
         if trunk is not None:
             return trunk
         found = self._authenticator.check_caller(request, flow, directory, now)

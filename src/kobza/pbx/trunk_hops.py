@@ -131,12 +131,12 @@ class TrunkHops:
         """Say in words why a trunk leads nowhere; "" when it leads somewhere, or was not looked up yet."""
         return "" if place_of(trunk) in self._found else self._problems.get(place_of(trunk), "")
 
-    def trunk_at(self, transport: Transport, remote: Address, via_port: int | None = None) -> Trunk | None:
+    def trunk_at(self, transport: Transport, remote: Address, own_port: int | None = None) -> Trunk | None:
         """Return the trunk that sends from an address; over connections the port says nothing: each has its own.
 
         A trunk on UDP sends what is too long for a datagram over TCP (RFC 3261 18.1.1). Its host may be that of phones
-        as well, so what counts then is the port in its Via, `via_port`. None is a browser, whatever its address: an
-        office may share one with its gateway.
+        as well, so what counts then is the port where it says that it is, `own_port`. None is a browser, whatever its
+        address: an office may share one with its gateway.
         """
         if transport.is_web:
             return None
@@ -144,8 +144,8 @@ class TrunkHops:
             found = self._by_address.get((transport, remote))
         else:
             found = self._by_host.get((transport, remote[0]))
-            if found is None and transport is Transport.TCP and via_port is not None:
-                found = self._by_address.get((Transport.UDP, (remote[0], via_port)))
+            if found is None and transport is Transport.TCP and own_port is not None:
+                found = self._by_address.get((Transport.UDP, (remote[0], own_port)))
         if found is None and self._networks:
             return self._trunk_of_network(remote[0])
         return found
