@@ -87,6 +87,7 @@ class Ladder:
         ring_timeout: float = 60.0,
         hops: Sequence[Party] = (),
         first: Step | None = None,
+        answers_early: bool = False,
     ) -> None:
         """The caller's INVITE comes; `hops` are those that it is forwarded to at once, `first` is what else rings."""
         self.call = Call.incoming(
@@ -104,7 +105,13 @@ class Ladder:
             new_id=self._new_id,
             now=self.now,
             ring_timeout=ring_timeout,
+            answers_early=answers_early,
         )
+        self._carry_out()
+
+    def prack(self, sdp: bytes = b"") -> None:
+        """The caller acknowledges the ringing that had our offer."""
+        self.call.branch_answered_early("in", sdp, self.now)
         self._carry_out()
 
     def then(self, *targets: str | do.InTurn, hops: Sequence[Party] = (PETRO,), seconds: float | None = None) -> None:

@@ -367,6 +367,84 @@ def test_late_offer_with_an_answer_that_does_not_fit() -> None:
     assert (ladder.ended.cause, ladder.ended.sip_status) == (65, 200)
 
 
+def test_late_offer_with_the_ringing() -> None:
+    """The caller acknowledges that it rings (RFC 3262): it is offered with that, and answers before the 200."""
+    ladder = Ladder()
+    ladder.invite("desk", "mobile", sdp=b"", answers_early=True)
+    ladder.progress("desk")
+    assert ladder.take()[-2:] == ["media: offer from the plane to caller", "to caller: 180 with SDP"]
+    ladder.progress("mobile", 183, b"early")  # not heard before the caller has said where
+    assert ladder.take() == []
+    ladder.prack(b"answer")
+    assert ladder.take() == ["media: answer from caller", "media: answer from callee", "to caller: 183 with SDP"]
+    ladder.prack(b"answer")
+    assert ladder.take() == []
+    ladder.codecs_differ = True
+    ladder.answer("mobile")
+    assert ladder.take() == [
+        "to desk: CANCEL, cause 26, answered elsewhere",
+        "media: answer from callee",
+        "timer ring: stop",
+        "to caller: 200",
+        "media: codec of the other side to caller",
+        "to caller: re-INVITE",
+    ]
+    ladder.ack("caller")
+    assert ladder.call.phase is Phase.TALKING
+
+
+def test_late_offer_with_the_ringing_whose_answer_comes_after_that_of_the_called() -> None:
+    ladder = Ladder()
+    ladder.invite("desk", sdp=b"", answers_early=True)
+    ladder.progress("desk")
+    ladder.answer("desk")
+    assert ladder.take()[-3:] == ["media: answer from callee", "timer ring: stop", "to caller: 200"]
+    ladder.codecs_differ = True
+    ladder.prack(b"answer")
+    assert ladder.take() == [
+        "media: answer from caller",
+        "media: codec of the other side to caller",
+        "to caller: re-INVITE",
+    ]
+    ladder.ack("caller")
+    assert ladder.call.phase is Phase.TALKING
+
+
+def test_late_offer_with_the_ringing_that_is_too_late_for_it() -> None:
+    """Who is answered before the plane has made the offer gets it in the 200, as ever."""
+    ladder = Ladder(media="manual")
+    ladder.invite("desk", sdp=b"", answers_early=True)
+    ladder.media_replies()
+    ladder.progress("desk")
+    ladder.answer("desk")
+    ladder.media_replies()  # the offer for the ringing
+    ladder.take()
+    ladder.media_replies()  # the answer of the called
+    assert ladder.take() == ["media: offer from callee to caller"]
+    ladder.media_replies()
+    assert ladder.take() == ["timer ring: stop", "to caller: 200"]
+    ladder.ack("caller", b"answer")
+    assert ladder.take() == ["media: answer from caller"]
+
+
+def test_late_offer_with_the_ringing_and_no_answer() -> None:
+    ladder = Ladder()
+    ladder.invite("desk", sdp=b"", answers_early=True)
+    ladder.progress("desk")
+    ladder.prack()
+    assert (ladder.ended.cause, ladder.ended.sip_status, ladder.ended.released_by) == (111, 500, "network")
+    ladder = Ladder(media="manual")
+    ladder.invite("desk", sdp=b"", answers_early=True)
+    ladder.media_replies()
+    ladder.progress("desk")
+    ladder.media_fails("no ports")  # it rings unheard, and is answered all the same
+    ladder.progress("desk")
+    ladder.answer("desk")
+    ladder.take()
+    ladder.media_replies()
+    assert ladder.take() == ["media: offer from callee to caller"]
+
+
 # commands and what others see
 
 

@@ -11,6 +11,7 @@ from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.reliable import RAck
 from kobza.sip.ua import (
     Credentials,
+    EarlyAnswered,
     InviteAnswered,
     InviteCancelled,
     InviteConfirmed,
@@ -209,16 +210,83 @@ def test_a_cancel_while_it_rings() -> None:
     ours.finish()
 
 
-def test_a_late_offer_that_requires_them_has_none() -> None:
+def asked_for_offer(ours: Stand, **options: Any) -> InviteDialog:
+    """A call of a peer that requires reliable responses and makes no offer."""
+    return ours.invited(headers=[CONTACT, REQUIRE], body=b"", **options)
+
+
+def test_a_late_offer_hears_nothing_before_there_is_an_offer() -> None:
     ours = stand()
-    dialog = ours.invited(headers=[CONTACT, REQUIRE], body=b"")
-    dialog.provisional(180, now=ours.now)
+    dialog = asked_for_offer(ours)
+    dialog.provisional(181, now=ours.now)
     ours.wait(1)
     assert ours.words == ["100 INVITE"]
     dialog.accept(OFFER, now=ours.now)
     assert (ours.response().status, ours.response().body) == (200, OFFER)
     ours.receive(ours.within(dialog, "ACK", number=1))
     ours.receive(ours.within(dialog, "BYE", number=2))
+    ours.finish()
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["it rings on", "the 200 waits for the PRACK"])
+def test_a_late_offer_is_made_with_the_ringing_and_answered_in_the_prack(waits: bool) -> None:
+    ours = stand()
+    dialog = asked_for_offer(ours)
+    dialog.provisional(180, body=OFFER, now=ours.now)
+    rack = f"{rseq(ours.response())} 1 INVITE"
+    ours.wait(T1 + 0.1)
+    assert ours.words == ["180 INVITE", "180 INVITE"]
+    if waits:
+        dialog.accept(b"", now=ours.now)
+        assert "200 INVITE" not in ours.words
+    update = ours.within(dialog, "UPDATE", number=2, headers=[SDP_TYPE, CONTACT], body=OTHER)
+    ours.receive(update)
+    assert "491 UPDATE" in ours.words  # our offer has no answer yet (RFC 3311, section 5.2)
+    assert prack(ours, dialog, 3, rack, headers=[SDP_TYPE], body=ANSWER) == 200
+    (event,) = ours.told(EarlyAnswered)
+    assert (event.dialog, event.request.body) == (dialog, ANSWER)
+    assert not ours.told(OfferReceived)
+    if not waits:
+        dialog.provisional(183, body=OTHER, now=ours.now)
+        assert provisionals(ours) == [(180, OFFER), (183, b"")]  # what was agreed holds
+        acknowledge(ours, dialog, 4)
+        ours.receive(ours.within(dialog, "UPDATE", number=5, headers=[SDP_TYPE, CONTACT], body=OTHER))
+        assert len(ours.told(OfferReceived)) == 1
+        dialog.answer_offer(ANSWER, now=ours.now)
+        dialog.accept(b"", now=ours.now)
+    ours.drain()
+    accepted = [message for message in ours.sent if isinstance(message, SipResponse) and message.status == 200]
+    assert [each.body for each in accepted if each.cseq.method == "INVITE"] == [b""]
+    ours.receive(ours.within(dialog, "ACK", number=1))
+    assert len(ours.told(InviteConfirmed)) == 1
+    assert not ours.told(RefreshDue)
+    ours.receive(ours.within(dialog, "BYE", number=6))
+    ours.finish()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [((), b"", 400), ((("Content-Type", "text/plain"),), b"yes", 415)],
+    ids=["nothing", "no SDP"],
+)
+def test_a_prack_that_owes_the_answer(headers: Any, body: bytes, status: int) -> None:
+    ours = stand()
+    dialog = asked_for_offer(ours)
+    dialog.provisional(180, body=OFFER, now=ours.now)
+    rack = f"{rseq(ours.response())} 1 INVITE"
+    assert prack(ours, dialog, 2, rack, headers=headers, body=body) == status
+    assert [event.request.body for event in ours.told(EarlyAnswered)] == [body]
+    dialog.reject(500, now=ours.now)
+    ours.finish()
+
+
+def test_nobody_acknowledges_a_late_offer() -> None:
+    ours = stand()
+    dialog = asked_for_offer(ours)
+    dialog.provisional(180, body=OFFER, now=ours.now)
+    ours.wait(64 * T1 + 0.1)
+    assert ours.response().status == 504
+    assert [event.reason for event in ours.told(InviteEnded)] == ["prack timeout"]
     ours.finish()
 
 

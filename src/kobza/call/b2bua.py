@@ -69,18 +69,20 @@ class Call:
         now: float,
         onward: Onward = _nowhere,
         ring_timeout: float = 60.0,
+        answers_early: bool = False,
     ) -> Self:
         """Begin a call that came in as the INVITE `branch_id`: who the `first` step names rings.
 
         The targets of a step ring together. When they fail, `onward` says who is called next; the INVITE gets what the
         last ones said, 480 for lack of any. `sdp` b"" is a late offer: the plane makes the offers to both sides.
+        `answers_early`: the caller acknowledges that it rings, and answers an offer in that (RFC 3262).
         `new_id` makes the ids of new branches.
         """
         started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
         core = CallCore(started, Phase.PREPARING, new_id)
         renegotiation = Renegotiation(core)
         setup = Setup(core, renegotiation, lambda _: first, onward, ring_timeout)
-        setup.begin_incoming(branch_id, sdp, now)
+        setup.begin_incoming(branch_id, sdp, now, answers_early=answers_early)
         return cls(core, renegotiation, setup)
 
     @classmethod
@@ -232,6 +234,12 @@ class Call:
             return
         if not branch.incoming or branch.takes_place or not self._setup.confirmed(sdp, now):
             self._renegotiation.confirmed(branch, sdp, now)
+
+    def branch_answered_early(self, branch_id: str, sdp: bytes, now: float) -> None:
+        """The caller acknowledged that it rings; `sdp` is its answer to the offer in that, b"" when it gave none."""
+        branch = self._core.branches.get(branch_id)
+        if branch is not None and branch.incoming and branch.state in (BranchState.PENDING, BranchState.ANSWERED):
+            self._setup.caller_answered(sdp, now)
 
     def branch_offered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """A phone sent a re-INVITE or UPDATE with a new offer, or (b"") asks for one of ours."""

@@ -29,6 +29,7 @@ from kobza.call.causes import (
     sip_from_cause,
 )
 from kobza.call.core import RING_TIMER, CallCore
+from kobza.call.early_offer import EarlyOffer
 from kobza.call.events import CallAnswered, CallForwarded, CallRinging, OriginatorRang, ReleasedBy
 from kobza.call.leg import NOBODY_THERE, Branch, BranchState, Leg, LegState, Rejection
 from kobza.call.phases import Phase
@@ -46,6 +47,7 @@ class Setup:
     __slots__ = (
         "_core",
         "_early",
+        "_early_offer",
         "_find_targets",
         "_group_refused_by",
         "_hears_us",
@@ -53,8 +55,8 @@ class Setup:
         "_offer",
         "_onward",
         "_progressed",
+        "_realigns",
         "_renegotiation",
-        "_reoffered",
         "_ring_timeout",
         "_ringback",
     )
@@ -75,16 +77,18 @@ class Setup:
         self._offer = b""  # what the called side is offered, whoever that is
         self._ring_timeout = ring_timeout
         self._early: Branch | None = None  # the branch whose early media the caller hears
-        self._late_offer = False  # the caller's INVITE had no offer: its ACK brings the answer
+        self._late_offer = False  # the caller's INVITE had no offer, and ours has no answer yet
+        self._early_offer: EarlyOffer | None = None  # with the ringing, to a caller that takes one there
         self._progressed = False  # the caller was told that it rings
         self._hears_us = False  # the caller has an answer to its offer, in which it heard early media
-        self._reoffered = False  # it has offered anew since
+        self._realigns = False  # it has agreed on codecs before the called side did
         self._ringback = False  # the caller hears our ringback
 
-    def begin_incoming(self, branch_id: str, sdp: bytes, now: float) -> None:
+    def begin_incoming(self, branch_id: str, sdp: bytes, now: float, *, answers_early: bool) -> None:
         """Begin with the caller's INVITE."""
         self._core.add_branch(self._core.caller, branch_id, incoming=True)
         self._late_offer = not sdp
+        self._early_offer = EarlyOffer(self._core) if answers_early and not sdp else None
         self._offer_to_callee("caller" if sdp else None, sdp or None, now)
 
     def begin_originated(self, targets: Sequence[Target], now: float) -> None:
@@ -184,15 +188,44 @@ class Setup:
         if not sdp or self._late_offer or self._early not in (None, branch):
             self._tell_ringing()
         elif not repeated or self._early is None:
-            self._early = branch
-            request_id = core.outbox.ask(partial(self._early_answered, branch), partial(self._early_failed, branch))
-            core.outbox.actions.append(MediaAnswer(request_id, "callee", sdp))
+            self._hear_early(branch)
+
+    def _hear_early(self, branch: Branch) -> None:
+        """Let the caller hear the early media of a device."""
+        self._early = branch
+        core = self._core
+        request_id = core.outbox.ask(partial(self._early_answered, branch), partial(self._early_failed, branch))
+        core.outbox.actions.append(MediaAnswer(request_id, "callee", branch.early_sdp))
 
     def _tell_ringing(self) -> None:
         """Tell the caller once that it rings, unless early media tells it better."""
-        if not self._progressed and self._early is None and not self._core.originated:
-            self._progressed = True
+        if self._progressed or self._early is not None or self._core.originated:
+            return
+        self._progressed = True
+        if self._early_offer is None or not self._early_offer.ring():
             self._core.outbox.actions.append(Progress(self._core.caller.branches[0].branch_id, 180, b""))
+
+    def caller_answered(self, sdp: bytes, now: float) -> None:
+        """Take the caller's answer to the offer that it got with the ringing. Without one there is no media."""
+        if self._early_offer is None or not self._late_offer:
+            return
+        if not sdp:
+            self._core.terminate(PROTOCOL_ERROR, now)
+            return
+        self._late_offer = False
+        self._realigns = True
+        self._early_offer.answered(sdp, self._caller_connected, self._late_answer_failed)
+
+    def _caller_connected(self, _sdp: bytes, _now: float) -> None:
+        """Let the caller hear what it can hear by now."""
+        self._hears_us = True
+        if self._core.phase is Phase.TALKING:  # the 200 waited for this
+            self._align_again()
+            return
+        rings = (branch for branch in self._core.branches.values() if branch.state is BranchState.PENDING)
+        early = next((branch for branch in rings if branch.early_sdp), None)
+        if early is not None:
+            self._hear_early(early)
 
     def _early_answered(self, branch: Branch, sdp: bytes, _now: float) -> None:
         if branch.state is not BranchState.PENDING:
@@ -218,7 +251,7 @@ class Setup:
 
     def _offer_answered(self, branch: Branch, sdp: bytes, answer: bytes, now: float) -> None:
         self._core.caller.reoffering = False
-        self._reoffered = True
+        self._realigns = True
         self._core.outbox.actions.append(AnswerOffer(branch.branch_id, answer))
         self._renegotiation.heard(self._core.caller, sdp, now)
         if self._core.phase is Phase.TALKING:  # the 200 waited for this
@@ -229,8 +262,8 @@ class Setup:
         self._core.outbox.actions.append(RejectOffer(branch.branch_id, why(reason)[1]))
 
     def _align_again(self) -> None:
-        """Have the caller send what the called side takes, should its offer have been answered for another device."""
-        self._reoffered = False
+        """Have the caller send what the called side takes, should it have agreed on codecs before that answered."""
+        self._realigns = False
         self._renegotiation.align(self._core.caller, _either_way)
 
     def _early_aligned(self, branch: Branch, ok: bool, _now: float) -> None:
@@ -363,6 +396,8 @@ class Setup:
         if self._core.originated:
             self._core.outbox.actions.append(StartTimer(RING_TIMER, COMMAND_TIMEOUT))
             self._renegotiation.align(self._core.caller, self._caller_aligned)
+        elif self._early_offer is not None and self._early_offer.is_out:
+            self._talk(b"", now)
         elif self._late_offer:
             self._ask_for_offer(self._talk, "callee", "caller", None)
         else:
@@ -405,7 +440,7 @@ class Setup:
             core.record_party(callee.party, now)
         core.tell_hold(caller, now)  # an originator may have held while the destination rang,
         core.tell_hold(callee, now)  # and a destination while its phone was asked for another codec
-        if self._reoffered:
+        if self._realigns:
             self._align_again()
 
     def confirmed(self, sdp: bytes, now: float) -> bool:
@@ -413,7 +448,7 @@ class Setup:
 
         RFC 3261, section 13.2.1: the ACK to a 200 with an offer must bring the answer. Without it there is no media.
         """
-        if not self._late_offer:
+        if not self._late_offer or (self._early_offer is not None and self._early_offer.is_out):
             return False
         self._late_offer = False
         if sdp:

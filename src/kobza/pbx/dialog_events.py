@@ -33,6 +33,7 @@ class DialogEvents:
             sip.InviteRejected: self._invite_rejected,
             sip.InviteCancelled: self._invite_cancelled,
             sip.InviteConfirmed: self._invite_confirmed,
+            sip.EarlyAnswered: self._early_answered,
             sip.InviteEnded: self._invite_ended,
             sip.OfferReceived: self._offer_received,
             sip.OfferAnswered: self._offer_answered,
@@ -74,6 +75,12 @@ class DialogEvents:
             live, branch_id = found
             sdp = event.request.session
             self._enter(live, lambda: live.call.branch_confirmed(branch_id, sdp, self._now()))
+
+    def _early_answered(self, event: sip.EarlyAnswered) -> None:
+        if (found := call_of(event.dialog)) is not None:
+            live, branch_id = found
+            sdp = event.request.session
+            self._enter(live, lambda: live.call.branch_answered_early(branch_id, sdp, self._now()))
 
     def _invite_ended(self, event: sip.InviteEnded) -> None:
         if (found := call_of(event.dialog)) is not None:

@@ -15,6 +15,7 @@ from kobza.pbx.dialling import Target
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall
 from kobza.sip.message import SipRequest
+from kobza.sip.reliable import wants_reliable
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class CallOpening:
             dialled=admitted.dialled,
             branch_id=branch_id,
             sdp=request.session,
+            answers_early=wants_reliable(request),
             first=admitted.first,
             onward=admitted.onward,
             origin=admitted.origin,

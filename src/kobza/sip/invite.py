@@ -147,7 +147,10 @@ class InviteDialog:
     # what the owner does
 
     def provisional(self, status: int, *, body: bytes = b"", headers: Headers = (), now: float) -> None:
-        """Send a 101 to 199 to the INVITE received; `body` is early media's SDP."""
+        """Send a 101 to 199 to the INVITE received; `body` is early media's SDP.
+
+        To an INVITE without an offer, from who wants them reliably, the first must have ours; EarlyAnswered follows.
+        """
         if self.received is not None and self.received.is_open:
             self.received.provisional(status, headers, body, now)
             self.state = InviteState.EARLY
@@ -330,6 +333,11 @@ class InviteDialog:
         reliable = None if self.received is None else self.received.reliable
         return reliable is not None and reliable.take(rack)
 
+    def brings_answer(self, rack: RAck) -> bool:
+        """Whether a PRACK acknowledges the response that had our offer, so that the answer is in it."""
+        reliable = None if self.received is None else self.received.reliable
+        return reliable is not None and reliable.brings_answer(rack)
+
     def go_on(self, now: float) -> None:
         """Send what has waited for the caller to acknowledge our answer, or for ours to its new offer."""
         reliable = None if self.received is None else self.received.reliable
@@ -358,7 +366,7 @@ class InviteDialog:
         reliable = None if self.received is None else self.received.reliable
         if reliable is not None and reliable.is_offered:
             reliable.is_offered = False
-            reliable.answer = answer or reliable.answer
+            reliable.sdp = answer or reliable.sdp
             self.go_on(now)
 
     def prack_missing(self) -> None:

@@ -8,8 +8,9 @@ from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.message import SipRequest
 from kobza.sip.reliable import rack_of
 from kobza.sip.request import IncomingRequest
-from kobza.sip.ua_events import OfferReceived, RequestReceived
+from kobza.sip.ua_events import EarlyAnswered, OfferReceived, RequestReceived
 
+BAD_REQUEST = 400
 NOT_ACCEPTABLE_HERE = 488
 SERVER_ERROR = 500
 UNKNOWN_DIALOG = 481
@@ -84,8 +85,12 @@ def _take_bye(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> No
 
 def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
     """Take a PRACK (RFC 3262, section 3). An offer in it is refused while our answer to the first is not there yet."""
-    if not dialog.take_prack(rack_of(incoming.request)):
+    rack = rack_of(incoming.request)
+    if not dialog.take_prack(rack):
         incoming.respond(UNKNOWN_DIALOG, now=now)
+        return
+    if dialog.brings_answer(rack):
+        _take_early_answer(dialog, incoming, now)
         return
     is_refused = refuse_body(incoming, now)
     has_offer = not is_refused and bool(incoming.request.session)
@@ -97,6 +102,14 @@ def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> 
     dialog.go_on(now)
     if not has_offer and not is_refused:
         incoming.respond(200, now=now)
+
+
+def _take_early_answer(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
+    """Take the answer to our offer in a reliable response. One that has none is for the owner to end the call over."""
+    if not refuse_body(incoming, now):
+        incoming.respond(200 if incoming.request.session else BAD_REQUEST, now=now)
+    dialog.core.events.append(EarlyAnswered(dialog, incoming.request))
+    dialog.go_on(now)
 
 
 def _take_invite(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
@@ -127,8 +140,11 @@ def _take_update(dialog: InviteDialog, incoming: IncomingRequest, now: float) ->
 
 def _refuse_offer(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> bool:
     """Refuse an offer that meets another one (RFC 3261 14.2, RFC 3311 5.2), or that is none."""
-    ours = dialog.role == "uac" if dialog.is_unanswered else dialog.offer_out is not None and dialog.offer_out.is_busy
-    owed = any(received.asks_for_offer for received in dialog.unacknowledged.values())
+    if dialog.is_unanswered:
+        ours = dialog.received is None or dialog.received.asks_for_offer
+    else:
+        ours = dialog.offer_out is not None and dialog.offer_out.is_busy
+    owed = any(received.awaits_answer_in_ack for received in dialog.unacknowledged.values())
     if ours or owed or (dialog.state is InviteState.ACCEPTED and dialog.role == "uac"):
         incoming.respond(REQUEST_PENDING, now=now)
         return True

@@ -75,8 +75,13 @@ class ReceivedInvite:
 
     @property
     def asks_for_offer(self) -> bool:
-        """Whether it had no offer, so that the ACK brings the answer to ours."""
+        """Whether it had no offer, so that ours is answered in the ACK, or in the PRACK if it went out before."""
         return not self.incoming.request.session
+
+    @property
+    def awaits_answer_in_ack(self) -> bool:
+        """Whether our 2xx had the offer."""
+        return self.asks_for_offer and (self.reliable is None or not self.reliable.sdp)
 
     def expire(self, now: float) -> None:
         """Take it as cancelled when the time is up that it gives in Expires (13.3.1); one that cannot be read is none.
@@ -93,11 +98,12 @@ class ReceivedInvite:
     def provisional(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
         """Send a 101 to 199, again every minute.
 
-        None goes to a caller that wants it reliably and made no offer: it would have to be ours (RFC 3262, section 5).
+        The first to a caller that wants it reliably and made no offer has to have ours (RFC 3262, section 5): until
+        there is one, none goes out.
         """
         if self.reliable is None:
             self._last = status, self.write(status, headers, body, now)
-        elif self.asks_for_offer:
+        elif self.asks_for_offer and not body and not self.reliable.sdp:
             return
         else:
             self._again = status, tuple(headers)
@@ -108,8 +114,8 @@ class ReceivedInvite:
     def accept(self, headers: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
         """Send the 200, again and again until the ACK comes, on every transport (13.3.1.4)."""
         self.stop()
-        if self.reliable is not None and self.reliable.answer:
-            self.differs = bool(body) and body != self.reliable.answer
+        if self.reliable is not None and self.reliable.sdp:
+            self.differs = bool(body) and body != self.reliable.sdp
             body = b""
         session = self.owner.session
         lines = () if session is None else session.accept(self.incoming.request, now)

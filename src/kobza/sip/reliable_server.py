@@ -20,22 +20,22 @@ _REQUIRE: RawLine = ("require", f"Require: {OPTION_TAG}")
 
 
 class ReliableResponses:
-    """Those to one INVITE that requires them. Our answer goes out once, with the first that has one (section 5)."""
+    """Those to one INVITE that requires them. Our SDP goes out once, with the first that has some (section 5)."""
 
     __slots__ = (
-        "_answered_in",
         "_data",
         "_end",
         "_interval",
         "_received",
         "_rseq",
+        "_sdp_in",
         "_status",
         "_timer",
         "_unacknowledged",
         "_waiting",
-        "answer",
         "final",
         "is_offered",
+        "sdp",
     )
 
     def __init__(self, received: ReceivedInvite) -> None:
@@ -49,23 +49,27 @@ class ReliableResponses:
         self._timer: Timer | None = None
         self._waiting: tuple[int, Headers, bytes] | None = None
         """What is to be sent when the one that is out is acknowledged: only the newest, each says how things stand."""
-        self.answer = b""
-        """Our answer to the offer of the INVITE, once it has gone out."""
-        self._answered_in = 0
+        self.sdp = b""
+        """Our answer to the offer of the INVITE, or our offer when that had none, once it has gone out."""
+        self._sdp_in = 0
         self.final: tuple[Headers, bytes] | None = None
-        """The 200 that waits until our answer is acknowledged."""
+        """The 200 that waits until our SDP is acknowledged."""
         self.is_offered = False
         """The caller has offered anew and waits for the owner's answer: no 2xx may overtake that either."""
 
     @property
     def holds_back_200(self) -> bool:
-        """Whether a response with our answer is not acknowledged, or an offer not answered: no 2xx may overtake it."""
-        return self._answered_in in self._unacknowledged or self.is_offered
+        """Whether a response with our SDP is not acknowledged, or an offer not answered: no 2xx may overtake it."""
+        return self._sdp_in in self._unacknowledged or self.is_offered
 
     @property
     def may_be_offered(self) -> bool:
-        """Whether the caller may offer anew before the call is answered: it has our answer to its first offer."""
-        return bool(self.answer) and not self.holds_back_200
+        """Whether the caller may offer anew before the call is answered: the first offer, whosever, has its answer."""
+        return bool(self.sdp) and not self.holds_back_200
+
+    def brings_answer(self, rack: RAck) -> bool:
+        """Whether a PRACK owes us the answer to our offer: it acknowledges the response that had it."""
+        return self._received.asks_for_offer and rack.rseq == self._sdp_in
 
     def send(self, status: int, headers: Headers, body: bytes, now: float) -> None:
         """Send a 101 to 199, or keep it until the one before is acknowledged."""
@@ -75,11 +79,11 @@ class ReliableResponses:
             self._waiting = status, headers, body
             return
         self._rseq += 1
-        if self.answer:
+        if self.sdp:
             body = b""
         elif body:
-            self.answer = body
-            self._answered_in = self._rseq
+            self.sdp = body
+            self._sdp_in = self._rseq
         lines = (_REQUIRE, ("rseq", f"RSeq: {self._rseq}"))
         self._status, self._data = status, self._received.write(status, headers, body, now, lines)
         self._unacknowledged.add(self._rseq)

@@ -27,6 +27,7 @@ from kobza.sip.timers import Timers
 from kobza.sip.traffic import SipTraffic
 from kobza.sip.ua_core import MAX_DIALOGS, MAX_SUBSCRIPTIONS, OFFER_TYPE, UaCore
 from kobza.sip.ua_events import (
+    EarlyAnswered,
     InviteAnswered,
     InviteCancelled,
     InviteConfirmed,
@@ -54,6 +55,7 @@ from kobza.sip.uri import SipUri
 __all__ = [
     "ClientRequest",
     "Credentials",
+    "EarlyAnswered",
     "IncomingRequest",
     "InviteAnswered",
     "InviteCancelled",

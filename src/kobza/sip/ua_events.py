@@ -75,6 +75,16 @@ class InviteConfirmed(Value, frozen=True):
     initial: bool = True
 
 
+class EarlyAnswered(Value, frozen=True):
+    """The PRACK to a provisional response with our offer came: its body is the answer (RFC 3262, section 5).
+
+    Without a body, or with one that is no SDP, there is no answer, and there will be none.
+    """
+
+    dialog: InviteDialog
+    request: SipRequest
+
+
 class InviteEnded(Value, frozen=True):
     """The dialog is over, and not by our `bye`.
 
@@ -169,6 +179,7 @@ InviteEvent = (
     | InviteRejected
     | InviteCancelled
     | InviteConfirmed
+    | EarlyAnswered
     | InviteEnded
     | OfferReceived
     | OfferAnswered
