@@ -40,6 +40,7 @@ from kobza.sip.digest import ha1
 from kobza.sip.flow import Transport
 from kobza.store import Store, enterprises, groups, meta, numbers, trunks
 from tests.soak.stories import WITHOUT_SOUND, Story, draw, is_same, play
+from tests.soak.uncollected import nothing_collected
 from tests.soak.verdict import Verdict, verdict
 from tests.soak.virtual import Network, VirtualLoop, run
 from tests.support.impairment import Impairment
@@ -387,7 +388,7 @@ def played(
 ) -> list[tuple[Story, Verdict]]:
     """Play so many rounds of stories, `trios` at a time, in a network; return what came of each.
 
-    After each round nothing may be left of its calls.
+    After each round nothing may be left of its calls, not even for the collector of circles.
     """
 
     async def play_all(loop: VirtualLoop) -> list[tuple[Story, Verdict]]:
@@ -399,9 +400,11 @@ def played(
             tasks = len(asyncio.all_tasks())
             for number in range(rounds):
                 stories = [draw(chance, kinds[(number * trios + index) % len(kinds)]) for index in range(trios)]
-                found += zip(stories, await exchange.play(number, stories), strict=True)
-                left = await exchange.at_rest()
+                with nothing_collected() as circles:
+                    found += zip(stories, await exchange.play(number, stories), strict=True)
+                    left = await exchange.at_rest()
                 assert not left, left
+                assert not circles, circles
                 assert len(asyncio.all_tasks()) == tasks, asyncio.all_tasks()
             await exchange.close()
         return found

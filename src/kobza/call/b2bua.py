@@ -315,6 +315,10 @@ class Call:
         """
         self._core.end(cause_from_reasons(reasons) or NORMAL_UNSPECIFIED, 487, "caller", now)
 
+    def dissolve(self) -> None:
+        """Let go of what a call has while it is on. What is told to it later changes nothing."""
+        self._core.dissolve()
+
     # what happens to media and timers
 
     def media_replied(self, request_id: str, sdp: bytes, now: float) -> None:

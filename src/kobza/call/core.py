@@ -280,6 +280,12 @@ class CallCore:
             leg.change(LegState.ESTABLISHED, now)
             self.outbox.facts.append(CallResumed(self.call_id, now, leg.leg_id))
 
+    def dissolve(self) -> None:
+        """Let legs and branches go that know each other: so what is over is given back without the collector."""
+        for branch in self.branches.values():
+            branch.leg.branches.clear()
+            branch.leg.talking = None
+
     def terminate(self, cause: int, now: float) -> None:
         """End the call because the server or the network must."""
         self.end(cause, 200 if self.answered else sip_from_cause(cause), "network", now)

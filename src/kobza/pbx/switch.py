@@ -463,6 +463,7 @@ class Switch:
             live.books.close()
         self._ladders.over(live.call_id, self._now())
         live.dialogs.clear()
+        live.call.dissolve()
         if live.taken is not None:  # the call ended before it could talk to that phone
             live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())
             live.taken = None

@@ -460,9 +460,13 @@ class InviteDialog:
         ByeRequest(self.core, request, branch, dialog.flow, self._credentials, self, dialog).send(now)
 
     def finish(self) -> None:
-        """Be over: no timer of ours runs, and nobody finds this dialog any more."""
+        """Be over: no timer of ours runs, and nobody finds this dialog any more.
+
+        Its parts are let go, as they know it too: so it is given back when the last of them is, without the collector.
+        """
         self._stop_session()
         self.state = InviteState.ENDED
+        self.sent = self.received = self.session = None
         self.core.dialogs.pop(self.dialog.local_tag, None)
 
     def _stop_session(self) -> None:

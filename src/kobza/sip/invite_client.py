@@ -69,6 +69,8 @@ class SentInvite(ABC):
         self._early: dict[str | None, EarlyDialog] = {}
         """By the peer's tag, of those that have responded reliably."""
         self._timer: Timer | None = None
+        self.transaction: ClientTransaction | None = None
+        """As long as a final response is awaited."""
 
     def send(self, request: SipRequest, cseq: int, branch: str, flow: Flow, now: float) -> None:
         """Send the INVITE, the first time or again."""
@@ -156,7 +158,8 @@ class SentInvite(ABC):
             if not self.is_cancelled:
                 self.owner.silent()
             return
-        self.transaction.give_up(now)
+        if self.transaction is not None:
+            self.transaction.give_up(now)
         self._close()
         self.refused(CANCELLED, None, now)
 
@@ -221,6 +224,7 @@ class SentInvite(ABC):
 
     def _close(self) -> None:
         self.is_open = False
+        self.transaction = None
         self._stop_timer()
 
     def _stop_timer(self) -> None:
@@ -233,6 +237,8 @@ class SentInvite(ABC):
 
     def _send_cancel(self, now: float) -> None:
         """Send the CANCEL on the INVITE's way: same Request-URI, Via and Route."""
+        if self.transaction is None:  # it has its final response
+            return
         self._cancel_sent = True
         cancel = SipRequest("CANCEL", self.request.uri_text, [], [], b"")
         cancel.extend(self.request.lines_of(_CANCEL_KEEPS))

@@ -114,6 +114,7 @@ class ClientRequest:
         self.tag: object | None = None
         """Free for the owner's use."""
         self.transaction: ClientTransaction | None = None
+        """That of the last try, as long as its outcome is awaited."""
         self._branch = branch
         self._counter = counter
         self._authorizer = None if credentials is None else Authorizer(credentials, core.new_token)
@@ -137,10 +138,12 @@ class ClientRequest:
             self.request = again(self.request, cseq, self._branch, self.flow, self._authorizer.headers)
             self.send(now)
             return
+        self.transaction = None
         self.answered(response, now)
 
     def transaction_failed(self, _transaction: ClientTransaction, status: int, now: float) -> None:
         """Take a failure (called by the transaction)."""
+        self.transaction = None
         self.failed(status, now)
 
     def answered(self, response: SipResponse, _now: float) -> None:

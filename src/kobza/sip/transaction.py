@@ -87,7 +87,12 @@ class Transaction:
             self.layer.forget(self)
         for act in step[1]:
             act(self, message, now)
+        if step[0] is State.TERMINATED:
+            self.let_go()
         return True
+
+    def let_go(self) -> None:
+        """Refer to nobody any more who refers to this: what is over is given back at once, without the collector."""
 
     def timer_fired(self, kind: int, now: float) -> None:
         """Timers are inputs."""
@@ -269,6 +274,10 @@ class ServerTransaction(Transaction):
     def is_open(self) -> bool:
         """Whether a final response can still be sent."""
         return self.state is State.PROCEEDING or self.state is State.TRYING
+
+    def let_go(self) -> None:
+        """See Transaction. A client's user lets go of its transaction itself, with the final response."""
+        self.user = None
 
     def respond(self, status: int, data: bytes, now: float) -> bool:
         """Send a response; False when the state allows none."""
