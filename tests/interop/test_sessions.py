@@ -36,3 +36,16 @@ async def test_reliable_early_media_on_both_sides(
     outcome = await ledger.call(A, OUTSIDE, owners=(A,))
     outcome.has(cause=16, status=200, released_by="caller")
     assert outcome.types(A) == ["alerting", "established", "finished"]
+
+
+@pytest.mark.database("sqlite")
+async def test_a_late_offer_is_made_with_the_ringing(
+    sipp: Sipp, kobza_server: Server, ledger: Ledger, lines: list[Line]
+) -> None:
+    """The phone makes no offer and requires reliable responses: ours is in the 180, its answer in the PRACK."""
+    async with sipp.start("uas_answer", "-rtp_echo", port=kobza_server.site.trunk_port, pause_ms=300) as trunk:
+        await sipp.run("uac_late_100rel", line=lines[0], dial=OUTSIDE, pause_ms=300)
+        await trunk.success()
+    outcome = await ledger.call(A, OUTSIDE, owners=(A,))
+    outcome.has(cause=16, status=200, released_by="caller")
+    assert outcome.types(A) == ["alerting", "established", "finished"]

@@ -124,6 +124,14 @@ class Running(ABC, Generic[AnyPlane]):
                 self._told.clear()
                 await self._told.wait()
 
+    async def events_of(self, kind: type[Event], count: int, seconds: float = PATIENCE) -> list[Event]:
+        """Wait for so many events of a kind; return them."""
+        async with asyncio.timeout(seconds):
+            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+                self._told.clear()
+                await self._told.wait()
+        return found
+
     async def connect(self, caller: PhoneEnd, callee: PhoneEnd, call: str = CALL) -> None:
         """Set up a call between two phones the ordinary way."""
         callee.learn(await self.offer(Side.CALLER, Side.CALLEE, caller.sdp(), call))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.packet_loop import PacketLoop, is_compiled, packet_loop
 from kobza.media.plane import MediaError
+from kobza.media.reception import Doubles
 from kobza.media.recorder import NO_CODEC, Spool, Spools
 from kobza.media.rtp_port import RtpPort
 from kobza.media.spool import RECORD
@@ -224,6 +225,26 @@ def test_both_do_the_same(done: list[tuple[int, bytes] | Change]) -> None:
         made.close()
         assert not hand.errors
     assert states[0] == states[1]
+
+
+@pytest.mark.usefixtures("compiled_packets")
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 65535), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 30)), min_size=1, max_size=40))
+def test_both_know_what_the_network_has_doubled(first: int, moves: list[tuple[int, int]]) -> None:
+    numbers, newest = [first], first
+    for ahead, behind in moves:  # among the last 64, which are those that the compiled one remembers
+        newest += ahead
+        numbers.append(newest - behind if newest - behind >= first else newest)
+    found = []
+    names: tuple[Literal["python", "compiled"], ...] = ("python", "compiled")
+    for name in names:
+        made, _ = way(name)
+        made.change("name")
+        for number in numbers:
+            made.send(0, b"\x80\x08" + (number % 65536).to_bytes(2, "big") + bytes(20))
+        found.append((made.port.packets, made.port.repeated + Doubles().look(made.port.numbers)))
+        made.close()
+    assert found == [(len(numbers), len(numbers) - len(set(numbers)))] * 2
 
 
 @pytest.mark.usefixtures("compiled_packets")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.media.reception import MAX_DROPOUT, MAX_ROUND_TRIP, Losses, Reports, Totals
+from kobza.media.reception import MAX_DROPOUT, MAX_ROUND_TRIP, Doubles, Losses, Reports, Totals
 from kobza.rtp.packet import RtpPacket
 from kobza.rtp.rtcp import RtcpPacket, RtcpType
 
@@ -44,6 +44,31 @@ def test_a_late_packet_makes_up_for_itself() -> None:
     assert losses.look(packet(20), 9) == 0
 
 
+def test_who_is_late_at_a_look_is_lost_until_it_comes() -> None:
+    losses = Losses()
+    losses.look(packet(0), 1)
+    assert losses.look(packet(10), 8) == 2
+    assert losses.total == 2
+    assert losses.look(packet(20), 12) == 0  # both have come
+    assert losses.total == 0
+    assert losses.look(packet(30), 7) == 1  # of three that are missing now two were told before
+    assert losses.total == 3
+    losses.look(packet(500, ssrc=8), 1)
+    assert losses.look(packet(510, ssrc=8), 9) == 1
+    assert losses.total == 4
+
+
+def test_what_a_network_doubles_is_found_across_two_looks() -> None:
+    doubles = Doubles()
+    numbers = [number.to_bytes(2, "big") for number in range(200)]
+    assert doubles.look([]) == 0
+    assert doubles.look([*numbers[:100], numbers[40], numbers[97]]) == 2
+    assert doubles.look([numbers[99], *numbers[100:110]]) == 1
+    assert doubles.look([]) == 0
+    assert doubles.look([numbers[105], numbers[105], numbers[110]]) == 2
+    assert doubles.look(numbers[:10]) == 0  # long ago: a stream that began anew
+
+
 def test_another_stream_and_a_stream_that_jumps_lose_nothing() -> None:
     losses = Losses()
     losses.look(packet(0), 1)
@@ -62,7 +87,7 @@ def test_reports_are_added_up() -> None:
     totals, reports = Totals(), Reports()
     for data in (report(3, 80), report(5, 800), report(5, 0), report(4, 0), report(2, 8, ssrc=9)):
         reports.take(data, totals, clock=8000, now=0.0)
-    assert totals.traffic.lost_beyond == 7
+    assert totals.traffic.lost_beyond == 6  # one of the five came late
     assert totals.jitter.total == pytest.approx(0.111)
     assert totals.jitter.count == 5
     reports.take(report(2, 8, ssrc=9), totals, clock=None, now=0.0)

@@ -3,10 +3,11 @@
     make impair                                   # 300 rounds of ten stories
     make impair ARGS="--rounds 20 --seed 7"
 
-In virtual time, where an hour of calls takes seconds.
+In virtual time, where an hour of calls takes seconds; then a minute of sound over bad networks, in real time.
 """
 
 import argparse
+import asyncio
 import random
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.soak.exchange import played
+from tests.soak.sound import NETWORKS as SOUND_NETWORKS
+from tests.soak.sound import bad_calls
 from tests.soak.stories import WITHOUT_SOUND, Story
 from tests.soak.verdict import TRIES, Verdict
 from tests.support.impairment import Impairment
@@ -86,14 +89,25 @@ def _played(impairment: Impairment, seed: int, rounds: int, kinds: Sequence[str]
         return played(Path(folder), impairment, seed=seed, rounds=rounds, kinds=kinds)
 
 
+def _sound(seconds: float, seed: int) -> list[str]:
+    """Play sound, over all networks at once; return what is wrong."""
+    with tempfile.TemporaryDirectory(prefix="kobza-impair-") as folder:
+        calls = asyncio.run(bad_calls(Path(folder), seconds=seconds, seed=seed, networks=SOUND_NETWORKS))
+    for call in calls:
+        print(f"sound over {call.impairment}: {call.lost} packets lost, {call.told} told, {len(call.wrong)} wrong")
+    return [f"sound over {call.impairment}: {words}" for call in calls for words in call.wrong]
+
+
 def main() -> int:
     """Play as asked; return the exit status: 1 when something was wrong."""
     parser = argparse.ArgumentParser(prog="make impair")
     parser.add_argument("--rounds", type=int, default=300, help="rounds of ten stories over each network (300)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of sound over each network, all at once (60)")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="what is drawn from")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     wrong = _virtual(options.rounds, options.seed)
+    wrong += _sound(options.seconds, options.seed)
     for words in wrong:
         print(f"    WRONG {words}")
     print(f"seed {options.seed}: {len(wrong)} wrong")

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@ enum {
     CODECS = 128,
     RECORD = 8, /* the head of a record in a spool: kind, codec, length, ticks */
     EVENTS = 256,
+    WINDOW = 64, /* packets, of which it is remembered whether they have come */
 };
 
 typedef union {
@@ -55,7 +57,9 @@ typedef struct {
     char watched;   /* a Loop looks at it */
     Address to;
     Last heard, sent;
-    long long packets, bytes_received, beyond, bytes_beyond, dropped;
+    long long packets, bytes_received, repeated, beyond, bytes_beyond, dropped;
+    uint64_t window; /* which of the numbers up to `newest` have come; 0: none yet */
+    uint16_t newest;
     PyObject *peer, *other, *rewrite, *codecs, *ear;
     PyObject *spool, *buffer; /* the buffer is the spool's, when it has one */
     double started, ticks;
@@ -454,6 +458,23 @@ static int record(Port *self, int codec, const unsigned char *packet, size_t len
     return 0;
 }
 
+/* Count a packet whose number has come already: the network has doubled it. */
+static void count_number(Port *self, const unsigned char *packet)
+{
+    uint16_t number = (uint16_t)(packet[2] << 8 | packet[3]);
+    int ahead = (int16_t)(number - self->newest);
+    if (self->window == 0 || ahead >= WINDOW || ahead <= -WINDOW) {
+        self->window = 1; /* the first packet, or a stream that began anew */
+        self->newest = number;
+    } else if (ahead > 0) {
+        self->window = self->window << ahead | 1;
+        self->newest = number;
+    } else if (self->window >> -ahead & 1)
+        self->repeated++;
+    else
+        self->window |= (uint64_t)1 << -ahead;
+}
+
 static void withhold(Port *self, size_t length)
 {
     self->beyond--;
@@ -483,6 +504,7 @@ static int carried(Port *self, const unsigned char *packet, size_t length, const
     } else if (self->ear != NULL)
         return 0;
     note_last(&self->heard, packet);
+    count_number(self, packet);
     self->packets++;
     self->bytes_received += (long long)length;
     if (!self->relaying || to == NULL || to->peer == NULL) {
@@ -543,6 +565,7 @@ static PyMemberDef port_members[] = {
     {"relaying", T_BOOL, offsetof(Port, relaying), 0, NULL},
     {"packets", T_LONGLONG, offsetof(Port, packets), 0, NULL},
     {"bytes_received", T_LONGLONG, offsetof(Port, bytes_received), 0, NULL},
+    {"repeated", T_LONGLONG, offsetof(Port, repeated), 0, NULL},
     {"beyond", T_LONGLONG, offsetof(Port, beyond), 0, NULL},
     {"bytes_beyond", T_LONGLONG, offsetof(Port, bytes_beyond), 0, NULL},
     {"dropped", T_LONGLONG, offsetof(Port, dropped), 0, NULL},

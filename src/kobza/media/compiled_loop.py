@@ -13,7 +13,7 @@ from kobza.rtp.ice import Address
 class CompiledRtpPort(RtpPort, _packets.Port):
     """A port whose state is the compiled loop's; what is not plain comes to `readable` all the same."""
 
-    __slots__ = ("believe", "receive", "rtcp", "send", "sock")
+    __slots__ = ("believe", "numbers", "receive", "rtcp", "send", "sock")
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class CompiledRtpPort(RtpPort, _packets.Port):
         self.rtcp = rtcp
         self.bare()
         self.codecs = NO_CODECS
+        self.numbers = []
 
     def bare(self) -> None:
         """See RtpPort."""

@@ -14,8 +14,10 @@ from kobza.rtp.rtcp import ReportBlock, RtcpPacket, parse_compound, report_block
 
 MAX_DROPOUT: Final = 3000
 """Packets; a greater jump of the numbers is a stream that began anew (RFC 3550, appendix A.1)."""
-MAX_DOUBLED: Final = 50
-"""Packets that came beyond what was expected and may still make up for losses: late ones, not a line that doubles."""
+MAX_BEYOND: Final = 50
+"""Packets that came beyond what was expected and may still make up for losses: late ones, not somebody else's."""
+REMEMBERED: Final = 64
+"""Numbers of packets against which those that follow are held: a network doubles within a second."""
 
 
 MAX_ROUND_TRIP: Final = 10.0
@@ -38,30 +40,59 @@ class Totals:
         return traffic
 
 
+class Doubles:
+    """The packets of one phone that the network has doubled."""
+
+    __slots__ = ("_before",)
+
+    def __init__(self) -> None:
+        self._before: set[bytes] = set()
+
+    def look(self, numbers: list[bytes]) -> int:
+        """Return how many came more than once: of those since the last look, by number, and of the last ones before."""
+        if not numbers:
+            return 0
+        now = set(numbers)
+        new = len(now - self._before)
+        self._before = now if len(numbers) <= REMEMBERED else set(numbers[-REMEMBERED:])
+        return len(numbers) - new
+
+
 class Losses:
     """The packets of one phone that did not arrive."""
 
-    __slots__ = ("_beyond", "_last")
+    __slots__ = ("_ended", "_last", "_missing", "_told")
 
     def __init__(self) -> None:
         self._last: bytes | None = None
-        self._beyond = 0
+        self._missing = 0
+        """Of the stream: fewer for a moment when late ones come."""
+        self._told = 0
+        self._ended = 0
+        """Of streams before it."""
+
+    @property
+    def total(self) -> int:
+        """How many there are until the last look. A late packet that comes is lost no more."""
+        return self._ended + max(0, self._missing)
 
     def look(self, last: bytes | None, arrived: int) -> int:
-        """Return how many were lost since the last look: `last` is the newest packet, `arrived` how many came since.
+        """Return how many more were lost than at any look before.
 
-        A packet that comes after a later one is made up for, even across two looks.
+        `last` is the newest packet, `arrived` how many came since the last look, each counted once. A packet that comes
+        after a later one is made up for, even across two looks.
         """
         before, self._last = self._last, last
         if before is None or last is None or last[8:12] != before[8:12]:
-            self._beyond = 0
+            self._ended, self._missing, self._told = self.total, 0, 0
             return 0
         expected = sequence_difference(int.from_bytes(last[2:4], "big"), int.from_bytes(before[2:4], "big"))
         if not -MAX_DROPOUT < expected < MAX_DROPOUT:
             return 0
-        missing = expected - arrived - self._beyond
-        self._beyond = min(MAX_DOUBLED, max(0, -missing))
-        return max(0, missing)
+        self._missing = max(self._missing + expected - arrived, self._told - MAX_BEYOND)
+        more = max(0, self._missing - self._told)
+        self._told += more
+        return more
 
 
 class Reports:
@@ -71,12 +102,13 @@ class Reports:
         "_jitter",
         "_jitters",
         "_lost",
+        "_missing",
         "_passed",
         "_round_trip",
         "_round_trips",
         "_ssrc",
+        "_told",
         "count",
-        "lost_beyond",
     )
 
     def __init__(self) -> None:
@@ -86,10 +118,14 @@ class Reports:
         """The time in the sender report that was passed to the phone last, and when that was."""
         self._jitter = self._round_trip = 0.0
         self._jitters = self._round_trips = 0
+        self._missing = self._told = 0
         self.count = 0
         """Reports that it has made."""
-        self.lost_beyond = 0
-        """Packets that did not come to it."""
+
+    @property
+    def lost_beyond(self) -> int:
+        """Packets that did not come to it, as it said last: late ones are lost no more."""
+        return max(0, self._missing)
 
     @property
     def jitter(self) -> float:
@@ -128,9 +164,11 @@ class Reports:
             self._ssrc, self._lost = block.ssrc, 0
         more = block.lost - self._lost
         self._lost = block.lost
-        if 0 < more < MAX_DROPOUT:
-            totals.traffic.lost_beyond += more
-            self.lost_beyond += more
+        if -MAX_BEYOND <= more < MAX_DROPOUT:  # else a phone that counts anew
+            self._missing += more
+        if self._missing > self._told:
+            totals.traffic.lost_beyond += self._missing - self._told
+            self._told = self._missing
         if clock is not None:
             jitter = block.jitter / clock
             totals.jitter.observe(jitter)

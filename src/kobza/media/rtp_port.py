@@ -64,6 +64,10 @@ class RtpPort:
     packets: int
     """RTP packets from the phone since they were last added up."""
     bytes_received: int
+    repeated: int
+    """Those of them that the network has doubled, as far as they did not come by `readable`."""
+    numbers: list[bytes]
+    """The sequence numbers of those that did, since they were last added up."""
     beyond: int
     """How many packets went to phones beside those that came from this one: made here, less those withheld. So the
     way of a packet that comes and goes costs nothing more."""
@@ -104,6 +108,7 @@ class RtpPort:
             return
         self.heard = data
         self.packets += 1
+        self.numbers.append(data[2:4])
         self.bytes_received += len(data)
         if not self.relaying:
             self._withhold(len(data))
@@ -161,11 +166,13 @@ class PythonRtpPort(RtpPort):
         "ear",
         "heard",
         "kind",
+        "numbers",
         "other",
         "packets",
         "peer",
         "receive",
         "relaying",
+        "repeated",
         "rewrite",
         "rtcp",
         "send",
@@ -189,4 +196,5 @@ class PythonRtpPort(RtpPort):
         self.other = self.peer = self.heard = self.sent = self.rewrite = self.spool = self.ear = None
         self.relaying = False
         self.codecs = NO_CODECS
-        self.packets = self.bytes_received = self.beyond = self.bytes_beyond = self.dropped = 0
+        self.packets = self.bytes_received = self.beyond = self.bytes_beyond = self.dropped = self.repeated = 0
+        self.numbers = []

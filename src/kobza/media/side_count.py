@@ -2,23 +2,24 @@
 
 from kobza.media.arrivals import Arrivals
 from kobza.media.messages import SideFlow, SideQuality, Voice
-from kobza.media.reception import Losses, Reports, Totals
+from kobza.media.reception import Doubles, Losses, Reports, Totals
 from kobza.media.rtp_port import RtpPort
 
 
 class SideCount:
     """Counts for one side."""
 
-    __slots__ = ("_arrivals", "_losses", "_lost", "_received", "_totals", "voice")
+    __slots__ = ("_arrivals", "_doubles", "_losses", "_received", "_totals", "voice")
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
         self._losses = Losses()
+        self._doubles = Doubles()
         self._arrivals = Arrivals()
         self.voice: Voice | None = None
         """What the phone spoke last."""
-        self._received = self._lost = 0
-        """RTP packets from the phone, and those that did not come, until they were last added up."""
+        self._received = 0
+        """RTP packets from the phone, each once, until they were last added up."""
 
     def look(self, port: RtpPort, newest: bytes, flow: SideFlow, *, reported: bool) -> None:
         """Look at the newest packet, once a sweep: what it is and, if it came last to its port, when that was.
@@ -35,22 +36,23 @@ class SideCount:
     def add_up(self, port: RtpPort) -> None:
         """Add what was moved since the last time to the totals, so that the way of a packet costs little for it."""
         traffic, packets = self._totals.traffic, port.packets
-        lost = self._losses.look(port.heard, packets)
+        arrived = packets - port.repeated - self._doubles.look(port.numbers)  # those make up for none that is lost
+        lost = self._losses.look(port.heard, arrived)
         traffic.lost += lost
-        self._lost += lost
-        self._received += packets
+        self._received += arrived
         traffic.received += packets
         traffic.received_bytes += port.bytes_received
         traffic.sent += packets + port.beyond
         traffic.sent_bytes += port.bytes_received + port.bytes_beyond
         traffic.dropped += port.dropped
-        port.packets = port.bytes_received = port.dropped = port.beyond = port.bytes_beyond = 0
+        port.packets = port.bytes_received = port.dropped = port.beyond = port.bytes_beyond = port.repeated = 0
+        port.numbers = []
 
     def quality(self, reports: Reports) -> SideQuality:
         """Return how the packets fared until they were last added up, with what the phone reports of the other way."""
         return SideQuality(
             received=self._received,
-            lost=self._lost,
+            lost=self._losses.total,
             reports=reports.count,
             lost_beyond=reports.lost_beyond,
             jitter=reports.jitter,

@@ -191,6 +191,8 @@ class InviteDialog:
         """Send the ACK with our answer to the offer in a 2xx, after an INVITE or re-INVITE of ours without a body."""
         if self.sent is not None and self.sent.owes_ack:
             self.sent.acknowledge(self.dialog, body)
+            if self.state is InviteState.ENDED:
+                self.sent = None
             if self.state is InviteState.ACCEPTED:
                 self.state = InviteState.CONFIRMED
         elif self.offer_out is not None and self.offer_out.owes_ack:
@@ -466,7 +468,9 @@ class InviteDialog:
         """
         self._stop_session()
         self.state = InviteState.ENDED
-        self.sent = self.received = self.session = None
+        self.received = self.session = None
+        if self.sent is not None and not self.sent.owes_ack:
+            self.sent = None
         self.core.dialogs.pop(self.dialog.local_tag, None)
 
     def _stop_session(self) -> None:
