@@ -27,10 +27,10 @@ STRONGEST_FIRST: tuple[Algorithm, ...] = ("SHA-256", "MD5")
 OFFERED: tuple[Algorithm, ...] = ("MD5", "SHA-256")
 """Order of our challenges. RFC 8760 2.4 has the preferred one first; MD5 is, as many phones give up when the first is
 one that they do not know (sipp 3.6, pjsip 2.10, FreeSWITCH 1.10.6, Asterisk 18), though they were to look further."""
-REFUSE_SHA_256 = ("baresip", "jssip")
+REFUSE_SHA_256 = ("baresip", "jssip", "sip.js")
 """User agents, in lower case, that know MD5 and do not find it beside SHA-256: they are offered it alone.
 
-baresip (1.0 to 3.10) gives up when any challenge is SHA-256, JsSIP (3.13) looks at the last one only."""
+baresip (1.0 to 3.10) gives up when any challenge is SHA-256, JsSIP (3.13) and SIP.js (0.21) look at the last one."""
 DEFAULT_ALGORITHM: Algorithm = "MD5"
 """Meant when a peer names none (RFC 7616 3.3)."""
 DEFAULT_OFFER: tuple[Algorithm, ...] = (DEFAULT_ALGORITHM,)
