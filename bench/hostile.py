@@ -1,7 +1,8 @@
-"""Calls in a flood: `python -m bench.hostile [--seconds 20] [--one 5000] [--many 500]`, `make bench-hostile`.
+"""Calls in a flood: `python -m bench.hostile [--rounds 3] [--one 5000] [--method INVITE]`, `make bench-hostile`.
 
 Phones call each other through `kobza serve` and talk for some seconds, with a packet of sound each 20 ms, first in
-peace, then while bad REGISTERs come: 5,000 a second from one address and 500 a second from 400 others (`bench.flood`).
+peace, then while bad REGISTERs come: 5,000 a second from one address and 500 a second from 400 others (`bench.flood`);
+in turns, so that both have the same machine.
 Loopback is no trusted network here, so all of it goes by the door as it would from the internet. Prints how many calls
 were set up and how soon, the longest silence that any of them heard, how soon a phone registers that was never
 there before, and the CPU of a bad message; the same in peace is what each is compared with.
@@ -11,6 +12,7 @@ When a packet comes is told by the kernel, and what the sender of the sound was 
 
 import argparse
 import asyncio
+import itertools
 import os
 import secrets
 import socket
@@ -54,6 +56,8 @@ SO_TIMESTAMP: Final = 29
 NOBODY_TRUSTED: Final = "192.0.2.0/24"
 NEWCOMERS: Final = 4
 """Phones that come while it lasts."""
+GAP: Final = 0.06
+"""Seconds of silence that no call may hear: three packets."""
 
 
 class Extent(NamedTuple):
@@ -66,6 +70,9 @@ class Extent(NamedTuple):
     talk: float = 2.0
     one: int = 5000
     many: int = 500
+    method: str = "REGISTER"
+    rounds: int = 1
+    """Turns of peace and flood."""
 
 
 @dataclass
@@ -80,6 +87,16 @@ class Seen:
     newcomers: list[float] = field(default_factory=list)
     cpu_ms: float = 0.0
     bad: int = 0
+
+    def add(self, other: "Seen") -> None:
+        """Take what came of another part."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    @property
+    def gaps(self) -> int:
+        """How many calls heard a silence that people hear too."""
+        return sum(silence > GAP for silence in self.silences)
 
 
 class Line:
@@ -251,7 +268,7 @@ async def part(
     before = cpu_ms(pid)
     attack = None
     if bad:
-        words = (*map(str, server), str(extent.seconds), str(extent.one), str(extent.many))
+        words = (*map(str, server), str(extent.seconds), str(extent.one), str(extent.many), extent.method)
         attack = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bench.flood", *words, stdout=asyncio.subprocess.PIPE
         )
@@ -282,7 +299,7 @@ async def main(extent: Extent) -> tuple[Seen, Seen]:
     """Return what came of calls in peace and in the flood."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         data = Path(folder)
-        names = prepare(data, 2 * extent.pairs + 2 * NEWCOMERS)
+        names = prepare(data, 2 * extent.pairs + 2 * NEWCOMERS * extent.rounds)
         at_once = int(extent.rate * (extent.talk + 8)) + extent.pairs  # a call's ports rest for 5 s
         async with AsyncExitStack() as around:
             with nobody_trusted():
@@ -296,10 +313,12 @@ async def main(extent: Extent) -> tuple[Seen, Seen]:
             callers, called = phones[: extent.pairs], phones[extent.pairs : 2 * extent.pairs]
             for phone in (*callers, *called):
                 await phone.register()
-            first, second = phones[2 * extent.pairs :][:NEWCOMERS], phones[2 * extent.pairs :][NEWCOMERS:]
+            new_phones, peace, war = iter(phones[2 * extent.pairs :]), Seen(), Seen()
             await part(callers, called, (), process.pid, extent._replace(seconds=min(3.0, extent.seconds)), False)
-            peace = await part(callers, called, first, process.pid, extent, False)
-            war = await part(callers, called, second, process.pid, extent, True)
+            for _ in range(extent.rounds):
+                for seen, bad in ((peace, False), (war, True)):
+                    newcomers = list(itertools.islice(new_phones, NEWCOMERS))
+                    seen.add(await part(callers, called, newcomers, process.pid, extent, bad))
     return peace, war
 
 
@@ -309,7 +328,7 @@ def percentile(values: Sequence[float], part_of_all: float) -> float:
 
 
 def rows_of(peace: Seen, war: Seen, extent: Extent) -> Sequence[Row]:
-    name = f"in a flood of {extent.one:,} REGISTER/s from one address and {extent.many} from many"
+    name = f"in a flood of {extent.one:,} {extent.method}/s from one address and {extent.many} from many"
     cost = max(0.0, war.cpu_ms - peace.cpu_ms) / max(1, war.bad) * 1e3
     return [
         Row(f"calls set up {name}", len(war.setups), "calls", "in peace", len(peace.setups)),
@@ -332,6 +351,14 @@ def rows_of(peace: Seen, war: Seen, extent: Extent) -> Sequence[Row]:
             "longest silence that any call heard", max(war.silences) * 1e3, "ms", "in peace", max(peace.silences) * 1e3
         ),
         Row(
+            "longest silence of a call, half of them",
+            statistics.median(war.silences) * 1e3,
+            "ms",
+            "in peace",
+            statistics.median(peace.silences) * 1e3,
+        ),
+        Row(f"calls that heard one over {GAP * 1e3:.0f} ms", war.gaps, "calls", "in peace", peace.gaps),
+        Row(
             "a phone never seen before registers within",
             max(war.newcomers) * 1e3,
             "ms",
@@ -352,9 +379,13 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=Extent().seconds, help="of each part, peace and flood")
     parser.add_argument("--one", type=int, default=Extent().one, help="bad messages a second from one address")
     parser.add_argument("--many", type=int, default=Extent().many, help="bad messages a second from many addresses")
+    parser.add_argument("--method", choices=("REGISTER", "INVITE"), default=Extent().method, help="of the bad messages")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of peace and flood (3)")
     parser.add_argument("--rate", type=float, default=Extent().rate, help="calls a second")
     given = parser.parse_args()
-    wanted = Extent(given.seconds, rate=given.rate, one=given.one, many=given.many)
+    wanted = Extent(
+        given.seconds, rate=given.rate, one=given.one, many=given.many, method=given.method, rounds=given.rounds
+    )
     for row in rows_of(*asyncio.run(main(wanted)), wanted):
         beside = "" if row.reference is None else f"   ({row.against}: {row.reference:,.1f})"
         print(f"{row.what:75} {row.figure:10,.1f} {row.unit}{beside}")
