@@ -18,12 +18,16 @@ from contextlib import ExitStack
 ATTACKER = "127.0.0.2"
 SOURCES = tuple(f"127.1.{number >> 8}.{number & 255}" for number in range(1, 401))
 VARIANTS = 200
+MIXED = "mixed"
+"""In the place of a method: as many REGISTERs as INVITEs."""
 STEP = 0.01
 """Seconds between two portions."""
 
 
 def bad_request(method: str, number: int, source: str) -> bytes:
     """Return a request of a number that is not there: half of them with a password for a nonce that was made up."""
+    if method == MIXED:
+        method = ("REGISTER", "INVITE")[number // 2 % 2]
     user = f"0{random.Random(number).randrange(10**8, 10**9)}"
     proof = (
         f'Authorization: Digest username="{user}", realm="kobza", nonce="{number:044x}", uri="sip:kobza", '

@@ -10,15 +10,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.flood import ATTACKER, flood
+from bench.flood import ATTACKER, MIXED, bad_request, flood
 from bench.hostile import NOBODY_TRUSTED, Phone, Seen
 from tests.interop.conftest import NUMBERS
 from tests.interop.server import Server, Site
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.database("sqlite")
 
 A, B, C, D = NUMBERS
 GUESSES = 3
+LONG = b"\r\nX-Filling: " + b"x" * 400 + b"\r\nExpires"
+"""Makes a message as long as those of phones, so that its answer is no longer than it is."""
 MESSAGES = Path(__file__).parents[1] / "sip"
 
 
@@ -48,7 +51,7 @@ async def test_calls_are_set_up_and_heard_in_a_flood(server: Server) -> None:
     caller, called, newcomer = await phone(server, A), await phone(server, B), await phone(server, C, "127.0.3.1")
     for each in (caller, called):
         await each.register()
-    attack = asyncio.create_task(asyncio.to_thread(flood, server.site.sip, 3.0, 3000, 1500))
+    attack = asyncio.create_task(asyncio.to_thread(flood, server.site.sip, 3.0, 3000, 1500, MIXED))
     await asyncio.sleep(0.5)
     async with asyncio.TaskGroup() as group:
         group.create_task(newcomer.register())
@@ -83,6 +86,19 @@ async def test_who_guesses_is_banned_until_somebody_lifts_it(server: Server) -> 
     assert server.log.count("127.0.5.1 is banned for 10 min (no. 1)") == 1
     for each in (guesser, owner):
         await each.close()
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
+def test_a_scanner_hears_nothing(server: Server, method: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
+        scanner.settimeout(PATIENCE)
+        scanner.bind(("127.0.7.1", 0))
+        ordinary = bad_request(method, 8, "127.0.7.1").replace(b"\r\nExpires", LONG)
+        own_word = ordinary.replace(b"\r\nExpires", b"\r\nUser-Agent: friendly-scanner\r\nExpires")
+        scanner.sendto(own_word, server.site.sip)
+        assert not select.select([scanner], [], [], 0.3)[0]
+        scanner.sendto(ordinary, server.site.sip)
+        assert scanner.recv(65_535).startswith(b"SIP/2.0 40"), "who does not say so is asked for a password"
 
 
 @pytest.mark.parametrize("folder", ["torture", "captured"])
