@@ -11,7 +11,7 @@ import pytest
 from kobza.media import encoder
 from kobza.media.encoder import encode
 from kobza.media.plane import Side
-from kobza.media.spool import RECORD, MalformedSpool
+from kobza.media.spool import LAST_KIND, RECORD, MalformedSpool
 from kobza.media.track import Track
 from kobza.rtp.g711 import Law
 from kobza.rtp.g711 import encode as g711
@@ -232,15 +232,15 @@ def test_what_is_no_spool_is_refused_and_leaves_nothing(tmp_path: Path, data: by
 
 
 def test_a_spool_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "spool").write_bytes(b'{"record_id":"r","call_id":"c","started_ms":1,"version":3}\n')
-    with pytest.raises(MalformedSpool, match="version 3"):
+    (tmp_path / "spool").write_bytes(b'{"record_id":"r","call_id":"c","started_ms":1,"version":4}\n')
+    with pytest.raises(MalformedSpool, match="version 4"):
         encode(tmp_path / "spool", tmp_path / "mp3")
 
 
 @pytest.mark.parametrize(
     "record",
     [
-        RECORD.pack(5, 8, 0, 0),
+        RECORD.pack(LAST_KIND + 1, 8, 0, 0),
         RECORD.pack(0, 10, 0, 0),
         RECORD.pack(0, 8, 60_000, 0) + bytes(60_000),
         RECORD.pack(0, 8, 0, 2**32 - 1),

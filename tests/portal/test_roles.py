@@ -73,6 +73,7 @@ TABLE: Final = {
     ("GET", "/provisioning/hours"): ADMINS,
     ("GET", "/provisioning/limits"): ADMINS,
     ("GET", "/provisioning/sounds"): ADMINS,
+    ("GET", "/provisioning/recording"): ADMINS,
     ("GET", "/own/forwarding"): STAFF,
     ("GET", "/crm-integration"): ADMINS,
     ("GET", "/crm-integration/deliveries"): ADMINS,
@@ -129,6 +130,9 @@ TABLE: Final = {
     ("POST", "/provisioning/sounds"): ADMINS,
     ("POST", "/provisioning/sounds/music"): ADMINS,
     ("POST", "/provisioning/sounds/remove"): ADMINS,
+    ("POST", "/provisioning/recording"): ADMINS,
+    ("POST", "/provisioning/recording/sound"): ADMINS,
+    ("POST", "/provisioning/recording/sound/remove"): ADMINS,
     ("POST", "/provisioning/hours/override"): ADMINS,
     ("POST", "/own/forwarding"): STAFF,
     ("POST", "/own/calls"): STAFF,
@@ -280,6 +284,7 @@ async def test_what_is_another_enterprises_is_404(everybody: dict[str, Visitor],
             "/history/saved",
         ),
         *("/provisioning/sounds", "/provisioning/sounds/music", "/provisioning/sounds/remove"),
+        *("/provisioning/recording", "/provisioning/recording/sound", "/provisioning/recording/sound/remove"),
     }
     assert taking_ids == forms.keys(), "does a new form take an id? Then try that of another enterprise"
     shown = [f"/crm-integration/deliveries/{sent}", f"/history/{call.call_id}"]

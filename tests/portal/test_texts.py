@@ -13,6 +13,7 @@ from kobza.call.forwarding import Occasion
 from kobza.call.group import Strategy
 from kobza.call.hours import DAYS as WEEKDAYS
 from kobza.call.hours import Callers
+from kobza.call.recording_notices import AUDIENCES, VOICES
 from kobza.call.states import StateType
 from kobza.portal.access import SAID
 from kobza.portal.audit_page import COLUMNS
@@ -124,7 +125,10 @@ MADE_UP = {
     *("webhook_taken", "webhook_not_taken", "delivery_unknown", "delivery_erased", "wrong_number"),
     *("recording_cannot_be_heard", "recording_failed", "recording_side_undecoded", "recording_undecoded"),
     *(f"recording_{side}" for side in ("caller", "callee")),
-    *("sounds_no_file", "sounds_unfit"),
+    *("sounds_no_file", "sounds_unfit", "notices_sound_unfit", "notices_wrong_beep"),
+    *(f"notices_to_{to}" for to in AUDIENCES),
+    *(f"notices_voice_{voice}" for voice in VOICES),
+    *("recording_announced", "recording_unannounced"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
 }
 """Keys that are put together from values, or stand in tables."""

@@ -11,6 +11,7 @@ from kobza.call.forwarding import Forwarding
 from kobza.call.group import RingingGroup, Strategy
 from kobza.call.hours import Override
 from kobza.call.outside import OutsideLimits
+from kobza.call.recording_notices import RecordingNotices
 from kobza.defence.bans import Ban
 from kobza.store import (
     Store,
@@ -27,6 +28,7 @@ from kobza.store import (
     numbers,
     outside,
     presentation,
+    recording_notices,
     saved_filters,
     second_factor,
     sessions,
@@ -81,6 +83,8 @@ def fill_everything(store: Store) -> str:
         )
         sounds.put(conn, enterprise_id, "music", AWKWARD, bytes(range(256)) * 40, NOW_MS)
         sounds.set_ringback(conn, enterprise_id, "uk")
+        sounds.put(conn, enterprise_id, "recording", AWKWARD, bytes(range(256)), NOW_MS)
+        recording_notices.put(conn, enterprise_id, RecordingNotices("outside", "en", 15))
         hours.put(
             conn,
             enterprise_id,

@@ -135,6 +135,16 @@ HEADERS: Final[Json] = {
         "schema": {"type": "string"},
         "example": "caller=G729",
     },
+    "Recording-Announced": {
+        "description": "By when each side had heard to its end that the call is recorded, in seconds since the start.",
+        "schema": {"type": "string"},
+        "example": "caller=3.290, callee=3.310",
+    },
+    "Recording-Unannounced": {
+        "description": "Which sides should have heard that and did not; left out when none.",
+        "schema": {"type": "string"},
+        "example": "callee",
+    },
     "Accept-Ranges": {"description": "Ranges of bytes work.", "schema": {"type": "string", "const": "bytes"}},
 }
 

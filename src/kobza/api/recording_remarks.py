@@ -4,7 +4,7 @@ from kobza.store.recordings import Remarks
 
 
 def headers_of(noted: Remarks) -> dict[str, str]:
-    """Return the headers that say where silence does not mean that nobody spoke."""
+    """Return the headers that say where silence does not mean that nobody spoke, and who was told of it."""
     headers = {}
     if noted.paused:
         spans = (f"{begin / 1000:.3f}-{end / 1000:.3f}" for begin, end in noted.paused)
@@ -12,6 +12,11 @@ def headers_of(noted: Remarks) -> dict[str, str]:
     if noted.undecoded:
         sides = (f"{side}={codec}" for side, codecs in noted.undecoded.items() for codec in codecs)
         headers["recording-undecoded"] = ", ".join(sides)
+    if noted.announced:
+        heard = (f"{side}={at / 1000:.3f}" for side, at in noted.announced.items())
+        headers["recording-announced"] = ", ".join(heard)
+    if noted.unannounced:
+        headers["recording-unannounced"] = ", ".join(noted.unannounced)
     return headers
 
 

@@ -9,6 +9,7 @@ from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.call.group import RingingGroup, group_key
 from kobza.call.hours import DEFAULT_ZONE, WorkingHours
 from kobza.call.outside import OutsideLimits
+from kobza.call.recording_notices import RecordingNotices
 
 if TYPE_CHECKING:  # the command line has the packages from here, and shall not load all of what knows numbers
     from kobza.call.trunk import Trunk
@@ -128,6 +129,8 @@ class Directory:
     """By enterprise id: which music its phones hold others with, by its hash; those without their own are left out."""
     ringback: Mapping[str, str] = field(default_factory=dict)
     """By enterprise id: the country of its ringback, where one was set."""
+    recording_notices: Mapping[str, RecordingNotices] = field(default_factory=dict)
+    """By enterprise id: what those are told whom it records; those that tell nobody are left out."""
     version: int = 0
 
     def hours_of(self, number: str, enterprise_id: str) -> WorkingHours | None:

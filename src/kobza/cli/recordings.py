@@ -175,6 +175,8 @@ def _shown(row: "Recording") -> dict[str, Any]:
         "file": row.path,
         "home": row.home or "local",
         "no_room": row.noted.no_room,
+        "announced": row.noted.announced,
+        "unannounced": row.noted.unannounced,
         "key": None if row.sealed is None else row.sealed.partition(".")[0],
         "seconds": None if row.duration_ms is None else row.duration_ms / 1000,
         "bytes": row.size,

@@ -44,6 +44,7 @@ from kobza.media.plane import (
     MediaPlaneLost,
     MediaTimedOut,
     RecordingClosed,
+    RecordingNotice,
     Seat,
     Side,
     SideNotHeard,
@@ -293,7 +294,9 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         if self._link is not None:
             self._link.send(Mix(mix_id, tuple(seats), tuple(noticing)))
 
-    def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
+    def record(
+        self, call_id: str, *, record_id: str, spool: Path, owner: str = "", notice: RecordingNotice | None = None
+    ) -> None:
         """See MediaPlane."""
         if self._link is None or call_id not in self._calls:
             about = {"call_id": call_id, "record_id": record_id}
@@ -301,7 +304,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
         self._recordings[record_id] = (call_id, spool)
-        self._link.send(Record(call_id, record_id, str(spool), owner, time.monotonic()))
+        self._link.send(Record(call_id, record_id, str(spool), owner, time.monotonic(), notice))
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""

@@ -20,6 +20,7 @@ import lameenc
 
 from kobza.media import spool as spools
 from kobza.media.decoding import is_decoded
+from kobza.media.laid_track import LaidTrack
 from kobza.media.placement import Placement
 from kobza.media.plane import Side
 from kobza.media.spool import SpoolRecord
@@ -62,6 +63,10 @@ class Encoded:
     """Codecs in which a side spoke and which are not decoded: what it said there is silence."""
     heard: bool = True
     """Something of the voices was decoded, or there were none."""
+    announced: tuple[tuple[Side, int], ...] = ()
+    """The sides that heard an announcement, and by when to its end: milliseconds since the start."""
+    unannounced: tuple[Side, ...] = ()
+    """Those that should have heard one to its end and did not."""
 
 
 class NotWantedNow(Exception):
@@ -78,7 +83,7 @@ def encode(spool: Path, mp3: Path, wanted: Callable[[], bool] = lambda: True) ->
     mp3.parent.mkdir(parents=True, exist_ok=True)
     try:
         with spool.open("rb") as source, partial.open("w+b") as target:
-            content = _Content((Track(), Track()))
+            content = _Content(Track)
             try:
                 _write(target, _while_wanted(content.chunks(source), wanted), SAMPLE_RATE)
             except _WiderBand:
@@ -105,6 +110,8 @@ def encode(spool: Path, mp3: Path, wanted: Callable[[], bool] = lambda: True) ->
         paused=tuple(content.paused),
         undecoded=tuple(sorted((side, name_of(codec)) for side, codec in content.undecoded)),
         heard=content.heard or not content.undecoded,
+        announced=tuple(sorted(content.announced.items())),
+        unannounced=tuple(sorted(content.to_announce - content.announced.keys())),
     )
 
 
@@ -115,17 +122,24 @@ class _WiderBand(Exception):
 def _wide_content() -> "_Content":
     from kobza.media.wide_track import WideTrack
 
-    return _Content((WideTrack(), WideTrack()), is_wide=True)
+    return _Content(WideTrack, is_wide=True)
 
 
 _SIDES: Final = {kind: side for side, kind in spools.KINDS.items()}
+_LAID: Final = {kind: side for side, kind in spools.LAID.items()}
+_TOLD: Final = {kind: side for side, kind in spools.TOLD.items()}
 
 
 class _Content:
     """What is in a spool, while it is read. Places and lengths are in samples of 8,000 Hz."""
 
-    def __init__(self, tracks: tuple[AnyTrack, AnyTrack], *, is_wide: bool = False) -> None:
-        self._tracks = tracks
+    def __init__(self, new_track: Callable[[], AnyTrack], *, is_wide: bool = False) -> None:
+        self._new_track = new_track
+        self._tracks = (new_track(), new_track())
+        self._laid: dict[Side, LaidTrack] = {}
+        """By who heard it, where there is anything."""
+        self.to_announce: set[Side] = set()
+        self.announced: dict[Side, int] = {}
         self.is_wide = is_wide
         self._placements = (Placement(), Placement())
         self._malformed = 0
@@ -145,7 +159,10 @@ class _Content:
 
         Raises MalformedSpool; _WiderBand when the tracks are for telephone sound and there is more.
         """
-        spools.read_header(source)
+        header = spools.read_header(source)
+        self.to_announce = set(header.announced)
+        if header.laid:
+            self._laid = {side: LaidTrack(self._new_track()) for side in Side}
         done, now = 0, 0
         for record in spools.read_records(source):
             moment = record.ticks * SAMPLE_RATE // spools.TICKS
@@ -172,6 +189,12 @@ class _Content:
             self._paused_at = now if self._paused_at is None else self._paused_at
         elif record.kind == spools.RESUMED:
             self._resumed(now)
+        elif record.kind in _LAID:
+            laid = self._laid.get(_LAID[record.kind])
+            if laid is not None:
+                laid.take(record.packet, now)
+        elif record.kind in _TOLD:
+            self.announced.setdefault(_TOLD[record.kind], now * 1000 // SAMPLE_RATE)
         elif len(record.packet) >= HEADER_BYTES and (payload := _payload(record.packet)):
             codec = record.codec
             if not is_decoded(codec):
@@ -199,6 +222,9 @@ class _Content:
 
     def _stereo(self, count: int) -> bytes:
         left, right = (track.cut(count) for track in self._tracks)
+        if self._laid:  # over the caller's voice lies what the called side hears
+            left = self._laid[Side.CALLEE].over(left, count)
+            right = self._laid[Side.CALLER].over(right, count)
         pcm = bytearray(4 * len(left[0]))
         pcm[0::4], pcm[1::4] = left
         pcm[2::4], pcm[3::4] = right

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from kobza.media.plane import Seat, Side
+from kobza.media.plane import RecordingNotice, Seat, Side
 
 MAX_MESSAGE: Final = 64 * 1024
 """Bytes of one message: the longest, `Configure`, has about 500."""
@@ -134,6 +134,7 @@ class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Record a call into a new file. Answered by RecordingStopped when it ends, for whatever reason.
 
     `at`, here and below, is the moment that is meant, by the monotonic clock that both processes have; None: now.
+    `notice` is what the sides hear of it.
     """
 
     call_id: str
@@ -141,6 +142,7 @@ class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
     spool: str
     owner: str = ""
     at: float | None = None
+    notice: RecordingNotice | None = None
 
 
 class Pause(msgspec.Struct, frozen=True, tag=True, array_like=True):

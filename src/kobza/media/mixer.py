@@ -58,11 +58,11 @@ def _sum_table(law: Law, voices: int) -> Callable[[int], int]:
     return (table[:1] * beyond + table + table[-1:] * beyond).__getitem__
 
 
-def encode_sum(frames: Sequence[int], law: Law) -> bytes:
-    """Return the sum of frames as G.711 octets; silence for none."""
+def encode_sum(frames: Sequence[int], law: Law, samples: int = FRAME) -> bytes:
+    """Return the sum of frames of so many samples as G.711 octets; silence for none."""
     if not frames:
-        return bytes([SILENCE[law]]) * FRAME
-    lanes = array("I", sum(frames).to_bytes(_LANE * FRAME, "little"))
+        return bytes([SILENCE[law]]) * samples
+    lanes = array("I", sum(frames).to_bytes(_LANE * samples, "little"))
     return bytes(map(_sum_table(law, len(frames)), lanes))
 
 

@@ -10,9 +10,12 @@ from typing import Final
 
 from kobza.media.digits import STEP_SAMPLES, steps
 from kobza.media.messages import SideFlow
+from kobza.media.overlay import Overlay, Sound
 from kobza.media.rtp_port import RtpPort
+from kobza.media.tones import PACKET_SAMPLES
 from kobza.rtp.continuity import OutgoingStream
 from kobza.rtp.event import TelephoneEvent
+from kobza.rtp.g711 import SILENCE, Law
 
 DIGIT_GAP: Final = 0.06
 """Seconds between two packets of one DTMF event at most: 50 ms is what RFC 4733 (2.5.1.2) names, 20 what phones do."""
@@ -28,6 +31,7 @@ class Outgoing:
         "_flow",
         "_hush",
         "_loop",
+        "_overlay",
         "_passing_until",
         "_port",
         "_renamed",
@@ -43,6 +47,7 @@ class Outgoing:
         self._flow = SideFlow()
         self._hush: Callable[[bytes], bytes] | None = None
         self._stream: OutgoingStream | None = None
+        self._overlay: Overlay | None = None
         self._renamed: bytes | None = None
         self._tone_position = 0
         self._first_of_tone = True
@@ -87,13 +92,18 @@ class Outgoing:
         return stream
 
     def _choose_rewriting(self) -> None:
-        passes = self._hush is None and self._stream is None and self._renamed is None
+        passes = self._hush is None and self._overlay is None and self._stream is None and self._renamed is None
         self._port.rewrite = None if passes else self._rewritten
 
     def _rewritten(self, data: bytes) -> bytes:
         """Return what a packet of the other side becomes on its way to this one; b"" for nothing."""
         if self._hush is not None:
             data = self._hush(data)
+            if not data:
+                return data
+        if self._overlay is not None:
+            data = self._overlay.over_packet(data, self._loop.time())
+            self._choose_overlay()
             if not data:
                 return data
         if self._renamed is not None:
@@ -115,11 +125,52 @@ class Outgoing:
             return
         payload = payloads[self._tone_position % len(payloads)]
         self._tone_position += 1
+        if self._overlay is not None:
+            payload = self._overlay.over(payload, Law(self._flow.tone_law))
+            self._choose_overlay()
         packet = self._stream.generated(
             self._flow.tone_type, payload, samples=len(payload), first=self._first_of_tone, now=self._loop.time()
         )
         self._first_of_tone = False
         self._port.send_own(packet)
+
+    # sounds over what is heard
+
+    def lay(self, sound: Sound, spoken: Callable[[], bytes]) -> None:
+        """Let a sound be heard over all else. `spoken()` gives what the other phone speaks, by payload type."""
+        if self._overlay is None:
+            self._overlay = Overlay(spoken, self._loop.time())
+            self._choose_rewriting()
+        self._overlay.add(sound)
+
+    def send_overlay(self) -> bool:
+        """Send 20 ms of what sounds over all else, where nothing carries it; return whether anything still sounds.
+
+        A phone that hears nothing now, as it holds or has not answered, hears it later.
+        """
+        overlay, port, flow = self._overlay, self._port, self._flow
+        now = self._loop.time()
+        if overlay is None:
+            return False
+        if flow.source != "relay" or port.peer is None or self.in_digit or now < self._passing_until:
+            return True
+        if flow.tone_type < 0:
+            overlay.give_up()
+        elif not overlay.waits_for_voice(now):
+            law = Law(flow.tone_law)
+            payload = overlay.over(bytes([SILENCE[law]]) * PACKET_SAMPLES, law)
+            first, overlay.alone = not overlay.alone, True
+            stream = self._own_stream()
+            packet = stream.generated(flow.tone_type, payload, samples=PACKET_SAMPLES, first=first, now=now)
+            port.send_own(packet)
+        self._choose_overlay()
+        return self._overlay is not None
+
+    def _choose_overlay(self) -> None:
+        """Let packets pass untouched again when nothing sounds over them any more."""
+        if not self._overlay:
+            self._overlay = None
+            self._choose_rewriting()
 
     # digits
 

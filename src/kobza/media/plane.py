@@ -43,6 +43,17 @@ class SideSounds(NamedTuple):
     ringback: str = ""
 
 
+class RecordingNotice(NamedTuple):
+    """What those who talk are told of a recording: an announcement at its beginning, and a beep now and then.
+
+    `sides` hear the announcement, the file `sound` (A-law octets). `beep_every` is in seconds, 0 for none.
+    """
+
+    sides: tuple[Side, ...] = ()
+    sound: str = ""
+    beep_every: float = 0.0
+
+
 class MediaError(Exception):
     """The media plane could not do what it was asked.
 
@@ -266,10 +277,14 @@ class MediaPlane(Protocol):
         """
         raise MediaError(CANNOT_MIX)
 
-    def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
+    def record(
+        self, call_id: str, *, record_id: str, spool: Path, owner: str = "", notice: RecordingNotice | None = None
+    ) -> None:
         """Record from now until `release` what the sides hear of each other. RecordingClosed follows in any case.
 
         Several recordings of a call may run beside each other. `owner` says whose it is to whoever finds the spool.
+        `notice` is what the sides are told of it, over what they hear, and what the recording has of that too. Whom a
+        plane cannot tell it to is found in the spool.
         """
         ...
 

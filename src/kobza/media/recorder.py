@@ -14,7 +14,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from kobza.media.spool import END, PAUSED, RECORD, RESUMED, TICKS, SpoolHeader, mark_record
+from kobza.media.plane import RecordingNotice, Side
+from kobza.media.spool import (
+    END,
+    LAID,
+    LAID_HEAD,
+    PAUSED,
+    RECORD,
+    RESUMED,
+    TICKS,
+    TOLD,
+    SpoolHeader,
+    mark_record,
+)
+from kobza.media.voice_codecs import A
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +54,9 @@ class Spool:
         *,
         started: float | None = None,
         speed: float = 1.0,
+        notice: RecordingNotice | None = None,
     ) -> None:
-        """`owner` is for the header. `started` is when it began by the monotonic clock, None: now.
+        """`owner` and `notice` are for the header. `started` is when it began by the monotonic clock, None: now.
 
         `speed` is how many seconds of the recording pass in one of the wall: 1 but in an accelerated sandbox.
         """
@@ -51,7 +65,15 @@ class Spool:
         self.record_id = record_id
         now = time.monotonic()
         self.started = now if started is None else min(started, now)
-        self.buffer = bytearray(SpoolHeader(record_id, call_id, time.time_ns() // 1_000_000, owner=owner).to_bytes())
+        header = SpoolHeader(
+            record_id,
+            call_id,
+            time.time_ns() // 1_000_000,
+            owner=owner,
+            announced=() if notice is None else notice.sides,
+            laid=notice is not None,
+        )
+        self.buffer = bytearray(header.to_bytes())
         """What came and was not taken; the compiled loop appends to it as `packet` does."""
         self._pending = 0
         self.ticks = TICKS * speed
@@ -65,6 +87,19 @@ class Spool:
         """Append a packet of a side (KINDS) with its payload in a codec."""
         self.buffer += RECORD.pack(kind, codec, len(data), int((time.monotonic() - self.started) * self.ticks))
         self.buffer += data
+
+    def laid(self, side: Side, sound: int, place: int, octets: bytes) -> None:
+        """Append a part of a sound that a side hears over the other one: A-law, from a place in it."""
+        head = LAID_HEAD.pack(sound, place)
+        self.buffer += RECORD.pack(LAID[side], A, len(head) + len(octets), self._now())
+        self.buffer += head + octets
+
+    def told(self, side: Side) -> None:
+        """Append that a side has heard the announcement to its end."""
+        self._mark(TOLD[side], None)
+
+    def _now(self) -> int:
+        return int((time.monotonic() - self.started) * self.ticks)
 
     def pause(self, *, on: bool, at: float | None = None) -> None:
         """Append that nothing is recorded from a moment of the monotonic clock on, or (`on` False) that it is again."""
@@ -143,9 +178,17 @@ class SpoolWriter:
         self._thread.start()
         self._timer = loop.call_later(FLUSH_INTERVAL, self._flush)
 
-    def open(self, path: Path, call_id: str, record_id: str, owner: str = "", started: float | None = None) -> Spool:
+    def open(
+        self,
+        path: Path,
+        call_id: str,
+        record_id: str,
+        owner: str = "",
+        started: float | None = None,
+        notice: RecordingNotice | None = None,
+    ) -> Spool:
         """Begin a recording into a new file. That the file cannot be made shows later, as its failure."""
-        spool = Spool(path, call_id, record_id, owner, started=started, speed=self._speed)
+        spool = Spool(path, call_id, record_id, owner, started=started, speed=self._speed, notice=notice)
         self._open[spool] = None
         self._jobs.put([_Job(spool, spool.take(), last=False)])
         return spool

@@ -57,6 +57,7 @@ from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import RelayCall, tone_of
 from kobza.media.relay_log import PassedOn
 from kobza.media.relay_mix import Mixes
+from kobza.media.relay_notices import Notices
 from kobza.media.relay_side import RelaySide
 from kobza.rtp.g711 import Law
 
@@ -106,6 +107,7 @@ class Relay(asyncio.Protocol):
         self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
         self._dialling: dict[RelaySide, None] = {}
         self._mixes = Mixes(loop)
+        self._notices = Notices(loop, self._tick, speed)
         self._tone_timer: asyncio.TimerHandle | None = None
         self._tone_due = 0.0
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
@@ -201,7 +203,7 @@ class Relay(asyncio.Protocol):
             case Record():
                 call = self._calls.get(command.call_id)
                 if call is not None:
-                    call.record(Path(command.spool), command.record_id, command.owner, command.at)
+                    self._record(call, command)
                 else:
                     self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
             case Pause():
@@ -211,6 +213,7 @@ class Relay(asyncio.Protocol):
             case StopRecord():
                 call = self._calls.get(command.call_id)
                 if call is not None:
+                    self._notices.ended(command.call_id, command.record_id)
                     call.stop_recording(command.record_id, command.at)
             case Digits():
                 self._dial(command)
@@ -282,6 +285,7 @@ class Relay(asyncio.Protocol):
             for side in call.sides.values():
                 self._playing.pop(side, None)
                 self._dialling.pop(side, None)
+            self._notices.released(call)
             if self._mixes:
                 self._mixes.released(call_id)
             quality = call.release(at)
@@ -299,6 +303,11 @@ class Relay(asyncio.Protocol):
 
     def _spool_closed(self, spool: Spool) -> None:
         self._report(RecordingStopped(spool.call_id, spool.record_id, str(spool.path), spool.failure))
+
+    def _record(self, call: RelayCall, command: Record) -> None:
+        spool = call.record(Path(command.spool), command.record_id, command.owner, command.at, command.notice)
+        if command.notice is not None:
+            self._notices.began(call, spool, command.notice)
 
     # life
 
@@ -334,9 +343,14 @@ class Relay(asyncio.Protocol):
         self._dialling[side] = None
         self._tick()
 
+    @property
+    def _is_sending(self) -> bool:
+        """Whether anything is to be sent every 20 ms."""
+        return bool(self._playing or self._dialling or self._mixes or self._notices)
+
     def _tick(self) -> None:
         """Begin to send at the pace of packets, unless that is being done."""
-        if (self._playing or self._dialling or self._mixes) and self._tone_timer is None:
+        if self._is_sending and self._tone_timer is None:
             self._tone_due = self._loop.time()
             self._play()
 
@@ -346,7 +360,7 @@ class Relay(asyncio.Protocol):
         Every 20 ms by the clock, however late the timer is.
         """
         self._tone_timer = None
-        if not self._playing and not self._dialling and not self._mixes:
+        if not self._is_sending:
             return
         now = self._loop.time()
         missed = int((now - self._tone_due) / TONE_INTERVAL)
@@ -362,6 +376,7 @@ class Relay(asyncio.Protocol):
             for side, payloads in self._playing.items():
                 side.outgoing.send_tone(payloads)
             self._mixes.turn()
+            self._notices.turn()
         self._tone_timer = self._loop.call_at(self._tone_due, self._play)
 
 

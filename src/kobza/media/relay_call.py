@@ -10,7 +10,7 @@ from kobza.media.browsers import SecureSockets
 from kobza.media.messages import CallQuality, SideFlow, SideQuality
 from kobza.media.one_way import OneWay
 from kobza.media.packet_loop import PacketLoop
-from kobza.media.plane import Side
+from kobza.media.plane import RecordingNotice, Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, Spools, SpoolWriter, Tap
@@ -104,16 +104,24 @@ class RelayCall:
                 self._watched_since[side] = now
             relay_side.configure(flow)
 
-    def record(self, path: Path, record_id: str, owner: str = "", at: float | None = None) -> None:
-        """Begin a recording, beside those that run. One of the same id is closed first.
+    def record(
+        self,
+        path: Path,
+        record_id: str,
+        owner: str = "",
+        at: float | None = None,
+        notice: RecordingNotice | None = None,
+    ) -> Spool:
+        """Begin and return a recording, beside those that run. One of the same id is closed first.
 
         `at`, here and below, is the moment of the monotonic clock at which the PBX wanted it, None: now. So a recording
         is as long as the talk, however late the relay hears of its ends.
         """
         self.stop_recording(record_id, at)
-        spool = self._writer.open(path, self.call_id, record_id, owner, at)
+        spool = self._writer.open(path, self.call_id, record_id, owner, at, notice)
         self._recordings[record_id] = self._active[record_id] = spool
         self._choose_tap()
+        return spool
 
     def pause(self, record_id: str, *, on: bool, at: float | None = None) -> None:
         """Let a recording run on in silence, or record again."""

@@ -9,6 +9,7 @@ from kobza.media.guard import Guard
 from kobza.media.latch import Latch
 from kobza.media.messages import Peer, SideFlow, SideQuality
 from kobza.media.outgoing import Outgoing
+from kobza.media.overlay import Sound
 from kobza.media.packet_loop import PacketLoop, PythonLoop
 from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
@@ -210,6 +211,16 @@ class RelaySide:
             return False
         self.rtp.peer = source
         return True
+
+    # sounds over what is heard
+
+    def lay(self, sound: Sound) -> None:
+        """Let the phone hear a sound over whatever else it hears, after those that sound already."""
+        self.outgoing.lay(sound, self._spoken)
+
+    def _spoken(self) -> bytes:
+        """Return by payload type what the other phone speaks."""
+        return NO_CODECS if self._other is None else self._other._speech.codecs  # noqa: SLF001  the same class
 
     # life
 

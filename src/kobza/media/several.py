@@ -24,6 +24,7 @@ from kobza.media.plane import (
     MediaPlane,
     MediaPlaneLost,
     OfferForm,
+    RecordingNotice,
     Seat,
     Side,
     SideSounds,
@@ -173,9 +174,11 @@ class SeveralPlanes(MediaPlane):
             self._mixes.pop(mix_id, None)
         plane.mix(mix_id, seats, noticing)
 
-    def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
+    def record(
+        self, call_id: str, *, record_id: str, spool: Path, owner: str = "", notice: RecordingNotice | None = None
+    ) -> None:
         """See MediaPlane."""
-        self._of(call_id).record(call_id, record_id=record_id, spool=spool, owner=owner)
+        self._of(call_id).record(call_id, record_id=record_id, spool=spool, owner=owner, notice=notice)
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""

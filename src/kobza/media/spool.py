@@ -2,8 +2,9 @@
 
 A line of JSON says what it is, then come records: a kind, a codec, a length, the time of arrival, and an RTP packet as
 it came, also of a codec that nobody decodes: the recording says so then. PAUSED and RESUMED carry the times between
-which nothing was recorded. END carries the time at which the recording stopped. Without it the writer died, and what is
-there is the recording; a last record that is cut off is dropped.
+which nothing was recorded. What the sides were told of the recording is there as LAID, apart from what they said; TOLD
+says that an announcement was heard to its end. END carries the time at which the recording stopped. Without it the
+writer died, and what is there is the recording; a last record that is cut off is dropped.
 """
 
 import struct
@@ -16,9 +17,9 @@ import msgspec
 from kobza.media.plane import Side
 from kobza.media.voice_codecs import NUMBERS
 
-VERSION: Final = 2
-READ: Final = frozenset({1, VERSION})
-"""The versions that are read: 1 has G.711 alone, and no pauses."""
+VERSION: Final = 3
+READ: Final = frozenset({1, 2, VERSION})
+"""The versions that are read: 1 has G.711 alone, and no pauses; 2 nothing that is LAID."""
 TICKS: Final = 10_000
 """Times in a spool count in ticks since its start: 0.1 ms; 32 bits last for five days."""
 MAX_PACKET: Final = 2048
@@ -33,6 +34,12 @@ KINDS: Final = {Side.CALLER: 0, Side.CALLEE: 1}
 END: Final = 2
 PAUSED: Final = 3
 RESUMED: Final = 4
+LAID: Final = {Side.CALLER: 5, Side.CALLEE: 6}
+"""Marks a part of a sound that a side heard over the other one: A-law, behind LAID_HEAD."""
+TOLD: Final = {Side.CALLER: 7, Side.CALLEE: 8}
+LAST_KIND: Final = 8
+LAID_HEAD: Final = struct.Struct("<II")
+"""Which sound of the relay it is, and the place in it, in samples."""
 
 _MAX_HEADER: Final = 4096
 _BEGINNING: Final = b'{"record_id":"'
@@ -56,6 +63,10 @@ class SpoolHeader(msgspec.Struct, frozen=True):
     version: int = VERSION
     owner: str = ""
     """Whose it is, in the words of who asked for it."""
+    announced: tuple[Side, ...] = ()
+    """The sides that are to hear an announcement."""
+    laid: bool = False
+    """Something may be LAID in it."""
 
     def to_bytes(self) -> bytes:
         """Return the line."""
@@ -72,7 +83,7 @@ class SpoolRecord(NamedTuple):
 
 
 def mark_record(kind: int, ticks: int) -> bytes:
-    """Return a record without a packet: END, PAUSED or RESUMED."""
+    """Return a record without a packet: END, PAUSED, RESUMED or TOLD."""
     return RECORD.pack(kind, 0, 0, ticks)
 
 
@@ -97,7 +108,7 @@ def read_records(file: BinaryIO) -> Iterator[SpoolRecord]:
         if len(prefix) < RECORD.size:
             return
         kind, codec, length, ticks = RECORD.unpack(prefix)
-        if kind > RESUMED or length > MAX_PACKET or ticks > MAX_TICKS or (kind < END and codec not in NUMBERS):
+        if kind > LAST_KIND or length > MAX_PACKET or ticks > MAX_TICKS or (kind < END and codec not in NUMBERS):
             return
         packet = file.read(length)
         if len(packet) < length:

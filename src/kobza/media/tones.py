@@ -15,6 +15,10 @@ NOTICE_HZ: Final = 1400.0
 
 _NOTICE_ON: Final = 0.4
 _NOTICE_EVERY: Final = 15.0
+BEEP_SECONDS: Final = 0.2
+"""Of the beep that says that the call is recorded; its pitch is that of NOTICE_HZ."""
+_BEEP_LEVEL: Final = 0.25
+"""Of the level of other tones: 12 dB less, -25 dBm0. It is heard beside a voice and covers none."""
 _LEVEL: Final = 5110
 """Peak of a sample for -13 dBm0, a usual level of network tones; 32,768 would be +3.14 dBm0."""
 _RAMP: Final = 40
@@ -50,10 +54,16 @@ def notice(law: Law) -> tuple[bytes, ...]:
     return _packets(_sound((NOTICE_HZ,), length) + [0] * (cycle - length), law)
 
 
-def _sound(frequencies: tuple[float, ...], length: int) -> list[int]:
+@cache
+def beep() -> bytes:
+    """Return the beep that says that the call is recorded, as A-law."""
+    return encode(_sound((NOTICE_HZ,), int(BEEP_SECONDS * SAMPLE_RATE), _BEEP_LEVEL), Law.A)
+
+
+def _sound(frequencies: tuple[float, ...], length: int, loudness: float = 1.0) -> list[int]:
     """Return frequencies that sound together, each as loud as the others, all as loud as one."""
     steps = [2 * math.pi * frequency / SAMPLE_RATE for frequency in frequencies]
-    level = _LEVEL / len(frequencies)
+    level = loudness * _LEVEL / len(frequencies)
     swell = (min(1.0, index / _RAMP, (length - index) / _RAMP) for index in range(length))
     return [round(level * loud * sum(math.sin(step * index) for step in steps)) for index, loud in enumerate(swell)]
 

@@ -297,7 +297,8 @@ class Performer:
         spool = self._recordings.began(action.record_id, live.call_id, [action.enterprise_id])
         if spool is not None:
             owner = action.enterprise_id
-            self._plane.record(live.call_id, record_id=action.record_id, spool=spool, owner=owner)
+            notice = self._sounds.notice(live, owner)
+            self._plane.record(live.call_id, record_id=action.record_id, spool=spool, owner=owner, notice=notice)
 
     def _media_pause_record(self, live: LiveCall, action: act.MediaPauseRecord) -> None:
         self._plane.pause_recording(live.call_id, record_id=action.record_id, on=action.on)

@@ -351,7 +351,13 @@ def _remarks(encoded: Encoded | None, *, no_room: bool) -> Remarks:
     undecoded: dict[str, list[str]] = {}
     for side, codec in encoded.undecoded:
         undecoded.setdefault(side.value, []).append(codec)
-    return Remarks(list(encoded.paused), undecoded, no_room)
+    return Remarks(
+        list(encoded.paused),
+        undecoded,
+        no_room,
+        announced={side.value: ms for side, ms in encoded.announced},
+        unannounced=[side.value for side in encoded.unannounced],
+    )
 
 
 def _seen(task: asyncio.Task[None]) -> None:

@@ -9,8 +9,11 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from kobza.call.actions import SideName
 from kobza.call.directory import Directory
-from kobza.media.plane import MediaPlane, Side, SideSounds
+from kobza.call.recording_notices import Audience
+from kobza.media.announcements import ANNOUNCEMENTS
+from kobza.media.plane import MediaPlane, RecordingNotice, Side, SideSounds
 from kobza.media.sound_files import SUFFIX
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.live_call import LiveCall
@@ -65,6 +68,27 @@ class SoundLibrary:
         for side, own, other in ((Side.CALLER, caller, callee), (Side.CALLEE, callee, caller)):
             plane.dress(live.call_id, target=side, sounds=self._sounds(directory, own, other))
 
+    def notice(self, live: LiveCall, enterprise_id: str) -> RecordingNotice | None:
+        """Return what the sides of a call are told when it is recorded for an enterprise; None: nothing.
+
+        Where a side is no phone but a seat in a mix, nobody hears anything there.
+        """
+        chosen = self._view.snapshot.recording_notices.get(enterprise_id)
+        if chosen is None:
+            return None
+        seats = live.seats.values()
+        parties: dict[SideName, str | None] = {
+            "caller": live.caller.enterprise_id,
+            "callee": live.callee.enterprise_id,
+        }
+        sides = tuple(
+            Side(name)
+            for name, party in parties.items()
+            if name not in seats and _is_told(chosen.announced_to, name, own=party == enterprise_id)
+        )
+        own = self._ready.get(chosen.sound)
+        return RecordingNotice(sides, own or str(ANNOUNCEMENTS[chosen.voice]), float(chosen.beep_every))
+
     def _sounds(self, directory: Directory, own: str | None, other: str | None) -> SideSounds:
         music = directory.music.get(other or own or "", "")
         ringback = directory.ringback.get(own or other or "", "")
@@ -77,13 +101,15 @@ class SoundLibrary:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            wanted = set(self._view.snapshot.music.values())
+            directory = self._view.snapshot
+            wanted = set(directory.music.values())
+            wanted |= {notices.sound for notices in directory.recording_notices.values() if notices.sound}
             if wanted == self._ready.keys():
                 continue
             try:
                 self._ready = await asyncio.to_thread(self._keep, wanted)
             except (StoreAway, OSError) as error:
-                log.error("the music on hold cannot be fetched, which is tried again: %s", error)  # noqa: TRY400
+                log.error("sounds of enterprises cannot be fetched, which is tried again: %s", error)  # noqa: TRY400
                 await asyncio.sleep(RETRY_SECONDS)
                 self._changed.set()
 
@@ -104,6 +130,21 @@ class SoundLibrary:
             partial.write_bytes(octets)
             partial.replace(path)
         return {sha256: str(path) for sha256, path in paths.items()}
+
+
+def _is_told(to: Audience, side: SideName, *, own: bool) -> bool:
+    """Whether a side hears the announcement. `own`: it is of the enterprise that records."""
+    match to:
+        case "both":
+            return True
+        case "outside":
+            return not own
+        case "caller":
+            return side == "caller"
+        case "called":
+            return side == "callee"
+        case "nobody":
+            return False
 
 
 def _seen(task: asyncio.Task[None]) -> None:

@@ -25,6 +25,10 @@ def notes(recording: Recording, say: Say) -> list[str]:
     if noted.paused:
         spans = ", ".join(f"{span_text(begin)}–{span_text(end)}" for begin, end in noted.paused)
         said.append(say("recording_paused", spans=spans))
+    for side, at in noted.announced.items():
+        said.append(say("recording_announced", side=say(f"recording_{side}"), at=span_text(at)))
+    for side in noted.unannounced:
+        said.append(say("recording_unannounced", side=say(f"recording_{side}")))
     return said
 
 

@@ -31,6 +31,7 @@ from kobza.portal import (
     own_phone,
     people,
     phone_account,
+    recording_notices,
     saved_filters,
     services,
     signin,
@@ -123,6 +124,7 @@ def portal_routes(
         "/provisioning/hours": (hours.hours_page, ADMINS),
         "/provisioning/limits": (limits.limits_page, ADMINS),
         "/provisioning/sounds": (sounds.sounds_page, ADMINS),
+        "/provisioning/recording": (recording_notices.notices_page, ADMINS),
         "/own/forwarding": (forwarding.own_forwarding_page, STAFF),
         "/crm-integration": (crm_page.crm_integration, ADMINS),
         "/crm-integration/deliveries": (deliveries.deliveries_page, ADMINS),
@@ -181,6 +183,8 @@ def portal_routes(
         "/provisioning/limits": (limits.set_limits, ADMINS),
         "/provisioning/sounds": (sounds.set_ringback, ADMINS),
         "/provisioning/sounds/remove": (sounds.remove_music, ADMINS),
+        "/provisioning/recording": (recording_notices.set_notices, ADMINS),
+        "/provisioning/recording/sound/remove": (recording_notices.remove_sound, ADMINS),
         "/provisioning/hours/override": (hours.override_hours, ADMINS),
         "/own/forwarding": (forwarding.set_own_forwarding, STAFF),
         "/own/calls": (forwarding.set_own_calls, STAFF),
@@ -199,6 +203,7 @@ def portal_routes(
         "/contacts/import": (contact_import.upload_contacts, ADMINS),
         "/provisioning/import": (services.upload_numbers, ADMINS),
         "/provisioning/sounds/music": (sounds.set_music, ADMINS),
+        "/provisioning/recording/sound": (recording_notices.set_sound, ADMINS),
     }
     return [
         Route("/static/{name}", static_file, methods=["GET"]),

@@ -7,17 +7,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobza.api.problems import ApiError
-from kobza.pbx.sound_intake import COUNTRIES, MAX_SECONDS, UnfitSound, read_sound
+from kobza.pbx.sound_intake import COUNTRIES, MAX_SECONDS
+from kobza.portal import sound_upload
 from kobza.portal.access import Form, Portal, Visitor
 from kobza.portal.formats import duration_text
 from kobza.portal.frame import common
 from kobza.portal.rendering import page_language
 from kobza.portal.texts import say_in
-from kobza.portal.uploads import MAX_UPLOAD, uploaded
+from kobza.portal.uploads import MAX_UPLOAD
 from kobza.store import sounds
 
 PATH: Final = "/provisioning/sounds"
-MAX_NAME: Final = 100
 
 
 async def sounds_page(portal: Portal, request: Request, visitor: Visitor) -> Response:
@@ -27,27 +27,14 @@ async def sounds_page(portal: Portal, request: Request, visitor: Visitor) -> Res
 
 async def set_music(portal: Portal, request: Request, visitor: Visitor, _form: Form) -> Response:
     """Take a file as the music on hold."""
-    upload, own = uploaded(request), visitor.enterprise_id
-    if upload is None:
-        return await _page(portal, request, visitor, wrong="sounds_no_file")
-    try:
-        octets = await read_sound(upload.content)
-    except UnfitSound:
-        return await _page(portal, request, visitor, wrong="sounds_unfit")
-    name, now_ms = upload.name[:MAX_NAME] or "?", portal.context.now_ms()
-    await portal.context.change(
-        visitor.by, "sound.set", own, "music", lambda conn, _: sounds.put(conn, own, "music", name, octets, now_ms)
-    )
-    return await _saved(portal)
+    wrong = await sound_upload.take(portal, request, visitor, "music")
+    return await _page(portal, request, visitor, wrong=wrong) if wrong else _saved()
 
 
 async def remove_music(portal: Portal, _request: Request, visitor: Visitor, _form: Form) -> Response:
     """Go back to our own music; nothing when it is that."""
-    own = visitor.enterprise_id
-    await portal.context.change(
-        visitor.by, "sound.removed", own, "music", lambda conn, _: sounds.remove(conn, own, "music")
-    )
-    return await _saved(portal)
+    await sound_upload.give_up(portal, visitor, "music")
+    return _saved()
 
 
 async def set_ringback(portal: Portal, _request: Request, visitor: Visitor, form: Form) -> Response:
@@ -58,11 +45,11 @@ async def set_ringback(portal: Portal, _request: Request, visitor: Visitor, form
     await portal.context.change(
         visitor.by, "sound.set", own, "ringback", lambda conn, _: sounds.set_ringback(conn, own, country or None)
     )
-    return await _saved(portal)
-
-
-async def _saved(portal: Portal) -> Response:
     await portal.context.commands.settings_changed()
+    return _saved()
+
+
+def _saved() -> Response:
     return RedirectResponse(f"{PATH}?saved=1", 303)
 
 

@@ -135,10 +135,13 @@ def _hours(conn: Connection, enterprise_id: str | None, key: str) -> Thing | Non
 
 
 def _sound(conn: Connection, enterprise_id: str | None, key: str) -> Thing | None:
-    """Return a sound by its role; with the key "ringback" the country."""
+    """Return a sound by its role; with the key "ringback" the country, with "notices" what is told of recordings."""
     table, company = schema.sounds, schema.enterprises
     if key == "ringback":
         return _row(conn, company, ("name", "ringback"), "name", company.c.enterprise_id == enterprise_id)
+    if key == "notices":
+        told = ("name", "recording_announced", "recording_voice", "recording_beep")
+        return _row(conn, company, told, "name", company.c.enterprise_id == enterprise_id)
     columns = ("name", "duration_ms", "sha256")
     return _row(conn, table, columns, "name", table.c.enterprise_id == enterprise_id, table.c.role == key)
 

@@ -4,7 +4,18 @@ from sqlalchemy import Connection
 
 from kobza.call.directory import Directory
 from kobza.call.group import group_key
-from kobza.store import endpoints, enterprises, groups, hours, meta, numbers, outside, sounds, trunks
+from kobza.store import (
+    endpoints,
+    enterprises,
+    groups,
+    hours,
+    meta,
+    numbers,
+    outside,
+    recording_notices,
+    sounds,
+    trunks,
+)
 
 
 def load(conn: Connection) -> Directory:
@@ -19,5 +30,6 @@ def load(conn: Connection) -> Directory:
         outside=outside.load(conn),
         music=sounds.load_music(conn),
         ringback=sounds.load_ringback(conn),
+        recording_notices=recording_notices.load(conn),
         version=meta.directory_version(conn),
     )

@@ -28,6 +28,10 @@ class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
     silence."""
     no_room: bool = False
     """The disk was full: one that failed was never begun, one that is ready ends early."""
+    announced: dict[str, int] = {}
+    """By side: when the announcement had been heard there to its end, milliseconds since the start."""
+    unannounced: list[str] = []
+    """The sides that should have heard it and did not: they take no G.711, hung up before, or the plane cannot."""
 
     def to_json(self) -> str | None:
         """Return the text that is kept; None when there is nothing to say."""

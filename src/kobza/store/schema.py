@@ -63,9 +63,14 @@ enterprises = Table(
     Column("time_zone", String(64), nullable=False, server_default="Europe/Kyiv"),
     Column("supervision_announced", Boolean(create_constraint=False), nullable=False, server_default=true()),
     Column("ringback", String(8)),
+    Column("recording_announced", String(8)),
+    Column("recording_voice", String(8)),
+    Column("recording_beep", Integer),
 )
 """The tenants. `time_zone`: of their working hours, by its name in the tz database; `ringback`: a country of
-kobza.media.ringback. `supervision_announced`: those who talk hear a tone while a supervisor hears them."""
+kobza.media.ringback. `supervision_announced`: those who talk hear a tone while a supervisor hears them. The last three:
+what those who talk are told of a recording (kobza.call.recording_notices), NULL for nobody, the usual voice, no
+beep."""
 
 sounds = Table(
     "sounds",

@@ -1,4 +1,4 @@
-"""Sounds of enterprises: the music that holds a caller, and the country whose ringback is heard.
+"""Sounds of enterprises: the music that holds a caller, the announcement of a recording, the country of the ringback.
 
 The sound itself is A-law, 8,000 octets a second, in base64: both databases and their copies keep it as text.
 """
@@ -6,7 +6,7 @@ The sound itself is A-law, 8,000 octets a second, in base64: both databases and 
 import base64
 import hashlib
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from sqlalchemy import Connection, select
 
@@ -15,8 +15,9 @@ from kobza.store.errors import NotInStore
 from kobza.store.schema import enterprises, sounds
 from kobza.store.upsert import upsert
 
-Role = Literal["music"]
-ROLES: Final[tuple[Role, ...]] = ("music",)
+Role = Literal["music", "recording"]
+"""What a sound is for: to be held with, or to say that a call is recorded."""
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 OCTETS_A_SECOND: Final = 8000
 
 

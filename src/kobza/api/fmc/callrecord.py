@@ -28,7 +28,8 @@ _PARAMETERS = [
 
 
 _ERRORS: Final = ("not_found", "recording_not_ready", "recording_erased", "recording_failed", "range_not_satisfiable")
-_SAID: Final = ("ETag", "Accept-Ranges", "Recording-Paused", "Recording-Undecoded")
+_REMARKS: Final = ("Recording-Paused", "Recording-Undecoded", "Recording-Announced", "Recording-Unannounced")
+_SAID: Final = ("ETag", "Accept-Ranges", *_REMARKS)
 
 
 def _headers(*names: str) -> doc.Json:
@@ -51,7 +52,8 @@ for _method, _summary in (("GET", "Fetch a recording"), ("HEAD", "Ask about a re
         name=f"call_record_{_method.lower()}",
         summary=_summary,
         description="An mp3: the caller left, the called right. Range and ETag (the SHA-256 of the file) work. "
-        "Recording-Paused and Recording-Undecoded say where its silence does not mean that nobody spoke.",
+        "Recording-Paused and Recording-Undecoded say where its silence does not mean that nobody spoke, "
+        "Recording-Announced and Recording-Unannounced who was told of it.",
         responses={
             **doc.raw_answer(CONTENT_TYPE, _SOUND, "The recording", headers=_headers(*_SAID)),
             206: {

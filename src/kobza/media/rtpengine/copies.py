@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from kobza.media.embedded import EmbeddedPlane
-from kobza.media.plane import MediaError, MediaEvent, RecordingClosed, Side
+from kobza.media.plane import MediaError, MediaEvent, RecordingClosed, RecordingNotice, Side
 from kobza.media.rtpengine import words
 from kobza.media.rtpengine.carried import Carried, is_gone
 from kobza.media.rtpengine.ng import NgError
@@ -40,9 +40,13 @@ class Copies:
         """Whether a call is to be copied."""
         return call_id in self._pending or call_id in self._written
 
-    def record(self, call: Carried, record_id: str, spool: Path, owner: str) -> None:
-        """Record a call, as soon as it is copied."""
-        begin = partial(self._recorder.record, call.call_id, record_id=record_id, spool=spool, owner=owner)
+    def record(
+        self, call: Carried, record_id: str, spool: Path, owner: str, notice: RecordingNotice | None = None
+    ) -> None:
+        """Record a call, as soon as it is copied. `notice` is noted, as what nobody heard."""
+        begin = partial(
+            self._recorder.record, call.call_id, record_id=record_id, spool=spool, owner=owner, notice=notice
+        )
         pending = Pending(begin, spool)
         if call.settled is not None and call.settled.copied:
             self._begin(call.call_id, record_id, pending)

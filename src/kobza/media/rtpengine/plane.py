@@ -22,6 +22,7 @@ from kobza.media.plane import (
     MediaPlaneLost,
     MediaTimedOut,
     RecordingClosed,
+    RecordingNotice,
     Side,
 )
 from kobza.media.rtpengine import words
@@ -157,15 +158,17 @@ class RtpenginePlane(Observed, ExchangingPlane[Carried]):
             return
         self._spawn(self._dial(call, target, digits, done))
 
-    def record(self, call_id: str, *, record_id: str, spool: Path, owner: str = "") -> None:
-        """See MediaPlane."""
+    def record(
+        self, call_id: str, *, record_id: str, spool: Path, owner: str = "", notice: RecordingNotice | None = None
+    ) -> None:
+        """See MediaPlane. Nobody is told of it: what rtpengine plays is in no copy, so it could not be shown later."""
         call = self._calls.get(call_id)
         if call is None:
             about = {"call_id": call_id, "record_id": record_id}
             log.error("recording %s cannot begin: there is no such call", record_id, extra=about)
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
-        self._copies.record(call, record_id, spool, owner)
+        self._copies.record(call, record_id, spool, owner, notice)
         self._changed(call)
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
