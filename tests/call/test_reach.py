@@ -71,6 +71,10 @@ class Office:
 
     def phones_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
         assert now == NOW
+        mobile = [] if subscriber.mobile is None else [f"mobile {subscriber.mobile}"]
+        return [*self.devices_of(subscriber, now), *mobile]
+
+    def devices_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
         return [] if subscriber.number in self.unregistered else [f"phone of {subscriber.number}"]
 
     def targets_by(
@@ -212,6 +216,37 @@ def test_a_chain_ends_too(office: Office) -> None:
     found = office.reach(chain[1]).first(NOW)
     assert isinstance(found, Step)
     assert [party.number for party in found.hops] == chain[2:]
+
+
+def test_a_circle_that_leads_over_the_outside_ends(office: Office) -> None:
+    """Olena's calls go to a mobile phone, whose calls its network sends to Olena."""
+    office.forward(OLENA, always=OUTSIDE)
+    assert isinstance(office.reach(OLENA).first(NOW), Step)
+    again = Reach(office, OLENA, CALLER, before=[OUTSIDE, OLENA])
+    assert again.first(NOW) == LOOP
+    office = Office()
+    office.forward(OLENA, no_answer=OUTSIDE)
+    again = Reach(office, OLENA, CALLER, before=[OUTSIDE, OLENA])
+    assert isinstance(again.first(NOW), Step)  # its own phones may ring once more
+    assert again.after(NO_ANSWER, NOW) == LOOP
+
+
+def test_a_mobile_phone_that_sends_its_calls_to_the_desk_does_not_ring_for_them(office: Office) -> None:
+    office.subscribers[OLENA] = replace(office.subscribers[OLENA], mobile=OUTSIDE)
+    desk, mobile = f"phone of {OLENA}", f"mobile {OUTSIDE}"
+    assert office.reach(OLENA).first(NOW) == Step([desk, mobile], [], None)
+    assert Reach(office, OLENA, CALLER, before=[OUTSIDE]).first(NOW) == Step([desk], [], None)
+    group(office)
+    found = Reach(office, "200", Party(PETRO, "mriia"), before=[OUTSIDE]).first(NOW)
+    assert isinstance(found, Step)
+    assert found.members == members(office, OLENA, TARAS)
+
+
+@pytest.mark.parametrize(("before", "goes_on"), [(4, True), (5, False)])
+def test_diversions_of_others_count(office: Office, before: int, goes_on: bool) -> None:
+    office.forward(OLENA, always=TARAS)
+    found = Reach(office, OLENA, CALLER, before=[""] * before).first(NOW)
+    assert isinstance(found, Step) is goes_on
 
 
 # ringing groups

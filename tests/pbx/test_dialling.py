@@ -7,7 +7,7 @@ from kobza.call.forwarding import Diversion, Occasion
 from kobza.call.routing import Identity
 from kobza.call.trunk import NumberFormat, Trunk
 from kobza.pbx.dialling import ANONYMOUS, DeviceTarget, TrunkTarget, invitation
-from kobza.pbx.diverting import MAX_DIVERTED, diverted_before
+from kobza.pbx.diverting import MAX_DIVERTED, diverted_before, numbers_before
 from kobza.sip import diversion as sip
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
@@ -19,6 +19,7 @@ from tests.store.builders import binding
 
 SHOWN = Identity(ANNA, "Anna", restricted=False)
 HIDDEN = Identity(ANNA, "Anna", restricted=True)
+CARRIER = Trunk("t", "carrier", "192.0.2.50", 5080)
 
 
 def flows(remote: Address, transport: Transport, _name: str) -> Flow:
@@ -96,6 +97,37 @@ def test_what_a_caller_says_is_read_in_bounds() -> None:
     many = [("Diversion", "<sip:a@h>;reason=no-answer") for _ in range(MAX_DIVERTED + 1)]
     assert len(diverted_before(request("INVITE", "sip:b@h", headers=many))) == MAX_DIVERTED
     assert diverted_before(request("INVITE", "sip:b@h", headers=[("Diversion", "<<")])) == ()
+    assert diverted_before(request("INVITE", "sip:b@h", headers=[("History-Info", "<<")])) == ()
+    assert numbers_before([sip.Diversion(SipUri("sip", user="x", host="h"), counter=999)], CARRIER) == ("",) * 10
+
+
+def test_history_info_tells_of_diversions_too() -> None:
+    """RFC 7544: as a carrier's IMS sends it, and as we do ourselves."""
+    told = (
+        "<sip:0800500500@ims>;index=1, <sip:as@ims>;index=1.1;rc=1, "
+        "<sip:+380671000001;npdi@ims;cause=302?Privacy=history&Reason=SIP%3Bcause%3D486>;index=1.1.1;mp=1, "
+        "<sip:%2B380671000002@ims;cause=408>;index=1.1.1.1;mp=1.1.1, <sip:x@ims;cause=999>;index=2;mp=7"
+    )
+    message = request("INVITE", "sip:b@h", headers=[("History-Info", told)])
+    found = diverted_before(message)
+    assert [str(each) for each in found] == [
+        "<sip:+380671000001;npdi@ims>;reason=no-answer;counter=1;privacy=full",
+        "<sip:0800500500@ims>;reason=unconditional;counter=1;privacy=off",
+    ]
+    assert numbers_before(found, CARRIER) == ("+380671000001", "+380800500500")
+    both = request("INVITE", "sip:b@h", headers=[("History-Info", told), ("Diversion", "<sip:a@h>;reason=away")])
+    assert [each.reason for each in diverted_before(both)] == ["away"]
+
+
+def test_what_we_say_is_what_we_read() -> None:
+    target = replace(to_trunk(), diversions=(A, replace(B, private=False)), payer=BOHDAN)
+    told = invitation(target, SHOWN, BOHDAN, flows).headers
+    by_diversion = diverted_before(
+        request("INVITE", "sip:b@h", headers=[each for each in told if each[0] == "Diversion"])
+    )
+    assert len(by_diversion) == 2
+    history = [each for each in told if each[0] == "History-Info"]
+    assert diverted_before(request("INVITE", "sip:b@h", headers=history)) == by_diversion
 
 
 @pytest.mark.parametrize(

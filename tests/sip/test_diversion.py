@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.sip.diversion import REASONS, Diversion, HistoryEntry, diversions, history
+from kobza.sip.diversion import REASONS, Diversion, HistoryEntry, diversions, diversions_in, history
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import Reason
 from kobza.sip.message import SipRequest
@@ -122,3 +122,6 @@ def test_whatever_a_request_says(lines: list[str]) -> None:
     for read in (diversions, history):
         with contextlib.suppress(MalformedMessage):
             assert all(str(value) for value in read(made))
+    with contextlib.suppress(MalformedMessage):
+        told = history(made)
+        assert {each.uri.user for each in diversions_in(told)} <= {each.uri.user for each in told}

@@ -45,7 +45,11 @@ class Surroundings(Protocol):
         ...
 
     def phones_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
-        """Return where the phones of a number are."""
+        """Return where the phones of a number are, the mobile phone beside them included."""
+        ...
+
+    def devices_of(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
+        """Return where they are without that one."""
         ...
 
     def is_busy(self, number: str) -> bool:
@@ -70,9 +74,21 @@ class Surroundings(Protocol):
 class Reach:
     """Where one call goes. Ask `first` once, then `after` each failure."""
 
-    __slots__ = ("_caller", "_dialled", "_diversions", "_group", "_payer", "_subscriber", "_surroundings", "_waiting")
+    __slots__ = (
+        "_before",
+        "_caller",
+        "_dialled",
+        "_diversions",
+        "_group",
+        "_payer",
+        "_subscriber",
+        "_surroundings",
+        "_waiting",
+    )
 
-    def __init__(self, surroundings: Surroundings, dialled: str, caller: Party) -> None:
+    def __init__(self, surroundings: Surroundings, dialled: str, caller: Party, before: Sequence[str] = ()) -> None:
+        """`before` are the numbers that sent the call on before it came here; "" where it is not known which."""
+        self._before = before
         self._surroundings = surroundings
         self._dialled = dialled
         self._caller = caller
@@ -120,7 +136,7 @@ class Reach:
                 self._note(hops, party)
                 if not subscriber.takes_call(surroundings.calls_of(subscriber.number)):
                     return Step((), hops, empty=OCCUPIED)
-                return Step(surroundings.phones_of(subscriber, now), hops, subscriber.forwarding.seconds)
+                return Step(self._phones(subscriber, now), hops, subscriber.forwarding.seconds)
             case ToGroup(group, party):
                 self._subscriber, self._group = None, group
                 self._note(hops, party)
@@ -141,6 +157,13 @@ class Reach:
             case _:
                 return found
 
+    def _phones(self, subscriber: Subscriber, now: float) -> Sequence[Target]:
+        """Return what rings for a number; not the mobile phone that has just sent the call here, or it would again."""
+        surroundings = self._surroundings
+        if subscriber.mobile is not None and subscriber.mobile in self._before:
+            return surroundings.devices_of(subscriber, now)
+        return surroundings.phones_of(subscriber, now)
+
     def _note(self, hops: list[Party], party: Party) -> None:
         if self._diversions:
             hops.append(party)
@@ -151,9 +174,14 @@ class Reach:
         self._payer = payer
 
     def _onward(self, number: str, hops: list[Party], now: float) -> Step | Refused:
-        """Go on to another number; not in a circle, nor forever."""
+        """Go on to another number; not in a circle, nor forever.
+
+        Circles that lead over the outside are found by what the network tells of them: a number of ours that sent the
+        call on has done so before.
+        """
         gone = {self._caller.number, *(diversion.number for diversion in self._diversions)}
-        if number in gone or len(self._diversions) > MAX_DIVERSIONS:
+        again = any(diversion.number in self._before for diversion in self._diversions)
+        if number in gone or again or len(self._diversions) + len(self._before) > MAX_DIVERSIONS:
             return LOOP
         return self._find(number, hops, now)
 
@@ -210,7 +238,7 @@ class Reach:
         ]
 
     def _member(self, subscriber: Subscriber, now: float) -> Destination:
-        return Destination(party_of(subscriber), self._surroundings.phones_of(subscriber, now))
+        return Destination(party_of(subscriber), self._phones(subscriber, now))
 
     def _why_nobody(self, group: RingingGroup, now: float) -> Rejection:
         busy = any(self._surroundings.is_busy(each.number) for each in self._people(group, now))

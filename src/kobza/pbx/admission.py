@@ -21,7 +21,7 @@ from kobza.call.trunk import CallerIn, Trunk
 from kobza.pbx.authenticator import Authenticator, Denied, Headers
 from kobza.pbx.dialling import DeviceTarget, Target, TrunkTarget
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.diverting import diverted_before
+from kobza.pbx.diverting import diverted_before, numbers_before
 from kobza.pbx.locations import Locations
 from kobza.pbx.place_wanted import WantsPlace, place_wanted
 from kobza.pbx.presence import Presence
@@ -63,7 +63,7 @@ class Admitted(Value, frozen=True):
     identified_at: float | None = None
     """When it was known who calls; None: nobody asked."""
     diverted: tuple[Diversion, ...] = ()
-    """What the INVITE says of diversions before it came here; they decide nothing."""
+    """What the INVITE says of diversions before it came here; it ends circles, and is passed on."""
 
 
 class Turned(Value, frozen=True):
@@ -179,9 +179,9 @@ class Admission:
         """Return when the last call of a number was over; minus infinity: it had none since the server started."""
         return -math.inf if self._presence is None else self._presence.idle_since(number)
 
-    def reach(self, dialled: str, caller: Party) -> Reach:
-        """Return the way of a call to what a caller dialled."""
-        return Reach(self, dialled, caller)
+    def reach(self, dialled: str, caller: Party, before: Sequence[str] = ()) -> Reach:
+        """Return the way of a call to what a caller dialled; `before` are the numbers that have sent it on already."""
+        return Reach(self, dialled, caller, before)
 
     def targets_by(
         self, trunks: Sequence[Trunk], dial: str, diversions: Sequence[call.Diversion] = (), payer: str = ""
@@ -229,7 +229,7 @@ class Admission:
     ) -> Admitted | Turned:
         identified_at = None if self._clock is None else self._clock()
         callee = called(directory, dialled, caller.enterprise_id)
-        reach = self.reach(dialled, caller)
+        reach = self.reach(dialled, caller, () if trunk is None else numbers_before(diverted, trunk))
         found = reach.first(now)
         if isinstance(found, Refused):
             return Turned(

@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from kobza.call.errors import NumberError
 from kobza.call.forwarding import Diversion, Occasion, TimeOfDay
+from kobza.call.numbers import normalize
 from kobza.call.trunk import Trunk
 from kobza.sip import diversion as sip
 from kobza.sip.errors import MalformedMessage
@@ -35,11 +37,27 @@ CAUSES: Final[Mapping[Occasion | TimeOfDay, int]] = {
 
 
 def diverted_before(request: SipRequest) -> tuple[sip.Diversion, ...]:
-    """Return what an INVITE says of diversions before it came here; nothing when that cannot be read."""
+    """Return what an INVITE says of diversions before it came here; nothing when that cannot be read.
+
+    Diversion counts where both headers are there: History-Info would tell of the same.
+    """
     try:
-        return tuple(sip.diversions(request)[:MAX_DIVERTED])
+        found = sip.diversions(request) or sip.diversions_in(sip.history(request))
     except MalformedMessage:
         return ()
+    return tuple(found[:MAX_DIVERTED])
+
+
+def numbers_before(diverted: Sequence[sip.Diversion], trunk: Trunk) -> tuple[str, ...]:
+    """Return the numbers (E.164) that sent a call on before it came by a trunk, one for each time; "": nobody knows."""
+    found = []
+    for each in diverted:
+        try:
+            number = normalize(trunk.read(each.uri.dialled))
+        except NumberError:
+            number = ""
+        found += [number, *[""] * (min(each.counter, MAX_DIVERTED) - 1)]
+    return tuple(found)
 
 
 def diversion_headers(

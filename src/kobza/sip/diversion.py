@@ -1,5 +1,7 @@
 """Who sent a call on before it came here: Diversion (RFC 5806) and History-Info (RFC 7044), read and written."""
 
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
@@ -22,6 +24,18 @@ REASONS: Final = frozenset(
     }
 )
 """RFC 5806, section 9."""
+
+_REASON_OF_CAUSE: Final = MappingProxyType(
+    {
+        "302": "unconditional",
+        "486": "user-busy",
+        "408": "no-answer",
+        "503": "unavailable",
+        "480": "deflection",
+        "487": "deflection",
+    }
+)
+"""RFC 7544, table 1."""
 
 ANONYMOUS: Final = SipUri("sip", user="anonymous", host="anonymous.invalid")
 
@@ -118,6 +132,23 @@ def history(message: SipMessage) -> list[HistoryEntry]:
         for value in message.get_all("history-info")
         for part in split_list(value, "History-Info header")
     ]
+
+
+def diversions_in(entries: Sequence[HistoryEntry]) -> list[Diversion]:
+    """Return what History-Info says of diversions, the last one to divert first (RFC 7544, section 3).
+
+    A target with the `cause` of RFC 4458 is one to which the call was sent on, by the entry of its `mp`, else by
+    the one above it in the tree. An entry without a cause is a change of the address, not of who is called.
+    """
+    found = []
+    by_index = {entry.index: entry for entry in entries}
+    for entry in entries:
+        cause = entry.uri.param("cause")
+        source = by_index.get(entry.mapped_from or entry.index.rpartition(".")[0])
+        if cause is not None and source is not None and source is not entry:
+            uri = replace(source.uri, params=tuple(each for each in source.uri.params if each[0].lower() != "cause"))
+            found.append(Diversion(uri, _REASON_OF_CAUSE.get(cause, "unknown"), private=source.private))
+    return found[::-1]
 
 
 def _is_index(text: str) -> bool:
