@@ -90,6 +90,8 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
         ("rtp_ports", "20000", "expected first-last, such as 20000-20999"),
         ("rtp_host", "localhost", "expected an IP address"),
         ("rtp_host6", "192.0.2.1", "expected an IPv6 address beside an rtp_host of IPv4"),
+        ("sip_host", "pbx.example.com", "expected an IP address"),
+        ("rtp_bind", "::1", "expected an address of the family of rtp_host"),
         ("dns_servers", "ns.example.net", "expected addresses of name servers"),
         ("dns_servers", "192.0.2.53:0", "expected addresses of name servers"),
         ("rtpengine", "127.0.0.1:2223 127.0.0.1", "expected addresses of rtpengines"),

@@ -43,11 +43,17 @@ async def running_plane(
     silence: float = 60.0,
     browser_hosts: tuple[str, ...] = (),
     host6: str | None = None,
+    told: str = HOST,
     one_way_after: float = 10.0,
 ) -> AsyncIterator["RunningPlane"]:
     """Start a plane; stop it afterwards."""
     running = RunningPlane(
-        free_range(40) if ports is None else ports, silence, browser_hosts, host6, one_way_after=one_way_after
+        free_range(40) if ports is None else ports,
+        silence,
+        browser_hosts,
+        host6,
+        told=told,
+        one_way_after=one_way_after,
     )
     await running.plane.start()
     try:
@@ -190,11 +196,13 @@ class RunningPlane(Running[MeasuredPlane]):
         browser_hosts: tuple[str, ...] = (),
         host6: str | None = None,
         *,
+        told: str = HOST,
         one_way_after: float = 10.0,
     ) -> None:
         super().__init__(
             MeasuredPlane(
-                host=HOST,
+                host=told,
+                bind=None if told == HOST else HOST,
                 host6=host6,
                 ports=ports,
                 timeout=silence,

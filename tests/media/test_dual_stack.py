@@ -1,4 +1,4 @@
-"""Phones on IPv6 beside phones on IPv4: each is told our address of its own family, and they hear each other."""
+"""Addresses of ours: phones on IPv6 and IPv4 are told the one of their family, those beyond a NAT the one outside."""
 
 import asyncio
 
@@ -41,3 +41,18 @@ async def test_each_has_its_own_family(hosts: tuple[str, str]) -> None:
             assert families[callee.host] in await running.reoffer(Side.CALLEE, b"")  # our own later offer to it
             assert families[caller.host] in await running.reoffer(Side.CALLER, b"")
             await callee.hear(5)
+
+
+async def test_behind_a_nat_phones_are_told_the_address_outside() -> None:
+    """Nothing but the description has it: the ports are here, where the NAT leads to."""
+    async with running_plane(told="198.51.100.7") as running:
+        with PhoneEnd(440.0) as caller, PhoneEnd(660.0, ssrc=2) as callee:
+            offered = callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp()))
+            answered = caller.learn(await running.answer(Side.CALLEE, callee.sdp()))
+            for description in (offered, answered):
+                assert b"c=IN IP4 198.51.100.7\r\n" in description
+                assert b"127.0.0.1" not in description
+            await running.settle()
+            caller.talk()
+            callee.talk()
+            await asyncio.gather(callee.hear(5), caller.hear(5))

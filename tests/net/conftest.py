@@ -23,11 +23,11 @@ def options(number: int) -> bytes:
 class Driven:
     """An endpoint with its scripted agent and the events it delivered."""
 
-    def __init__(self) -> None:
+    def __init__(self, outside: str | None = None) -> None:
         self.agent = ScriptedAgent()
         self.events: list[Any] = []
         self.on_events: Callable[[list[Any]], None] = lambda _events: None
-        self.endpoint = SipEndpoint(cast(UserAgent, self.agent), now=time.time, on_events=self._take)
+        self.endpoint = SipEndpoint(cast(UserAgent, self.agent), now=time.time, on_events=self._take, outside=outside)
 
     def _take(self, events: list[Any]) -> None:
         self.events += events

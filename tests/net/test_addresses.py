@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from kobza.net import addresses
-from kobza.net.addresses import LocalHosts, family_of, is_address, is_wildcard, local_host_for, resolve
+from kobza.net.addresses import LocalHosts, family_of, is_address, is_wildcard, local_host_for, resolve, told_host
 
 
 class Routes:
@@ -67,6 +67,24 @@ def test_without_a_route_it_is_the_unspecified_address_until_there_is_one(
 def test_the_real_routing_table_knows_loopback() -> None:
     assert local_host_for("127.0.0.5") == "127.0.0.1"
     assert LocalHosts().get("127.0.0.5") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("remote", "told"),
+    [
+        ("8.8.8.8", "198.51.100.7"),
+        ("10.1.2.3", None),
+        ("127.0.0.1", None),
+        ("169.254.1.1", None),
+        ("100.64.3.4", None),  # behind the NAT of a carrier that we are in as well
+        ("2606:4700::1", None),  # there is no such address for it
+        ("fe80::1%eth0", None),
+    ],
+)
+def test_who_is_told_the_address_outside(remote: str, told: str | None) -> None:
+    assert told_host("198.51.100.7", remote) == told
+    assert told_host(None, remote) is None
+    assert told_host("2001:db8::7", "2606:4700::1") == "2001:db8::7"
 
 
 def test_tells_addresses_from_names() -> None:

@@ -339,6 +339,22 @@ async def test_bound_to_every_address_it_names_the_one_the_peer_sees(driven: Dri
         assert driven.agent.messages[0][1].local == ("127.0.0.1", port)
 
 
+async def test_behind_a_nat_peers_outside_are_told_the_address_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "told_host", lambda outside, _: outside)
+    driven = Driven(outside="198.51.100.7")
+    local = await driven.endpoint.listen(Transport.TCP, "127.0.0.1", 0)
+    async with connected(local) as peer:
+        await peer.write(options(1))
+        await until(lambda: bool(driven.agent.messages))
+        flow = driven.agent.messages[0][1]
+        assert flow.local == ("198.51.100.7", local[1])
+        driven.agent.send(flow, b"back")
+        driven.endpoint.pump()
+        assert await peer.read(4) == b"back"
+        assert driven.endpoint.flow_to(peer.address, Transport.TCP).local == flow.local
+    await driven.endpoint.close()
+
+
 async def test_closing_ends_every_connection(driven: Driven) -> None:
     local = await driven.endpoint.listen(Transport.TCP, "127.0.0.1", 0)
     async with connected(local) as peer:

@@ -185,6 +185,23 @@ async def test_bound_to_every_address_it_names_the_one_the_peer_sees(driven: Dri
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0"])
+async def test_behind_a_nat_peers_outside_are_told_the_address_there(
+    peer: socket.socket, monkeypatch: pytest.MonkeyPatch, bind: str
+) -> None:
+    monkeypatch.setattr(udp, "told_host", lambda outside, _: outside)  # the test's peer counts as one of the internet
+    driven = Driven(outside="198.51.100.7")
+    _, port = await driven.endpoint.listen(Transport.UDP, bind, 0)
+    told = ("198.51.100.7", port)
+    driven.agent.on_receive = lambda data, flow: driven.agent.send(flow, b"answer to " + data)
+    peer.sendto(b"hello", ("127.0.0.1", port))
+    await until(lambda: bool(driven.agent.received))
+    assert driven.agent.received == [(b"hello", Flow(Transport.UDP, told, peer.getsockname()))]
+    assert peer.recvfrom(100) == (b"answer to hello", ("127.0.0.1", port))
+    assert driven.endpoint.flow_to(peer.getsockname(), Transport.UDP).local == told
+    await driven.endpoint.close()
+
+
 async def test_every_address_of_both_families_at_one_port(driven: Driven, peer: socket.socket) -> None:
     _, port = await driven.endpoint.listen(Transport.UDP, "0.0.0.0", 0)
     await driven.endpoint.listen(Transport.UDP, "::", port)

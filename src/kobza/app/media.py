@@ -31,6 +31,7 @@ def make_plane(settings: Settings, *, speed: float, inherited: tuple[int, ...]) 
         return EmbeddedPlane(
             host=settings.rtp_host,
             host6=settings.rtp_host6,
+            bind=settings.rtp_bind,
             ports=ports,
             timeout=settings.media_timeout,
             one_way_after=settings.one_way_after,

@@ -367,6 +367,7 @@ class Server:
             door=doorkeeper.door,
             kept_messages=settings.sip_kept_mb * 2**20,
             datagram_limit=settings.sip_udp_max,
+            outside=settings.sip_host,
         )
         guests = GuestCalls(
             store=store,

@@ -251,6 +251,9 @@ class Settings(BaseSettings):
         (SipListen.parse("udp:127.0.0.1:5060"), SipListen.parse("tcp:127.0.0.1:5060")),
         description="Transports, addresses and ports of SIP.",
     )
+    sip_host: Annotated[str | None, BeforeValidator(_host)] = Field(
+        None, description="Address by which SIP peers on the internet reach this machine; none: its own."
+    )
     sip_udp_max: Annotated[int, Field(ge=0, le=65535)] = Field(
         1300, description="Bytes of a request above which it goes over TCP in the place of UDP; 0: never."
     )
@@ -270,6 +273,9 @@ class Settings(BaseSettings):
     )
     rtp_host: Annotated[str, BeforeValidator(_host)] = Field(
         "127.0.0.1", description="Address of the media, as phones are told it."
+    )
+    rtp_bind: Annotated[str | None, BeforeValidator(_host)] = Field(
+        None, description="Address of this machine at which the media arrive; none: `rtp_host`."
     )
     rtp_host6: Annotated[str | None, BeforeValidator(_host)] = Field(
         None, description="Address of the media, as phones on IPv6 are told it; none: `rtp_host`."
@@ -505,6 +511,10 @@ class Settings(BaseSettings):
             raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")
         if self.rtp_host6 is not None and (":" not in self.rtp_host6 or ":" in self.rtp_host):
             raise ValueError("rtp_host6: expected an IPv6 address beside an rtp_host of IPv4, such as 2001:db8::10")
+        if self.rtp_bind is not None and (
+            self.rtp_host6 is not None or (":" in self.rtp_bind) != (":" in self.rtp_host)
+        ):
+            raise ValueError("rtp_bind: expected an address of the family of rtp_host, and none beside rtp_host6")
         if self.media_processes > 1 and len(self.rtp_ports.ports) <= PORTS_OF_A_CALL * self.media_processes:
             raise ValueError(f"rtp_ports: expected {PORTS_OF_A_CALL} ports at least for each of media_processes")
         if self.media_plane == "rtpengine":

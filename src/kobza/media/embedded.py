@@ -70,13 +70,14 @@ SIDES: Final = tuple(Side)
 class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     """Starts the relay as a child and steers it; starts it again when it dies.
 
-    `host` is the address that phones are told and ports are bound to. With `host6` phones on IPv6 are told that one,
-    and ports are bound to every address of the machine, in both families. `ports` is the range, `timeout` the seconds
-    after which silence of a side is MediaTimedOut, `one_way_after` those after which it is SideNotHeard. `speed` is how
-    many seconds of the server's clock pass in one of the wall: recordings are as long as that clock says, and silence
-    is measured by it. `inherited` are file descriptors that the relay holds for its life: locks, say. `browser_hosts`
-    are the addresses at which browsers reach it, the best first; none: browsers' media is refused. `packet_loop` is
-    what moves packets in the relay, `process_priority` its place among all that run.
+    `host` is the address that phones are told; ports are bound to `bind`, or (None) to the same. With `host6`
+    phones on IPv6 are told that one, and ports are bound to every address of the machine, in both families. `ports`
+    is the range, `timeout` the seconds after which silence of a side is MediaTimedOut, `one_way_after` those after
+    which it is SideNotHeard. `speed` is how many seconds of the server's clock pass in one of the wall: recordings
+    are as long as that clock says, and silence is measured by it. `inherited` are file descriptors that the relay
+    holds for its life: locks, say. `browser_hosts` are the addresses at which browsers reach it, the best first;
+    none: browsers' media is refused. `packet_loop` is what moves packets in the relay, `process_priority` its place
+    among all that run.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         *,
         host: str,
         host6: str | None = None,
+        bind: str | None = None,
         ports: range,
         timeout: float,
         one_way_after: float = 10.0,
@@ -102,7 +104,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         self._host, self._host6 = host, host6
         self._timeout, self._one_way_after = timeout, one_way_after
         self._speed = speed
-        self._ports = PortBroker(BOTH_FAMILIES if host6 else host, ports, self._forget)
+        self._ports = PortBroker(BOTH_FAMILIES if host6 else bind or host, ports, self._forget)
         self._calls: dict[str, PlaneCall] = {}
         self._last_digits = 0
         self._recordings: dict[str, tuple[str, Path]] = {}

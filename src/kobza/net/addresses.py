@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import time
+from functools import lru_cache
 
 from kobza.sip.flow import Address
 
@@ -24,6 +25,17 @@ def local_host_for(remote_host: str) -> str:
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((remote_host, 9))
         return str(probe.getsockname()[0])
+
+
+@lru_cache(maxsize=4096)
+def told_host(outside: str | None, remote_host: str) -> str | None:
+    """Return the address that a peer is told in the place of our own: `outside`, if the peer is on the internet.
+
+    None for peers in private networks, who reach our own, for those of the other family, and without `outside`.
+    """
+    if outside is None or family_of(outside) != family_of(remote_host):
+        return None
+    return outside if ipaddress.ip_address(remote_host.partition("%")[0]).is_global else None
 
 
 class LocalHosts:

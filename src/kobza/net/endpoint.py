@@ -66,8 +66,11 @@ class SipEndpoint:
         speed: float = 1.0,
         door: Door | None = None,
         datagram_limit: int = 0,
+        outside: str | None = None,
     ) -> None:
         """`datagram_limit`: requests of more bytes go over TCP to peers of UDP that take it; 0: none does.
+
+        `outside` is the address by which peers on the internet reach us, in Via and Contact; None: our own.
 
         `speed` is how many seconds of `now` pass in one of the wall (see `kobza.net.clock`).
 
@@ -94,6 +97,7 @@ class SipEndpoint:
         self._pumping = False
         self._closed = False
         self.counters = EndpointCounters()
+        self._outside = outside
         self._large = LargeRequests(self._listening_tcp, now, datagram_limit)
         if datagram_limit:
             ua.send_large_by(self._large.stream_for, datagram_limit)
@@ -106,7 +110,9 @@ class SipEndpoint:
         Several UDP sockets and servers of WebSocket may be bound, one server of TCP and one of TLS.
         """
         if transport is Transport.UDP:
-            sock = UdpSocket((host, port), received=self._datagram, drained=self.pump, failed=self._udp_failed)
+            sock = UdpSocket(
+                (host, port), received=self._datagram, drained=self.pump, failed=self._udp_failed, outside=self._outside
+            )
             self._udp.append(sock)
             self._udp_by_local[sock.address] = sock
             return sock.address
@@ -129,7 +135,7 @@ class SipEndpoint:
         """
         if transport is Transport.UDP:
             sock = self._socket_toward(remote)
-            return Flow(Transport.UDP, sock.local_for(remote), remote)
+            return Flow(Transport.UDP, self._remember(sock, remote), remote)
         if not transport.is_web:
             stream = self._stream_transport(transport)
             if name:
@@ -231,7 +237,7 @@ class SipEndpoint:
             return
         self.counters.received += 1
         try:
-            local = self._remember(sock, remote) if sock.is_wildcard else sock.address
+            local = self._remember(sock, remote) if not sock.has_one_address else sock.address
             flow = Flow(Transport.UDP, local, remote)
             self.watch(data, flow, False, now)
             self._ua.receive(data, flow, now)
@@ -391,6 +397,7 @@ class SipEndpoint:
                 malformed=self._malformed,
                 welcomes=self._welcomes,
                 tls=self._tls if transport is Transport.TLS else None,
+                outside=self._outside,
             )
         return stream
 
@@ -407,10 +414,7 @@ class SipEndpoint:
             for sock in self._udp:
                 if sock.reaches(remote[0]):
                     return sock
-        sock = self._udp[0]
-        if sock.is_wildcard:
-            self._remember(sock, remote)
-        return sock
+        return self._udp[0]
 
     def _remember(self, sock: UdpSocket, remote: Address) -> Address:
         local = sock.local_for(remote)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kobza.net.addresses import LocalHosts, is_wildcard
+from kobza.net.addresses import LocalHosts, is_wildcard, told_host
 from kobza.net.tls import Tls, certified_names
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Flow, Transport
@@ -199,13 +199,17 @@ class TcpTransport:
         malformed: Callable[[Connection, MalformedMessage, bytes], None],
         welcomes: Callable[[str], bool] = lambda _host: True,
         tls: Tls | None = None,
+        outside: str | None = None,
     ) -> None:
         """`tls`: every connection is one of TLS. None: none is.
+
+        `outside` is the address by which peers on the internet reach us; None: our own.
 
         `welcomes` tells of an address whether a connection from there is taken.
         """
         self.transport = Transport.TCP if tls is None else Transport.TLS
         self._tls = tls
+        self._outside = outside
         self._expected: dict[Address, str] = {}
         self._received = received
         self.drained = drained
@@ -252,6 +256,9 @@ class TcpTransport:
         """Return what belongs in Via and Contact toward `remote`: where we listen, as `remote` sees it."""
         if self.address is None:
             return self._locals.get(remote[0]), 0
+        told = told_host(self._outside, remote[0])
+        if told is not None:
+            return told, self.address[1]
         if is_wildcard(self.address[0]):
             return self._locals.get(remote[0]), self.address[1]
         return self.address

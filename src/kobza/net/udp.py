@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
-from kobza.net.addresses import LocalHosts, family_of, is_wildcard
+from kobza.net.addresses import LocalHosts, family_of, is_wildcard, told_host
 from kobza.sip.flow import Address
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,9 @@ class UdpSocket:
         received: Callable[["UdpSocket", bytes, Address], None],
         drained: Callable[[], None],
         failed: Callable[["UdpSocket", Address, OSError], None],
+        outside: str | None = None,
     ) -> None:
+        """`outside` is the address by which peers on the internet reach it; None: its own."""
         self._received = received
         self._drained = drained
         self._failed = failed
@@ -70,11 +72,17 @@ class UdpSocket:
         name = self._socket.getsockname()
         self.address: Address = (name[0], name[1])
         self.is_wildcard = is_wildcard(self.address[0])
+        self._outside = outside
+        self.has_one_address = not self.is_wildcard and outside is None
+        """Whether all peers see it under the address that it is bound to."""
         self._locals = LocalHosts()
         self._loop.add_reader(self._socket, self._readable)
 
     def local_for(self, remote: Address) -> Address:
         """Return the address `remote` sees this socket under: what belongs in Via and Contact."""
+        told = told_host(self._outside, remote[0])
+        if told is not None:
+            return told, self.address[1]
         return (self._locals.get(remote[0]), self.address[1]) if self.is_wildcard else self.address
 
     def reaches(self, remote_host: str) -> bool:

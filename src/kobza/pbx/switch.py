@@ -110,6 +110,7 @@ class Switch:
         door: Door | None = None,
         kept_messages: int = 0,
         datagram_limit: int = 0,
+        outside: str | None = None,
     ) -> None:
         """`speed` is how many seconds of `now` pass in one of the wall; `watch` is told of each INVITE.
 
@@ -117,7 +118,7 @@ class Switch:
 
         `tls` is what the endpoint needs for TLS; `srtp_offer`: phones whose signalling goes over it are offered SRTP.
         `kept_messages`: how many bytes of whole messages of calls are kept in memory; `datagram_limit`: of how many
-        bytes requests go over TCP in the place of UDP (0: never).
+        bytes requests go over TCP in the place of UDP (0: never). `outside` is our address as the internet sees it.
         """
         self._watch = watch
         self._ua = ua
@@ -153,6 +154,7 @@ class Switch:
             speed=speed,
             door=door,
             datagram_limit=datagram_limit,
+            outside=outside,
         )
         """The sockets."""
         self._dialogs = CallDialogs()

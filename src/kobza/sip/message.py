@@ -10,7 +10,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list, unfold
 from kobza.sip.header_lines import HeaderLines, split_keys
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
-from kobza.sip.multipart import SDP, Unpacked, unpack
+from kobza.sip.multipart import NOTHING, SDP, Unpacked, unpack
 from kobza.sip.uri import SipUri
 
 MAX_MESSAGE_BYTES = 65_535
@@ -169,9 +169,10 @@ class SipMessage(HeaderLines):
 
         A body without Content-Type counts as a session description.
         """
-        value = self.get("content-type")
-        disposition = self.get("content-disposition")
-        if not self.body or (value in (None, SDP) and disposition is None):
+        if not self.body:
+            return NOTHING
+        value, disposition = self.get("content-type"), self.get("content-disposition")
+        if value in (None, SDP) and disposition is None:
             return Unpacked(self.body)
         _ = self.content_type
         return unpack(self.body, value or SDP, disposition)

@@ -31,6 +31,10 @@ class Unpacked(NamedTuple):
     """The media type of what whoever sent it wants understood, and that is not; "" when there is nothing."""
 
 
+NOTHING: Final = Unpacked(b"")
+"""What an empty body has."""
+
+
 class _Part(NamedTuple):
     media_type: str
     params: Params

@@ -84,7 +84,11 @@ def ports(settings: Settings, *, ours: bool) -> Iterable[Finding]:
     wrong = [finding for each in wanted if (finding := _port(*each)) is not None]
     yield from wrong
     row = settings.rtp_ports.ports
-    taken = [port for port in row[:: max(1, len(row) // SAMPLED_PORTS)] if _bound("udp", settings.rtp_host, port)]
+    taken = [
+        port
+        for port in row[:: max(1, len(row) // SAMPLED_PORTS)]
+        if _bound("udp", settings.rtp_bind or settings.rtp_host, port)
+    ]
     if taken:
         yield look(
             "ports",
