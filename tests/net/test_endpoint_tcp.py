@@ -11,6 +11,7 @@ from kobza.net import tcp
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.ua import MalformedReceived
 from tests.net.conftest import Driven, options
+from tests.support.ports import has_ipv6
 from tests.support.waiting import PATIENCE, until
 
 
@@ -324,10 +325,30 @@ async def test_what_waits_for_a_connection_is_bounded(driven: Driven, monkeypatc
         assert driven.endpoint.connections == 0
 
 
-async def test_a_second_server_is_refused(driven: Driven) -> None:
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_servers_at_several_addresses_of_both_families(driven: Driven) -> None:
+    first = await driven.endpoint.listen(Transport.TCP, "127.0.0.1", 0)
+    second = await driven.endpoint.listen(Transport.TCP, "127.0.0.2", 0)
+    six = await driven.endpoint.listen(Transport.TCP, "::1", 0)
+    assert driven.endpoint.sockets == 3
+    for number, address in enumerate((first, second, six)):
+        async with connected(address) as peer:
+            await peer.write(options(number))
+            await until(lambda: bool(driven.agent.messages))
+            flow = driven.agent.messages.pop()[1]
+            assert (flow.local, flow.remote) == (address, peer.address)
+            driven.agent.send(flow, b"back")
+            driven.endpoint.pump()
+            assert await peer.read(4) == b"back"
+    assert driven.endpoint.flow_to(("127.0.0.9", 5060), Transport.TCP).local == first
+    assert driven.endpoint.flow_to(("::1", 5060), Transport.TCP).local == six
+    with pytest.raises(OSError, match="address already in use"):
+        await driven.endpoint.listen(Transport.TCP, *first)
+
+
+async def test_of_another_family_than_the_server_the_connection_itself_is_named(driven: Driven) -> None:
     await driven.endpoint.listen(Transport.TCP, "127.0.0.1", 0)
-    with pytest.raises(OSError, match="already"):
-        await driven.endpoint.listen(Transport.TCP, "127.0.0.1", 0)
+    assert driven.endpoint.flow_to(("::1", 5060), Transport.TCP).local[1] == 0
 
 
 async def test_bound_to_every_address_it_names_the_one_the_peer_sees(driven: Driven) -> None:

@@ -107,7 +107,7 @@ class SipEndpoint:
     async def listen(self, transport: Transport, host: str, port: int) -> Address:
         """Bind; returns the address with the real port. `port` 0 takes a free one. Raises `OSError` when it is taken.
 
-        Several UDP sockets and servers of WebSocket may be bound, one server of TCP and one of TLS.
+        Any number of each transport may be bound.
         """
         if transport is Transport.UDP:
             sock = UdpSocket(
@@ -208,8 +208,8 @@ class SipEndpoint:
 
     @property
     def sockets(self) -> int:
-        """Sockets that listen: those of UDP and WebSocket, the one of TCP and that of TLS."""
-        listen = sum(stream.address is not None for stream in self._streams.values())
+        """Sockets that listen, of all transports."""
+        listen = sum(stream.servers for stream in self._streams.values())
         return 0 if self._closed else len(self._udp) + len(self._web_servers) + listen
 
     @property
@@ -404,7 +404,7 @@ class SipEndpoint:
     def _listening_tcp(self) -> TcpTransport | None:
         """Return the transport of TCP where peers can come back to us over it."""
         stream = self._streams.get(Transport.TCP)
-        return stream if stream is not None and stream.address is not None else None
+        return stream if stream is not None and stream.servers else None
 
     def _socket_toward(self, remote: Address) -> UdpSocket:
         """Choose the socket for a first request: the one bound to the address the route leaves from, else the first."""

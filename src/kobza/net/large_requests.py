@@ -38,9 +38,10 @@ class LargeRequests:
                 return None
             del self._without[flow.remote]
         tcp = self._tcp()
-        if tcp is None or not tcp.reach(flow.remote, CONNECT_WITHIN):
+        local = ("", 0) if tcp is None else tcp.local_for(flow.remote)
+        if tcp is None or not local[1] or not tcp.reach(flow.remote, CONNECT_WITHIN):
             return None
-        return Flow(Transport.TCP, tcp.local_for(flow.remote), flow.remote)
+        return Flow(Transport.TCP, local, flow.remote)
 
     def lost(self, connection: Connection) -> None:
         """Take that a connection has ended: a peer that we opened it to and never heard over it takes none."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kobza.net.addresses import LocalHosts, is_wildcard, told_host
+from kobza.net.addresses import LocalHosts, family_of, is_wildcard, told_host
 from kobza.net.tls import Tls, certified_names
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Address, Flow, Transport
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
 
 
 class TcpTransport:
-    """All TCP connections of one endpoint, or all of TLS: one server at most, connections on demand, reuse, limits.
+    """All TCP connections of one endpoint, or all of TLS: its servers, connections on demand, reuse, limits.
 
     Callbacks: `received(connection, message, its bytes)`, `drained()` after each batch, `lost(connection)` once for
     each connection that had stood or was asked for, `malformed(connection, error, data)` for a stream that cannot be
@@ -218,14 +218,14 @@ class TcpTransport:
         self._welcomes = welcomes
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._connections: dict[int, Connection] = {}
         self._by_remote: dict[Address, Connection] = {}
         self._per_host: dict[str, int] = {}
         self._next_number = 1
         self._sweep: asyncio.TimerHandle | None = None
         self._locals = LocalHosts()
-        self.address: Address | None = None
+        self._addresses: list[Address] = []
         self.refused = 0
         self._closing = False
 
@@ -235,9 +235,10 @@ class TcpTransport:
         return len(self._connections)
 
     async def listen(self, bind: Address) -> Address:
-        """Accept connections at `bind`; returns the address with the real port. Raises `OSError` when it is taken."""
-        if self._server is not None:
-            raise OSError(f"this endpoint already listens on {self.transport}")  # a second one needs a second transport
+        """Accept connections at `bind` too; returns the address with the real port.
+
+        Raises `OSError` when it is taken, and for TLS without a certificate.
+        """
         options: dict[str, Any] = {}
         if self._tls is not None:
             if self._tls.certificate is None:
@@ -247,27 +248,41 @@ class TcpTransport:
                 "ssl_handshake_timeout": INCOMPLETE_CLOSE,
                 "ssl_shutdown_timeout": SHUTDOWN_WITHIN,
             }
-        self._server = await self._loop.create_server(self._accept, *bind, reuse_address=True, backlog=512, **options)
-        name = self._server.sockets[0].getsockname()
-        self.address = (name[0], name[1])
-        return self.address
+        server = await self._loop.create_server(self._accept, *bind, reuse_address=True, backlog=512, **options)
+        self._servers.append(server)
+        name = server.sockets[0].getsockname()
+        self._addresses.append((name[0], name[1]))
+        return self._addresses[-1]
+
+    @property
+    def servers(self) -> int:
+        """At how many addresses connections are accepted."""
+        return len(self._servers)
 
     def local_for(self, remote: Address) -> Address:
-        """Return what belongs in Via and Contact toward `remote`: where we listen, as `remote` sees it."""
-        if self.address is None:
+        """Return what belongs in Via and Contact toward `remote`: where we listen, as `remote` sees it.
+
+        Of several addresses of its family the one that packets to it leave from, else the first.
+        """
+        family = family_of(remote[0])
+        addresses = [address for address in self._addresses if family_of(address[0]) is family]
+        if not addresses:
             return self._locals.get(remote[0]), 0
-        told = told_host(self._outside, remote[0])
-        if told is not None:
-            return told, self.address[1]
-        if is_wildcard(self.address[0]):
-            return self._locals.get(remote[0]), self.address[1]
-        return self.address
+        host, port = addresses[0]
+        if is_wildcard(host) or len(addresses) > 1:
+            host = self._locals.get(remote[0])
+            port = next((port for own, port in addresses if own == host or is_wildcard(own)), 0)
+            if not port:
+                host, port = addresses[0]
+        return told_host(self._outside, remote[0]) or host, port
 
     def flow_of(self, connection: Connection) -> Flow:
-        """Return the flow of a connection."""
-        local = self.local_for(connection.remote)
+        """Return the flow of a connection: of one that was accepted where it was, which its peer can reach again."""
+        local = self.local_for(connection.remote) if connection.outgoing else connection.local
         if not local[1]:  # we listen nowhere: the connection itself is the only place to reach us
             local = connection.local
+        elif not connection.outgoing:
+            local = told_host(self._outside, connection.remote[0]) or local[0], local[1]
         return Flow(self.transport, local, connection.remote, connection.number)
 
     def certified_names(self, flow: Flow) -> frozenset[str]:
@@ -312,8 +327,8 @@ class TcpTransport:
         self._closing = True
         if self._sweep is not None:
             self._sweep.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         pending = [c.connecting for c in self._connections.values() if c.connecting is not None]
         for connection in list(self._connections.values()):
             connection.close()
