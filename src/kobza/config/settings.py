@@ -5,18 +5,17 @@ but the composition root (`kobza.cli`, `kobza.app`) reads them. `docs/configurat
 compares the two.
 """
 
-import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kobza.call.outside import MOST as MOST_SPENDING
-from kobza.call.outside import prefix_of
-from kobza.config.values import Collector, ListenAddress, PortRange, Rate, SipListen, parse_host
+from kobza.config import reading
+from kobza.config.reading import NG_PORT
+from kobza.config.values import Collector, ListenAddress, PortRange, Rate, SipListen
 from kobza.store.days import LEAST, MOST, Terms
 from kobza.store.place import STORE_FILE, Place, PostgresUrl
 from kobza.webhooks.limits import Limits
@@ -25,212 +24,15 @@ Network = IPv4Network | IPv6Network
 
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 SECONDS_OF_A_DAY = 86_400
-DNS_PORT = 53
-NG_PORT = 2223
 PORTS_OF_A_CALL = 4
 MIN_SECRET = 32
 """Characters of a shared secret: 128 bits even when it is written in hexadecimal digits."""
 
-
-def _words(value: Any) -> Any:
-    """Split what a variable or an option can only give as one text: items divided by commas or spaces."""
-    return value.replace(",", " ").split() if isinstance(value, str) else value
-
-
-def _parsed(
-    kind: type[ListenAddress] | type[SipListen] | type[Collector] | type[PortRange] | type[Rate], value: Any
-) -> Any:
-    if isinstance(value, kind):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("expected a text")  # noqa: TRY004 - pydantic turns only ValueError into a report
-    return kind.parse(value)
-
-
-def _listen_address(value: Any) -> Any:
-    return _parsed(ListenAddress, value)
-
-
-def _port_range(value: Any) -> Any:
-    return _parsed(PortRange, value)
-
-
-def _rate(value: Any) -> Any:
-    return _parsed(Rate, value)
-
-
-def _collector_of_messages(value: Any) -> Any:
-    return None if value is None or value == "" else _parsed(Collector, value)
-
-
-def _sip_listens(value: Any) -> Any:
-    items = _words(value)
-    if not isinstance(items, list | tuple) or not items:
-        raise ValueError('expected one or more of transport:address:port, such as ["udp:127.0.0.1:5060"]')
-    return tuple(_parsed(SipListen, item) for item in items)
-
-
-def _name_servers(value: Any) -> Any:
-    right = 'expected addresses of name servers, such as ["192.0.2.53", "[2001:db8::53]:5353"]'
-    items = _words(value)
-    if not isinstance(items, list | tuple):
-        raise ValueError(right)  # noqa: TRY004 - pydantic turns only ValueError into a report
-    try:
-        found = tuple(ListenAddress.parse_server(str(item), DNS_PORT) for item in items)
-    except ValueError:
-        raise ValueError(right) from None
-    if not all(server.port for server in found):
-        raise ValueError(right)
-    return found
-
-
-def _rtpengines(value: Any) -> Any:
-    right = 'expected addresses of rtpengines, such as ["127.0.0.1:2223", "192.0.2.20"]'
-    items = _words(value)
-    if not isinstance(items, list | tuple) or not items:
-        raise ValueError(right)
-    try:
-        found = tuple(ListenAddress.parse_server(str(item), NG_PORT) for item in items)
-    except ValueError:
-        raise ValueError(right) from None
-    if not all(server.port for server in found) or len(set(found)) < len(found):
-        raise ValueError(right)
-    return found
-
-
-def _networks(value: Any) -> Any:
-    right = 'expected networks or addresses, such as ["10.1.0.0/16", "127.0.0.1"]'
-    items = _words(value)
-    if not isinstance(items, list | tuple):
-        raise ValueError(right)  # noqa: TRY004 - pydantic turns only ValueError into a report
-    try:
-        return tuple(ip_network(str(item)) for item in items)
-    except ValueError:
-        raise ValueError(right) from None
-
-
-def _host(value: Any) -> Any:
-    return parse_host(value) if isinstance(value, str) else value
-
-
-def _realm(value: str) -> str:
-    if re.fullmatch(r'[^\s"\\]{1,64}', value) is None:
-        raise ValueError("expected 1 to 64 characters without spaces, quotes and backslashes, such as kobza")
-    return value
-
-
-def _collector(value: str | None) -> str | None:
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError("expected the URL of a collector without name and password, such as http://127.0.0.1:4318")
-    return value
-
-
-def _secure_url(value: str | None, what: str, right: str) -> str | None:
-    """Check an address that secrets go to: https, or http on this machine."""
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if not parts.hostname or parts.username or parts.query or parts.fragment or not (parts.scheme == "https" or local):
-        raise ValueError(f"expected {what} (https; http on loopback alone), such as {right}")
-    return value
-
-
-def _issuer(value: str | None) -> str | None:
-    return _secure_url(
-        value, "the provider's issuer exactly as it names itself", "https://login.example.com/realms/office"
-    )
-
-
-def _s3_endpoint(value: str | None) -> str | None:
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise ValueError("expected the URL of a service without a path, such as https://s3.eu-central-1.amazonaws.com")
-    return value.rstrip("/")
-
-
-def _s3_bucket(value: str | None) -> str | None:
-    if not value:
-        return None
-    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value) is None:
-        raise ValueError("expected 3 to 63 small letters, digits, dots and hyphens, such as example-recordings")
-    return value
-
-
-def _s3_region(value: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9-]{1,40}", value) is None:
-        raise ValueError("expected letters, digits and hyphens, such as eu-central-1")
-    return value
-
-
-def _s3_prefix(value: str | None) -> str | None:
-    if value is None:
-        return None
-    if re.fullmatch(r"([A-Za-z0-9._-]{1,60}/){0,4}", value) is None:
-        raise ValueError("expected up to four folders of letters, digits and ._-, with a slash at the end: kobza/")
-    return value
-
-
-def _portal_url(value: str | None) -> str | None:
-    right = "https://pbx.example.com"
-    checked = _secure_url(value, "the portal's address as browsers know it", right)
-    if checked is not None and urlsplit(checked).path not in ("", "/"):
-        raise ValueError(f"expected an address without a path, such as {right}")
-    return None if checked is None else checked.rstrip("/")
-
-
-def _scopes(value: Any) -> Any:
-    items = _words(value)
-    if not isinstance(items, list | tuple) or "openid" not in items:
-        raise ValueError('expected scopes with openid among them, such as ["openid", "profile", "email"]')
-    return tuple(map(str, items))
-
-
-def _allowed_claims(value: Any) -> Any:
-    items = _words(value)
-    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item.find("=") > 0 for item in items):
-        raise ValueError('expected claims with their values, such as ["groups=telephony"]')
-    return tuple(items)
-
-
-def _prefixes(value: Any) -> Any:
-    items = _words(value)
-    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
-        raise ValueError('expected prefixes of numbers, such as ["0900", "+979"]')
-    return tuple(prefix_of(item) for item in items)
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _texts(value: tuple[Any, ...]) -> list[str]:
-    return [str(item) for item in value]
-
-
-def _store(value: Any) -> Any:
-    if value is None or isinstance(value, PostgresUrl):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("expected a text")  # noqa: TRY004 - pydantic turns only ValueError into a report
-    return None if value.strip() in {"", "sqlite"} else PostgresUrl.parse(value)
-
-
-def _store_text(value: PostgresUrl | None) -> str:
-    return "sqlite" if value is None else str(value)
-
-
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_OF_A_DAY)]
 Spending = Annotated[int, Field(ge=0, le=MOST_SPENDING)]
 AsText = PlainSerializer(str, return_type=str)
-AsTexts = PlainSerializer(_texts, return_type=list[str])
-RateText = Annotated[InstanceOf[Rate], BeforeValidator(_rate), AsText]
+AsTexts = PlainSerializer(reading.texts, return_type=list[str])
+RateText = Annotated[InstanceOf[Rate], BeforeValidator(reading.rate), AsText]
 
 
 class Settings(BaseSettings):
@@ -242,16 +44,18 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("kobza-data"), description="Directory of the store, the recordings and kobza.toml.")
     store: Annotated[
-        InstanceOf[PostgresUrl] | None, BeforeValidator(_store), PlainSerializer(_store_text, return_type=str)
+        InstanceOf[PostgresUrl] | None,
+        BeforeValidator(reading.store),
+        PlainSerializer(reading.store_text, return_type=str),
     ] = Field(None, description="Where the store is: sqlite is a file in the data directory; else a PostgreSQL URL.")
-    http: Annotated[InstanceOf[ListenAddress], BeforeValidator(_listen_address), AsText] = Field(
+    http: Annotated[InstanceOf[ListenAddress], BeforeValidator(reading.listen_address), AsText] = Field(
         ListenAddress("127.0.0.1", 8080), description="Address and port of the API and the portal."
     )
-    sip: Annotated[tuple[InstanceOf[SipListen], ...], BeforeValidator(_sip_listens), AsTexts] = Field(
+    sip: Annotated[tuple[InstanceOf[SipListen], ...], BeforeValidator(reading.sip_listens), AsTexts] = Field(
         (SipListen.parse("udp:127.0.0.1:5060"), SipListen.parse("tcp:127.0.0.1:5060")),
         description="Transports, addresses and ports of SIP.",
     )
-    sip_host: Annotated[str | None, BeforeValidator(_host)] = Field(
+    sip_host: Annotated[str | None, BeforeValidator(reading.host)] = Field(
         None, description="Address by which SIP peers on the internet reach this machine; none: its own."
     )
     sip_udp_max: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -265,36 +69,36 @@ class Settings(BaseSettings):
         None, description="PEM file with the certificate that trunks are shown which ask for one; none: that of `tls`."
     )
     sip_client_key: Path | None = Field(None, description="PEM file with the key of that one.")
-    sip_authorities: Annotated[tuple[Path, ...], BeforeValidator(_words)] = Field(
+    sip_authorities: Annotated[tuple[Path, ...], BeforeValidator(reading.words)] = Field(
         (), description="PEM files with authorities that are trusted beside the machine's, over TLS with trunks."
     )
-    dns_servers: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(_name_servers), AsTexts] = Field(
-        (), description="Name servers that find trunks by their names; none: those of the machine."
+    dns_servers: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(reading.name_servers), AsTexts] = (
+        Field((), description="Name servers that find trunks by their names; none: those of the machine.")
     )
-    rtp_host: Annotated[str, BeforeValidator(_host)] = Field(
+    rtp_host: Annotated[str, BeforeValidator(reading.host)] = Field(
         "127.0.0.1", description="Address of the media, as phones are told it."
     )
-    rtp_bind: Annotated[str | None, BeforeValidator(_host)] = Field(
+    rtp_bind: Annotated[str | None, BeforeValidator(reading.host)] = Field(
         None, description="Address of this machine at which the media arrive; none: `rtp_host`."
     )
-    rtp_host6: Annotated[str | None, BeforeValidator(_host)] = Field(
+    rtp_host6: Annotated[str | None, BeforeValidator(reading.host)] = Field(
         None, description="Address of the media, as phones on IPv6 are told it; none: `rtp_host`."
     )
-    rtp_ports: Annotated[InstanceOf[PortRange], BeforeValidator(_port_range), AsText] = Field(
+    rtp_ports: Annotated[InstanceOf[PortRange], BeforeValidator(reading.port_range), AsText] = Field(
         PortRange(20000, 20999), description="UDP ports of the media; a call takes four."
     )
     media_plane: Literal["embedded", "rtpengine"] = Field(
         "embedded", description="What carries the media: a process of Kobza's own, or rtpengine."
     )
-    rtpengine: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(_rtpengines), AsTexts] = Field(
+    rtpengine: Annotated[tuple[InstanceOf[ListenAddress], ...], BeforeValidator(reading.rtpengines), AsTexts] = Field(
         (ListenAddress("127.0.0.1", NG_PORT),), description="Where rtpengines take commands (NG over UDP)."
     )
     webrtc: bool = Field(True, description="Take calls of browsers: ICE and DTLS-SRTP.")
-    webrtc_host: Annotated[str | None, BeforeValidator(_host)] = Field(
+    webrtc_host: Annotated[str | None, BeforeValidator(reading.host)] = Field(
         None, description="Address of the media, as browsers are told it beside `rtp_host`; none: that one alone."
     )
     srtp_offer: bool = Field(False, description="Offer SRTP to phones whose signalling goes over TLS.")
-    sip_realm: Annotated[str, AfterValidator(_realm)] = Field(
+    sip_realm: Annotated[str, AfterValidator(reading.realm)] = Field(
         "kobza", description="Realm of the phones' passwords; used by `kobza init` and fixed from then on."
     )
     sip_kept_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
@@ -315,7 +119,7 @@ class Settings(BaseSettings):
     outside_calls_day: Spending = Field(0, description="The same in a day (of Kyiv).")
     outside_at_once: Spending = Field(30, description="Calls that one number may have by trunks at once.")
     outside_minutes_day: Spending = Field(0, description="Minutes that one number may talk by trunks in a day.")
-    outside_denied: Annotated[tuple[str, ...], BeforeValidator(_prefixes), AsTexts] = Field(
+    outside_denied: Annotated[tuple[str, ...], BeforeValidator(reading.prefixes), AsTexts] = Field(
         ("+380900", "+870", "+881", "+882", "+883", "+979"),
         description="Prefixes of numbers that nobody calls by a trunk unless it was allowed: dear ones.",
     )
@@ -345,7 +149,7 @@ class Settings(BaseSettings):
     nonce_lifetime: Annotated[int, Field(ge=10, le=SECONDS_OF_A_DAY)] = Field(
         300, description="How long a digest challenge is good for."
     )
-    sip_never_ban: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+    sip_never_ban: Annotated[tuple[Network, ...], BeforeValidator(reading.networks), AsTexts] = Field(
         LOOPBACK, description="Networks from which SIP is neither limited nor banned; trunks never are."
     )
     sip_ban: Annotated[int, Field(ge=0, le=10_080)] = Field(
@@ -364,10 +168,10 @@ class Settings(BaseSettings):
     nonce_secret: SecretStr | None = Field(
         None, description="Key of the digest challenges, to be shared by several nodes; none: made anew at each start."
     )
-    portal_url: Annotated[str | None, AfterValidator(_portal_url)] = Field(
+    portal_url: Annotated[str | None, AfterValidator(reading.portal_url)] = Field(
         None, description="Where browsers find the portal; needed for OpenID Connect."
     )
-    oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
+    oidc_issuer: Annotated[str | None, AfterValidator(reading.issuer)] = Field(
         None, description="OpenID Connect provider by which people may sign in to the portal too; none: by none."
     )
     oidc_client_id: Annotated[str | None, Field(min_length=1)] = Field(
@@ -379,17 +183,17 @@ class Settings(BaseSettings):
     oidc_claim: Annotated[str, Field(min_length=1)] = Field(
         "preferred_username", description="Claim that names the login here, at the first sign-in by the provider."
     )
-    oidc_scopes: Annotated[tuple[str, ...], BeforeValidator(_scopes), AsTexts] = Field(
+    oidc_scopes: Annotated[tuple[str, ...], BeforeValidator(reading.scopes), AsTexts] = Field(
         ("openid", "profile", "email"), description="Scopes that the provider is asked for."
     )
-    oidc_allow: Annotated[tuple[str, ...], BeforeValidator(_allowed_claims), AsTexts] = Field(
+    oidc_allow: Annotated[tuple[str, ...], BeforeValidator(reading.allowed_claims), AsTexts] = Field(
         (),
         description="Claims with a value, of which people need one to be let in; none: the provider decides.",
     )
     oidc_name: Annotated[str | None, Field(max_length=40)] = Field(
         None, description="What people call the provider: the text of the button says it."
     )
-    webhook_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+    webhook_allow: Annotated[tuple[Network, ...], BeforeValidator(reading.networks), AsTexts] = Field(
         (), description="Private networks that webhooks may go to."
     )
     webhook_in_flight: Annotated[int, Field(ge=1, le=1000)] = Field(
@@ -409,7 +213,7 @@ class Settings(BaseSettings):
     webhook_off_after: Annotated[int, Field(ge=0, le=8760)] = Field(
         72, description="Hours without a call state taken after which an endpoint is switched off; 0: never."
     )
-    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(reading.networks), AsTexts] = Field(
         (), description="Reverse proxies that are believed about the address of a client."
     )
     proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
@@ -458,33 +262,35 @@ class Settings(BaseSettings):
     recordings_local_hours: Annotated[int, Field(ge=0, le=87_600)] = Field(
         24, description="Hours for which the copy here is kept after the bucket has a recording."
     )
-    s3_endpoint: Annotated[str | None, AfterValidator(_s3_endpoint)] = Field(
+    s3_endpoint: Annotated[str | None, AfterValidator(reading.s3_endpoint)] = Field(
         None, description="Where the service of the bucket is: a URL; https, or http on a network that is yours."
     )
-    s3_bucket: Annotated[str | None, AfterValidator(_s3_bucket)] = Field(
+    s3_bucket: Annotated[str | None, AfterValidator(reading.s3_bucket)] = Field(
         None, description="Name of the bucket, which exists already; none: there is no bucket."
     )
-    s3_region: Annotated[str, AfterValidator(_s3_region)] = Field(
+    s3_region: Annotated[str, AfterValidator(reading.s3_region)] = Field(
         "us-east-1", description="Region of the bucket, as its service calls it."
     )
-    s3_prefix: Annotated[str | None, AfterValidator(_s3_prefix)] = Field(
+    s3_prefix: Annotated[str | None, AfterValidator(reading.s3_prefix)] = Field(
         None, description="Begins the names of the objects, with a slash at its end; none: nothing does."
     )
     s3_access_key: Annotated[str | None, Field(min_length=1)] = Field(
         None, description="Access key of the bucket's account."
     )
     s3_secret_key: SecretStr | None = Field(None, description="Secret key of that account.")
-    metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks), AsTexts] = Field(
+    metrics_allow: Annotated[tuple[Network, ...], BeforeValidator(reading.networks), AsTexts] = Field(
         LOOPBACK, description="Who may read the metrics at `/metrics`."
     )
-    otlp_url: Annotated[str | None, AfterValidator(_collector)] = Field(
+    otlp_url: Annotated[str | None, AfterValidator(reading.collector)] = Field(
         None, description="OpenTelemetry collector that gets the traces of calls, by OTLP over HTTP; none: no traces."
     )
     trace_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="The part of all calls that is traced, when there is a collector."
     )
     hep_server: Annotated[
-        InstanceOf[Collector] | None, BeforeValidator(_collector_of_messages), PlainSerializer(_text_or_none)
+        InstanceOf[Collector] | None,
+        BeforeValidator(reading.collector_of_messages),
+        PlainSerializer(reading.text_or_none),
     ] = Field(None, description="Collector (Homer) that gets a copy of each SIP message, by HEP3; none: nobody does.")
     hep_id: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         1, description="Number by which that collector knows this server."
