@@ -210,6 +210,12 @@ def test_numbers_as_the_trunk_wants_them() -> None:
     assert (made.contact_user, made.credentials) == ("0671000001", None)
 
 
+def test_calls_take_the_way_that_the_registrar_wants() -> None:
+    routes = ("<sip:edge.example;lr>", "<sip:core.example;lr>")
+    made = invitation(replace(to_trunk(), routes=routes), SHOWN, ANNA, flows)
+    assert (made.route_set, made.flow.remote) == (routes, ("192.0.2.50", 5080))
+
+
 def test_an_account_answers_challenges_and_is_the_contact() -> None:
     trunk = Trunk("t", "c", "192.0.2.50", 5060, username="account", password="secret")
     made = invitation(TrunkTarget(OUTSIDE, trunk, NextHop(Transport.UDP, ("192.0.2.50", 5060))), SHOWN, ANNA, flows)

@@ -127,7 +127,8 @@ async def test_a_trunk_with_several_addresses(exchange: Exchange) -> None:
     assert {first.address, second.address} == {("192.0.2.60", 5060), ("192.0.2.61", 5060)}
     spare = "192.0.2.70:5060 (UDP)"
     assert exchange.hops("0441234567") == [str(first), str(second), spare]
-    exchange.view.hops.choose(trunk, second)
+    exchange.view.hops.choose(trunk, second, ("<sip:edge.example;lr>",))
+    assert [target.routes for target in exchange.dialled("0441234567")] == [("<sip:edge.example;lr>",), (), ()]
     assert exchange.hops("0441234567") == [str(second), str(first), spare]
     exchange.view.hops.avoid(trunk, second)
     assert exchange.hops("0441234567") == [str(first), str(second), spare]

@@ -110,14 +110,20 @@ async def test_it_registers_at_the_server_that_answers_and_moves_when_that_falls
     first, second = two_servers(desk.names)
     async with Carrier(port=second) as carrier:
         carrier.accounts = {"office": "open sesame"}
+        carrier.service_route = "<sip:edge.example;lr>, <sip:core.example;lr>"
         kept = await desk.add("line", None, "carrier.example", options_every=1, **ACCOUNT)
         nobody = "127.0.0.1:{}: it cannot be reached"
         await desk.until_written("line", "up", "registered", nobody.format(first))
         assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [second, first]
+        here, there = desk.view.hops.for_call(kept.trunk)
+        assert desk.view.hops.routes(kept.trunk, here) == ("<sip:edge.example;lr>", "<sip:core.example;lr>")
+        assert desk.view.hops.routes(kept.trunk, there) == ()
         assert desk.keeper.is_usable(kept.trunk)
     async with Carrier(port=first) as carrier:
+        carrier.service_route = "<<"
         await carrier.until(lambda: carrier.registers)
         await until(lambda: desk.view.hops.for_call(kept.trunk)[0].address[1] == first)
+        assert desk.view.hops.routes(kept.trunk, desk.view.hops.for_call(kept.trunk)[0]) == ()
         await desk.until_written("line", "up", "registered", nobody.format(second))
 
 

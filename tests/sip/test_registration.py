@@ -96,6 +96,8 @@ def test_it_registers_and_refreshes_in_time() -> None:
         ({"Contact": f"<{CONTACT}>;expires=90", "Expires": "120"}, 90),
         ({"Contact": f"<sip:other@192.0.2.9>;expires=30, <{CONTACT}>;expires=90"}, 90),
         ({"Contact": "<sip:other@192.0.2.9>;expires=30"}, 600),
+        ({"Contact": f"<{CONTACT.replace('sip:', 'SIP:')};ob>;expires=90"}, 90),  # the same by the rules of 19.1.4
+        ({"Contact": "<sip:0441234567@203.0.113.5:1024>;expires=70, <sip:0441234567@203.0.113.5:1025>;expires=80"}, 70),
         ({"Contact": f"<{CONTACT}>;expires=soon"}, 600),
         ({"Contact": "<<"}, 600),
         ({"Contact": f"<{CONTACT}>;expires={10**15}"}, MAX_SECONDS),

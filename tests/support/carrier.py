@@ -40,6 +40,8 @@ class Carrier:
         self.invite_status = 200
         self.options_status = 200
         self.register_status = 200
+        self.service_route = ""
+        """What registrars say of the way of calls; "": nothing."""
         self.deaf = False
         """Takes requests outside calls and answers none."""
         self.invites: list[SipRequest] = []
@@ -136,6 +138,8 @@ class Carrier:
         self.registers.append(request)
         headers = [("Contact", str(contact)) for contact in request.contacts]
         headers.append(("Expires", str(request.expires)))
+        if self.service_route:
+            headers.append(("Service-Route", self.service_route))
         self._ua.respond(incoming, self.register_status, headers=headers, now=self._now())
 
     def _ring(self, dialog: InviteDialog) -> None:

@@ -197,7 +197,10 @@ class Admission:
         found: list[TrunkTarget | Servers] = []
         for trunk in trunks:
             hops = self._view.hops.for_call(trunk)
-            targets = tuple(TrunkTarget(dial, trunk, hop, tuple(diversions), payer) for hop in hops)
+            targets = tuple(
+                TrunkTarget(dial, trunk, hop, tuple(diversions), payer, self._view.hops.routes(trunk, hop))
+                for hop in hops
+            )
             if targets:
                 found.append(targets[0] if len(targets) == 1 else Servers(targets))
         if len(found) == 1 and isinstance(found[0], TrunkTarget):

@@ -68,6 +68,8 @@ class TrunkTarget(Value, frozen=True):
     """The numbers that sent the call on to this one."""
     payer: str = ""
     """Whose call it is for the carrier (E.164), when that is not the caller's: of who forwarded it."""
+    routes: tuple[str, ...] = ()
+    """The way from there, as its registrar has said (RFC 3608)."""
 
     @property
     def host(self) -> str:
@@ -173,6 +175,7 @@ def _to_trunk(
         from_=ANONYMOUS if shown.restricted else caller,
         to=NameAddr("", away),
         flow=flow,
+        route_set=target.routes,
         headers=(*headers, PRIVACY) if shown.restricted else headers,
         contact_user=trunk.username or trunk.written(shown.public_number),
         credentials=credentials_of(trunk),

@@ -7,6 +7,7 @@ from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.asked_hops import NO_WAY, AskedHops
 from kobza.pbx.dialling import credentials_of
 from kobza.pbx.trunk_hops import TrunkHops
+from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
 from kobza.sip.location import NextHop
@@ -132,7 +133,7 @@ class KeptTrunk:
             self.registration.answered(response, now)
             if self.registration.state is RegistrationState.REGISTERED:
                 self._registered_at = NextHop(request.flow.transport, request.flow.remote)
-                self._hops.choose(self.trunk, self._registered_at)
+                self._hops.choose(self.trunk, self._registered_at, _service_routes(response))
             self._send_register(now)
 
     def failed(self, request: ClientRequest, status: int, now: float) -> None:
@@ -220,3 +221,11 @@ class KeptTrunk:
     def _server(self) -> SipUri:
         host = self.trunk.host.removeprefix("[").removesuffix("]")
         return SipUri("sip", host=host, port=self.trunk.port)
+
+
+def _service_routes(response: SipResponse) -> tuple[str, ...]:
+    """Return the way that a registrar wants our calls to take (RFC 3608); none where it cannot be read."""
+    try:
+        return tuple(str(route) for route in response.service_routes)
+    except MalformedMessage:
+        return ()

@@ -57,6 +57,7 @@ class TrunkHops:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._looked_up = asyncio.Condition()
         self._chosen: dict[str, NextHop] = {}
+        self._routes: dict[str, tuple[str, ...]] = {}
         self._down: set[tuple[str, NextHop]] = set()
         self._avoided: dict[tuple[str, NextHop], float] = {}
         self._by_address: dict[tuple[Transport, Address], Trunk] = {}
@@ -152,9 +153,17 @@ class TrunkHops:
 
     # what others have found
 
-    def choose(self, trunk: Trunk, hop: NextHop) -> None:
-        """Reach a trunk at one of its hops from now on, where we are registered, as long as it has it."""
+    def choose(self, trunk: Trunk, hop: NextHop, routes: tuple[str, ...] = ()) -> None:
+        """Reach a trunk at one of its hops from now on, where we are registered, as long as it has it.
+
+        `routes` is the way that calls by that hop are to take from there (RFC 3608).
+        """
         self._chosen[trunk.trunk_id] = hop
+        self._routes[trunk.trunk_id] = routes
+
+    def routes(self, trunk: Trunk, hop: NextHop) -> tuple[str, ...]:
+        """Return the way that calls by a hop take from there: what the registrar said where we are registered."""
+        return self._routes.get(trunk.trunk_id, ()) if self._chosen.get(trunk.trunk_id) == hop else ()
 
     def mark(self, trunk: Trunk, hop: NextHop, *, down: bool) -> None:
         """Note whether a hop answers questions."""
@@ -225,6 +234,7 @@ class TrunkHops:
         """Know whose each address is, and forget what was noted of hops that are gone."""
         by_trunk = {trunk.trunk_id: frozenset(self.all(trunk)) for trunk in self._trunks}
         self._chosen = {key: hop for key, hop in self._chosen.items() if hop in by_trunk.get(key, ())}
+        self._routes = {key: routes for key, routes in self._routes.items() if key in self._chosen}
         self._down = {(key, hop) for key, hop in self._down if hop in by_trunk.get(key, ())}
         self._avoided = {
             (key, hop): until for (key, hop), until in self._avoided.items() if hop in by_trunk.get(key, ())

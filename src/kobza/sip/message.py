@@ -140,6 +140,11 @@ class SipMessage(HeaderLines):
         return self._name_addrs("path", "Path header")
 
     @property
+    def service_routes(self) -> list[NameAddr]:
+        """Service-Route (RFC 3608), as listed."""
+        return self._name_addrs("service-route", "Service-Route header")
+
+    @property
     def max_forwards(self) -> int | None:
         """Max-Forwards, 0 to 255; None when absent (an RFC 2543 peer)."""
         value = self.get("max-forwards")

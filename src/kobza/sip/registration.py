@@ -241,13 +241,17 @@ class RegistrationClient:
         self.state = state
 
     def _granted(self, response: SipResponse) -> int:
-        """Return the seconds granted to our contact; where it is not named, those of Expires, or what was asked for."""
+        """Return the seconds granted to our contact; where it is not named, those of Expires, or what was asked for.
+
+        A registrar that writes our contact anew, with the address that it sees, has kept its user part: of those the
+        shortest time counts, as a refresh too early harms nobody.
+        """
         with suppress(MalformedMessage):
             own = SipUri.parse(self.contact, "")
-            for contact in response.contacts:
-                if contact.uri == own and (seconds := _seconds(contact.param("expires"))):
-                    return seconds
-            return response.expires or self._expires
+            times = [(each.uri, _seconds(each.param("expires"))) for each in response.contacts]
+            ours = [seconds for uri, seconds in times if seconds and uri.equivalent(own)]
+            rewritten = [seconds for uri, seconds in times if seconds and uri.user == own.user]
+            return min(ours or rewritten, default=0) or response.expires or self._expires
         return self._expires
 
 
