@@ -9,7 +9,7 @@ from minio.versioningconfig import VersioningConfig
 
 from kobza.archive.archive import Archive, Verdict
 from kobza.archive.bucket import Bucket, BucketPlace
-from kobza.archive.home import HomeAway, NotThere
+from kobza.archive.home import Changed, HomeAway, NotThere
 from kobza.archive.sealing import Damaged
 from kobza.store.recording_files import Doomed
 from kobza.store.recording_homes import BUCKET, CONFIRMED
@@ -35,20 +35,23 @@ def made(tmp_path: Path) -> Path:
 def test_an_object_is_put_read_in_parts_and_removed(object_store: ObjectStore, place: BucketPlace, made: Path) -> None:
     bucket = Bucket(place)
     assert bucket.look() is False
-    for gone in (lambda: bucket.size(NAME), lambda: bucket.open(NAME, 0, 1), lambda: bucket.put("x", made / "none")):
+    for gone in (lambda: bucket.size(NAME), lambda: bucket.open(NAME, 0, 1, 1), lambda: bucket.put("x", made / "none")):
         with pytest.raises(NotThere):
             gone()
     bucket.put(NAME, made / NAME)
     assert object_store.objects(place) == {NAME: SOUND}
     assert bucket.size(NAME) == len(SOUND)
-    reader = bucket.open(NAME, 100, 300_000)
+    reader = bucket.open(NAME, 100, 300_000, len(SOUND))
     parts = b"".join(iter(lambda: reader.read(70_000), b""))
     reader.close()
     assert parts == SOUND[100:300_100]
-    reader = bucket.open(NAME, 5, 400_000)  # somebody leaves in the middle: the next one gets a connection all the same
+    # Somebody leaves in the middle: the next one gets a connection all the same.
+    reader = bucket.open(NAME, 5, 400_000, len(SOUND))
     assert reader.read(10) == SOUND[5:15]
     reader.close()
-    nothing = bucket.open(NAME, 0, 0)
+    with pytest.raises(Changed):
+        bucket.open(NAME, 5, 400_000, len(SOUND) + 1)
+    nothing = bucket.open(NAME, 0, 0, len(SOUND))
     assert nothing.read(10) == b""
     nothing.close()
     for _ in range(2):
@@ -65,7 +68,7 @@ def test_what_is_longer_than_a_part_comes_back_whole(
     bucket = Bucket(place)
     bucket.put("long.mp3", long)
     assert bucket.size("long.mp3") == 11 * 2**20
-    reader = bucket.open("long.mp3", 5 * 2**20 - 5, 10)
+    reader = bucket.open("long.mp3", 5 * 2**20 - 5, 10, 11 * 2**20)
     assert reader.read(100) == bytes(10)
     reader.close()
 
@@ -83,7 +86,7 @@ def test_a_bucket_that_cannot_be_used_is_away_and_nothing_is_taken_for_gone(
         for act in (
             bucket.look,
             lambda bucket=bucket: bucket.size(NAME),
-            lambda bucket=bucket: bucket.open(NAME, 0, 1),
+            lambda bucket=bucket: bucket.open(NAME, 0, 1, 1),
             lambda bucket=bucket: bucket.put(NAME, made / NAME),
             lambda bucket=bucket: bucket.remove(NAME),
         ):

@@ -6,7 +6,7 @@ import pytest
 
 from kobza.archive.archive import Archive, Verdict
 from kobza.archive.folder import Folder
-from kobza.archive.home import HomeAway, NotThere
+from kobza.archive.home import Changed, HomeAway, NotThere
 from tests.archive.rows import NAME, SOUND, Row
 
 
@@ -21,20 +21,26 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_a_file_is_read_in_parts(folder: Folder) -> None:
     assert folder.size(NAME) == len(SOUND)
-    reader = folder.open(NAME, 100, 1000)
+    reader = folder.open(NAME, 100, 1000, len(SOUND))
     parts = [reader.read(700), reader.read(700), reader.read(700)]
     reader.close()
     assert parts == [SOUND[100:800], SOUND[800:1100], b""]
     folder.remove(NAME)
     folder.remove(NAME)
-    for gone in (lambda: folder.size(NAME), lambda: folder.open(NAME, 0, 1), lambda: folder.put("x", Path("none"))):
+    for gone in (
+        lambda: folder.size(NAME),
+        lambda: folder.open(NAME, 0, 1, 1),
+        lambda: folder.put("x", Path("none")),
+    ):
         with pytest.raises(NotThere):
             gone()
     assert not list(folder.directory.rglob("*.partial"))
 
 
 def test_a_file_that_became_shorter_is_not_taken_for_the_whole(folder: Folder) -> None:
-    reader = folder.open(NAME, 0, len(SOUND))
+    with pytest.raises(Changed):
+        folder.open(NAME, 0, 10, len(SOUND) - 1)
+    reader = folder.open(NAME, 0, len(SOUND), len(SOUND))
     (folder.directory / NAME).write_bytes(SOUND[:10])
     assert reader.read(10) == SOUND[:10]
     with pytest.raises(HomeAway, match="shorter"):

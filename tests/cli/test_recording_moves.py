@@ -1,24 +1,23 @@
-"""`kobza recordings fetch`: recordings come back from a bucket of a real object store, whoever is killed meanwhile."""
+"""`kobza recordings fetch`, `seal` and `unseal`, with a bucket of a real object store, whoever is killed meanwhile."""
 
 import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import update
 
 from kobza.archive.archive import Archive, pieces
 from kobza.archive.bucket import Bucket, BucketPlace
-from kobza.archive.home import HomeError
+from kobza.archive.home import Changed, HomeError
 from kobza.archive.keys import Keys, add_key
-from kobza.archive.moving import moving
+from kobza.archive.sealing import MAGIC
 from kobza.pbx.uploads import Uploads
-from kobza.store import Store, recording_homes, recordings
+from kobza.store import Store, recording_homes, recording_keys, recordings
 from kobza.store import schema as tables
 from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
@@ -76,9 +75,12 @@ class Vault:
     def name(record_id: str) -> str:
         return f"2026/11/{record_id}.mp3"
 
-    def homes(self) -> dict[str, str | None]:
+    def rows(self) -> dict[str, recordings.Recording]:
         with opened(self.place) as store, store.read() as conn:
-            return {each.record_id: each.home for each in self._rows(conn)}
+            return {each.record_id: each for each in recordings.page_ready(conn, None, 0, ("", ""), 100)}
+
+    def homes(self) -> dict[str, str | None]:
+        return {record_id: row.home for record_id, row in self.rows().items()}
 
     def move(self, record_id: str, home: str | None) -> None:
         """Let a row say that its file is elsewhere."""
@@ -89,9 +91,7 @@ class Vault:
     def heard(self, archive: Archive | None = None) -> set[str]:
         """Return those that can be read as they were made: anywhere, or by an archive."""
         archive, found = archive or self.archive, set()
-        with opened(self.place) as store, store.read() as conn:
-            rows = self._rows(conn)
-        for row in rows:
+        for row in self.rows().values():
             try:
                 reader = archive.find(row).open(0, row.size or 0)
                 sound = b"".join(pieces(reader))
@@ -105,10 +105,6 @@ class Vault:
     def here(self) -> Archive:
         """The folder alone."""
         return Archive(self.folder, keys=self.archive.keys)
-
-    @staticmethod
-    def _rows(conn: Connection) -> list[recordings.Recording]:
-        return recordings.page_ready(conn, None, 0, ("", ""), 100)
 
 
 @pytest.fixture
@@ -167,11 +163,6 @@ def test_recordings_come_back_from_a_bucket(
 
     ran = kobza(*fetch, "--since", "yesterday")
     assert (ran.code, "expected how long ago, such as 90d" in ran.err) == (2, True)
-    with moving(vault.archive):
-        ran = kobza(*fetch)
-    assert (ran.code, "another command moves recordings" in ran.err) == (1, True)
-    assert object_store.objects(bucket) == before
-
     ran = kobza(*fetch, "--since", "30d", "--keep-objects")
     assert (ran.code, "3 recordings are left as they are" in ran.err) == (1, True)
     assert '"brought": 2, "bytes": 200000, "were_here": 2, "objects_removed": 0' in ran.out
@@ -231,8 +222,9 @@ def test_a_fetch_may_be_killed_at_any_time(
         return len(list(vault.folder.rglob("*.mp3"))) >= count
 
     # While the first are written, and among files that have their names and objects that are removed.
-    kills = [killed(("recordings", "fetch"), tmp_path / "log", when) for when in (parts, partial(files, 3))]
-    assert kills == [True, True]
+    assert killed(("recordings", "fetch"), tmp_path / "log", parts)
+    assert vault.heard() == everything
+    assert killed(("recordings", "fetch"), tmp_path / "log", lambda: files(3))
     assert vault.heard() == everything
     assert not killed(("recordings", "fetch"), tmp_path / "log", lambda: False)
     assert set(vault.homes().values()) == {None}
@@ -253,3 +245,99 @@ def test_a_server_that_removes_copies_keeps_what_was_brought_back(kobza: Kobza, 
         uploads._remove_copies(old)
     assert vault.homes() == {"rec-1": BACK}
     assert vault.heard(vault.here) == {"rec-1"}
+
+
+def upload_all(vault: Vault) -> None:
+    """Do what the server does with what waits."""
+    with opened(vault.place) as store:
+        uploads = Uploads(vault.archive, store, now=lambda: NOW, local_hours=1)
+        with store.read() as conn:
+            waiting = recording_homes.next_waiting(conn, 100)
+        assert all(uploads._upload(each) for each in waiting)
+
+
+def test_recordings_are_encrypted_after_they_were_made_and_the_reverse(
+    kobza: Kobza,
+    vault: Vault,
+    enterprise: str,
+    object_store: ObjectStore,
+    bucket: BucketPlace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vault.make("rec-1", enterprise, "another", home=None)
+    vault.make("rec-2", enterprise, home=CONFIRMED)
+    vault.make("rec-3", enterprise, home=BUCKET)
+    vault.make("rec-4", enterprise, home=BUCKET, sealed=True)
+    vault.make("rec-5", enterprise, home=UPLOADING)
+    vault.make("rec-6", enterprise, home=WAITING)
+    vault.make("rec-7", "another", home=None)
+    vault.make("rec-8", enterprise, home=None, days_ago=OLD_DAYS)
+    everything = set(vault.sounds)
+    stale = vault.rows()
+    seal = ("recordings", "seal", "--enterprise", enterprise, "--json")
+    monkeypatch.setenv("KOBZA_RECORDINGS_STORE", "s3")
+    ran = kobza(*seal, "--since", "30d")
+    assert (ran.code, '"encrypted": 4, "bytes": 400000, "left": [{"record_id": "rec-5"' in ran.out) == (1, True)
+    assert vault.heard() == everything
+    for changed in ("rec-1", "rec-2"):
+        with pytest.raises(Changed):  # who had read the row before is told to look again
+            vault.archive.find(stale[changed])
+    assert vault.homes() == {
+        **dict.fromkeys(("rec-1", "rec-7", "rec-8")),
+        **dict.fromkeys(("rec-2", "rec-3", "rec-6"), WAITING),
+        "rec-4": BUCKET,
+        "rec-5": UPLOADING,
+    }
+    upload_all(vault)
+    objects = object_store.objects(bucket)
+    assert {name for name, stored in objects.items() if stored.startswith(MAGIC)} == set(objects)
+    assert len(objects) == 4
+    vault.move("rec-5", None)
+    assert kobza("recordings", "seal", "--json").json == {"encrypted": 3, "bytes": 300_000, "left": []}
+    assert kobza("recordings", "seal", "--json").json["encrypted"] == 0
+    assert kobza("recordings", "newkey", "--id", "second").code == 0
+    assert kobza("recordings", "rekey", "--json").json["rekeyed"] == 8
+    vault.archive.keys = Keys.load(Path(os.environ["KOBZA_RECORDINGS_KEYS"]))
+    assert vault.heard() == everything
+    assert all(path.read_bytes().startswith(MAGIC) for path in vault.folder.rglob("*.mp3"))
+
+    monkeypatch.delenv("KOBZA_RECORDINGS_STORE")
+    ran = kobza("recordings", "unseal")
+    assert (ran.code, "bring it back first: kobza recordings fetch" in ran.out) == (1, True)
+    assert vault.heard() == everything
+    assert vault.homes() == {**dict.fromkeys(everything), "rec-4": BUCKET}  # whose object is as before
+    assert set(object_store.objects(bucket)) == {vault.name("rec-4")}
+    assert kobza("recordings", "fetch", "--json").json["brought"] == 1
+    assert kobza("recordings", "unseal", "--json").json == {"decrypted": 1, "bytes": 100_000, "left": []}
+    vault.archive.keys = None
+    assert vault.heard(vault.here) == everything
+    assert kobza("recordings", "verify", "--json").json["whole"] == len(everything)
+    monkeypatch.delenv("KOBZA_RECORDINGS_KEYS")
+    ran = kobza("recordings", "seal")
+    assert (ran.code, "set recordings_keys" in ran.err) == (2, True)
+
+
+@pytest.mark.database("sqlite")  # as above
+def test_encrypting_may_be_killed_at_any_time(vault: Vault, enterprise: str, tmp_path: Path) -> None:
+    for number in range(12):
+        vault.make(f"rec-{number}", enterprise, home=None)
+    everything, log = set(vault.sounds), tmp_path / "log"
+
+    def parts() -> bool:
+        return any(vault.archive.spools.glob("*.part"))
+
+    def sealed(count: int) -> bool:
+        sizes = [path.stat().st_size for path in vault.folder.rglob("*.mp3")]
+        return len(sizes) - sizes.count(100_000) >= count
+
+    assert killed(("recordings", "seal"), log, parts)
+    assert vault.heard() == everything
+    with opened(vault.place) as store, store.write() as conn:  # killed between the data key and the name of the file
+        plain = next(each for each in vault.rows().values() if each.sealed is None)
+        assert recording_keys.begin_to_seal(conn, plain, vault.archive.new_key(plain.record_id))
+    assert vault.heard() == everything
+    assert not killed(("recordings", "seal"), log, lambda: False)
+    assert sealed(12)
+    assert vault.heard(vault.here) == everything
+    assert not any(row.sealing for row in vault.rows().values())
+    assert not parts()

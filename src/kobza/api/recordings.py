@@ -13,7 +13,7 @@ from kobza.api.ranges import ByteRange, RangeNotSatisfiableError, matches_etag, 
 from kobza.api.recording_remarks import headers_of, why_failed
 from kobza.api.streaming import Chunks, StreamedResponse
 from kobza.archive.archive import Found
-from kobza.archive.home import HomeError, NotThere
+from kobza.archive.home import Changed, HomeError, NotThere
 from kobza.archive.keys import KeyLost
 from kobza.archive.sealing import Damaged
 from kobza.store import audit, hearings, recordings
@@ -110,6 +110,9 @@ def _away(name: str, error: HomeError) -> ApiError:
         detail = "The recording is encrypted, and its key is not here."
     elif isinstance(error, Damaged):
         detail = "The file of the recording is damaged."
+    elif isinstance(error, Changed):
+        detail = "The file of the recording has just been replaced by another form of it."
+        return ApiError("unavailable", detail, headers={"retry-after": RETRY_AFTER})
     return ApiError("unavailable", detail, headers={"retry-after": AWAY_RETRY_AFTER})
 
 

@@ -11,9 +11,9 @@ from tempfile import NamedTemporaryFile
 from typing import Final, Protocol
 
 from kobza.archive.folder import Folder
-from kobza.archive.home import Home, HomeAway, NotThere, Reader
+from kobza.archive.home import Changed, Home, HomeAway, NotThere, Reader
 from kobza.archive.keys import KEY_BYTES, KeyLost, Keys
-from kobza.archive.sealing import Damaged, UnsealedPart, plain_size, seal
+from kobza.archive.sealing import Damaged, UnsealedPart, plain_size, seal, sealed_size
 
 CHUNK: Final = 256 * 1024
 """Bytes read at a time where nobody waits for the first of them."""
@@ -64,7 +64,7 @@ class Found:
     def open(self, first: int, length: int) -> Reader:
         """Begin to read a part of the mp3. Raises NotThere, HomeAway."""
         if self.key is None:
-            return self.home.open(self.name, first, length)
+            return self.home.open(self.name, first, length, self.size)
         return UnsealedPart(self.home, self.name, self.key, self.record_id, size=self.size, first=first, length=length)
 
 
@@ -123,13 +123,25 @@ class Archive:
         return self.keys.wrap(key, record_id)
 
     def found_in(self, home: Home, kept: Kept, name: str) -> Found:
-        """Return a recording as a home has it under a name. Raises NotThere, HomeAway, Damaged."""
+        """Return a recording as a home has it under a name. Raises NotThere, Changed, HomeAway, Damaged."""
         size = home.size(name)
-        if kept.sealed is None:
+        if kept.sealed is None and kept.size is not None and size == sealed_size(kept.size):
+            raise Changed(f"{name} was encrypted a moment ago")
+        if kept.sealed is None or size == kept.size:  # no sealed one has it: it is not encrypted yet, or no more
             return Found(home, name, size, kept.record_id)
+        return Found(home, name, plain_size(size), kept.record_id, self.key_of(kept))
+
+    def key_of(self, kept: Kept) -> bytes:
+        """Return the data key of a recording that has one. Raises KeyLost."""
         if self.keys is None:
             raise KeyLost(f"recording {kept.record_id} is encrypted, and the settings name no keys (recordings_keys)")
-        return Found(home, name, plain_size(size), kept.record_id, self.keys.unwrap(kept.sealed, kept.record_id))
+        return self.keys.unwrap(kept.sealed or "", kept.record_id)
+
+    def new_key(self, record_id: str) -> str:
+        """Return a new data key of a recording, as the store is to keep it. Raises KeyLost."""
+        if self.keys is None:
+            raise KeyLost("there are no keys (recordings_keys)")
+        return self.keys.wrap(os.urandom(KEY_BYTES), record_id)
 
     def verify(self, kept: Kept) -> Verdict:
         """Read all of a recording and compare it with what the store says of it."""

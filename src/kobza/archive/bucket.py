@@ -17,7 +17,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from kobza.archive.home import HomeAway, HomeError, NotThere
+from kobza.archive.home import Changed, HomeAway, HomeError, NotThere
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0
@@ -87,8 +87,8 @@ class Bucket:
             raise HomeAway(f"{self} does not say how long {name} is")
         return found
 
-    def open(self, name: str, first: int, length: int) -> "ObjectPart":
-        """Begin to read a part of an object. Raises NotThere or HomeAway."""
+    def open(self, name: str, first: int, length: int, whole: int) -> "ObjectPart":
+        """Begin to read a part of an object of `whole` bytes. Raises NotThere, Changed or HomeAway."""
         if length == 0:
             return ObjectPart(None, name)
         with self._asking(name):
@@ -96,6 +96,9 @@ class Bucket:
         if response.status != 206:
             response.close()
             raise HomeAway(f"{self} gives no parts of objects: it answered {response.status}")
+        if response.headers.get("content-range", "").rpartition("/")[2] != str(whole):
+            response.close()
+            raise Changed(f"{name} in {self} is no longer of {whole} bytes")
         return ObjectPart(response, name)
 
     def put(self, name: str, source: Path) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-from kobza.archive.home import HomeAway, NotThere
+from kobza.archive.home import Changed, HomeAway, NotThere
 
 
 class Folder:
@@ -23,14 +23,17 @@ class Folder:
         except OSError as error:
             raise HomeAway(f"{name} cannot be looked at: {error.strerror}") from error
 
-    def open(self, name: str, first: int, length: int) -> "FilePart":
-        """Begin to read a part of a file. Raises NotThere or HomeAway."""
+    def open(self, name: str, first: int, length: int, whole: int) -> "FilePart":
+        """Begin to read a part of a file of `whole` bytes. Raises NotThere, Changed or HomeAway."""
         try:
             file = (self.directory / name).open("rb")
         except (FileNotFoundError, NotADirectoryError):
             raise NotThere(f"{name} is not there") from None
         except OSError as error:
             raise HomeAway(f"{name} cannot be read: {error.strerror}") from error
+        if os.fstat(file.fileno()).st_size != whole:
+            file.close()
+            raise Changed(f"{name} is no longer of {whole} bytes")
         file.seek(first)
         return FilePart(file, name, length)
 

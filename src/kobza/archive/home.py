@@ -19,6 +19,10 @@ class HomeAway(HomeError):
     """The home does not answer, or refuses us: nobody knows whether it has the file. It may later."""
 
 
+class Changed(HomeAway):
+    """The file is another one than a moment ago, as it is being encrypted or decrypted: look again."""
+
+
 class Reader(Protocol):
     """A part of a file that is being read."""
 
@@ -38,8 +42,8 @@ class Home(Protocol):
         """Return the size of a file in bytes. Raises NotThere."""
         ...
 
-    def open(self, name: str, first: int, length: int) -> Reader:
-        """Begin to read a part of a file, which must lie within it. Raises NotThere."""
+    def open(self, name: str, first: int, length: int, whole: int) -> Reader:
+        """Begin to read a part of a file, which must lie within it; `whole` bytes it has. Raises NotThere, Changed."""
         ...
 
     def put(self, name: str, source: Path) -> None:

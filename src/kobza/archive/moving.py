@@ -1,7 +1,7 @@
 """Files of recordings on their way from one form or place to another: copies beside the spools, and who makes them.
 
-One process of an installation moves recordings at a time: it holds a lock, which the kernel frees when it is gone. What
-a killed one has left beside the spools is removed by the next.
+One process of an installation moves recordings at a time, and none while a backup copies them: it holds a lock, for a
+few recordings at a time, which the kernel frees when it is gone. What a killed one has left is removed by the next.
 """
 
 import fcntl
@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
-from kobza.archive.archive import Archive, Kept, Verdict, pieces, verdict_of
+from kobza.archive.archive import CHUNK, Archive, Kept, Verdict, pieces, verdict_of
 from kobza.archive.home import HomeError, NotThere
-from kobza.archive.sealing import Damaged
+from kobza.archive.sealing import Damaged, sealed_pieces, sealed_size
 
 LOCK: Final = "moving.lock"
 """In the folder of spools."""
@@ -23,7 +23,7 @@ PART, SUFFIX = "moving-", ".part"
 
 
 class MovingTaken(OSError):
-    """Another process moves recordings."""
+    """Another process moves recordings, or copies them all."""
 
 
 class NoRoom(OSError):
@@ -31,16 +31,19 @@ class NoRoom(OSError):
 
 
 @contextmanager
-def moving(archive: Archive) -> Iterator[None]:
-    """Be the one who moves recordings, for the time of a block. Raises MovingTaken, OSError."""
-    archive.spools.mkdir(parents=True, exist_ok=True)
-    file = os.open(archive.spools / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def moving(spools: Path, *, wait: bool = True) -> Iterator[None]:
+    """Be the one who moves recordings, or keeps others from it, for the time of a block.
+
+    Blocks until nobody else is; without `wait` it raises MovingTaken. Raises OSError.
+    """
+    spools.mkdir(parents=True, exist_ok=True)
+    file = os.open(spools / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise MovingTaken("another command moves recordings of this installation: wait for it, or end it") from None
-        for path in archive.spools.glob(f"{PART}*{SUFFIX}"):
+            raise MovingTaken("a command moves recordings of this installation, or a backup is being made") from None
+        for path in spools.glob(f"{PART}*{SUFFIX}"):
             path.unlink(missing_ok=True)
         yield
     finally:
@@ -77,17 +80,32 @@ class Workshop:
         """
         bucket, name = self._archive.need_bucket(), kept.path or ""
         size = bucket.size(name)
-        with self.part(size) as file:
-            for data in pieces(bucket.open(name, 0, size)):
-                file.write(data)
-            self.finish(file)
-            path = Path(file.name)
-            if not self._is_whole(kept, f"{path.parent.name}/{path.name}"):
-                raise Damaged(f"{name} in the bucket is not what was recorded")
-            yield path
+        with self._part(size) as file:
+            file.writelines(pieces(bucket.open(name, 0, size, size)))
+            yield self._finished(file, kept)
 
     @contextmanager
-    def part(self, size: int) -> Iterator[IO[bytes]]:
+    def turned(self, kept: Kept, *, sealed: bool) -> Iterator[Path]:
+        """Give a copy of a recording, encrypted by its data key or not, from wherever it is, as `brought` does.
+
+        Raises what `brought` raises; KeyLost.
+        """
+        found = self._archive.find(kept)
+        size = sealed_size(found.size) if sealed else found.size
+        with self._part(size) as file:
+            reader = found.open(0, found.size)
+            try:
+                if sealed:
+                    key = self._archive.key_of(kept)
+                    file.writelines(sealed_pieces(reader.read, found.size, key, kept.record_id))
+                else:
+                    file.writelines(iter(lambda: reader.read(CHUNK), b""))
+            finally:
+                reader.close()
+            yield self._finished(file, kept)
+
+    @contextmanager
+    def _part(self, size: int) -> Iterator[IO[bytes]]:
         """Give an empty file for so many bytes; it goes when nobody has moved it away. Raises NoRoom, OSError."""
         free = shutil.disk_usage(self._archive.folder.directory).free
         if free < size + self._keep_free:
@@ -102,11 +120,14 @@ class Workshop:
         finally:
             Path(file.name).unlink(missing_ok=True)
 
-    @staticmethod
-    def finish(file: IO[bytes]) -> None:
-        """Return when all that was written is on the disk."""
+    def _finished(self, file: IO[bytes], kept: Kept) -> Path:
+        """Return where a copy is, when it is on the disk and what was recorded. Raises Damaged."""
         file.flush()
         os.fsync(file.fileno())
+        path = Path(file.name)
+        if not self._is_whole(kept, f"{path.parent.name}/{path.name}"):
+            raise Damaged(f"a copy of {kept.path} is not what was recorded")
+        return path
 
     def _is_whole(self, kept: Kept, name: str) -> bool:
         found = self._archive.found_in(self._archive.folder, kept, name)

@@ -6,6 +6,7 @@ whether it is the last chunk, are authenticated: chunks of another recording, in
 """
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -41,20 +42,30 @@ def plain_size(size: int) -> int:
 
 def seal(source: Path, target: Path, key: bytes, record_id: str) -> None:
     """Write a file sealed to another place, which has its name when it is whole and on the disk. Raises OSError."""
-    cipher, size = AESGCM(key), source.stat().st_size
-    last = _chunks(size) - 1
+    size = source.stat().st_size
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     try:
         with source.open("rb") as plain, partial.open("wb") as sealed:
-            sealed.write(MAGIC)
-            for number in range(last + 1):
-                sealed.write(cipher.encrypt(_nonce(number), plain.read(CHUNK), _bound(record_id, number == last)))
+            sealed.writelines(sealed_pieces(plain.read, size, key, record_id))
             sealed.flush()
             os.fsync(sealed.fileno())
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sealed_pieces(read: Callable[[int], bytes], size: int, key: bytes, record_id: str) -> Iterator[bytes]:
+    """Give a file of `size` bytes sealed, piece by piece; `read` returns up to so many bytes of it. Raises Damaged."""
+    cipher, last = AESGCM(key), _chunks(size) - 1
+    yield MAGIC
+    for number in range(last + 1):
+        plain = b""
+        while len(plain) < CHUNK and (more := read(CHUNK - len(plain))):
+            plain += more
+        if len(plain) != min(CHUNK, size - number * CHUNK):
+            raise Damaged(f"recording {record_id} is not of {size} bytes")
+        yield cipher.encrypt(_nonce(number), plain, _bound(record_id, number == last))
 
 
 class UnsealedPart:
@@ -74,7 +85,7 @@ class UnsealedPart:
         self._plain = b""
         begin = len(MAGIC) + self._number * (CHUNK + TAG)
         end = min(sealed_size(size), len(MAGIC) + -(-(first + length) // CHUNK) * (CHUNK + TAG))
-        self._reader: Reader = home.open(name, begin, max(0, end - begin))
+        self._reader: Reader = home.open(name, begin, max(0, end - begin), sealed_size(size))
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, b"" at the end of the part. Raises HomeAway, or Damaged."""

@@ -1,8 +1,9 @@
-"""`kobza recordings fetch`: what moves recordings, beside a server that goes on."""
+"""`kobza recordings fetch`, `seal` and `unseal`: what moves and turns recordings, beside a server that goes on."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -23,6 +24,16 @@ Examples:
   kobza recordings fetch --enterprise ID --since 2026-01-01
   kobza recordings fetch --since 90d --keep-objects --json
 """
+SEAL_EXAMPLES = """\b
+Examples:
+  kobza recordings seal
+  kobza recordings seal --enterprise ID --since 2026-01-01 --json
+"""
+UNSEAL_EXAMPLES = """\b
+Examples:
+  kobza recordings unseal
+  kobza recordings unseal --enterprise ID --json
+"""
 INCOMPLETE: Final = 1
 
 EnterpriseOrAllOption = Annotated[
@@ -37,6 +48,8 @@ SinceOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands to those of recordings."""
     app.command("fetch", epilog=FETCH_EXAMPLES)(fetch)
+    app.command("seal", epilog=SEAL_EXAMPLES)(seal)
+    app.command("unseal", epilog=UNSEAL_EXAMPLES)(unseal)
 
 
 def fetch(
@@ -55,7 +68,6 @@ def fetch(
     any time, and run again: it goes on where it was.
     """
     from kobza.app.homecoming import bring_all
-    from kobza.archive.moving import moving
     from kobza.store import recording_homes
 
     settings = load_settings(ctx, data=data).settings
@@ -68,7 +80,7 @@ def fetch(
     if archive.bucket is None:
         raise typer.BadParameter("expected the bucket where the recordings are", param_hint="s3_bucket")
     since_ms = _since_ms(since)
-    with opened_store(ctx, data) as store, moving(archive):
+    with opened_store(ctx, data) as store:
         with store.read() as conn:
             count, size = recording_homes.count_away(conn, enterprise, since_ms)
         with shown("Fetching", count, size) as progress:
@@ -83,12 +95,69 @@ def fetch(
                 progress=progress,
             )
     done = {
-        "brought": result.brought,
+        "brought": result.copied,
         "bytes": result.copied_bytes,
-        "were_here": result.here,
+        "were_here": result.there,
         "objects_removed": result.removed,
     }
     return _emit(done, result.wrong, as_json=as_json, title="Fetched")
+
+
+def seal(
+    ctx: typer.Context,
+    enterprise: EnterpriseOrAllOption = None,
+    since: SinceOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Encrypt recordings that were made before there were keys; in the bucket they are replaced by the server.
+
+    Start the server with the keys first. It may go on; the command may be ended at any time, and run again.
+    """
+    return _turn(ctx, data, enterprise, since, sealed=True, as_json=as_json)
+
+
+def unseal(
+    ctx: typer.Context,
+    enterprise: EnterpriseOrAllOption = None,
+    since: SinceOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Decrypt recordings; in the bucket they are replaced by the server. It needs their keys.
+
+    The server may go on; the command may be ended at any time, and run again.
+    """
+    return _turn(ctx, data, enterprise, since, sealed=False, as_json=as_json)
+
+
+def _turn(
+    ctx: typer.Context, data: Path | None, enterprise: str | None, since: str | None, *, sealed: bool, as_json: bool
+) -> int:
+    from kobza.app.turning import turn_all
+    from kobza.store import recording_keys
+
+    settings = load_settings(ctx, data=data).settings
+    archive = _archive(settings)
+    if archive.keys is None:
+        raise typer.BadParameter("set recordings_keys (KOBZA_RECORDINGS_KEYS) to the path of the key file first")
+    since_ms = _since_ms(since)
+    with opened_store(ctx, data) as store:
+        with store.read() as conn:
+            count, size = recording_keys.count_to_seal(conn, enterprise, since_ms, sealed=not sealed)
+        with shown("Encrypting" if sealed else "Decrypting", count, size) as progress:
+            result = turn_all(
+                archive,
+                store,
+                sealed=sealed,
+                enterprise_id=enterprise,
+                since_ms=since_ms,
+                keep_free=settings.recordings_keep_free_mb * 1_000_000,
+                now_ms=now_ms,
+                progress=progress,
+            )
+    done = {"encrypted" if sealed else "decrypted": result.copied, "bytes": result.copied_bytes}
+    return _emit(done, result.wrong, as_json=as_json, title="Encrypted" if sealed else "Decrypted")
 
 
 def _archive(settings: "Settings") -> "Archive":

@@ -101,6 +101,7 @@ def bury(conn: Connection, enterprise_id: str, gone: Sequence[Doomed], now_ms: i
         home=None,
         home_at=None,
         sealed=None,
+        sealing=None,
         changed_at=now_ms,
     )
 

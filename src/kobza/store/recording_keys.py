@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
+from kobza.store.recordings import READY, Recording, of_rows
 from kobza.store.schema import recordings
 
 
@@ -45,6 +46,61 @@ def replace(conn: Connection, before: Sealed, sealed: str) -> bool:
     columns = recordings.c
     these = (columns.record_id == before.record_id, columns.sealed == before.sealed)
     return conn.execute(update(recordings).where(*these).values(sealed=sealed)).rowcount > 0
+
+
+def page_to_seal(
+    conn: Connection, enterprise_id: str | None, since_ms: int, after: str, limit: int, *, sealed: bool
+) -> list[Recording]:
+    """Return recordings that are not encrypted, or not for sure; with `sealed` those that may be.
+
+    Behind a record id, in order; of an enterprise, or of all; made since a moment; of one that is shared, one row.
+    """
+    found = of_rows(*_to_seal(enterprise_id, since_ms, sealed=sealed), recordings.c.record_id > after)
+    rows = conn.execute(found.order_by(recordings.c.record_id).limit(limit))
+    return list({row.record_id: Recording(*row) for row in rows}.values())
+
+
+def count_to_seal(conn: Connection, enterprise_id: str | None, since_ms: int, *, sealed: bool) -> tuple[int, int]:
+    """Return how many `page_to_seal` gives in all, and their bytes."""
+    columns = recordings.c
+    which = _to_seal(enterprise_id, since_ms, sealed=sealed)
+    files = select(columns.record_id, columns.size).where(*which).distinct().subquery()
+    row = conn.execute(select(func.count(), func.coalesce(func.sum(files.c.size), 0)).select_from(files)).one()
+    return row[0], int(row[1])
+
+
+def begin_to_seal(conn: Connection, recording: Recording, sealed: str) -> bool:
+    """Keep the data key of a recording that is about to be encrypted; False when it is no longer as it was read."""
+    values = {"sealed": sealed, "sealing": True}
+    return _change(conn, recording, values, recordings.c.sealed.is_(None))
+
+
+def turn(conn: Connection, recording: Recording, home: str | None, now_ms: int, *, sealed: bool) -> bool:
+    """Say that a recording is encrypted by its data key, or (`sealed` False) no longer; and where it is then.
+
+    False when it is no longer where it was when it was read, or another form. The file with the other form comes to
+    its place before this transaction ends.
+    """
+    values: dict[str, object] = {"sealing": None, "home": home}
+    if home != recording.home:
+        values["home_at"] = None if home is None else now_ms
+    if not sealed:
+        values["sealed"] = None
+    return _change(conn, recording, values, recordings.c.sealed.is_not(None))
+
+
+def _to_seal(enterprise_id: str | None, since_ms: int, *, sealed: bool) -> list[ColumnElement[bool]]:
+    columns = recordings.c
+    form = columns.sealed.is_not(None) if sealed else or_(columns.sealed.is_(None), columns.sealing.is_(True))
+    conditions = [columns.status == READY, form, columns.changed_at >= since_ms]
+    return conditions if enterprise_id is None else [*conditions, columns.enterprise_id == enterprise_id]
+
+
+def _change(conn: Connection, recording: Recording, values: dict[str, object], form: ColumnElement[bool]) -> bool:
+    columns = recordings.c
+    home = columns.home.is_(None) if recording.home is None else columns.home == recording.home
+    these = (columns.record_id == recording.record_id, columns.status == READY, home, form)
+    return conn.execute(update(recordings).where(*these).values(**values)).rowcount > 0
 
 
 def _count(conn: Connection, key_id: str) -> int:

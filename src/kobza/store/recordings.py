@@ -64,6 +64,8 @@ class Recording(NamedTuple):
     """Where the file is besides this machine: None, or a word of `recording_homes`."""
     sealed: str | None = None
     """The data key of a file that is encrypted, encrypted; None: it is not."""
+    sealing: bool | None = None
+    """Whether the file may not be encrypted by it yet: it is about to be, or whoever did it was killed."""
 
     @property
     def noted(self) -> Remarks:

@@ -538,6 +538,7 @@ recordings = Table(
     Column("home", String(16)),
     Column("home_at", Moment),
     Column("sealed", Text),
+    Column("sealing", Boolean(create_constraint=False)),
     PrimaryKeyConstraint("record_id", "enterprise_id"),
     Index(None, "call_id"),
     Index(
