@@ -58,6 +58,20 @@ def test_who_is_late_at_a_look_is_lost_until_it_comes() -> None:
     assert losses.total == 4
 
 
+def test_what_is_lost_before_the_first_look_is_found() -> None:
+    def beginning(number: int, ssrc: int = 7) -> bytes:
+        return packet(number, ssrc)[2:4] + packet(number, ssrc)[8:12]
+
+    losses = Losses()
+    assert losses.look(packet(9), 7, [beginning(3), beginning(0)]) == 3
+    assert losses.look(packet(19), 9) == 1
+    assert losses.total == 4
+    for first in ([], [beginning(0, 8)], [beginning(5)], [beginning(9 - MAX_DROPOUT)]):  # nothing that tells
+        assert Losses().look(packet(9), 7, first) == 0
+    losses = Losses()
+    assert losses.look(packet(65535), 4, [beginning(65530)]) == 2
+
+
 def test_what_a_network_doubles_is_found_across_two_looks() -> None:
     doubles = Doubles()
     numbers = [number.to_bytes(2, "big") for number in range(200)]

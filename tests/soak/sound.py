@@ -5,6 +5,7 @@ what the phones send and what they are sent. They talk in real time, as a relay 
 """
 
 import asyncio
+import math
 import socket
 import struct
 import time
@@ -16,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from kobza.media.encoder import encode
+from kobza.media.messages import LAG_BOUNDS
 from kobza.media.plane import CallHeard, MediaTimedOut, RecordingClosed, Side, SideHeard, SideNotHeard
 from kobza.rtp.packet import is_rtp
 from kobza.rtp.rtcp import RtcpPacket, RtcpType
@@ -49,10 +51,11 @@ LOUD: Final = 0.08
 SILENCE, ONE_WAY = 4.0, 2.0
 """Seconds after which a call is dead, and one in which a side is not heard is named: less than any of these networks
 makes of it."""
+STALL: Final = 0.1
+"""Seconds for which the machine may let nobody run: beyond, packets come in heaps that no network makes, and what a
+recording makes of them is not looked at."""
 REPORTED: Final = 1.0
 """Seconds between two reports of a phone."""
-FIRST: Final = 1.2
-"""Seconds in the beginning of which the relay does not know what was lost: until it has looked for the first time."""
 
 
 class FarPhone(PhoneEnd):
@@ -66,6 +69,8 @@ class FarPhone(PhoneEnd):
         """Of each packet, whether it came to the relay."""
         self.heard: dict[int, int] = {}
         """How often each packet of the other one came, by its number."""
+        self.stall = 0.0
+        """By how many seconds it was late itself."""
 
     async def speak(self, seconds: float) -> None:
         """Talk, and report each second."""
@@ -78,7 +83,9 @@ class FarPhone(PhoneEnd):
                 loop.call_later(late, self._send, packet)
             if number % round(REPORTED / TICK) == 0:
                 self.rtcp.sendto(self.report(), (HOST, self.to + 1))
-            await asyncio.sleep(max(0.0, begun + (number + 1) * TICK - loop.time()))
+            left = begun + (number + 1) * TICK - loop.time()
+            self.stall = max(self.stall, -left)
+            await asyncio.sleep(max(0.0, left))
 
     def report(self) -> bytes:
         """Return what it says of the stream that it hears (RFC 3550, section 6.4.2)."""
@@ -86,11 +93,11 @@ class FarPhone(PhoneEnd):
         block = struct.pack("!6I", 3 - self.ssrc, lost & 0xFFFFFF, 0, 0, 0, 0)
         return RtcpPacket(RtcpType.RECEIVER_REPORT, 1, self.ssrc.to_bytes(4, "big") + block).to_bytes()
 
-    def lost_since(self, seconds: float) -> int:
-        """How many of its packets were lost since a moment of its talk, until the last one that came."""
-        first = round(seconds / TICK)
+    @property
+    def lost(self) -> int:
+        """How many of its packets were lost between the first and the last one that came."""
         end = len(self.sent) - self.sent[::-1].index(True)
-        return self.sent[first:end].count(False)
+        return self.sent[self.sent.index(True) : end].count(False)
 
     def _send(self, packet: bytes) -> None:
         if self.rtp.fileno() >= 0:
@@ -143,8 +150,11 @@ class BadCall:
             after = time.monotonic()
         return ended - began, after - before
 
-    def judge(self, heard: CallHeard, spool: Path, talked: tuple[float, float], seconds: float) -> None:
-        """Look at the numbers and at the recording."""
+    def judge(
+        self, heard: CallHeard, spool: Path, talked: tuple[float, float], seconds: float, *, stalled: bool
+    ) -> None:
+        """Look at the numbers and at the recording; `stalled`: the relay was."""
+        stalled = stalled or any(phone.stall > STALL for phone in self.phones.values())
         in_flight = 0
         if self.impairment.delay or self.impairment.reordering:
             in_flight = 1 + round((self.impairment.delay + LATE) / TICK)
@@ -155,25 +165,26 @@ class BadCall:
         if not talked[0] - LENGTH <= length <= talked[1] + LENGTH:
             self.wrong.append(f"the recording has {length:.3f} s of {talked[0]:.3f} to {talked[1]:.3f}")
         for side, sound, tone in zip(Side, decode_mp3(mp3), (440.0, 660.0), strict=True):
-            self._judge_sound(side, sound, tone, seconds)
+            self._judge_sound(side, sound, tone, None if stalled else seconds)
 
     def _judge_numbers(self, side: Side, phone: FarPhone, heard: SideHeard, in_flight: int) -> None:
-        least, most = phone.lost_since(FIRST), phone.lost_since(0.0)
-        self.lost += most
+        self.lost += phone.lost
         self.told += heard.lost
-        if not least - in_flight <= heard.lost <= most + in_flight:
-            self.wrong.append(f"of the {side} {least} to {most} packets were lost, {heard.lost} are told")
+        if abs(heard.lost - phone.lost) > in_flight:
+            self.wrong.append(f"of the {side} {phone.lost} packets were lost, {heard.lost} are told")
         if heard.sent > len(phone.sent) + in_flight:
             self.wrong.append(f"the {side} has sent {len(phone.sent)} packets, {heard.sent} are told")
         missed = max(phone.heard) - min(phone.heard) + 1 - len(phone.heard)
         if heard.missed != missed:
             self.wrong.append(f"the {side} reported {missed} packets missed, {heard.missed} are told")
 
-    def _judge_sound(self, side: Side, sound: Samples, tone: float, seconds: float) -> None:
-        """Hear the side's tone, and silence where packets are missing, for as long as they are."""
+    def _judge_sound(self, side: Side, sound: Samples, tone: float, seconds: float | None) -> None:
+        """Hear the side's tone and, of so many seconds, silence where packets are missing, for as long as they are."""
         phone = self.phones[side]
         if tone_share(sound, tone) < 0.5:
             self.wrong.append(f"the {side} is not to be heard in the recording")
+        if seconds is None:
+            return
         pieces = sound[: len(sound) // PIECE * PIECE].reshape(-1, PIECE)
         loud = float(np.sum(np.sqrt(np.mean(pieces**2, axis=1)) > LOUD)) * PIECE / PACKET
         came = phone.sent.count(True)
@@ -190,7 +201,10 @@ async def bad_calls(folder: Path, *, seconds: float, seed: int, networks: Sequen
         spools = {each.call_id: each.spool for each in await running.events_of(RecordingClosed, len(calls))}
         await running.ports_are_back()
         gone = [each for each in running.events if isinstance(each, MediaTimedOut | SideNotHeard)]
+        await running.settle()
+        late = running.plane.traffic.lag
+        stalled = any(count for bound, count in zip((*LAG_BOUNDS, math.inf), late, strict=True) if bound > STALL)
     for call, length in zip(calls, talked, strict=True):
-        call.judge(told[call.name], spools[call.name], length, seconds)
+        call.judge(told[call.name], spools[call.name], length, seconds, stalled=stalled)
         call.wrong += [str(each) for each in gone if each.call_id == call.name]
     return calls

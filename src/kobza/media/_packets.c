@@ -56,7 +56,7 @@ typedef struct {
     char reachable; /* `to` is the address that `peer` says */
     char watched;   /* a Loop looks at it */
     Address to;
-    Last heard, sent;
+    Last first, heard, sent;
     long long packets, bytes_received, repeated, beyond, bytes_beyond, dropped;
     uint64_t window; /* which of the numbers up to `newest` have come; 0: none yet */
     uint16_t newest;
@@ -223,6 +223,7 @@ static int port_clear(PyObject *object)
     Py_CLEAR(self->buffer);
     Py_CLEAR(self->data);
     Py_CLEAR(self->source);
+    forget_last(&self->first);
     forget_last(&self->heard);
     forget_last(&self->sent);
     return 0;
@@ -273,6 +274,16 @@ static PyObject *port_forget_socket(PyObject *self, PyObject *Py_UNUSED(none))
 {
     ((Port *)self)->fd = -1;
     Py_RETURN_NONE;
+}
+
+static PyObject *port_get_first(PyObject *self, void *Py_UNUSED(unused))
+{
+    return get_last(&((Port *)self)->first);
+}
+
+static int port_set_first(PyObject *self, PyObject *value, void *Py_UNUSED(unused))
+{
+    return set_last(&((Port *)self)->first, value, "first");
 }
 
 static PyObject *port_get_heard(PyObject *self, void *Py_UNUSED(unused))
@@ -503,6 +514,8 @@ static int carried(Port *self, const unsigned char *packet, size_t length, const
             return -1;
     } else if (self->ear != NULL)
         return 0;
+    if (!self->first.there)
+        note_last(&self->first, packet);
     note_last(&self->heard, packet);
     count_number(self, packet);
     self->packets++;
@@ -574,6 +587,7 @@ static PyMemberDef port_members[] = {
 };
 
 static PyGetSetDef port_attributes[] = {
+    {"first", port_get_first, port_set_first, "The header of the first packet since this was set to None.", NULL},
     {"heard", port_get_heard, port_set_heard, "The header of the last packet from the phone.", NULL},
     {"sent", port_get_sent, port_set_sent, "The header of the last packet that went to the phone untouched.", NULL},
     {"peer", port_get_peer, port_set_peer, NULL, NULL},

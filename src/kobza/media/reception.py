@@ -4,6 +4,7 @@ Nothing here is done for each packet: losses are found once a sweep, from the fi
 many came between; reports come every few seconds.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from kobza.measures import Histogram
@@ -49,7 +50,7 @@ class Doubles:
         self._before: set[bytes] = set()
 
     def look(self, numbers: list[bytes]) -> int:
-        """Return how many came more than once: of those since the last look, by number, and of the last ones before."""
+        """Return how many came more than once, of those since the last look and the last ones before it."""
         if not numbers:
             return 0
         now = set(numbers)
@@ -76,17 +77,25 @@ class Losses:
         """How many there are until the last look. A late packet that comes is lost no more."""
         return self._ended + max(0, self._missing)
 
-    def look(self, last: bytes | None, arrived: int) -> int:
+    def look(self, last: bytes | None, arrived: int, first: Sequence[bytes] = ()) -> int:
         """Return how many more were lost than at any look before.
 
         `last` is the newest packet, `arrived` how many came since the last look, each counted once. A packet that comes
-        after a later one is made up for, even across two looks.
+        after a later one is made up for, even across two looks. `first`: number and SSRC of packets of which one was
+        the first since the last look; of the beginning of a call nothing else is known.
         """
         before, self._last = self._last, last
         if before is None or last is None or last[8:12] != before[8:12]:
             self._ended, self._missing, self._told = self.total, 0, 0
-            return 0
-        expected = sequence_difference(int.from_bytes(last[2:4], "big"), int.from_bytes(before[2:4], "big"))
+            if before is not None or last is None:
+                return 0  # what came is of two streams, or of none
+            own = [int.from_bytes(each[:2], "big") for each in first if each[2:] == last[8:12]]
+            spans = [sequence_difference(int.from_bytes(last[2:4], "big"), number) + 1 for number in own]
+            expected = max((span for span in spans if span < MAX_DROPOUT), default=0)
+            if expected < arrived:
+                return 0
+        else:
+            expected = sequence_difference(int.from_bytes(last[2:4], "big"), int.from_bytes(before[2:4], "big"))
         if not -MAX_DROPOUT < expected < MAX_DROPOUT:
             return 0
         self._missing = max(self._missing + expected - arrived, self._told - MAX_BEYOND)

@@ -67,7 +67,9 @@ class RtpPort:
     repeated: int
     """Those of them that the network has doubled, as far as they did not come by `readable`."""
     numbers: list[bytes]
-    """The sequence numbers of those that did, since they were last added up."""
+    """Number, time stamp and SSRC of those that did, since they were last added up."""
+    first: bytes | None
+    """The first of the others since then, at least its header."""
     beyond: int
     """How many packets went to phones beside those that came from this one: made here, less those withheld. So the
     way of a packet that comes and goes costs nothing more."""
@@ -108,7 +110,7 @@ class RtpPort:
             return
         self.heard = data
         self.packets += 1
-        self.numbers.append(data[2:4])
+        self.numbers.append(data[2:12])
         self.bytes_received += len(data)
         if not self.relaying:
             self._withhold(len(data))
@@ -164,6 +166,7 @@ class PythonRtpPort(RtpPort):
         "codecs",
         "dropped",
         "ear",
+        "first",
         "heard",
         "kind",
         "numbers",
@@ -193,7 +196,8 @@ class PythonRtpPort(RtpPort):
         self.believe = believe
         self.rtcp = rtcp
         self.bare()
-        self.other = self.peer = self.heard = self.sent = self.rewrite = self.spool = self.ear = None
+        self.other = self.peer = self.first = self.heard = self.sent = None
+        self.rewrite = self.spool = self.ear = None
         self.relaying = False
         self.codecs = NO_CODECS
         self.packets = self.bytes_received = self.beyond = self.bytes_beyond = self.dropped = self.repeated = 0

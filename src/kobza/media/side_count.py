@@ -37,7 +37,10 @@ class SideCount:
         """Add what was moved since the last time to the totals, so that the way of a packet costs little for it."""
         traffic, packets = self._totals.traffic, port.packets
         arrived = packets - port.repeated - self._doubles.look(port.numbers)  # those make up for none that is lost
-        lost = self._losses.look(port.heard, arrived)
+        first = [number[:2] + number[6:] for number in port.numbers[:1]]
+        if port.first is not None:
+            first.append(port.first[2:4] + port.first[8:12])
+        lost = self._losses.look(port.heard, arrived, first)
         traffic.lost += lost
         self._received += arrived
         traffic.received += packets
@@ -46,7 +49,7 @@ class SideCount:
         traffic.sent_bytes += port.bytes_received + port.bytes_beyond
         traffic.dropped += port.dropped
         port.packets = port.bytes_received = port.dropped = port.beyond = port.bytes_beyond = port.repeated = 0
-        port.numbers = []
+        port.numbers, port.first = [], None
 
     def quality(self, reports: Reports) -> SideQuality:
         """Return how the packets fared until they were last added up, with what the phone reports of the other way."""
