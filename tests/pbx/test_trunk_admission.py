@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from kobza.call.actions import InTurn, Servers
+from kobza.call.forwarding import Forwarding
 from kobza.call.trunk import CallerIn, Inbound, Trunk
 from kobza.pbx.admission import Admission, Admitted, Turned
 from kobza.pbx.authenticator import Authenticator
@@ -341,3 +342,20 @@ async def test_who_hides_behind_a_host_that_is_none_is_hidden(exchange: Exchange
     answer = exchange.comes(hidden)
     assert isinstance(answer, Admitted), answer
     assert (answer.caller.number, answer.identity.restricted) == ("anonymous", True)
+
+
+async def test_a_call_that_was_sent_out_and_comes_back_goes_out_no_more(
+    exchange: Exchange,
+) -> None:
+    await exchange.add("carrier")
+    mobile = "+380501112233"
+    with exchange.store.write() as conn:
+        (office,) = enterprises.list_all(conn)
+        numbers.set_forwarding(conn, office.enterprise_id, ANNA, Forwarding(always=mobile))
+    await exchange.refresh()
+    first = exchange.comes(invite(ANNA_USER))
+    assert isinstance(first, Admitted), first
+    told = f"<sip:{mobile};npdi@h>;reason=unconditional, <sip:0{ANNA[4:]}@h>;reason=unconditional"
+    again = exchange.comes(invite(ANNA_USER, Diversion=told))
+    assert isinstance(again, Turned)
+    assert (again.status, again.refused and again.refused[-1]) == (482, 25)
