@@ -17,7 +17,7 @@ from kobza.capture.told import ladder, said_in
 from kobza.defence.glance import is_scanner, nonce_in
 from kobza.sip.dialog_info import DialogInfo, WatchedDialog
 from kobza.sip.digest import DigestOutcome, DigestVerifier, authorize, ha1
-from kobza.sip.diversion import diversions, history
+from kobza.sip.diversion import diversions, diversions_in, history
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.event_header import EventHeader
 from kobza.sip.flow import Flow, Transport
@@ -68,6 +68,7 @@ Diversion: "Олена" <sip:+380671234567@example.net>;reason=user-busy;counter
 History-Info: <sip:+380671234567@a>;index=1,<sip:+380501112233@a;cause=302>;index=1.1;mp=1
 P-Asserted-Identity: "A" <sip:+380671234567@a>, <tel:+380671234567>
 Privacy: id;critical
+Service-Route: <sip:edge.example;lr>, <sip:core.example;lr>
 Reason: Q.850;cause=16;text="Normal, clearing", SIP ;cause=200
 Content-Length: 0
 
@@ -79,7 +80,9 @@ HEADERS: Final = (
     *(lambda message: ReferTo.of(message), lambda message: EventHeader.of(message)),
     *(lambda message: diversions(message), lambda message: history(message)),
     *(lambda message: session_expires_of(message), lambda message: min_se_of(message)),
-    lambda message: knows_timers(message),
+    *(lambda message: knows_timers(message), lambda message: message.unpacked),
+    *(lambda message: message.uri.dialled, lambda message: diversions_in(history(message))),
+    lambda message: message.service_routes,
 )
 """What else is read of requests."""
 
