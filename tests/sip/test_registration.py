@@ -277,6 +277,26 @@ def test_stopping_while_it_waits() -> None:
     assert (line.sent().expires, line.state) == (0, LEAVING)
 
 
+@pytest.mark.parametrize("how", ["timer", "dead server", "stop"])
+def test_a_machine_that_stood_longer_than_the_registration_lasts(how: str) -> None:
+    line = Line()
+    line.sent()
+    line.say()
+    line.now += 700
+    assert (line.state, line.is_registered) == (REGISTERED, False)
+    if how == "stop":
+        line.client.stop(line.now)
+        assert (line.state, line.client.take_request(), line.client.deadline) == (OFF, None, None)
+        return
+    if how == "timer":
+        line.client.handle_timer(line.now)
+    else:
+        line.client.lose_server(line.now)
+    assert (line.sent().expires, line.state) == (600, TRYING)
+    line.say()
+    assert (line.state, line.is_registered) == (REGISTERED, True)
+
+
 def test_a_step_that_the_table_does_not_have_is_a_fault() -> None:
     line = Line()
     with pytest.raises(RuntimeError, match="cannot go from trying to trying"):

@@ -259,9 +259,13 @@ class Office:
             assert phone.registration is not None
             await phone.registration.wait()
             call = phone.dial(f"0{ANSWERING}{chance.randrange(10_000_000):07d}")
-            await call.established(PATIENCE)
-            await asyncio.sleep(chance.uniform(0.5, 0.5 + pause))
-            await (phone.close() if chance.random() < 0.7 else phone.vanish())
+            try:
+                await call.established(PATIENCE)
+                await asyncio.sleep(chance.uniform(0.5, 0.5 + pause))
+            except CallFailed as failure:
+                self.failed.append(f"browser: {failure}")
+            finally:
+                await (phone.close() if chance.random() < 0.7 else phone.vanish())
             self.told["browser"] += 1
 
     # what stories need

@@ -49,7 +49,9 @@ TRANSITIONS: Final[Mapping[RegistrationState, frozenset[RegistrationState]]] = {
     RegistrationState.TRYING: frozenset(
         {RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.LEAVING}
     ),
-    RegistrationState.REGISTERED: frozenset({RegistrationState.REFRESHING, RegistrationState.LEAVING}),
+    RegistrationState.REGISTERED: frozenset(  # TRYING and OFF: it ran out before anybody looked, as the machine stood
+        {RegistrationState.REFRESHING, RegistrationState.TRYING, RegistrationState.LEAVING, RegistrationState.OFF}
+    ),
     RegistrationState.REFRESHING: frozenset(
         {RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.LEAVING}
     ),
