@@ -463,6 +463,8 @@ class Ladder:
                 self.lines.append(f"media: {side} leaves")
             case do.MediaRecord():
                 self.lines.append("media: record")
+            case do.MediaTell(_, _, side):
+                self.lines.append(f"media: tell {side} of the recording")
             case do.MediaPauseRecord(_, on):
                 self.lines.append(f"media: {'pause' if on else 'resume'} recording")
             case do.MediaStopRecord():

@@ -478,7 +478,9 @@ def test_a_recording_goes_on_across_a_transfer() -> None:
     ladder = Ladder()
     ladder.talk(callee=replace(TARAS, record=True))
     ladder.transfer("callee", "new", to=replace(PETRO, record=True))
+    ladder.take()
     ladder.answer("new")
+    assert ladder.take()[-1] == "media: tell callee of the recording", "who has come knows nothing of it yet"
     assert ladder.fact_names.count("RecordingStarted") == 1
     ladder.hang_up("new")
     assert {state.record_id is None for state in ladder.states if state.state_type == "finished"} == {False}

@@ -100,6 +100,7 @@ async def test_both_hear_it_over_the_other_one_and_beeps_at_their_times(tmp_path
         assert len(spans(channel, BEEP, 0.008)) >= 2
         assert tone_share(channel[4800:9600], voice) > 0.3  # in full
     assert dict(encoded.announced) == {side: pytest.approx(1300, abs=80) for side in BOTH}
+    assert len(encoded.announced) == 2
     assert encoded.unannounced == ()
 
 
@@ -113,6 +114,12 @@ async def test_who_is_not_to_hear_it_does_not_and_who_hears_nobody_else_does(tmp
             caller.talk()
             after = await callee.hear(20)
             assert caller.packets == []
+            # Somebody else has come to the caller's side.
+            running.plane.announce(CALL, record_id="record-1", target=Side.CALLER, sound=sound)
+            assert tone_share(heard(await caller.hear(ANNOUNCEMENT)), ANNOUNCED) > 0.9
+            await running.settle()
+            running.plane.announce(CALL, record_id="record-1", target=Side.CALLEE, sound=sound)
+            await running.settle()
             running.plane.release(CALL)
             spool = (await running.event(RecordingClosed)).spool
     samples = heard(alone)
@@ -120,7 +127,8 @@ async def test_who_is_not_to_hear_it_does_not_and_who_hears_nobody_else_does(tmp
     assert [packet.marker for packet in alone] == [True] + [False] * (ANNOUNCEMENT - 1)
     assert is_one_stream(alone + after)
     encoded = encode(spool, tmp_path / "mp3")
-    assert [side for side, _ in encoded.announced] == [Side.CALLEE]
+    assert [side for side, _ in encoded.announced] == [Side.CALLEE, Side.CALLER]
+    assert encoded.unannounced == (Side.CALLEE,), "the last one hung up before"
 
 
 async def test_a_voice_that_cannot_be_added_to_gives_it_its_place(tmp_path: Path, sound: str) -> None:
@@ -163,7 +171,7 @@ async def test_a_phone_that_takes_no_g711_cannot_be_told_which_the_recording_say
             assert {packet.payload_type for packet in callee.packets} == {G722}
     encoded = encode(spool, tmp_path / "mp3")
     assert encoded.announced == ()
-    assert encoded.unannounced == (Side.CALLEE, Side.CALLER)
+    assert encoded.unannounced == BOTH
 
 
 async def test_a_phone_with_srtp_hears_it(tmp_path: Path, sound: str) -> None:

@@ -13,7 +13,7 @@ def headers_of(noted: Remarks) -> dict[str, str]:
         sides = (f"{side}={codec}" for side, codecs in noted.undecoded.items() for codec in codecs)
         headers["recording-undecoded"] = ", ".join(sides)
     if noted.announced:
-        heard = (f"{side}={at / 1000:.3f}" for side, at in noted.announced.items())
+        heard = (f"{side}={at / 1000:.3f}" for side, at in noted.announced)
         headers["recording-announced"] = ", ".join(heard)
     if noted.unannounced:
         headers["recording-unannounced"] = ", ".join(noted.unannounced)

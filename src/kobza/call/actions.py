@@ -199,6 +199,14 @@ class MediaRecord(Struct, frozen=True):
     enterprise_id: str
 
 
+class MediaTell(Struct, frozen=True):
+    """Tell a side that has come into a call that it is recorded, as the enterprise of the recording wants it."""
+
+    record_id: str
+    enterprise_id: str
+    side: SideName
+
+
 class MediaPauseRecord(Struct, frozen=True):
     """Let a recording run on in silence, or (`on` False) record again."""
 
@@ -286,6 +294,7 @@ Action = (
     | MediaDigits
     | MediaLeave
     | MediaRecord
+    | MediaTell
     | MediaPauseRecord
     | MediaStopRecord
     | MediaRelease

@@ -14,10 +14,12 @@ from kobza.call.actions import (
     InTurn,
     MediaRecord,
     MediaRelease,
+    MediaTell,
     Reject,
     RejectOffer,
     ReplaceLeg,
     Servers,
+    SideName,
     StartTimer,
     StopTimer,
     Target,
@@ -200,6 +202,12 @@ class CallCore:
         self.recordings[enterprise_id] = Recording(record_id)
         self.outbox.actions.append(MediaRecord(record_id, enterprise_id))
         self.outbox.facts.append(RecordingStarted(self.call_id, now, record_id, enterprise_id))
+
+    def tell(self, side: SideName) -> None:
+        """Have a side that has come into the call told of the recordings that go on."""
+        for enterprise_id, recording in self.recordings.items():
+            if recording.state != "stopped":
+                self.outbox.actions.append(MediaTell(recording.record_id, enterprise_id, side))
 
     def enter(self, phase: Phase) -> None:
         """Come into another phase; RuntimeError for a step that the table does not have, which is a bug of ours."""

@@ -231,6 +231,7 @@ class Transfer:
         if self._next is not None and not self._stands_in:  # it is no recall
             core.answered_number = leg.party.number
         core.outbox.facts.append(TransferAnswered(core.call_id, now, leg.leg_id, core.answered_number))
+        core.tell(leg.side)
         core.record_party(leg.party, now)
         self._renegotiation.follow(leg)
         self._renegotiation.follow(self._kept)

@@ -182,7 +182,7 @@ def _shown(row: "Recording") -> dict[str, Any]:
         "file": row.path,
         "home": row.home or "local",
         "no_room": row.noted.no_room,
-        "announced": row.noted.announced,
+        "announced": [f"{side}={at / 1000:.3f}" for side, at in row.noted.announced],
         "unannounced": row.noted.unannounced,
         "key": None if row.sealed is None else row.sealed.partition(".")[0],
         "seconds": None if row.duration_ms is None else row.duration_ms / 1000,

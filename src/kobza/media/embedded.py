@@ -30,6 +30,7 @@ from kobza.media.messages import (
     Report,
     Reserved,
     StopRecord,
+    Tell,
     TimedOut,
     Traffic,
 )
@@ -307,6 +308,11 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             return
         self._recordings[record_id] = (call_id, spool)
         self._link.send(Record(call_id, record_id, str(spool), owner, time.monotonic(), notice))
+
+    def announce(self, call_id: str, *, record_id: str, target: Side, sound: str) -> None:
+        """See MediaPlane."""
+        if self._link is not None and record_id in self._recordings:
+            self._link.send(Tell(call_id, record_id, target, sound))
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""

@@ -11,6 +11,7 @@ anew with 16,000. A voice whose codec is not decoded is told of (`Encoded.undeco
 import hashlib
 import os
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class Encoded:
     heard: bool = True
     """Something of the voices was decoded, or there were none."""
     announced: tuple[tuple[Side, int], ...] = ()
-    """The sides that heard an announcement, and by when to its end: milliseconds since the start."""
+    """Which side heard an announcement, and by when to its end, in milliseconds since the start: in their order."""
     unannounced: tuple[Side, ...] = ()
     """Those that should have heard one to its end and did not."""
 
@@ -110,8 +111,8 @@ def encode(spool: Path, mp3: Path, wanted: Callable[[], bool] = lambda: True) ->
         paused=tuple(content.paused),
         undecoded=tuple(sorted((side, name_of(codec)) for side, codec in content.undecoded)),
         heard=content.heard or not content.undecoded,
-        announced=tuple(sorted(content.announced.items())),
-        unannounced=tuple(sorted(content.to_announce - content.announced.keys())),
+        announced=tuple(content.announced),
+        unannounced=content.unannounced,
     )
 
 
@@ -128,6 +129,7 @@ def _wide_content() -> "_Content":
 _SIDES: Final = {kind: side for side, kind in spools.KINDS.items()}
 _LAID: Final = {kind: side for side, kind in spools.LAID.items()}
 _TOLD: Final = {kind: side for side, kind in spools.TOLD.items()}
+_TO_TELL: Final = {kind: side for side, kind in spools.TO_TELL.items()}
 
 
 class _Content:
@@ -138,8 +140,8 @@ class _Content:
         self._tracks = (new_track(), new_track())
         self._laid: dict[Side, LaidTrack] = {}
         """By who heard it, where there is anything."""
-        self.to_announce: set[Side] = set()
-        self.announced: dict[Side, int] = {}
+        self._to_announce: list[Side] = []
+        self.announced: list[tuple[Side, int]] = []
         self.is_wide = is_wide
         self._placements = (Placement(), Placement())
         self._malformed = 0
@@ -154,13 +156,19 @@ class _Content:
         """Packets that came too late to be placed, or are none of their codec."""
         return self._malformed + sum(track.lost for track in self._tracks)
 
+    @property
+    def unannounced(self) -> tuple[Side, ...]:
+        """The sides on which somebody should have heard an announcement to its end and did not."""
+        told = Counter(side for side, _ in self.announced)
+        return tuple(side for side in Side if self._to_announce.count(side) > told[side])
+
     def chunks(self, source: BinaryIO) -> Iterator[bytes]:
         """Give the recording as stereo 16-bit PCM, at most CHUNK of length at a time.
 
         Raises MalformedSpool; _WiderBand when the tracks are for telephone sound and there is more.
         """
         header = spools.read_header(source)
-        self.to_announce = set(header.announced)
+        self._to_announce = list(header.announced)
         if header.laid:
             self._laid = {side: LaidTrack(self._new_track()) for side in Side}
         done, now = 0, 0
@@ -194,7 +202,9 @@ class _Content:
             if laid is not None:
                 laid.take(record.packet, now)
         elif record.kind in _TOLD:
-            self.announced.setdefault(_TOLD[record.kind], now * 1000 // SAMPLE_RATE)
+            self.announced.append((_TOLD[record.kind], now * 1000 // SAMPLE_RATE))
+        elif record.kind in _TO_TELL:
+            self._to_announce.append(_TO_TELL[record.kind])
         elif len(record.packet) >= HEADER_BYTES and (payload := _payload(record.packet)):
             codec = record.codec
             if not is_decoded(codec):

@@ -145,6 +145,15 @@ class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
     notice: RecordingNotice | None = None
 
 
+class Tell(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Let a side that has come into a recorded call hear the announcement, a file."""
+
+    call_id: str
+    record_id: str
+    side: Side
+    sound: str
+
+
 class Pause(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Let a recording run on in silence, or (`on` False) record again. Nothing for a recording that has ended."""
 
@@ -359,7 +368,9 @@ class Logged(msgspec.Struct, frozen=True, tag=True, array_like=True):
     record_id: str | None = None
 
 
-Command = Open | Reserve | Take | Configure | Record | Pause | StopRecord | Digits | Mix | Release | Ping | Measure
+Command = (
+    Open | Reserve | Take | Configure | Record | Tell | Pause | StopRecord | Digits | Mix | Release | Ping | Measure
+)
 Report = (
     Opened
     | OpenFailed

@@ -288,6 +288,10 @@ class MediaPlane(Protocol):
         """
         ...
 
+    def announce(self, call_id: str, *, record_id: str, target: Side, sound: str) -> None:
+        """Let a side that has come into a recorded call hear the announcement, as `record` does for the first two."""
+        ...
+
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """Let a recording run on in silence, or (`on` False) record again."""
         ...

@@ -23,6 +23,7 @@ from kobza.media.spool import (
     RECORD,
     RESUMED,
     TICKS,
+    TO_TELL,
     TOLD,
     SpoolHeader,
     mark_record,
@@ -93,6 +94,10 @@ class Spool:
         head = LAID_HEAD.pack(sound, place)
         self.buffer += RECORD.pack(LAID[side], A, len(head) + len(octets), self._now())
         self.buffer += head + octets
+
+    def to_tell(self, side: Side) -> None:
+        """Append that a side which has come into the call is to hear the announcement."""
+        self._mark(TO_TELL[side], None)
 
     def told(self, side: Side) -> None:
         """Append that a side has heard the announcement to its end."""

@@ -45,6 +45,7 @@ from kobza.media.messages import (
     Reserved,
     StopRecord,
     Take,
+    Tell,
     TimedOut,
     decode_command,
     encode,
@@ -206,6 +207,11 @@ class Relay(asyncio.Protocol):
                     self._record(call, command)
                 else:
                     self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
+            case Tell():
+                call = self._calls.get(command.call_id)
+                spool = None if call is None else call.recording_of(command.record_id)
+                if call is not None and spool is not None:
+                    self._notices.newcomer(call, spool, command.side, command.sound)
             case Pause():
                 call = self._calls.get(command.call_id)
                 if call is not None:

@@ -147,6 +147,10 @@ class RelayCall:
         """The recordings that run and are not paused."""
         return self._active.values()
 
+    def recording_of(self, record_id: str) -> Spool | None:
+        """Return a recording that is open, paused or not."""
+        return self._recordings.get(record_id)
+
     def listen(self, ear: "CallEar | None") -> None:
         """Let a mix hear both sides, or (None) no longer."""
         self._ear = ear

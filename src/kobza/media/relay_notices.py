@@ -33,7 +33,7 @@ class Notices:
         self._loop = loop
         self._tick = tick
         self._speed = speed
-        self._timers: dict[tuple[str, str], list[TimerHandle]] = {}
+        self._timers: dict[tuple[str, str], dict[str, TimerHandle]] = {}
         """By call and recording: the announcement, and the next beep."""
         self._sounding: dict[RelaySide, None] = {}
         self._sounds = 0
@@ -44,16 +44,19 @@ class Notices:
 
     def began(self, call: RelayCall, spool: Spool, notice: RecordingNotice) -> None:
         """Tell of a recording that begins."""
-        timers = self._timers[call.call_id, spool.record_id] = []
         if notice.sides:
-            later = BEGIN_AFTER / self._speed
-            timers.append(self._loop.call_later(later, self._announce, call, spool, notice))
+            self._announce_soon(call, spool, notice.sides, notice.sound)
         if notice.beep_every:
             self._beep_later(call, spool, notice.beep_every)
 
+    def newcomer(self, call: RelayCall, spool: Spool, side: Side, sound: str) -> None:
+        """Tell somebody of a recording who has come into its call."""
+        spool.to_tell(side)
+        self._announce_soon(call, spool, (side,), sound)
+
     def ended(self, call_id: str, record_id: str) -> None:
         """Tell no more of a recording; what sounds now sounds to its end."""
-        for timer in self._timers.pop((call_id, record_id), ()):
+        for timer in self._timers.pop((call_id, record_id), {}).values():
             timer.cancel()
 
     def released(self, call: RelayCall) -> None:
@@ -71,9 +74,12 @@ class Notices:
 
     # what is told
 
-    def _announce(self, call: RelayCall, spool: Spool, notice: RecordingNotice) -> None:
-        octets = b"".join(sound_files.payloads(notice.sound, Law.A))  # why there is none is in the log
-        for side in notice.sides if octets else ():
+    def _announce_soon(self, call: RelayCall, spool: Spool, sides: tuple[Side, ...], sound: str) -> None:
+        self._set(call, spool, "announcement", BEGIN_AFTER, partial(self._announce, call, spool, sides, sound))
+
+    def _announce(self, call: RelayCall, spool: Spool, sides: tuple[Side, ...], sound: str) -> None:
+        octets = b"".join(sound_files.payloads(sound, Law.A))  # why there is none is in the log
+        for side in sides if octets else ():
             self._lay(call, side, octets, partial(self._announced, spool, side), lowers=True)
 
     @staticmethod
@@ -85,8 +91,14 @@ class Notices:
             log.warning("the %s cannot hear that the call is recorded: its phone takes no G.711", side, extra=about)
 
     def _beep_later(self, call: RelayCall, spool: Spool, every: float) -> None:
-        timers = self._timers[call.call_id, spool.record_id]
-        timers[1:] = [self._loop.call_later(every / self._speed, self._beep, call, spool, every)]
+        self._set(call, spool, "beep", every, partial(self._beep, call, spool, every))
+
+    def _set(self, call: RelayCall, spool: Spool, what: str, seconds: float, then: Callable[[], None]) -> None:
+        timers = self._timers.setdefault((call.call_id, spool.record_id), {})
+        before = timers.get(what)
+        if before is not None:
+            before.cancel()
+        timers[what] = self._loop.call_later(seconds / self._speed, then)
 
     def _beep(self, call: RelayCall, spool: Spool, every: float) -> None:
         self._beep_later(call, spool, every)

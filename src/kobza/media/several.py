@@ -180,6 +180,10 @@ class SeveralPlanes(MediaPlane):
         """See MediaPlane."""
         self._of(call_id).record(call_id, record_id=record_id, spool=spool, owner=owner, notice=notice)
 
+    def announce(self, call_id: str, *, record_id: str, target: Side, sound: str) -> None:
+        """See MediaPlane."""
+        self._of(call_id).announce(call_id, record_id=record_id, target=target, sound=sound)
+
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""
         self._of(call_id).pause_recording(call_id, record_id=record_id, on=on)

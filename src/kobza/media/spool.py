@@ -37,7 +37,9 @@ RESUMED: Final = 4
 LAID: Final = {Side.CALLER: 5, Side.CALLEE: 6}
 """Marks a part of a sound that a side heard over the other one: A-law, behind LAID_HEAD."""
 TOLD: Final = {Side.CALLER: 7, Side.CALLEE: 8}
-LAST_KIND: Final = 8
+TO_TELL: Final = {Side.CALLER: 9, Side.CALLEE: 10}
+"""Marks that somebody else is on a side by now, who is to hear the announcement too."""
+LAST_KIND: Final = 10
 LAID_HEAD: Final = struct.Struct("<II")
 """Which sound of the relay it is, and the place in it, in samples."""
 
@@ -83,7 +85,7 @@ class SpoolRecord(NamedTuple):
 
 
 def mark_record(kind: int, ticks: int) -> bytes:
-    """Return a record without a packet: END, PAUSED, RESUMED or TOLD."""
+    """Return a record without a packet: END, PAUSED, RESUMED, TOLD or TO_TELL."""
     return RECORD.pack(kind, 0, 0, ticks)
 
 

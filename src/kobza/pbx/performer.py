@@ -114,6 +114,7 @@ class Performer:
             act.MediaDigits: self._media_digits,
             act.MediaLeave: self._media_leave,
             act.MediaRecord: self._media_record,
+            act.MediaTell: self._media_tell,
             act.MediaPauseRecord: self._media_pause_record,
             act.MediaStopRecord: self._media_stop_record,
             act.MediaRelease: self._media_release,
@@ -299,6 +300,11 @@ class Performer:
             owner = action.enterprise_id
             notice = self._sounds.notice(live, owner)
             self._plane.record(live.call_id, record_id=action.record_id, spool=spool, owner=owner, notice=notice)
+
+    def _media_tell(self, live: LiveCall, action: act.MediaTell) -> None:
+        notice, side = self._sounds.notice(live, action.enterprise_id), SIDES[action.side]
+        if notice is not None and side in notice.sides:
+            self._plane.announce(live.call_id, record_id=action.record_id, target=side, sound=notice.sound)
 
     def _media_pause_record(self, live: LiveCall, action: act.MediaPauseRecord) -> None:
         self._plane.pause_recording(live.call_id, record_id=action.record_id, on=action.on)

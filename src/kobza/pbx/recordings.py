@@ -355,7 +355,7 @@ def _remarks(encoded: Encoded | None, *, no_room: bool) -> Remarks:
         list(encoded.paused),
         undecoded,
         no_room,
-        announced={side.value: ms for side, ms in encoded.announced},
+        announced=[(side.value, ms) for side, ms in encoded.announced],
         unannounced=[side.value for side in encoded.unannounced],
     )
 

@@ -25,7 +25,7 @@ def notes(recording: Recording, say: Say) -> list[str]:
     if noted.paused:
         spans = ", ".join(f"{span_text(begin)}–{span_text(end)}" for begin, end in noted.paused)
         said.append(say("recording_paused", spans=spans))
-    for side, at in noted.announced.items():
+    for side, at in noted.announced:
         said.append(say("recording_announced", side=say(f"recording_{side}"), at=span_text(at)))
     for side in noted.unannounced:
         said.append(say("recording_unannounced", side=say(f"recording_{side}")))

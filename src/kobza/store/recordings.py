@@ -28,8 +28,8 @@ class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
     silence."""
     no_room: bool = False
     """The disk was full: one that failed was never begun, one that is ready ends early."""
-    announced: dict[str, int] = {}
-    """By side: when the announcement had been heard there to its end, milliseconds since the start."""
+    announced: list[tuple[str, int]] = []
+    """On which side the announcement had been heard to its end by when, in milliseconds since the start."""
     unannounced: list[str] = []
     """The sides that should have heard it and did not: they take no G.711, hung up before, or the plane cannot."""
 

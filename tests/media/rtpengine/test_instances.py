@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media.plane import CallHeard, MediaError, MediaPlaneLost, RecordingClosed, Side
+from kobza.media.announcements import ANNOUNCEMENTS
+from kobza.media.encoder import encode
+from kobza.media.plane import CallHeard, MediaError, MediaPlaneLost, RecordingClosed, RecordingNotice, Side
 from kobza.media.rtpengine import instance, words
 from kobza.media.rtpengine.endpoint import NgEndpoint
 from kobza.media.rtpengine.plane import RtpenginePlane
@@ -217,6 +219,22 @@ async def test_a_call_that_ends_while_its_recording_begins_leaves_nothing(rtpeng
             assert running.events == [RecordingClosed(CALL, "record-1", tmp_path / "spool")]
             await running.ports_are_back()
             assert running.recorder.ports_used == 0
+
+
+async def test_nobody_is_told_of_a_recording_which_it_says(rtpengine: Rtpengine, tmp_path: Path) -> None:
+    async with running_rtpengine_plane(rtpengine) as running:
+        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
+            await running.connect(caller, callee)
+            notice = RecordingNotice((CALLER, CALLEE), str(ANNOUNCEMENTS["uk"]), 1.0)
+            running.plane.record(CALL, record_id="r", spool=tmp_path / "spool", notice=notice)
+            caller.talk()
+            await callee.hear(40)
+            await running.settle()
+            running.plane.announce(CALL, record_id="r", target=CALLER, sound=notice.sound)
+            running.plane.release(CALL)
+            spool = (await running.event(RecordingClosed)).spool
+    encoded = encode(spool, tmp_path / "mp3")
+    assert (encoded.announced, encoded.unannounced) == ((), (CALLER, CALLEE))
 
 
 async def test_a_recorder_that_dies_takes_no_call_with_it(rtpengine: Rtpengine, tmp_path: Path) -> None:

@@ -171,6 +171,10 @@ class RtpenginePlane(Observed, ExchangingPlane[Carried]):
         self._copies.record(call, record_id, spool, owner, notice)
         self._changed(call)
 
+    def announce(self, call_id: str, *, record_id: str, target: Side, sound: str) -> None:
+        """See MediaPlane. Nobody hears it here, which the recording says."""
+        self._recorder.announce(call_id, record_id=record_id, target=target, sound=sound)
+
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""
         self._copies.pause(call_id, record_id, on=on)
