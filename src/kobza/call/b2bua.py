@@ -117,6 +117,12 @@ class Call:
 
     # what the call says
 
+    @property
+    def has_said(self) -> bool:
+        """Whether it said anything since the last time that was taken."""
+        outbox = self._core.outbox
+        return bool(outbox.facts or outbox.actions)
+
     def take_actions(self) -> list[Action]:
         """Return what is to be done since the last time, in order."""
         return self._core.outbox.take_actions()

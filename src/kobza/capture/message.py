@@ -1,11 +1,10 @@
 """One SIP message that passed, with its way and its moment."""
 
-from typing import NamedTuple
-
 from kobza.sip.flow import Flow
+from kobza.values import Value
 
 
-class Seen(NamedTuple):
+class Seen(Value, frozen=True):
     """A message as it went over the wire, before encryption or after decryption."""
 
     at: float

@@ -1,6 +1,7 @@
 """What a SIP message says at a glance: a look at its bytes, as every message of every call gets one."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from kobza.sdp.summary import summary_of
@@ -10,13 +11,14 @@ MAX_LINE: Final = 60
 
 _CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _USUAL: Final = b"\r\nCall-ID: "
+_USUAL_LENGTH: Final = len(_USUAL)
 
 
 def call_id_in(data: bytes) -> bytes | None:
     """Return the Call-ID in a message; None without one."""
     start = data.find(_USUAL)
     if start >= 0:
-        start += len(_USUAL)
+        start += _USUAL_LENGTH
         end = data.find(b"\r\n", start)
         return data[start : end if end >= 0 else None].strip()
     found = _CALL_ID.search(data)
@@ -26,8 +28,12 @@ def call_id_in(data: bytes) -> bytes | None:
 def what_it_says(data: bytes) -> str:
     """Return the method of a request, or the status of a response with its phrase."""
     line = data[: data.find(b"\r\n")]
-    said = line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0]
-    text = said[:MAX_LINE].decode("utf-8", "replace")
+    return _readable((line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0])[:MAX_LINE])
+
+
+@lru_cache(256)  # most messages say one of some twenty things
+def _readable(said: bytes) -> str:
+    text = said.decode("utf-8", "replace")
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
@@ -35,6 +41,8 @@ def what_it_says(data: bytes) -> str:
 
 def description_in(data: bytes, *, address: bool) -> str:
     """Return the session description in a message in short, if wanted with its address; "" without one."""
+    if data.endswith(b"\r\n\r\n"):  # no body, as most have none
+        return ""
     end = data.find(b"\r\n\r\n")
     if end < 0 or data.find(b"\nm=", end) < 0:
         return ""

@@ -1,14 +1,14 @@
 """From messages to a ladder: one way for those that are kept short and those that are whole."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from kobza.capture.message import Seen
 from kobza.capture.reading import description_in, what_it_says
 from kobza.store.messages import Message, SipLadder
+from kobza.values import Value
 
 
-class Said(NamedTuple):
+class Said(Value, frozen=True):
     """A message in short."""
 
     at: float
@@ -26,14 +26,15 @@ def said_in(seen: Seen) -> Said:
 def ladder(dialogs: Iterable[tuple[str, Sequence[Said]]]) -> SipLadder | None:
     """Put the dialogs of a call together: who is at the other end, and what was said. None when nothing was."""
     lanes: list[str] = []
-    said: list[tuple[Said, int]] = []
+    said: list[tuple[float, int, int, Said]] = []
     for name, messages in dialogs:
         if messages:
-            said += [(each, len(lanes)) for each in messages]
+            lane, before = len(lanes), len(said)
+            said += [(each.at, before + number, lane, each) for number, each in enumerate(messages)]
             lanes.append(name)
     if not said:
         return None
-    said.sort(key=lambda each: each[0].at)
-    began = said[0][0].at
-    told = [Message(round((each.at - began) * 1000), lane, each.sent, each.what, each.about) for each, lane in said]
+    said.sort()
+    began = said[0][0]
+    told = [Message(round((at - began) * 1000), lane, each.sent, each.what, each.about) for at, _, lane, each in said]
     return SipLadder(round(began * 1000), lanes, told)

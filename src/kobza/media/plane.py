@@ -21,7 +21,11 @@ class Side(StrEnum):
     @property
     def other(self) -> "Side":
         """The opposite side."""
-        return Side.CALLEE if self is Side.CALLER else Side.CALLER
+        return _CALLEE if self is _CALLER else _CALLER
+
+
+_CALLER, _CALLEE = Side
+"""By names of their own, see `kobza.sip.flow.UDP`."""
 
 
 class Seat(NamedTuple):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from kobza.defence.door import Door
 from kobza.net.addresses import family_of
@@ -15,7 +15,7 @@ from kobza.net.udp import UdpSocket
 from kobza.net.websocket import POLICY_VIOLATION, Closing, MessageSocket, WebSocketConnection, WebSocketTransport
 from kobza.net.websocket_server import WebSocketServer
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.flow import Address, Flow, Transmit, Transport
+from kobza.sip.flow import UDP, Address, Flow, Transmit, Transport
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.stream import BrokenMessage
 from kobza.sip.ua import MalformedReceived, UaEvent, UserAgent
@@ -173,8 +173,9 @@ class SipEndpoint:
         self._pumping = True
         try:
             for _ in range(MAX_ROUNDS):
-                for transmit in self._ua.take_transmits():
-                    self._send(transmit)
+                transmits = self._ua.take_transmits()
+                if transmits:
+                    self._send_all(transmits)
                 events = self._ua.take_events()
                 if not events:
                     break
@@ -192,8 +193,7 @@ class SipEndpoint:
 
     async def close(self) -> None:
         """Send what is waiting, close every socket and connection, stop the timer."""
-        for transmit in self._ua.take_transmits():
-            self._send(transmit)
+        self._send_all(self._ua.take_transmits())
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -238,7 +238,7 @@ class SipEndpoint:
         self.counters.received += 1
         try:
             local = self._remember(sock, remote) if not sock.has_one_address else sock.address
-            flow = Flow(Transport.UDP, local, remote)
+            flow = _udp_flow(local, remote)
             self.watch(data, flow, False, now)
             self._ua.receive(data, flow, now)
         except Exception:
@@ -325,19 +325,24 @@ class SipEndpoint:
 
     # out
 
-    def _send(self, transmit: Transmit) -> None:
+    def _send_all(self, transmits: list[Transmit]) -> None:
+        now = self._now()
+        for transmit in transmits:
+            self._send(transmit, now)
+
+    def _send(self, transmit: Transmit, now: float) -> None:
         flow, door = transmit.flow, self._door
         if (
             door is not None
-            and flow.transport is Transport.UDP
+            and flow.transport is UDP
             and transmit.data.startswith(RESPONSE)
             and not door.may_answer(transmit.data, flow.remote)
         ):
             return
         self.counters.sent += 1
-        self.watch(transmit.data, flow, True, self._now())
+        self.watch(transmit.data, flow, True, now)
         try:
-            if flow.transport is Transport.UDP:
+            if flow.transport is UDP:
                 self._socket_at(flow.local).send(transmit.data, flow.remote)
             elif not self._carrier_of(flow.transport).send(transmit.data, flow):
                 self.counters.send_failures += 1
@@ -430,6 +435,12 @@ class SipEndpoint:
             if candidate.is_wildcard and candidate.address[1] == local[1] and same_family:
                 return candidate
         raise ValueError(f"no UDP socket at {local[0]}:{local[1]}")
+
+
+@lru_cache(4096)
+def _udp_flow(local: Address, remote: Address) -> Flow:
+    """Return the flow of a datagram: that of the one before it, as a rule, and then it is found without being made."""
+    return Flow(UDP, local, remote)
 
 
 def _nobody_watches(_data: bytes, _flow: Flow, _sent: bool, _at: float) -> None:

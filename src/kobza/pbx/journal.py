@@ -124,7 +124,8 @@ class Journal:
         self._due = inf
         """When what waits is to be written at the latest, by the monotonic clock; infinite when nothing waits."""
         self._began_at = 0.0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._stopping = True
         self._giving_up = False
         self._writing_since: float | None = None
@@ -217,8 +218,8 @@ class Journal:
             JournalStopped: there is nobody to write them.
 
         """
-        size = max(1, len(entries))
-        with self._changed:
+        size = len(entries) or 1
+        with self._lock:  # the condition's own, without its two functions around
             if self._stopping:
                 raise JournalStopped("the journal is not running")
             waiting = self._waiting + size

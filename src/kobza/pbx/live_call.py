@@ -45,6 +45,7 @@ class LiveCall:
         "asserted",
         "books",
         "call",
+        "call_id",
         "callee",
         "callee_leg_id",
         "caller",
@@ -83,6 +84,7 @@ class LiveCall:
         diverted: Sequence[Diversion] = (),
     ) -> None:
         self.call = call
+        self.call_id = call.call_id
         self.books = books
         self.caller = caller
         self.callee = callee
@@ -128,11 +130,6 @@ class LiveCall:
         """The sides that are not heard now, and since when."""
         self.silences: dict[Side, float] = {}
         """For how many seconds sides were not heard that are by now."""
-
-    @property
-    def call_id(self) -> str:
-        """The call's own id."""
-        return self.call.call_id
 
     @property
     def about(self) -> dict[str, str | None]:

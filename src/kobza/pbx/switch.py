@@ -325,15 +325,12 @@ class Switch:
         live.is_settling = True
         try:
             call = live.call
-            while True:
+            while call.has_said:
                 facts = call.take_facts()
                 if facts:
                     self._write(live, facts)
-                actions = call.take_actions()
-                for action in actions:
+                for action in call.take_actions():
                     self._performer.perform(live, action)
-                if not actions and not facts:
-                    break
         finally:
             live.is_settling = False
         if live.callee_leg_id not in live.present and call.phase not in BEFORE_THE_CALLED:

@@ -31,19 +31,19 @@ class Direction(StrEnum):
     @property
     def sends(self) -> bool:
         """The owner sends."""
-        return self in (Direction.SENDRECV, Direction.SENDONLY)
+        return self is _SENDRECV or self is _SENDONLY
 
     @property
     def receives(self) -> bool:
         """The owner wants to receive."""
-        return self in (Direction.SENDRECV, Direction.RECVONLY)
+        return self is _SENDRECV or self is _RECVONLY
 
     @classmethod
     def of(cls, *, sends: bool, receives: bool) -> "Direction":
         """Return the direction of somebody who sends and receives so."""
         if sends:
-            return cls.SENDRECV if receives else cls.SENDONLY
-        return cls.RECVONLY if receives else cls.INACTIVE
+            return _SENDRECV if receives else _SENDONLY
+        return _RECVONLY if receives else _INACTIVE
 
     @property
     def reversed(self) -> "Direction":
@@ -55,6 +55,8 @@ class Direction(StrEnum):
         return Direction.of(sends=self.sends and other.sends, receives=self.receives and other.receives)
 
 
+_SENDRECV, _SENDONLY, _RECVONLY, _INACTIVE = Direction
+"""By names of their own, as up to Python 3.11 to get a member of an enumeration costs as much as to call a function."""
 _DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 
 
@@ -120,10 +122,11 @@ def _direction(description: SessionDescription, media: Media, webrtc: WebRtcPeer
     """
     said = Direction.SENDRECV
     for name, _ in (*description.attributes, *media.attributes):
-        said = _DIRECTIONS.get(name, said)
+        if name in _DIRECTIONS:
+            said = _DIRECTIONS[name]
     host = media.connection if media.connection is not None else description.connection
     held = webrtc is None and host in _NOWHERE
-    return Direction.of(sends=said.sends, receives=said.receives and not held)
+    return Direction.of(sends=said.sends, receives=False) if held else said
 
 
 def _destination(description: SessionDescription, media: Media) -> Destination:

@@ -5,6 +5,7 @@ What Kobza needs is kept as values (origin, connection, media, attributes); line
 line end.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from kobza.sdp.errors import MalformedSdp
@@ -109,12 +110,12 @@ class SessionDescription(Value, frozen=True):
         if self.connection is not None:
             lines.append(f"c=IN {_address_type(self.connection)} {self.connection}")
         lines.append("t=0 0")
-        lines.extend(_attribute_line(attribute) for attribute in self.attributes)
+        lines += _attribute_lines(self.attributes)
         for media in self.media:
             lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
             if media.connection is not None:
                 lines.append(f"c=IN {_address_type(media.connection)} {media.connection}")
-            lines.extend(_attribute_line(attribute) for attribute in media.attributes)
+            lines += _attribute_lines(media.attributes)
         return "\r\n".join(lines) + "\r\n"
 
     def to_bytes(self) -> bytes:
@@ -152,12 +153,12 @@ def _parse(data: bytes) -> SessionDescription:
     attributes = session
     streams: list[_Stream] = []
     for number, line in enumerate(lines):
-        kind, value = line[:2], line[2:].strip()
+        kind = line[:2]
         if kind == "a=":
-            name, colon, text = value.partition(":")
+            name, colon, text = line[2:].strip().partition(":")
             attributes.append((name, text if colon else None))
         elif kind == "c=":
-            host = _host(value, f"line {number + 1}")
+            host = _host(line[2:], f"line {number + 1}")
             if streams:
                 streams[-1].connection = host
             else:
@@ -166,10 +167,10 @@ def _parse(data: bytes) -> SessionDescription:
             where = f"line {number + 1}"
             if len(streams) == MAX_MEDIA:
                 raise MalformedSdp(f"more than {MAX_MEDIA} streams", where)
-            streams.append(_Stream(Media.parse(value, where)))
+            streams.append(_Stream(Media.parse(line[2:], where)))
             attributes = streams[-1].attributes
         elif kind == "o=":
-            origin = Origin.parse(value, f"line {number + 1}")
+            origin = Origin.parse(line[2:], f"line {number + 1}")
         elif number and kind not in _IGNORED and line.strip():
             problem = f"an unknown line {kind[0]!r}" if kind[1:] == "=" else "not of the form x=…"
             raise MalformedSdp(problem, f"line {number + 1}")
@@ -200,9 +201,8 @@ def _address_type(host: str) -> str:
     return "IP6" if ":" in host else "IP4"
 
 
-def _attribute_line(attribute: Attribute) -> str:
-    name, value = attribute
-    return f"a={name}" if value is None else f"a={name}:{value}"
+def _attribute_lines(attributes: Iterable[Attribute]) -> list[str]:
+    return [f"a={name}" if value is None else f"a={name}:{value}" for name, value in attributes]
 
 
 def _first(attributes: tuple[Attribute, ...], name: str) -> str | None:

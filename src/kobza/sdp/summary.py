@@ -6,9 +6,10 @@ passes is looked at. Only the first stream is told.
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from kobza.sdp.codecs import static_name
+from kobza.values import Value
 
 MAX_CODECS: Final = 8
 """Named; what comes behind is an ellipsis."""
@@ -25,7 +26,7 @@ _MOST: Final = 4096
 """Bytes of a stream that are looked at."""
 
 
-class Summary(NamedTuple):
+class Summary(Value, frozen=True):
     """What the first stream of a description is."""
 
     kind: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from kobza.values import Value
 
 Address = tuple[str, int]
 """IP address without brackets, port."""
@@ -21,7 +23,7 @@ class Transport(StrEnum):
     @property
     def reliable(self) -> bool:
         """Whether it delivers or says that it cannot: then nothing is sent twice (RFC 3261 17)."""
-        return self is not Transport.UDP
+        return self is not UDP
 
     @property
     def is_web(self) -> bool:
@@ -39,6 +41,8 @@ class Transport(StrEnum):
         return _DEFAULT_PORTS[self]
 
 
+UDP: Final = Transport.UDP
+"""By a name of its own, as up to Python 3.11 to get a member of an enumeration costs as much as to call a function."""
 _OF_WEB = frozenset({Transport.WS, Transport.WSS})
 _DEFAULT_PORTS = {Transport.UDP: 5060, Transport.TCP: 5060, Transport.TLS: 5061, Transport.WS: 80, Transport.WSS: 443}
 
@@ -54,7 +58,7 @@ class Flow(NamedTuple):
     """Number of the connection; 0 on UDP, and for "open one" on the others."""
 
 
-class Transmit(NamedTuple):
+class Transmit(Value, frozen=True):
     """One message to send."""
 
     flow: Flow

@@ -137,7 +137,9 @@ def find_param(params: Params, name: str) -> str | None:
     """Value of the first parameter of that name (case-insensitive), without quotes; "" for a flag, None if absent."""
     for candidate, value in params:
         if candidate == name or candidate.lower() == name:
-            return unquote(value) if value else ""
+            if not value:
+                return ""
+            return unquote(value) if value[0] == '"' else value
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.field_names import header_key, known_key
@@ -60,7 +60,7 @@ class HeaderLines:
     def __init__(self, keys: list[str], lines: list[str]) -> None:
         self._keys = keys
         self._lines = lines
-        self._typed: dict[str, object] = {}
+        self._typed: dict[str, Any] = {}
 
     def get(self, name: str) -> str | None:
         """First value of a header, unfolded and stripped; None when absent. A comma list stays one text."""
@@ -129,7 +129,8 @@ class HeaderLines:
     def extend(self, lines: Iterable[tuple[str, str]]) -> None:
         """Add raw lines of another message byte for byte."""
         for key, line in lines:
-            self._typed.pop(key, None)
+            if key in self._typed:
+                del self._typed[key]
             self._keys.append(key)
             self._lines.append(line)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list, unfold
@@ -49,10 +49,10 @@ class SipMessage(HeaderLines):
     @property
     def via(self) -> Via:
         """The topmost Via value; the others are not looked at."""
-        vias: Any = self._typed.get("via")
-        if vias is None:
-            vias = self._typed["via"] = (Via.parse(_first(self._mandatory("via"), "Via header"), "Via header"),)
-        return vias[0]  # type: ignore[no-any-return]
+        via: Via | None = self._typed.get("via")
+        if via is None:
+            via = self._typed["via"] = Via.parse(_first(self._mandatory("via"), "Via header"), "Via header")
+        return via
 
     @property
     def vias(self) -> list[Via]:
@@ -86,28 +86,33 @@ class SipMessage(HeaderLines):
     @property
     def from_(self) -> NameAddr:
         """From."""
-        return self._name_addr("from", "From header")
+        known: NameAddr | None = self._typed.get("from")
+        return self._name_addr("from", "From header") if known is None else known
 
     @property
     def to(self) -> NameAddr:
         """To."""
-        return self._name_addr("to", "To header")
+        known: NameAddr | None = self._typed.get("to")
+        return self._name_addr("to", "To header") if known is None else known
 
     @property
     def call_id(self) -> str:
         """Call-ID: visible ASCII, compared byte by byte (20.8)."""
-        value = self._mandatory("call-id")
-        if _CALL_ID.fullmatch(value) is None:
-            raise MalformedMessage(f"not a Call-ID: {shorten(value)}", "Call-ID header")
-        return value
+        known: str | None = self._typed.get("call-id")
+        if known is None:
+            known = self._mandatory("call-id")
+            if _CALL_ID.fullmatch(known) is None:
+                raise MalformedMessage(f"not a Call-ID: {shorten(known)}", "Call-ID header")
+            self._typed["call-id"] = known
+        return known
 
     @property
     def cseq(self) -> CSeq:
         """CSeq."""
-        cseq: Any = self._typed.get("cseq")
+        cseq: CSeq | None = self._typed.get("cseq")
         if cseq is None:
             cseq = self._typed["cseq"] = CSeq.parse(self._mandatory("cseq"))
-        return cseq  # type: ignore[no-any-return]
+        return cseq
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -217,13 +222,11 @@ class SipMessage(HeaderLines):
         return (unfold(value) if "\n" in value else value).strip()
 
     def _name_addr(self, key: str, where: str) -> NameAddr:
-        value: Any = self._typed.get(key)
-        if value is None:
-            value = self._typed[key] = NameAddr.parse(self._mandatory(key), where)
-        return value  # type: ignore[no-any-return]
+        value = self._typed[key] = NameAddr.parse(self._mandatory(key), where)
+        return value
 
     def _name_addrs(self, key: str, where: str) -> list[NameAddr]:
-        values: Any = self._typed.get(key)
+        values: list[NameAddr] | None = self._typed.get(key)
         if values is None:
             texts = self.get_all(key)
             if key == "contact" and texts == ["*"]:

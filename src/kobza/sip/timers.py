@@ -8,6 +8,8 @@ from itertools import count
 from math import ceil
 from typing import Protocol
 
+from msgspec import Struct
+
 COMPACT_ABOVE = 256
 """Stopped timers that may stay in the heap whatever its size: a small heap is not worth compacting."""
 
@@ -53,15 +55,11 @@ class TimerOwner(Protocol):
         """`kind` is what the owner started it with."""
 
 
-class Timer:
+class Timer(Struct):
     """One started timer. It holds its owner only until it fires or is stopped, so that nobody lives on in the queue."""
 
-    __slots__ = ("deadline", "kind", "owner")
-
-    def __init__(self, deadline: float, owner: TimerOwner, kind: int) -> None:
-        self.deadline = deadline
-        self.owner: TimerOwner | None = owner
-        self.kind = kind
+    owner: TimerOwner | None
+    kind: int
 
 
 class TimerQueue:
@@ -89,7 +87,7 @@ class TimerQueue:
 
     def start(self, deadline: float, owner: TimerOwner, kind: int) -> Timer:
         """Have `owner.timer_fired(kind, now)` called at `deadline`."""
-        timer = Timer(deadline, owner, kind)
+        timer = Timer(owner, kind)
         heappush(self._heap, (deadline, next(self._order), timer))
         return timer
 

@@ -9,7 +9,7 @@ by direct calls. It is gone from the layer's tables the moment it reaches TERMIN
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kobza.sip.dialog import via_line
 from kobza.sip.flow import Flow, Transport
@@ -33,6 +33,8 @@ REQUEST_TIMEOUT = 408
 """Status told to a user for timers B, F and H (RFC 3261 8.1.3.1)."""
 TRANSPORT_FAILURE = 503
 """Status told to a user for a transport error (RFC 3261 8.1.3.1)."""
+
+_TERMINATED: Final = State.TERMINATED
 
 Act = Callable[[Any, Any, float], None]
 Step = tuple[State, tuple[Act, ...]]
@@ -82,7 +84,7 @@ class Transaction:
         if step is None:
             return False
         self.state = step[0]
-        if step[0] is State.TERMINATED:
+        if step[0] is _TERMINATED:
             self.stop_timers(None, now)
             self.layer.forget(self)
         for act in step[1]:

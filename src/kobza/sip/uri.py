@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 from urllib.parse import unquote_to_bytes
 
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.grammar import Params, find_param, parse_number, readable, shorten
+from kobza.sip.grammar import Params, find_param, parse_number, readable, shorten, write_params
 from kobza.values import Value
 
 MAX_PORT = 65_535
@@ -86,7 +86,7 @@ class SipUri(Value, frozen=True):
     def __str__(self) -> str:
         """Write it; characters that may not stand in a user part are escaped."""
         user = self.user
-        params = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.params)
+        params = write_params(self.params) if self.params else ""
         if not self.is_supported:
             return f"{self.scheme}:{user}"
         if _USER_FORBIDDEN.search(user):

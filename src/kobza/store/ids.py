@@ -12,13 +12,15 @@ TOKEN_BYTES = 32
 RANDOM_BYTES = 4096
 """Read from the kernel at a time by `IdMaker`: each read is a system call, and a call would take thirty of them."""
 
+STOCK_DIGITS = 2 * RANDOM_BYTES
+
 
 class IdMaker:
     """Makes ids and tokens, with random bits kept in stock. For one thread."""
 
     def __init__(self) -> None:
         self._stock = ""
-        self._at = 0
+        self._at = STOCK_DIGITS
 
     def id(self) -> str:
         """Return a new identifier: 32 hex digits that begin with the moment (the layout of UUID version 7, RFC 9562).
@@ -31,12 +33,13 @@ class IdMaker:
 
     def token(self, digits: int = 16) -> str:
         """Return unguessable hex digits: 64 random bits unless told otherwise."""
-        end = self._at + digits
-        if end > len(self._stock):
+        at = self._at
+        end = at + digits
+        if end > STOCK_DIGITS:
             self._stock = os.urandom(RANDOM_BYTES).hex()
-            self._at, end = 0, digits
-        taken, self._at = self._stock[self._at : end], end
-        return taken
+            at, end = 0, digits
+        self._at = end
+        return self._stock[at:end]
 
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
