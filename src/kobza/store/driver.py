@@ -37,6 +37,17 @@ RawConnection = Any
 """A DB-API connection of the driver, which has no types."""
 
 
+def _as_it_is(value: None) -> None:
+    return value
+
+
+# The driver asks every value that is neither a number nor text whether it or anybody can adapt it, by raising and
+# catching three errors, before it binds it as what it is: 1.5 us, and a row of a call has five without a value. That
+# was two fifths of what the journal's thread did. Whom it finds here it asks at once.
+dbapi.register_adapter(type(None), _as_it_is)
+dbapi.register_adapter(bool, int)
+
+
 def check_library(version: tuple[int, ...] = dbapi.sqlite_version_info) -> None:
     """Refuse a SQLite library that is too old for two writers on one file.
 
