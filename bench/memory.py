@@ -181,12 +181,23 @@ class Phones:
 
 @asynccontextmanager
 async def serving(
-    data: Path, rtp_ports: int, processors: Set[int] | None = None
+    data: Path, rtp_ports: int, processors: Set[int] | None = None, within: Sequence[str] = ()
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Address]]:
-    """Run `kobza serve`, kept to some processors or not; give its process and where it speaks SIP."""
+    """Run `kobza serve`, kept to some processors or not; give its process and where it speaks SIP.
+
+    `within`: the command that runs it in its turn, with a process of the same number.
+    """
     http, sip = free_ports(2)
     rtp = free_range(rtp_ports)
-    command = (str(Path(sys.executable).with_name("kobza")), "serve", "--data", str(data), "--http", f"{HOST}:{http}")
+    command = (
+        *within,
+        str(Path(sys.executable).with_name("kobza")),
+        "serve",
+        "--data",
+        str(data),
+        "--http",
+        f"{HOST}:{http}",
+    )
     options = ("--sip", f"udp:{HOST}:{sip}", "--rtp-host", HOST, "--rtp-ports", f"{rtp.start}-{rtp.stop - 1}")
     with (data / "serve.log").open("wb") as log, kept_to(processors):
         process = await asyncio.create_subprocess_exec(*command, *options, stdout=log, stderr=log)

@@ -77,11 +77,13 @@ async def traffic(
     webhook: str | None = None,
     callers: int | None = None,
     processors: Set[int] | None = None,
+    within: Sequence[str] = (),
 ) -> AsyncIterator[Traffic]:
     """Run a server with phones that answer.
 
     `trunk`: the callers are on the outside line instead of phones of the enterprise, whose states go to `webhook`. So
-    many `callers` call in turn, `extent.pairs` are called. The server keeps to `processors`.
+    many `callers` call in turn, `extent.pairs` are called. The server keeps to `processors`, and runs `within` another
+    command.
     """
     callers = extent.pairs if callers is None else callers
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
@@ -99,7 +101,7 @@ async def traffic(
         pairs = ((one, auth(one), other) for one, other in each)
         # Four ports for a call; a call's ports rest for 5 s after its second of talk.
         ports = 4 * min(extent.rate * 8, extent.warm_up + extent.calls + SPARE_CALLS)
-        async with serving(data, ports, processors) as (process, address):
+        async with serving(data, ports, processors, within) as (process, address):
             server = f"{address[0]}:{address[1]}"
             contact = ("-key", "cport", str(uas_port))
             await sipp("register", server, reg_port, phones, *contact, "-m", str(extent.pairs), "-r", "50")

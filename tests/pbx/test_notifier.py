@@ -364,7 +364,7 @@ async def test_a_stop_asks_all_to_come_back(desk: Desk, monkeypatch: pytest.Monk
 
 def test_a_line_that_is_in_a_call_when_it_is_first_watched(desk: Desk) -> None:
     other = live_call(STRANGER, ANNA_PARTY)
-    other.call._core.call_id = "other"
+    other.call._core.call_id = other.call_id = "other"
     talk(desk, other)
     talk(desk, live_call(STRANGER, BOHDAN_PARTY))
     first = desk.ask()

@@ -18,7 +18,7 @@ CALLER, CALLEE = (HOST.call_id, Side.CALLER), (HOST.call_id, Side.CALLEE)
 
 def guest_call(name: str) -> LiveCall:
     made = live_call(VERA_PARTY, ANNA_PARTY)
-    made.call._core.call_id = name
+    made.call._core.call_id = made.call_id = name
     made.caller_leg_id, made.callee_leg_id = f"{name}-caller", f"{name}-callee"
     return made
 

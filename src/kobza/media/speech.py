@@ -1,7 +1,6 @@
 """Which packets of a phone are speech: for its recording, and for silence in its place."""
 
 from kobza.media.messages import SideFlow
-from kobza.media.recorder import NO_CODEC
 from kobza.media.rtp_port import NO_CODECS
 from kobza.rtp.errors import MalformedRtp
 from kobza.rtp.g711 import SILENCE, Law
@@ -20,7 +19,10 @@ class Speech:
 
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side."""
-        self.codecs = bytes(flow.codecs.get(payload_type, NO_CODEC) for payload_type in range(128))
+        codecs = bytearray(NO_CODECS)
+        for payload_type, codec in flow.codecs.items():
+            codecs[payload_type] = codec
+        self.codecs = bytes(codecs)
         self._laws = flow.laws
         self._events = flow.events
 
