@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if shutil.which(tool) is None:
             parser.error(f"{tool} is missing")
     count = instructions if given.instructions else functions
-    extent = Extent(given.calls, given.rate, warm_up=100, talk_ms=200)
+    extent = Extent(given.calls, given.rate, warm_up=40, pairs=20, talk_ms=200)
     print(BUILD, asyncio.run(count(extent, trunk=given.trunk)), sep=", ")
 
 
