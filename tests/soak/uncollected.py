@@ -18,8 +18,8 @@ SERVERS: Final = (
 
 
 @contextmanager
-def nothing_collected() -> Iterator[Counter[str]]:
-    """Keep the collector away meanwhile; then count, by class, what it would have had to find.
+def nothing_collected(of: tuple[str, ...] = SERVERS) -> Iterator[Counter[str]]:
+    """Keep the collector away meanwhile; then count, by class, what it would have had to find of some modules.
 
     The collector comes once in thousands of calls: what waits for it is memory that a server seems to lose.
     """
@@ -31,7 +31,7 @@ def nothing_collected() -> Iterator[Counter[str]]:
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
         classes = (f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
-        found.update(name for name in classes if name.startswith(SERVERS))
+        found.update(name for name in classes if name.startswith(of))
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -13,6 +13,7 @@ from kobza.webhooks.client import Client
 from kobza.webhooks.limits import Limits
 from kobza.webhooks.outcome import Outcome
 from kobza.webhooks.progress import KEPT_RESPONSE
+from tests.soak.uncollected import nothing_collected
 from tests.support.sink import Hang, Reset, Slow, Status, WebhookSink, gone, redirect, retry_after
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -113,6 +114,14 @@ async def test_connections_are_used_again(client: Client, sink: WebhookSink) -> 
         await client.post(endpoint(sink.url), "event-1", BODY)
     assert len(sink.requests) == 5
     assert sink.connections == 1
+
+
+async def test_an_attempt_leaves_nothing_for_the_collector(client: Client, sink: WebhookSink) -> None:
+    with nothing_collected(("kobza.webhooks.", "asyncio.timeouts.")) as circles:
+        for _ in range(3):
+            await asyncio.create_task(client.post(endpoint(sink.url), "event-1", BODY))
+    assert not circles
+    assert len(sink.requests) == 3
 
 
 async def test_private_addresses_are_refused_without_an_allow_list(sink: WebhookSink) -> None:

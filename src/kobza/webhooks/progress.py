@@ -73,9 +73,10 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Raise Failed, which names the limit that has passed, if one has."""
-        if self._timer is not None:
+        timer, self._timer = self._timer, None  # it knows the task, whose context knows this: a circle else
+        if timer is not None:
             try:
-                await self._timer.__aexit__(kind, error, trace)
+                await timer.__aexit__(kind, error, trace)
             except TimeoutError as late:
                 raise Failed(self.late) from late
 
