@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
+from kobza.archive.moving import LOCK
 from kobza.store import Store, StoreError, bindings, schema
 from kobza.store.place import Place
 from tests.crash.books import Arrival, Event, Recorded
@@ -120,7 +121,7 @@ class Evidence:
         """Return in words which files of recordings belong to no row: of use to nobody, and for ever there."""
         with self._read() as conn:
             paths = set(conn.execute(select(schema.recordings.c.path)).scalars())
-        files = [path for path in self._recordings.rglob("*") if path.is_file()]
+        files = [path for path in self._recordings.rglob("*") if path.is_file() and path.name != LOCK]
         return [
             f"{path.relative_to(self._recordings)} is left over ({path.stat().st_size} bytes)"
             for path in files
