@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kobza.media.decoding import decoder_of
 from kobza.media.encoder import Encoded, encode
 from kobza.media.plane import RecordingClosed, RecordingNotice, Side
 from kobza.rtp.g711 import Law
@@ -14,12 +15,12 @@ from tests.media.phone_end import HOST, PhoneEnd, heard, tone
 from tests.media.planes import CALL, RunningPlane, running_plane
 from tests.media.spools import decode_mp3, needs_mp3
 from tests.media.test_srtp import SHA1_80, SecretPhone
-from tests.support.spectrum import Samples, tone_share
+from tests.support.spectrum import Samples, from_pcm16, tone_share
 
 ANNOUNCED, BEEP = 880.0, 1400.0
 ANNOUNCEMENT = 40
 """Packets, 0.8 s."""
-G722 = 9
+G722, G729 = 9, 18
 BOTH = (Side.CALLER, Side.CALLEE)
 
 
@@ -156,19 +157,40 @@ async def test_a_voice_that_cannot_be_added_to_gives_it_its_place(tmp_path: Path
     assert encoded.rate == 16000
 
 
-async def test_a_phone_that_takes_no_g711_cannot_be_told_which_the_recording_says(tmp_path: Path, sound: str) -> None:
+async def test_phones_that_speak_g722_alone_hear_it_in_that(tmp_path: Path, sound: str) -> None:
     async with running_plane() as running:
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
             callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("9 101")))
             caller.learn(await running.answer(Side.CALLEE, callee.sdp("9 101")))
             await running.settle()
+            record(running, tmp_path / "spool", RecordingNotice((Side.CALLER,), sound))
+            came = await caller.hear(ANNOUNCEMENT)
+            callee.send(bytes(160), payload_type=G722)
+            came += await caller.hear(1)
+            running.plane.release(CALL)
+            spool = (await running.event(RecordingClosed)).spool
+    assert {packet.payload_type for packet in came} == {G722}
+    assert is_one_stream(came)
+    said = decoder_of(G722).decode([packet.payload for packet in came[:ANNOUNCEMENT]])
+    pcm = b"".join(part[::2].tobytes() for part in said if part is not None)  # 16,000 samples a second
+    assert tone_share(from_pcm16(pcm), ANNOUNCED) > 0.9
+    encoded = encode(spool, tmp_path / "mp3")
+    assert ([side for side, _ in encoded.announced], encoded.unannounced) == ([Side.CALLER], ())
+
+
+async def test_a_phone_that_takes_neither_cannot_be_told_which_the_recording_says(tmp_path: Path, sound: str) -> None:
+    async with running_plane() as running:
+        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
+            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("18 101")))
+            caller.learn(await running.answer(Side.CALLEE, callee.sdp("18 101")))
+            await running.settle()
             record(running, tmp_path / "spool", RecordingNotice(BOTH, sound, 0.3))
             for _ in range(50):
-                caller.send(bytes(160), payload_type=G722)
+                caller.send(bytes(20), payload_type=G729)
                 await asyncio.sleep(0.02)
             running.plane.release(CALL)
             spool = (await running.event(RecordingClosed)).spool
-            assert {packet.payload_type for packet in callee.packets} == {G722}
+            assert {packet.payload_type for packet in callee.packets} == {G729}
     encoded = encode(spool, tmp_path / "mp3")
     assert encoded.announced == ()
     assert encoded.unannounced == BOTH

@@ -98,7 +98,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     `taped`: what comes from it is recorded and goes no further. `seated`: there is no phone but a seat in a mix.
     `sound` is the file of the music ("" for our own), or the country of the ringback.
     `voices` names which payload types from it are speech. `exchange` counts what its phone offered and answered since
-    its first word: with each it may have moved, and is learnt anew.
+    its first word: with each it may have moved, and is learnt anew. `g722_type` is the payload type of G.722 to it
+    where it takes no G.711, -1 for none: what it is told of a recording can be in that, tones cannot.
     """
 
     rtp: Peer | None = None
@@ -120,6 +121,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     sound: str = ""
     voices: dict[int, Voice] = {}
     exchange: int = 0
+    g722_type: int = -1
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):

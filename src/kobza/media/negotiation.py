@@ -41,6 +41,7 @@ from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_an
 from kobza.values import Value, same
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
+_G722: Final = ("g722", 8000, 1)
 _BEST_FOR_US: Final = {PCMA.key: 0, PCMU.key: 1}
 
 _REMEMBERED: Final = 256
@@ -474,6 +475,7 @@ class CallMedia:
             sound=side.sounds.music if source == "music" else side.sounds.ringback if source == "ringback" else "",
             voices=_voices(side.told),
             exchange=side.exchange,
+            g722_type=_g722_type(side.common) if tone_type < 0 else -1,
         )
 
 
@@ -503,6 +505,11 @@ def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
         if codec.key in _LAWS:
             return codec.payload_type, int(_LAWS[codec.key])
     return -1, int(Law.A)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _g722_type(codecs: tuple[Codec, ...]) -> int:
+    return next((codec.payload_type for codec in codecs if codec.key == _G722), -1)
 
 
 def _events_from(side: SideMedia) -> int:

@@ -8,11 +8,14 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from kobza.media.decoding import is_decoded
 from kobza.media.digits import STEP_SAMPLES, steps
 from kobza.media.messages import SideFlow
 from kobza.media.overlay import Overlay, Sound
 from kobza.media.rtp_port import RtpPort
 from kobza.media.tones import PACKET_SAMPLES
+from kobza.media.voice_codecs import G722
+from kobza.media.voice_encoding import G722Encoder
 from kobza.rtp.continuity import OutgoingStream
 from kobza.rtp.event import TelephoneEvent
 from kobza.rtp.g711 import SILENCE, Law
@@ -29,6 +32,7 @@ class Outgoing:
         "_digits_sound",
         "_first_of_tone",
         "_flow",
+        "_g722",
         "_hush",
         "_loop",
         "_overlay",
@@ -48,6 +52,8 @@ class Outgoing:
         self._hush: Callable[[bytes], bytes] | None = None
         self._stream: OutgoingStream | None = None
         self._overlay: Overlay | None = None
+        self._g722: G722Encoder | None = None
+        """Encodes what sounds over all else, for a phone that takes no G.711."""
         self._renamed: bytes | None = None
         self._tone_position = 0
         self._first_of_tone = True
@@ -154,22 +160,24 @@ class Outgoing:
             return False
         if flow.source != "relay" or port.peer is None or self.in_digit or now < self._passing_until:
             return True
-        if flow.tone_type < 0:
+        if flow.tone_type < 0 and (flow.g722_type < 0 or not is_decoded(G722)):
             overlay.give_up()
         elif not overlay.waits_for_voice(now):
             law = Law(flow.tone_law)
-            payload = overlay.over(bytes([SILENCE[law]]) * PACKET_SAMPLES, law)
+            payload, kind = overlay.over(bytes([SILENCE[law]]) * PACKET_SAMPLES, law), flow.tone_type
+            if kind < 0:
+                self._g722 = self._g722 or G722Encoder()
+                payload, kind = self._g722.encode(payload), flow.g722_type
             first, overlay.alone = not overlay.alone, True
             stream = self._own_stream()
-            packet = stream.generated(flow.tone_type, payload, samples=PACKET_SAMPLES, first=first, now=now)
-            port.send_own(packet)
+            port.send_own(stream.generated(kind, payload, samples=PACKET_SAMPLES, first=first, now=now))
         self._choose_overlay()
         return self._overlay is not None
 
     def _choose_overlay(self) -> None:
         """Let packets pass untouched again when nothing sounds over them any more."""
         if not self._overlay:
-            self._overlay = None
+            self._overlay = self._g722 = None
             self._choose_rewriting()
 
     # digits

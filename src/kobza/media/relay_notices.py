@@ -88,7 +88,11 @@ class Notices:
             spool.told(side)
         else:
             about = {"call_id": spool.call_id, "record_id": spool.record_id}
-            log.warning("the %s cannot hear that the call is recorded: its phone takes no G.711", side, extra=about)
+            log.warning(
+                "the %s is not told of the recording: its phone takes neither G.711 nor G.722",
+                side,
+                extra=about,
+            )
 
     def _beep_later(self, call: RelayCall, spool: Spool, every: float) -> None:
         self._set(call, spool, "beep", every, partial(self._beep, call, spool, every))

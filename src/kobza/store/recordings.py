@@ -31,7 +31,7 @@ class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
     announced: list[tuple[str, int]] = []
     """On which side the announcement had been heard to its end by when, in milliseconds since the start."""
     unannounced: list[str] = []
-    """The sides that should have heard it and did not: they take no G.711, hung up before, or the plane cannot."""
+    """The sides that should have heard it to its end and did not."""
 
     def to_json(self) -> str | None:
         """Return the text that is kept; None when there is nothing to say."""
