@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from kobza.net.tls import Certificate, CertificateFiles, Tls
 from kobza.phone.call import CallState, PhoneCall
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
+from kobza.sip.flow import Transport
 from tests.interop.conftest import MEDIA_TIMEOUT, NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
+from tests.support import authority
 from tests.support.waiting import PATIENCE
 
 A, B, C, D = NUMBERS
@@ -26,10 +31,16 @@ class Phones:
         self._stack = stack
 
     async def at(self, number: str, tone: int, **options: Any) -> SoftPhone:
-        """Register a phone that plays a tone."""
-        password = self.server.site.lines[number].password
+        """Register a phone that plays a tone. One on TLS can call, and is called only with SRTP, which it has not."""
+        site = self.server.site
+        server = site.sip
+        if options.get("transport") is Transport.TLS:
+            server = (site.sip[0], site.tls_port)
+            folder = Path(self._stack.enter_context(TemporaryDirectory()))
+            own = Certificate(CertificateFiles(*authority.files(folder)))
+            options["tls"] = Tls(own, authority.trusting())
         sound = Sound.tone(tone)
-        phone = SoftPhone(number, self.server.site.sip, password=password, sound=sound, **options)
+        phone = SoftPhone(number, server, password=site.lines[number].password, sound=sound, **options)
         return await self._stack.enter_async_context(phone)
 
     async def pair(self, **options: Any) -> tuple[SoftPhone, SoftPhone]:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kobza.phone.call import CallFailed, CallState
 from kobza.phone.phone import SoftPhone
 from kobza.phone.sound import Sound
+from kobza.sip.flow import Transport
 from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
@@ -52,8 +54,9 @@ async def test_a_real_phone_transfers_blindly(phones: Phones, ledger: Ledger, tm
 
 
 async def test_a_call_is_joined_to_another_one(phones: Phones, ledger: Ledger) -> None:
-    """The outside calls D, D holds it and asks B, then puts the two together."""
-    b, d = await phones.at(B, 880, answer_after=0.1), await phones.at(D, 660, answer_after=0.1)
+    """The outside calls D, D holds it and asks B, then puts the two together: one on UDP, two on TCP."""
+    tcp: dict[str, Any] = {"transport": Transport.TCP, "answer_after": 0.1}
+    b, d = await phones.at(B, 880, **tcp), await phones.at(D, 660, **tcp)
     site = phones.server.site
     bind = ("127.0.0.1", site.trunk_port)
     async with SoftPhone(OUTSIDE, site.sip, bind=bind, sound=Sound.tone(990)) as outside:
@@ -103,8 +106,9 @@ async def test_one_who_was_asked_and_is_not_there_any_more(phones: Phones) -> No
 
 
 async def test_one_who_rings_yet_is_called_for_the_other(phones: Phones, ledger: Ledger) -> None:
-    b, d = await phones.at(B, 880), await phones.at(D, 660, answer_after=0.1)
-    c = await phones.at(C, 440)
+    """A phone on TLS is given by one on TCP to one on UDP."""
+    b, d = await phones.at(B, 880), await phones.at(D, 660, answer_after=0.1, transport=Transport.TCP)
+    c = await phones.at(C, 440, transport=Transport.TLS)
     call, first = await talking(c, d, D)
     second = d.dial(B)
     await second.ringing()
