@@ -147,6 +147,8 @@ def test_ports_that_others_have(
     assert f"bad: another program has 127.0.0.1:{listener}" in told
     assert f"bad: udp:192.0.2.1:{ports['sip']}: the address is not this machine's" in told
     assert f"look: media ports are taken, such as {ports['rtp']}" in told
+    silent = sick(ran, "media address")
+    assert f"udp:192.0.2.1:{ports['sip']} and are told to send their audio to 127.0.0.1" in silent
     assert ran.code == 1
 
 

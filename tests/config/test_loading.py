@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from kobza.config.loading import CLIENT_VARIABLES, MASK, ConfigError, Loaded, load
-from kobza.config.settings import LOOPBACK, Settings, webhook_networks
+from kobza.config.settings import LOOPBACK, Settings, unheard, webhook_networks
 from kobza.config.values import ListenAddress, PortRange, SipListen
 
 
@@ -91,6 +91,8 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
         ("rtp_host", "localhost", "expected an IP address"),
         ("rtp_host6", "192.0.2.1", "expected an IPv6 address beside an rtp_host of IPv4"),
         ("sip_host", "pbx.example.com", "expected an IP address"),
+        ("rtp_host", "0.0.0.0", "expected the address that peers are told, not 0.0.0.0"),
+        ("sip_host", "::", "expected the address that peers are told, not ::"),
         ("rtp_bind", "::1", "expected an address of the family of rtp_host"),
         ("dns_servers", "ns.example.net", "expected addresses of name servers"),
         ("dns_servers", "192.0.2.53:0", "expected addresses of name servers"),
@@ -210,3 +212,11 @@ def test_the_variables_of_the_client_are_no_settings_and_no_mistake(tmp_path: Pa
 def test_a_certificate_and_its_key_go_together(tmp_path: Path, environment: dict[str, str], said: str) -> None:
     [line] = problems(tmp_path, environment=environment)
     assert said in line
+
+
+def test_audio_that_nobody_would_hear_is_told(tmp_path: Path) -> None:
+    assert unheard(loaded(tmp_path).settings) is None
+    elsewhere: dict[str, Any] = {"sip": "udp:127.0.0.1:1 tcp:0.0.0.0:2"}
+    told = unheard(loaded(tmp_path, **elsewhere).settings)
+    assert told == "phones reach tcp:0.0.0.0:2 and are told to send their audio to 127.0.0.1"
+    assert unheard(loaded(tmp_path, **elsewhere, rtp_host="192.0.2.1").settings) is None

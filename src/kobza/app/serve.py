@@ -13,6 +13,7 @@ from kobza.app.server import Server
 from kobza.app.server_error import ServerError
 from kobza.app.service_manager import ServiceManager
 from kobza.config.loading import Loaded
+from kobza.config.settings import unheard
 from kobza.media.plane import MediaError
 from kobza.store import StoreError
 
@@ -40,6 +41,8 @@ async def _serve(loaded: Loaded) -> int:
         return 1
     sip = ", ".join(f"{transport.value.lower()}:{host}:{port}" for transport, host, port in server.sip_addresses)
     log.info("Kobza is ready: %s, SIP on %s (%s)", server.http_url, sip, BUILD)
+    if (why := unheard(loaded.settings)) is not None:
+        log.warning("%s: set rtp_host to the address of this machine that they reach, or nobody is heard", why)
     manager.ready()
     failed = asyncio.create_task(server.failed())
     stopping = asyncio.create_task(told_to_stop.wait())

@@ -5,7 +5,7 @@ but the composition root (`kobza.cli`, `kobza.app`) reads them. `docs/configurat
 compares the two.
 """
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -315,6 +315,9 @@ class Settings(BaseSettings):
         secure = [str(listen) for listen in self.sip if listen.transport in ("tls", "wss")]
         if secure and self.sip_certificate is None:
             raise ValueError(f"sip_certificate: expected a file, as sip has {secure[0]}")
+        for name in ("rtp_host", "rtp_host6", "sip_host"):
+            if (told := getattr(self, name)) is not None and ip_address(told).is_unspecified:
+                raise ValueError(f"{name}: expected the address that peers are told, not {told}, which is none")
         if self.rtp_host6 is not None and (":" not in self.rtp_host6 or ":" in self.rtp_host):
             raise ValueError("rtp_host6: expected an IPv6 address beside an rtp_host of IPv4, such as 2001:db8::10")
         if self.rtp_bind is not None and (
@@ -361,6 +364,14 @@ def webhook_limits(settings: Settings) -> Limits:
     return Limits(
         lookup=step, connect=step, tls=step, answer=settings.webhook_answer_timeout, total=settings.webhook_timeout
     )
+
+
+def unheard(settings: Settings) -> str | None:
+    """Say why phones elsewhere would hear nothing: they reach SIP, and are told loopback for their audio. None: no."""
+    elsewhere = [str(listen) for listen in settings.sip if not listen.address.is_loopback]
+    if not elsewhere or not ip_address(settings.rtp_host).is_loopback:
+        return None
+    return f"phones reach {elsewhere[0]} and are told to send their audio to {settings.rtp_host}"
 
 
 def webhook_networks(settings: Settings) -> tuple[Network, ...]:

@@ -54,6 +54,7 @@ class Examination:
             ("server", lambda: network.server(self.told, self.facts, settings, self.now_ms)),
             (openid.CHECK, lambda: openid.provider(settings)),
             ("ports", lambda: network.ports(settings, ours=self.told is not None)),
+            ("media address", lambda: network.media_address(settings)),
             (media.CHECK, lambda: media.rtpengines(settings)),
             ("certificate of SIP", lambda: network.sip_certificate(settings)),
         ]

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography import x509
 
 from kobza.app.doctor.findings import Finding, bad, good, look
-from kobza.config.settings import Settings, webhook_networks
+from kobza.config.settings import Settings, unheard, webhook_networks
 from kobza.net.tls import Certificate, CertificateError, CertificateFiles
 from kobza.store.health import EndpointHealth, Facts
 from kobza.store.meta import SIGN_OF_LIFE_MS
@@ -110,6 +110,13 @@ def _port(shown: str, transport: str, host: str, port: int) -> Finding | None:
     if code == errno.EACCES:
         return bad("ports", f"{shown}: ports below 1024 need a right", "choose a higher one, or CAP_NET_BIND_SERVICE")
     return bad("ports", f"{shown} cannot be used: {errno.errorcode.get(code, code)}", "choose another")
+
+
+def media_address(settings: Settings) -> Iterable[Finding]:
+    """Look whether phones that reach SIP can reach the media."""
+    why = unheard(settings)
+    if why is not None:
+        yield bad("media address", why, "set rtp_host to the address of this machine that phones reach")
 
 
 def _bound(transport: str, host: str, port: int) -> int | None:
