@@ -102,6 +102,13 @@ async def test_by_udp_where_it_takes_none(
     while b"Content-Length: 2001" not in await came(datagrams):
         pass
     assert (caplog.text.count(tries), caller.endpoint.connections) == (1, 0)
+    elsewhere = ("127.0.0.1", free_port())
+    body = b"x" * 2000
+    flow = caller.endpoint.flow_to(elsewhere, Transport.TCP)  # of TCP from the start: it cannot be reached, that is all
+    caller.ua.request("MESSAGE", "sip:b@127.0.0.1", from_=WHO, to=WHO, flow=flow, body=body, now=caller.now())
+    caller.endpoint.pump()
+    await until(lambda: not caller.endpoint.connections)
+    assert caplog.text.count(tries) == 1
     later = time.monotonic() + large_requests.WITHOUT_FOR
     caller.now = lambda: later
     caller.send(2002)

@@ -25,6 +25,8 @@ class LargeRequests:
         self._tcp = tcp
         self._now = now
         self._limit = limit
+        self._asked: set[Address] = set()
+        """Peers with a connection that a long request has taken; as many as connections at most."""
         self._without: dict[Address, float] = {}
 
     def stream_for(self, flow: Flow) -> Flow | None:
@@ -41,10 +43,14 @@ class LargeRequests:
         local = ("", 0) if tcp is None else tcp.local_for(flow.remote)
         if tcp is None or not local[1] or not tcp.reach(flow.remote, CONNECT_WITHIN):
             return None
+        self._asked.add(flow.remote)
         return Flow(Transport.TCP, local, flow.remote)
 
     def lost(self, connection: Connection) -> None:
-        """Take that a connection has ended: a peer that we opened it to and never heard over it takes none."""
+        """Take that a connection has ended: a peer of UDP that we opened it to and never heard over it takes none."""
+        if connection.remote not in self._asked:
+            return
+        self._asked.discard(connection.remote)
         if not connection.outgoing or connection.was_heard:
             return
         self._without.pop(connection.remote, None)

@@ -102,9 +102,9 @@ def _part(data: bytes) -> _Part:
     if found is None:
         raise MalformedMessage("a part without a blank line", WHERE)
     headers: dict[str, str] = {}
-    for line in _FOLD.sub(" ", data[: found.start()].decode("utf-8", "surrogateescape")).splitlines():
-        name, colon, value = line.partition(":")
-        if line and not colon:
+    for line in _FOLD.sub(" ", data[: found.start()].decode("utf-8", "surrogateescape")).split("\n"):
+        name, colon, value = line.rstrip("\r").partition(":")
+        if name and not colon:
             raise MalformedMessage(f"not a header: {shorten(line)}", WHERE)
         headers.setdefault(name.strip().lower(), value.strip())
     media_type, params = _media_type(headers.get("content-type", "text/plain"))
