@@ -15,6 +15,7 @@ from kobza.app.service_manager import ServiceManager
 from kobza.config.loading import Loaded
 from kobza.config.settings import unheard
 from kobza.media.plane import MediaError
+from kobza.sip.flow import host_text
 from kobza.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ async def _serve(loaded: Loaded) -> int:
     except (StoreError, ServerError, MediaError) as error:
         print(f"kobza: {error}", file=sys.stderr)  # noqa: T201 - what the command says
         return 1
-    sip = ", ".join(f"{transport.value.lower()}:{host}:{port}" for transport, host, port in server.sip_addresses)
+    sip = ", ".join(f"{way.value.lower()}:{host_text(host)}:{port}" for way, host, port in server.sip_addresses)
     log.info("Kobza is ready: %s, SIP on %s (%s)", server.http_url, sip, BUILD)
     if (why := unheard(loaded.settings)) is not None:
         log.warning("%s: set rtp_host to the address of this machine that they reach, or nobody is heard", why)
