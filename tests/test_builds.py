@@ -117,4 +117,4 @@ def test_a_list_that_names_nothing_is_refused() -> None:
 
 
 def test_what_is_taken_from_the_list_again_is_not_in_it() -> None:
-    assert modules(["src/kobza/sip/m*.py", "!src/kobza/sip/message.py"]) == []
+    assert modules(["src/kobza/sip/me*.py", "!src/kobza/sip/message.py"]) == []
