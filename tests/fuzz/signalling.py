@@ -159,7 +159,7 @@ def _agent() -> Take:
         for event in events:
             match event:
                 case InviteReceived(dialog=dialog):
-                    dialog.provisional(180, now=now)
+                    dialog.provisional(180, body=chance.choice((b"", b"v=0\r\n")), now=now)
                     if chance.random() < 0.5:
                         dialog.accept(b"v=0\r\n", now=now)
                     else:
