@@ -19,7 +19,7 @@ WHERE: Final = "multipart body"
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
-_UNCODED = frozenset({"", "7bit", "8bit", "binary"})
+_UNCODED = frozenset({"", "7bit", "8bit", "binary", "identity"})
 
 
 class Unpacked(NamedTuple):
@@ -115,7 +115,7 @@ def _part(data: bytes) -> _Part:
         params,
         disposition,
         is_optional,
-        any(each not in (*_UNCODED, "identity") for each in encodings),
+        any(each not in _UNCODED for each in encodings),
         data[found.end() :],
     )
 
