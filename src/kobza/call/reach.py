@@ -144,8 +144,8 @@ class Reach:
             case ToTrunk(trunks, dial, party):
                 self._subscriber = None
                 self._note(hops, party)
-                payer = self._payer.number if self._diversions else ""
-                targets = surroundings.targets_by(trunks, dial, self._diversions, payer)
+                paying = self._payer.number if self._diversions else ""
+                targets = surroundings.targets_by(trunks, dial, self._diversions, paying)
                 if not targets:
                     names = " and ".join(each.name for each in trunks)
                     return Refused(503, TEMPORARY_FAILURE, f"the address of trunk {names} is unknown")
