@@ -132,68 +132,51 @@ async def test_who_is_not_to_hear_it_does_not_and_who_hears_nobody_else_does(tmp
     assert encoded.unannounced == (Side.CALLEE,), "the last one hung up before"
 
 
-async def test_a_voice_that_cannot_be_added_to_gives_it_its_place(tmp_path: Path, sound: str) -> None:
-    """Both speak G.722 and take G.711 too."""
-    async with running_plane() as running:
+async def test_what_becomes_of_voices_that_nothing_can_be_added_to(tmp_path: Path, sound: str) -> None:
+    """Both sides of three calls speak G.722 and take G.711 too, G.722 alone, or G.729."""
+    calls = {"both": f"{G722} 8 101", "alone": f"{G722} 101", "neither": f"{G729} 101"}
+    came: dict[str, list[RtpPacket]] = {}
+    spools: dict[str, Path] = {}
+
+    async def talk(running: RunningPlane, call: str, formats: str) -> None:
+        spoken, octets = (G729, 20) if call == "neither" else (G722, 160)
         with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
-            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("9 8 101")))
-            caller.learn(await running.answer(Side.CALLEE, callee.sdp("9 8 101")))
+            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp(formats), call))
+            caller.learn(await running.answer(Side.CALLEE, callee.sdp(formats), call))
             await running.settle()
-            record(running, tmp_path / "spool", RecordingNotice((Side.CALLER,), sound))
-            while len(caller.packets) < 100:
-                callee.send(bytes(160), payload_type=G722)
+            notice = RecordingNotice((Side.CALLER,), sound, 0.3 if call == "neither" else 0.0)
+            running.plane.record(call, record_id=call, spool=tmp_path / call, notice=notice)
+            while len(caller.datagrams) < 100:
+                callee.send(bytes(octets), payload_type=spoken)
                 await asyncio.sleep(0.02)
-            came = caller.packets
-            running.plane.release(CALL)
-            spool = (await running.event(RecordingClosed)).spool
-    kinds = [packet.payload_type for packet in came]
-    first, last = kinds.index(Law.A), len(kinds) - kinds[::-1].index(Law.A)
-    assert set(kinds[first:last]) == {Law.A}
-    assert last - first == ANNOUNCEMENT
-    assert tone_share(heard(came[first:last]), ANNOUNCED) > 0.9
-    assert is_one_stream(came)
-    encoded = encode(spool, tmp_path / "mp3")
-    assert [side for side, _ in encoded.announced] == [Side.CALLER]
-    assert encoded.rate == 16000
+            running.plane.release(call)
+            came[call] = caller.packets
 
-
-async def test_phones_that_speak_g722_alone_hear_it_in_that(tmp_path: Path, sound: str) -> None:
     async with running_plane() as running:
-        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
-            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("9 101")))
-            caller.learn(await running.answer(Side.CALLEE, callee.sdp("9 101")))
-            await running.settle()
-            record(running, tmp_path / "spool", RecordingNotice((Side.CALLER,), sound))
-            came = await caller.hear(ANNOUNCEMENT)
-            callee.send(bytes(160), payload_type=G722)
-            came += await caller.hear(1)
-            running.plane.release(CALL)
-            spool = (await running.event(RecordingClosed)).spool
-    assert {packet.payload_type for packet in came} == {G722}
-    assert is_one_stream(came)
-    said = decoder_of(G722).decode([packet.payload for packet in came[:ANNOUNCEMENT]])
+        await asyncio.gather(*(talk(running, *each) for each in calls.items()))
+        while len(spools) < len(calls):
+            await running.event(RecordingClosed)
+            spools = {event.record_id: event.spool for event in running.events if isinstance(event, RecordingClosed)}
+            await asyncio.sleep(0.01)
+    assert all(map(is_one_stream, came.values()))
+    kinds = [packet.payload_type for packet in came["both"]]
+    first = kinds.index(Law.A)
+    assert set(kinds[first : first + ANNOUNCEMENT]) == {Law.A}, "the voice gives way"
+    assert set(kinds[first + ANNOUNCEMENT :]) == {G722}
+    assert tone_share(heard(came["both"][first : first + ANNOUNCEMENT]), ANNOUNCED) > 0.9
+    assert {packet.payload_type for packet in came["alone"]} == {G722}
+    said = decoder_of(G722).decode([packet.payload for packet in came["alone"]])
     pcm = b"".join(part[::2].tobytes() for part in said if part is not None)  # 16,000 samples a second
-    assert tone_share(from_pcm16(pcm), ANNOUNCED) > 0.9
-    encoded = encode(spool, tmp_path / "mp3")
-    assert ([side for side, _ in encoded.announced], encoded.unannounced) == ([Side.CALLER], ())
-
-
-async def test_a_phone_that_takes_neither_cannot_be_told_which_the_recording_says(tmp_path: Path, sound: str) -> None:
-    async with running_plane() as running:
-        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
-            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp("18 101")))
-            caller.learn(await running.answer(Side.CALLEE, callee.sdp("18 101")))
-            await running.settle()
-            record(running, tmp_path / "spool", RecordingNotice(BOTH, sound, 0.3))
-            for _ in range(50):
-                caller.send(bytes(20), payload_type=G729)
-                await asyncio.sleep(0.02)
-            running.plane.release(CALL)
-            spool = (await running.event(RecordingClosed)).spool
-            assert {packet.payload_type for packet in callee.packets} == {G729}
-    encoded = encode(spool, tmp_path / "mp3")
-    assert encoded.announced == ()
-    assert encoded.unannounced == BOTH
+    assert any(abs(end - start - 0.8) < 0.05 for start, end in spans(from_pcm16(pcm), ANNOUNCED, 0.5))
+    assert {packet.payload_type for packet in came["neither"]} == {G729}
+    told = {call: encode(spool, tmp_path / "mp3") for call, spool in spools.items()}
+    assert {call: [side for side, _ in encoded.announced] for call, encoded in told.items()} == {
+        "both": [Side.CALLER],
+        "alone": [Side.CALLER],
+        "neither": [],
+    }
+    assert [call for call, encoded in told.items() if encoded.unannounced] == ["neither"]
+    assert told["both"].rate == 16000
 
 
 async def test_a_phone_with_srtp_hears_it(tmp_path: Path, sound: str) -> None:

@@ -143,7 +143,13 @@ class Outgoing:
     # sounds over what is heard
 
     def lay(self, sound: Sound, spoken: Callable[[], bytes]) -> None:
-        """Let a sound be heard over all else. `spoken()` gives what the other phone speaks, by payload type."""
+        """Let a sound be heard over all else. `spoken()` gives what the other phone speaks, by payload type.
+
+        Nothing of the voice is withheld for a sound that the phone cannot hear.
+        """
+        if not self._takes_sounds:
+            sound.ended(False)
+            return
         if self._overlay is None:
             self._overlay = Overlay(spoken, self._loop.time())
             self._choose_rewriting()
@@ -160,7 +166,7 @@ class Outgoing:
             return False
         if flow.source != "relay" or port.peer is None or self.in_digit or now < self._passing_until:
             return True
-        if flow.tone_type < 0 and (flow.g722_type < 0 or not is_decoded(G722)):
+        if not self._takes_sounds:  # any more
             overlay.give_up()
         elif not overlay.waits_for_voice(now):
             law = Law(flow.tone_law)
@@ -173,6 +179,11 @@ class Outgoing:
             port.send_own(stream.generated(kind, payload, samples=PACKET_SAMPLES, first=first, now=now))
         self._choose_overlay()
         return self._overlay is not None
+
+    @property
+    def _takes_sounds(self) -> bool:
+        """Whether the phone has agreed on a codec that sounds can be sent in."""
+        return self._flow.tone_type >= 0 or (self._flow.g722_type >= 0 and is_decoded(G722))
 
     def _choose_overlay(self) -> None:
         """Let packets pass untouched again when nothing sounds over them any more."""

@@ -82,6 +82,7 @@ class Overlay:
         if codec == NO_CODEC or not self._sounds:  # digits, comfort noise
             return data
         if codec not in _LAWS:
+            self._passed_at = -ALONE_AFTER  # the sound comes at once
             return b""
         if data[0] == 0x80:
             head, payload = data[:HEADER_BYTES], data[HEADER_BYTES:]
