@@ -73,7 +73,7 @@ async def test_a_token_with_one_digit_changed_is_403(client: httpx.AsyncClient, 
     assert_problem(await client.get(PATHS[0], params={"token": changed, **DAY}), 403, "forbidden", "token")
 
 
-@pytest.mark.parametrize("name", ["names", "departments", "ownership", "direction", "bom"])
+@pytest.mark.parametrize("name", ["names", "departments", "ownership", "direction", "quality", "bom"])
 @pytest.mark.parametrize("value", ["ON", "true", "1", "", "on ", "yes"])
 async def test_switches_are_on_or_off_and_nothing_else(
     client: httpx.AsyncClient, world: World, name: str, value: str
@@ -82,7 +82,7 @@ async def test_switches_are_on_or_off_and_nothing_else(
     assert_problem(answer, 400, "invalid_parameter", name)
 
 
-@pytest.mark.parametrize("name", ["token", "from", "to", "names", "departments", "ownership", "direction"])
+@pytest.mark.parametrize("name", ["token", "from", "to", "names", "departments", "ownership", "direction", "quality"])
 async def test_a_parameter_given_twice_is_400(client: httpx.AsyncClient, world: World, name: str) -> None:
     values = {"token": world.own.fmc_token, **DAY, name: "off" if name not in ("token", *DAY) else ""}
     pairs = [(key, value) for key, value in values.items() if key != name]

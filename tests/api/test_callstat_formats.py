@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from kobza.api.callstat_formats import Extension, Shown, callstat_pieces, csv_text
+from kobza.call.heard import HeardCall, HeardSide
+from kobza.store import quality
 
 ALL = Shown(names=True, departments=True, ownership=True, direction=True)
 AT = 1_772_393_975_000
@@ -20,6 +22,7 @@ AT = 1_772_393_975_000
 
 Call = dict[str, Any]
 CALLING, CALLED = "+380671234567", "+380501112233"
+NOTHING = HeardCall(HeardSide(0, 0, 0), HeardSide(0, 0, 0))
 
 
 def row(**changes: Any) -> Call:
@@ -66,6 +69,35 @@ def read_xml(rows: list[Call], shown: Shown = ALL) -> list[dict[str, str]]:
     document = etree.fromstring(written("xml", rows, shown).encode())
     assert document.tag == "calls"
     return [{str(field.tag): field.text or "" for field in call} for call in document]
+
+
+HEARD = HeardCall(HeardSide(1000, 5, 12, mos=4.21), HeardSide(800, 0, 100, mos=3.4, silent_s=6.5))
+
+
+def test_how_the_sides_heard_each_other() -> None:
+    plain = list(row().values())[:6]
+    unanswered = [*plain[:3], 0, *plain[4:]]
+    rows: list[tuple[Any, ...]] = [
+        (*plain, quality.written(HEARD)),
+        (*plain, None),
+        (*unanswered, quality.written(NOTHING)),
+    ]
+    figures = ["4.21", "3.4", "1.5", "10", "called"]
+    for shown in (Shown(quality=True), Shown(True, True, True, True, True)):
+        texts = {
+            extension: "".join(callstat_pieces(extension, [rows[:2], rows[2:]], shown, lambda _: ("", "")))
+            for extension in ("csv", "json", "xml")
+        }
+        first, unknown, nothing = json.loads(texts["json"])["calls"]
+        assert list(first)[-5:] == ["calling_mos", "called_mos", "calling_lost", "called_lost", "not_heard"]
+        assert list(first.values())[-5:] == [4.21, 3.4, 1.5, 10, "called"]
+        assert list(unknown.values())[-5:] == [None] * 5
+        assert list(nothing.values())[-5:] == [None] * 5
+        parsed = list(csv.DictReader(io.StringIO(texts["csv"], newline="")))
+        assert [list(line.values())[-5:] for line in parsed] == [figures, [""] * 5, [""] * 5]
+        calls = etree.fromstring(texts["xml"].encode())
+        assert [[field.text for field in call][-5:] for call in calls] == [figures, [None] * 5, [None] * 5]
+        assert {str(field.tag) for field in calls[0]} == set(parsed[0]) == set(first)
 
 
 OPTIONAL = {

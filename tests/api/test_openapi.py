@@ -19,6 +19,7 @@ from kobza.api.problems import KINDS
 from kobza.api.wire import WIRE, resolve
 from kobza.api.yaml import to_yaml
 from kobza.call.states import OwnerState, StateType
+from kobza.store.recordings import Remarks
 from kobza.webhooks.payload import body
 from tools import openapi_copy
 from tools.openapi_changes import changes
@@ -131,6 +132,7 @@ def test_a_call_state_is_what_its_schema_says(state_type: StateType) -> None:
         call_duration=14,
         ringing=5,
         released_by="caller",
+        record_remarks=Remarks([(100, 250)], {"callee": ["G729"]}, True, [("caller", 3210)], ["callee"]).document(),
     )
     sent = msgspec.json.decode(body(state))
     schema = DOCUMENT["components"]["schemas"]["CallState"]

@@ -3,7 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -11,7 +13,7 @@ from kobza.cli.main import app
 from kobza.phone.call import PhoneCall
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
-from tests.interop.server import Server
+from tests.interop.server import KYIV, Server
 from tests.interop.test_commands import Phones, hears, made
 from tests.interop.test_monitoring import Scrape
 from tests.support.waiting import PATIENCE
@@ -75,6 +77,13 @@ async def test_a_side_that_falls_silent_is_named_and_the_end_says_how_it_was(
 
     (row,) = [row for row in kobza_server.history(quality="on") if row["call_id"] == call_id]
     assert row["quality"] == quality
+    site = kobza_server.site
+    query = {"token": site.enterprise["fmc_token"], "to": f"{datetime.now(KYIV):%Y-%m-%dT%H:%M:%S}", "quality": "on"}
+    basic = await asyncio.to_thread(httpx.get, f"http://{site.http}/api/cdr/v1/callstat.json", params=query)
+    (talk, *_) = [each for each in basic.json()["calls"] if each["not_heard"] == "called"]
+    assert talk["calling_mos"] == quality["caller"]["sent"]["mos"]
+    assert talk["called_mos"] == quality["called"]["sent"]["mos"]
+    assert talk["calling_lost"] == talk["called_lost"] == 0
     now = await asyncio.to_thread(Scrape, kobza_server)
     for way in ("received", "sent"):
         for name in ("kobza_call_mos_count", "kobza_call_loss_ratio_count"):
@@ -84,7 +93,6 @@ async def test_a_side_that_falls_silent_is_named_and_the_end_says_how_it_was(
         == before("kobza_calls_one_way_total", not_heard="called") + 1
     )
 
-    site = kobza_server.site
     asked = ["history", "--quality", "--url", f"http://{site.http}", "--token", site.enterprise["fmc_token"]]
     asked += ["--integrator", site.enterprise["integrator_id"]]
     shown = await asyncio.to_thread(CliRunner().invoke, app, [*asked, "--json"])

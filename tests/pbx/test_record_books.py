@@ -13,6 +13,7 @@ from kobza.pbx.record_books import RecordBooks
 from kobza.store import Store
 from kobza.store.entries import RecordingStatus, RecordingStored
 from kobza.store.ids import new_id
+from kobza.store.recordings import Remarks
 from tests.pbx.office import BOHDAN, NOW, settled
 from tests.pbx.test_books import Office
 from tests.support.waiting import PATIENCE
@@ -46,7 +47,11 @@ ENDED = CallEnded("call-1", NOW + 12, 16, 200, "caller")
 
 
 def result(office: Office, status: RecordingStatus = "ready", enterprise_id: str | None = None) -> RecordingStored:
-    return RecordingStored("rec-1", enterprise_id or office.ours, "call-1", status, NOW + 13, "a.mp3", 9_001, 7, "abc")
+    made = ("a.mp3", 9_001, 7, "abc", Remarks([(100, 250)]).to_json())
+    return RecordingStored("rec-1", enterprise_id or office.ours, "call-1", status, NOW + 13, *made)
+
+
+REMARKED = b'"record_duration":10,"record_remarks":{"paused":[{"from":0.1,"until":0.25}]}}'
 
 
 def told(office: Office) -> list[tuple[Any, ...]]:
@@ -64,7 +69,7 @@ async def test_after_the_call_it_comes_last(office: Office) -> None:
     assert told(office) == [*FINISHED, *BOTH]
     ready = [entry for entry in office.owed if entry.state.extended]
     assert [(entry.state.record_id, entry.state.record_duration) for entry in ready] == [("rec-1", 10)] * 2
-    assert all(entry.owed_to_endpoint and entry.payload.endswith(b'"record_duration":10}') for entry in ready)
+    assert all(entry.owed_to_endpoint and entry.payload.endswith(REMARKED) for entry in ready)
     assert office.rows("SELECT status FROM recordings") == [("ready",)]
     assert office.pending() == len(office.owed) == 8
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from kobza.call.durations import rfc3339
 from kobza.call.states import OwnerState, StateType
+from kobza.store.recordings import Remarks
 from kobza.webhooks.payload import body, payload
 
 ALERTING = OwnerState(
@@ -43,6 +44,17 @@ def test_record_ready_names_the_recording() -> None:
     )
     assert list(payload(ready)) == [*WIRE, *OURS, "record_id", "record_duration"]
     assert (payload(ready)["record_id"], payload(ready)["record_duration"]) == ("r1", 13)
+    noted = Remarks([(100, 2500)], {"callee": ["G729"]}, True, [("caller", 3210)], ["callee"]).document()
+    told = payload(replace(ready, record_remarks=noted))
+    assert told["record_remarks"] == {
+        "paused": [{"from": 0.1, "until": 2.5}],
+        "undecoded": {"called": ["G729"]},
+        "announced": [{"side": "caller", "at": 3.21}],
+        "unannounced": ["called"],
+        "ends_early": True,
+    }
+    assert list(told)[-1] == "record_remarks"
+    assert Remarks().document() is None
 
 
 def test_the_fields_of_the_contract_in_its_order() -> None:

@@ -46,6 +46,7 @@ async def check(request: Request, context: ApiContext, extension: Extension) -> 
         departments=query.switch("departments"),
         ownership=query.switch("ownership"),
         direction=query.switch("direction"),
+        quality=query.switch("quality"),
     )
     bom = extension == "csv" and query.switch("bom")
     interval = callstat_interval(from_text, to_text, context.now())
@@ -87,6 +88,14 @@ _PARAMETERS: Final = [
     doc.parameter("departments", "Add `calling_department` and `called_department`.", doc.SWITCH),
     doc.parameter("ownership", "Add `calling_ownership` and `called_ownership`: is it your number?", doc.SWITCH),
     doc.parameter("direction", "Add `direction`: incoming or outgoing.", doc.SWITCH),
+    doc.parameter(
+        "quality",
+        "Add how the sides heard each other, some seconds after the end of a call: `calling_mos`, `called_mos` (the "
+        "opinion score of what that side heard), `calling_lost`, `called_lost` (percent of the other voice that did "
+        "not reach it) and `not_heard` (one-way audio: caller, called or both). What is not known is empty, in JSON "
+        "null.",
+        doc.SWITCH,
+    ),
 ]
 _BOM: Final = doc.parameter("bom", "Begin with the mark that spreadsheets need for Cyrillic.", doc.SWITCH)
 
@@ -108,6 +117,9 @@ _OPTIONAL: Final = {
     **{f"{side}_{what}": {"type": "string"} for what in ("name", "department") for side in ("calling", "called")},
     **{f"{side}_ownership": {"type": "boolean"} for side in ("calling", "called")},
     "direction": {"type": "string", "enum": ["incoming", "outgoing"]},
+    **{f"{side}_mos": {"type": ["number", "null"], "minimum": 1, "maximum": 5} for side in ("calling", "called")},
+    **{f"{side}_lost": {"type": ["number", "null"], "minimum": 0, "maximum": 100} for side in ("calling", "called")},
+    "not_heard": {"type": ["string", "null"], "enum": ["caller", "called", "both", None]},
 }
 _WALL: Final = {"type": "string", "pattern": doc.WALL_TEXT_PATTERN}
 _FIELD_SCHEMAS: Final = {

@@ -1,7 +1,7 @@
 """The three formats of the basic call information: CSV, JSON and XML, as pieces of text of many rows each.
 
 Pure. Rows are those of `kobza.store.export.CallReader.callstat`: end and start (ms), calling number, duration (s),
-called number, direction.
+called number, direction; and how the sides heard each other where that is asked for.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from kobza.api.times import SECONDS, MinuteTexts
 from kobza.call.numbers import national
+from kobza.store.quality import read
 
 Row = tuple[Any, ...]
 Pages = Iterable[Sequence[Row]]
@@ -23,6 +24,7 @@ Extension = Literal["csv", "json", "xml"]
 REMEMBERED: Final = 4096
 """Numbers kept in written form, with their names: an enterprise calls the same ones again and again. Some 1 MB."""
 _BASE: Final = ("end_timestamp", "start_timestamp", "calling_number", "duration", "called_number")
+_QUALITY: Final = ("calling_mos", "called_mos", "calling_lost", "called_lost", "not_heard")
 _TIMES: Final = frozenset(_BASE[:2])
 
 
@@ -34,6 +36,7 @@ class Shown:
     departments: bool = False
     ownership: bool = False
     direction: bool = False
+    quality: bool = False
 
     def fields(self) -> tuple[str, ...]:
         """Return the names of the fields in the contract's order."""
@@ -43,6 +46,7 @@ class Shown:
             *(("calling_department", "called_department") if self.departments else ()),
             *(("calling_ownership", "called_ownership") if self.ownership else ()),
             *(("direction",) if self.direction else ()),
+            *(_QUALITY if self.quality else ()),
         )
 
 
@@ -147,9 +151,29 @@ def _tails(shown: Shown, style: Style) -> dict[str, str]:
             values += ["false" if direction == other else "true" for other in ("incoming", "outgoing")]
         if shown.direction:
             values.append(style.text("incoming" if direction == "incoming" else "outgoing"))
-        marks = style.marks[len(style.marks) - 1 - len(values) : -1]
-        tails[direction] = "".join(map(str.__add__, marks, values)) + style.marks[-1]
+        last = len(style.marks) - 1 - (len(_QUALITY) if shown.quality else 0)
+        marks = style.marks[last - len(values) : last]
+        tails[direction] = "".join(map(str.__add__, marks, values)) + ("" if shown.quality else style.marks[-1])
     return tails
+
+
+def _quality(style: Style, unknown: str) -> Callable[[str | None, bool], str]:
+    """Return what writes the quality of a call and the end of its row; `unknown` is written where nothing is known."""
+    *marks, end = style.marks[-1 - len(_QUALITY) :]
+
+    def written(text: str | None, answered: bool) -> str:
+        values = [unknown] * len(_QUALITY)
+        if text is not None:
+            heard = read(text)
+            legs = ((heard.caller, heard.called), (heard.called, heard.caller))
+            numbers = [own.mos for own, _ in legs]
+            numbers += [round(100 * own.missed / other.sent, 1) if other.sent else None for own, other in legs]
+            values = [unknown if number is None else f"{number:g}" for number in numbers]
+            silent = heard.not_heard(answered=answered)
+            values.append(unknown if silent is None else style.text(silent))
+        return "".join(map(str.__add__, marks, values)) + end
+
+    return written
 
 
 def callstat_pieces(
@@ -164,12 +188,26 @@ def callstat_pieces(
     named = shown.names or shown.departments
     parties = _Parties(style, person if named else None)
     write = (_named_rows if named else _plain_rows)(shown, style, parties)
+    if shown.quality:
+        write = _with_quality(write, _quality(style, "null" if extension == "json" else ""))
     begin = style.begin
     for page in pages:
         yield begin + style.between.join(write(page))
         begin = style.between
     # Without any call the frame was not begun yet.
     yield (begin if begin is style.begin else "") + style.end
+
+
+def _with_quality(
+    write: Callable[[Sequence[Row]], list[str]], quality: Callable[[str | None, bool], str]
+) -> Callable[[Sequence[Row]], list[str]]:
+    """Return what writes rows with the quality of their calls behind everything else."""
+
+    def rows(page: Sequence[Row]) -> list[str]:
+        lines = write([row[:-1] for row in page])
+        return [line + quality(row[-1], row[3] > 0) for line, row in zip(lines, page, strict=True)]
+
+    return rows
 
 
 def _plain_rows(shown: Shown, style: Style, parties: _Parties) -> Callable[[Sequence[Row]], list[str]]:

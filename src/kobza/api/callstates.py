@@ -18,6 +18,35 @@ WEBHOOK: Final = "callstate"
 _ID: Final = "0192f3c4a5b67d8e9f0a1b2c3d4e5f"
 
 
+class PausedSpan(BaseModel):
+    """A time in which nothing was recorded, as somebody wanted: seconds since the start of the recording."""
+
+    from_: Annotated[float, Field(alias="from", ge=0)]
+    until: Annotated[float, Field(ge=0)]
+
+
+class Announced(BaseModel):
+    """A side on which the announcement was heard to its end, and when: seconds since the start of the recording."""
+
+    side: Literal["caller", "called"]
+    at: Annotated[float, Field(ge=0)]
+
+
+class RecordRemarks(BaseModel):
+    """What a listener should know of a recording; each field is absent where there is nothing to say."""
+
+    paused: Annotated[list[PausedSpan] | None, Field(description="When nothing was recorded.")] = None
+    undecoded: Annotated[
+        dict[Literal["caller", "called"], list[str]] | None,
+        Field(description="By side, codecs in which it spoke and which are not decoded: there it is silent."),
+    ] = None
+    announced: Annotated[list[Announced] | None, Field(description="Who was told of the recording.")] = None
+    unannounced: Annotated[
+        list[Literal["caller", "called"]] | None, Field(description="Sides that should have heard it and did not.")
+    ] = None
+    ends_early: Annotated[bool | None, Field(description="The server's disk was full.")] = None
+
+
 class CallState(BaseModel):
     """One state of one owner: a number of yours that takes part in the call. A call between two of yours has two."""
 
@@ -51,6 +80,10 @@ class CallState(BaseModel):
         str | None, Field(description="With finished and record_ready: the recording, for callrecord.")
     ] = None
     record_duration: Annotated[int | None, Field(ge=0, description="With record_ready: seconds of the mp3.")] = None
+    record_remarks: Annotated[
+        RecordRemarks | None,
+        Field(description="With record_ready: where it does not hold what was said; absent: it holds all."),
+    ] = None
     quality: Annotated[
         Quality | None,
         Field(
@@ -91,7 +124,14 @@ EXAMPLES: Final[dict[str, Json]] = {
         released_by="caller",
         record_id=_ID + "61",
     ),
-    "record_ready": example("record_ready", 4, "49.003", record_id=_ID + "61", record_duration=14),
+    "record_ready": example(
+        "record_ready",
+        4,
+        "49.003",
+        record_id=_ID + "61",
+        record_duration=14,
+        record_remarks={"paused": [{"from": 3.2, "until": 7.9}], "undecoded": {"called": ["G729"]}},
+    ),
 }
 
 

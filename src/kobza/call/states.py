@@ -1,6 +1,6 @@
 """Call states: the projection of call facts to what each owner is told (contract, section 4)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -67,6 +67,8 @@ class OwnerState(Value, frozen=True, kw_only=True):
     """Whether the state is one of `EXTENDED`."""
     record_duration: int | None = None
     """On `record_ready` only: of the mp3."""
+    record_remarks: Mapping[str, Any] | None = None
+    """On `record_ready` only: what a listener should know of it, as it is told; None: nothing."""
     record_id: str | None = None
     """On `record_ready` and `finished` only."""
     cause: int | None = None
@@ -185,12 +187,20 @@ class OwnerStates:
             case _:
                 raise TypeError(f"not a call fact: {fact!r}")
 
-    def record_ready(self, enterprise_id: str, record_id: str, record_duration: int, at: float) -> list[OwnerState]:
+    def record_ready(
+        self,
+        enterprise_id: str,
+        record_id: str,
+        record_duration: int,
+        at: float,
+        remarks: Mapping[str, Any] | None = None,
+    ) -> list[OwnerState]:
         """Return the states that follow when a recording is ready while the call is on: for each who has talked."""
         if not self._wants_extended(enterprise_id):
             return []
+        about = {"record_id": record_id, "record_duration": record_duration, "record_remarks": remarks}
         return [
-            self._state(owner, StateType.RECORD_READY, at, record_id=record_id, record_duration=record_duration)
+            self._state(owner, StateType.RECORD_READY, at, **about)
             for owner in (*self._owners, *self._left)
             if owner.enterprise_id == enterprise_id and owner.answered_ms is not None
         ]

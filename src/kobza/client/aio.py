@@ -109,6 +109,7 @@ class AsyncKobza:
         departments: bool = False,
         ownership: bool = False,
         direction: bool = False,
+        quality: bool = False,
     ) -> AsyncGenerator[StatisticsRow, None]:
         """Iterate over the basic call information from `from_` to `to` (now), both included, oldest first.
 
@@ -122,6 +123,7 @@ class AsyncKobza:
             departments=departments,
             ownership=ownership,
             direction=direction,
+            quality=quality,
         )
         return self._driver.iterate(rows)
 

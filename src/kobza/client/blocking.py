@@ -109,6 +109,7 @@ class Kobza:
         departments: bool = False,
         ownership: bool = False,
         direction: bool = False,
+        quality: bool = False,
     ) -> Iterator[StatisticsRow]:
         """Iterate over the basic call information from `from_` to `to` (now), both included, oldest first.
 
@@ -122,6 +123,7 @@ class Kobza:
             departments=departments,
             ownership=ownership,
             direction=direction,
+            quality=quality,
         )
         return self._driver.iterate(rows)
 

@@ -84,6 +84,13 @@ class Fields:
             return value
         raise self._wrong(name, "a number")
 
+    def object_or_none(self, name: str) -> dict[str, Any] | None:
+        """Return an object as it came, None when it is absent or null."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, dict):
+            return value
+        raise self._wrong(name, "an object")
+
     def inner(self, name: str) -> "Fields":
         """Return the object that the field holds."""
         return Fields(self._values.get(name), f"{name} of {self._what}")

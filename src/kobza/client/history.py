@@ -115,12 +115,19 @@ def call_statistics(
     departments: bool = False,
     ownership: bool = False,
     direction: bool = False,
+    quality: bool = False,
 ) -> Operation[None]:
     """Emit the StatisticsRows of an interval, oldest first."""
     now = account.now()
     until_now = to is None or to_wall(to) >= to_wall(now)
     end = to_wall(now) if to is None or until_now else to_wall(to)
-    switches = {"names": names, "departments": departments, "ownership": ownership, "direction": direction}
+    switches = {
+        "names": names,
+        "departments": departments,
+        "ownership": ownership,
+        "direction": direction,
+        "quality": quality,
+    }
     seam = Seam()
     for span in spans(to_wall(from_), end, STATISTICS_SPAN):
         query = [("from", write_wall(span.first))]

@@ -91,6 +91,14 @@ class StatisticsRow:
     called_ownership: bool | None = None
     direction: str | None = None
     """incoming or outgoing."""
+    calling_mos: float | None = None
+    """The opinion score of what the calling side heard; None also: not known."""
+    called_mos: float | None = None
+    calling_lost: float | None = None
+    """Percent of the other voice that did not reach the calling side; None also: not known."""
+    called_lost: float | None = None
+    not_heard: str | None = None
+    """One-way audio: caller, called or both."""
 
 
 def read_statistics_row(fields: Fields) -> StatisticsRow:
@@ -108,6 +116,11 @@ def read_statistics_row(fields: Fields) -> StatisticsRow:
         calling_ownership=fields.flag_or_none("calling_ownership"),
         called_ownership=fields.flag_or_none("called_ownership"),
         direction=fields.text_or_none("direction"),
+        calling_mos=fields.number_or_none("calling_mos"),
+        called_mos=fields.number_or_none("called_mos"),
+        calling_lost=fields.number_or_none("calling_lost"),
+        called_lost=fields.number_or_none("called_lost"),
+        not_heard=fields.text_or_none("not_heard"),
     )
 
 
@@ -140,6 +153,8 @@ class CallState:
     record_id: str | None = None
     record_duration: int | None = None
     """With record_ready: seconds of the mp3."""
+    record_remarks: Mapping[str, Any] | None = field(default=None, hash=False)
+    """With record_ready: where the recording does not hold what was said, as the manual has it; None: it holds all."""
     quality: CallQuality | None = None
     """With finished, for an extended endpoint: how the sides heard each other, as far as it is known."""
     more: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -170,6 +185,7 @@ def read_call_state(values: Any, what: str = "the call state") -> CallState:
         released_by=fields.text_or_none("released_by"),
         record_id=fields.text_or_none("record_id"),
         record_duration=fields.whole_or_none("record_duration"),
+        record_remarks=fields.object_or_none("record_remarks"),
         quality=read_quality(fields),
         more={name: value for name, value in values.items() if name not in _STATE_FIELDS},
     )

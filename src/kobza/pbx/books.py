@@ -13,6 +13,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, JournalFull, JournalStopped, Then
 from kobza.pbx.watch import CallWatch
 from kobza.store.entries import CdrClosed, CdrOpened, CdrUpdated, Entry, RecordingStored, StateStored
+from kobza.store.recordings import remarks_of
 from kobza.webhooks import payload
 
 Owed = Callable[[Sequence[StateStored]], None]
@@ -71,7 +72,8 @@ class CallBooks:
     def record_ready(self, result: RecordingStored) -> list[StateStored]:
         """Return the states that a recording which is ready makes while the call is on."""
         duration = record_seconds(result)
-        states = self._states.record_ready(result.enterprise_id, result.record_id, duration, result.at)
+        remarks = remarks_of(result.remarks).document()
+        states = self._states.record_ready(result.enterprise_id, result.record_id, duration, result.at, remarks)
         return [self._office.stored(state) for state in states]
 
     @property

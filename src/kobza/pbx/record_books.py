@@ -11,6 +11,7 @@ from kobza.pbx.journal import Journal, JournalFull
 from kobza.store import Store, events
 from kobza.store.entries import RecordingStored, StateStored
 from kobza.store.events import TalkedLeg
+from kobza.store.recordings import remarks_of
 
 log = logging.getLogger(__name__)
 
@@ -80,4 +81,5 @@ class RecordBooks:
             extended=True,
             record_id=result.record_id,
             record_duration=record_seconds(result),
+            record_remarks=remarks_of(result.remarks).document(),
         )

@@ -39,7 +39,7 @@ _RINGING = (
 """The same of `kobza.call.durations.ringing_seconds`."""
 
 CALLSTAT = (
-    f"SELECT ended_at, start_at, calling_number, {_TALK}, called_number, direction FROM calls "  # noqa: S608 - constants
+    f"SELECT ended_at, start_at, calling_number, {_TALK}, called_number, direction{{more}} FROM calls "  # noqa: S608 - constants
     "WHERE enterprise_id = ? AND start_at >= ? AND start_at <= ? AND convergent AND ended_at IS NOT NULL "
     "ORDER BY start_at LIMIT ?"
 )
@@ -115,15 +115,17 @@ class CallReader:
         """Close the connection."""
         self._connection.close()
 
-    def callstat(self, enterprise_id: str, from_ms: int, to_ms: int) -> Pages:
+    def callstat(self, enterprise_id: str, from_ms: int, to_ms: int, *, quality: bool = False) -> Pages:
         """Return the finished calls of "Convergent" numbers with their start in [from_ms, to_ms], oldest first.
 
         The start of an answered call is the answer, of another the attempt. A row: end, start (ms), calling number,
-        duration (s), called number (E.164), direction (incoming, outgoing, local).
+        duration (s), called number (E.164), direction (incoming, outgoing, local); with `quality` also how the sides
+        heard each other, as `kobza.store.quality` reads it, or None.
         """
+        query = CALLSTAT.replace("{more}", _QUALITY if quality else "")
         start, size = from_ms, PAGE * self.pages_at_once
         while True:
-            rows = self._fetch(CALLSTAT, (enterprise_id, start, to_ms, size))
+            rows = self._fetch(query, (enterprise_id, start, to_ms, size))
             if len(rows) < size:
                 if rows:
                     yield rows

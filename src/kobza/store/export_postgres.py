@@ -37,9 +37,9 @@ class PostgresCallReader(CallReader):
         """Open the store at a URL. Raises what the driver raises."""
         return cls(url, postgres_driver.connect(url, more=READ_ONLY))
 
-    def callstat(self, enterprise_id: str, from_ms: int, to_ms: int) -> Pages:
+    def callstat(self, enterprise_id: str, from_ms: int, to_ms: int, *, quality: bool = False) -> Pages:
         """Return what `CallReader.callstat` does."""
-        for rows in super().callstat(enterprise_id, from_ms, to_ms):
+        for rows in super().callstat(enterprise_id, from_ms, to_ms, quality=quality):
             self._page = rows
             yield rows
 

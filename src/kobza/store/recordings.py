@@ -37,6 +37,27 @@ class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the text that is kept; None when there is nothing to say."""
         return msgspec.json.encode(self).decode() if self != Remarks() else None
 
+    def document(self) -> dict[str, Any] | None:
+        """Return it as integrators are told it, moments in seconds; None when there is nothing to say."""
+        said = {
+            "paused": [{"from": begin / 1000, "until": end / 1000} for begin, end in self.paused],
+            "undecoded": {_said(side): codecs for side, codecs in self.undecoded.items()},
+            "announced": [{"side": _said(side), "at": at / 1000} for side, at in self.announced],
+            "unannounced": [_said(side) for side in self.unannounced],
+            "ends_early": self.no_room,
+        }
+        return {name: value for name, value in said.items() if value} or None
+
+
+def _said(side: str) -> str:
+    """Return a side as the interface calls it."""
+    return "called" if side == "callee" else side
+
+
+def remarks_of(text: str | None) -> Remarks:
+    """Return what a listener should know of a recording, by the text that is kept."""
+    return Remarks() if text is None else _remarks.decode(text)
+
 
 _remarks: Final = msgspec.json.Decoder(Remarks)
 
@@ -70,7 +91,7 @@ class Recording(NamedTuple):
     @property
     def noted(self) -> Remarks:
         """What a listener should know of it."""
-        return Remarks() if self.remarks is None else _remarks.decode(self.remarks)
+        return remarks_of(self.remarks)
 
 
 def find(conn: Connection, enterprise_id: str, record_id: str) -> Recording | None:

@@ -39,6 +39,8 @@ def payload(state: OwnerState) -> dict[str, Any]:
             fields["quality"] = state.heard.document(answered=True)
     elif state.state_type is StateType.RECORD_READY:
         fields |= {"record_id": state.record_id, "record_duration": state.record_duration}
+        if state.record_remarks is not None:
+            fields["record_remarks"] = state.record_remarks
     return fields
 
 

@@ -31,7 +31,7 @@ class CallstatJob:
 
     def pieces(self, reader: CallReader) -> Iterator[str]:
         """Return the answer, piece by piece; each is made when it is asked for, of one read."""
-        pages = reader.callstat(self.enterprise_id, self.from_ms, self.to_ms)
+        pages = reader.callstat(self.enterprise_id, self.from_ms, self.to_ms, quality=self.shown.quality)
         return callstat_pieces(
             self.extension, pages, self.shown, lambda number: reader.person(self.enterprise_id, number), bom=self.bom
         )
