@@ -89,7 +89,7 @@ class Transaction:
             self.layer.forget(self)
         for act in step[1]:
             act(self, message, now)
-        if step[0] is State.TERMINATED:
+        if step[0] is _TERMINATED:
             self.let_go()
         return True
 
