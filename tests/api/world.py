@@ -23,7 +23,7 @@ from kobza.call.cdr import Cdr
 from kobza.call.directory import Endpoint, Package
 from kobza.call.errors import KobzaError, NotFoundError
 from kobza.call.forwarding import Forwarding
-from kobza.call.outside import OutsideLimits, Room, Spent
+from kobza.call.outside import Allowance, OutsideLimits, Spent
 from kobza.pbx.commands import KEY_SECONDS
 from kobza.store import STORE_FILE, NotInStore, Store, address_book, audit, enterprises, numbers, outside
 from kobza.store.audit import By
@@ -213,11 +213,11 @@ class TestCommands:
                 numbers.set_credentials(conn, enterprise_id, number, password, password)
         return Account(username, "kobza")
 
-    def outside_room(self, enterprise_id: str, number: str = "") -> Room:
+    def outside_allowance(self, enterprise_id: str, number: str = "") -> Allowance:
         with self.store.read() as conn:
             own = outside.find(conn, enterprise_id, number)
         usual = USUAL if number else OutsideLimits()
-        return Room(own.over(usual), usual, Spent(1, 12, 40, 2, 130))
+        return Allowance(own.over(usual), usual, Spent(1, 12, 40, 2, 130))
 
     async def settings_changed(self) -> None:
         self.refreshed += 1

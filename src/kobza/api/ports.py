@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from kobza.call.directory import Endpoint
 from kobza.call.forwarding import Forwarding
-from kobza.call.outside import Room
+from kobza.call.outside import Allowance
 from kobza.store.audit import By
 
 RecordingState = Literal["on", "paused", "stopped"]
@@ -244,7 +244,7 @@ class Commands(Protocol):
         """
         ...
 
-    def outside_room(self, enterprise_id: str, number: str = "") -> Room:
+    def outside_allowance(self, enterprise_id: str, number: str = "") -> Allowance:
         """Return what a number may spend outside and has, or with "" all of the enterprise together."""
         ...
 

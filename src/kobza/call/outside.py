@@ -74,7 +74,7 @@ class Spent(NamedTuple):
     """Begun ones."""
 
 
-class Room(NamedTuple):
+class Allowance(NamedTuple):
     """What may be spent, and what is."""
 
     limits: OutsideLimits

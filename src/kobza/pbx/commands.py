@@ -16,7 +16,7 @@ from kobza.call.errors import (
 )
 from kobza.call.forwarding import Forwarding
 from kobza.call.leg import RecordingState
-from kobza.call.outside import OutsideLimits, Room, Spent
+from kobza.call.outside import Allowance, OutsideLimits, Spent
 from kobza.call.routing import Identity, identity_of, party_of
 from kobza.call.states import Direction, direction_of
 from kobza.pbx.admission import Admission, called
@@ -346,11 +346,11 @@ class Commands:
             await self._view.refresh_number(enterprise_id, number)
         return account
 
-    def outside_room(self, enterprise_id: str, number: str = "") -> Room:
+    def outside_allowance(self, enterprise_id: str, number: str = "") -> Allowance:
         """Return what a number may spend outside and has, or with "" all of the enterprise together."""
         if self._guard is None:
-            return Room(OutsideLimits(), OutsideLimits(), Spent())
-        return self._guard.room(enterprise_id, number, self._now())
+            return Allowance(OutsideLimits(), OutsideLimits(), Spent())
+        return self._guard.allowance(enterprise_id, number, self._now())
 
     async def settings_changed(self) -> None:
         """See at once what was written to the store beside these commands, such as a webhook."""

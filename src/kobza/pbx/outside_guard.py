@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from kobza.call.causes import CALL_REJECTED
 from kobza.call.directory import Directory
 from kobza.call.group import group_key
-from kobza.call.outside import LIMITS, WORDS, Limit, OutsideLimits, Room, Spent
+from kobza.call.outside import LIMITS, WORDS, Allowance, Limit, OutsideLimits, Spent
 from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
 from kobza.sip.invite_state import OVER
@@ -135,7 +135,7 @@ class OutsideGuard:
                 spent.begun = [count + more for count, more in zip(spent.begun, counts, strict=True)]
                 spent.talked += each.seconds_day
 
-    def room(self, enterprise_id: str, number: str, now: float) -> Room:
+    def allowance(self, enterprise_id: str, number: str, now: float) -> Allowance:
         """Return what a number of an enterprise may spend and has, or with WHOLE all of them together."""
         said = self._directory().outside.get((enterprise_id, number), OutsideLimits())
         usual = OutsideLimits() if number == WHOLE else self._shared(enterprise_id)
@@ -144,7 +144,7 @@ class OutsideGuard:
             account.enter(_windows(now))
             minute, hour, day = account.begun
             spent = Spent(minute, hour, day, account.live(), int(account.talked // 60))
-        return Room(said.over(usual), usual, spent)
+        return Allowance(said.over(usual), usual, spent)
 
     def sweep(self, now: float) -> None:
         """Count the time that was talked since the last look, and forget who has spent nothing today."""

@@ -45,7 +45,7 @@ async def set_limits(portal: Portal, request: Request, visitor: Visitor, form: F
         wide = (
             "number"
             if not number
-            else too_wide(limits, before, portal.context.commands.outside_room(own, number).usual)
+            else too_wide(limits, before, portal.context.commands.outside_allowance(own, number).usual)
         )
         if wide is not None:
             return await _page(portal, request, visitor, number, form=form, wrong=wide, wide=True)
@@ -76,7 +76,7 @@ async def _page(
     values |= {name: " ".join(getattr(limits, name)) for name in PREFIXES}
     if form is not None:
         values |= {name: form[name] for name in values if name in form}
-    room = portal.context.commands.outside_room(own, number)
+    allowance = portal.context.commands.outside_allowance(own, number)
     is_operator = Role.OPERATOR in visitor.roles
     return portal.pages.page(
         request,
@@ -87,10 +87,10 @@ async def _page(
         name="" if subscriber is None else subscriber.name or phone_text(number, say),
         phone=phone_text(number, say) if number else "",
         number=national(number) if number else "",
-        spent=[(name, getattr(room.spent, name), getattr(room.limits, name) or 0) for name in COUNTED],
+        spent=[(name, getattr(allowance.spent, name), getattr(allowance.limits, name) or 0) for name in COUNTED],
         values=values,
-        usual={name: getattr(room.usual, name) or "∞" for name in COUNTED},
-        denied=room.limits.denied,
+        usual={name: getattr(allowance.usual, name) or "∞" for name in COUNTED},
+        denied=allowance.limits.denied,
         counted=COUNTED,
         may_change=is_operator or subscriber is not None,
         is_operator=is_operator,
