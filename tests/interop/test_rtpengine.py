@@ -1,6 +1,7 @@
 """Kobza with its calls on two rtpengines: two real phones talk, hold, are recorded; one of the rtpengines dies."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.interop.server import STOP_WITHIN, Server, Site
 from tests.interop.test_baresip import assert_recorded, talk
 from tests.interop.test_monitoring import Scrape
 from tests.interop.tools import require
+from tests.support.command import kobza_here
 from tests.support.ports import free_range
 from tests.support.rtpengine import Rtpengine, running_rtpengine
 from tests.support.spectrum import Samples, dominant_tone, needs_sox, read_audio, tone_share, tones_over_time
@@ -69,6 +71,21 @@ def carrying(server: Server, engines: tuple[Rtpengine, Rtpengine]) -> Rtpengine:
     return there[0]
 
 
+def voices_are_not_mixed(server: Server) -> None:
+    """Ask for a third voice, by the API and the command line, and be told why there is none."""
+    site = server.site
+    who = ["--url", f"http://{site.http}", "--token", site.enterprise["fmc_token"]]
+    who += ["--integrator", site.enterprise["integrator_id"]]
+    leg = json.loads(kobza_here("call", "list", *who, "--json"))["calls"][0]["call_control_id"]
+    asked = {"call_control_id": leg, "action": "add", "destination": NUMBERS[2]}
+    answer = server.api.post("/v1/callcontrol", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (503, "media_failed")
+    for words in ("rtpengine cannot mix voices", "media_plane = embedded"):
+        assert words in answer.json()["detail"]
+    with pytest.raises(AssertionError, match=r"rtpengine cannot mix voices.*media_plane = embedded"):
+        kobza_here("call", "add", leg, NUMBERS[2], *who)
+
+
 async def test_calls_on_rtpengines(
     server: Server, engines: tuple[Rtpengine, Rtpengine], sink: SinkThread, tmp_path: Path
 ) -> None:
@@ -82,6 +99,7 @@ async def test_calls_on_rtpengines(
         call = f"sip:{B}@{sip[0]}:{sip[1]}"
         await a.command("dial", call)
         await talk(a, b, 2)
+        await asyncio.to_thread(voices_are_not_mixed, server)
         await a.command("hold")
         await asyncio.sleep(1.5)
         await a.command("resume")

@@ -22,7 +22,7 @@ from kobza.call.phases import Phase
 from kobza.call.routing import SEVERAL, Identity, Party, Refused, identity_of, party_of
 from kobza.call.states import direction_of
 from kobza.call.step import Step
-from kobza.media.plane import CANNOT_MIX, MediaPlane, Side
+from kobza.media.plane import MediaPlane, Side
 from kobza.pbx.admission import Admission, called
 from kobza.pbx.dialling import SeatTarget
 from kobza.pbx.directory_view import DirectoryView
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 NARROWED_WITHIN: Final = 25.0
 """Seconds that two phones have to change their codec, one after the other."""
+NEEDS_MIXING: Final = (
+    "rtpengine cannot mix voices: supervision and conferences need the media plane of Kobza (media_plane = embedded)."
+)
 RING_SECONDS: Final = 30.0
 """For which a supervisor's phone rings."""
 
@@ -194,7 +197,7 @@ class GuestCalls:
         if live.call.phase is not Phase.TALKING:
             raise WrongStateError("The call is not established, or is being transferred.")
         if not self._plane.can_mix:
-            raise MediaFailedError(f"{CANNOT_MIX[0].upper()}{CANNOT_MIX[1:]}.")
+            raise MediaFailedError(NEEDS_MIXING)
 
     def _subscriber(self, enterprise_id: str, number: str) -> Subscriber:
         subscriber = self._view.snapshot.subscribers.get(number)
