@@ -15,6 +15,7 @@ from kobza.archive.archive import Archive, pieces
 from kobza.archive.bucket import Bucket, BucketPlace
 from kobza.archive.home import Changed, HomeError
 from kobza.archive.keys import Keys, add_key
+from kobza.archive.moving import MOVING
 from kobza.archive.sealing import MAGIC
 from kobza.pbx.uploads import Uploads
 from kobza.store import Store, recording_homes, recording_keys, recordings
@@ -186,7 +187,7 @@ def test_recordings_come_back_from_a_bucket(
     assert set(vault.homes().values()) == {None}
     assert vault.heard(vault.here) == {f"rec-{number}" for number in range(1, 8)}
     assert set(object_store.objects(bucket)) == {vault.name("rec-8")}
-    assert not list(vault.archive.spools.glob("*.part"))
+    assert not list((vault.folder / MOVING).glob("*.part"))
     assert "brought" in kobza("recordings", "fetch").out
 
 
@@ -216,7 +217,7 @@ def test_a_fetch_may_be_killed_at_any_time(
     everything = set(vault.sounds)
 
     def parts() -> bool:
-        return any(vault.archive.spools.glob("*.part"))
+        return any((vault.folder / MOVING).glob("*.part"))
 
     def files(count: int) -> bool:
         return len(list(vault.folder.rglob("*.mp3"))) >= count
@@ -230,7 +231,7 @@ def test_a_fetch_may_be_killed_at_any_time(
     assert set(vault.homes().values()) == {None}
     assert vault.heard(vault.here) == everything
     assert object_store.objects(bucket) == {}
-    assert not list(vault.archive.spools.glob("*.part"))
+    assert not list((vault.folder / MOVING).glob("*.part"))
 
 
 def test_a_server_that_removes_copies_keeps_what_was_brought_back(kobza: Kobza, vault: Vault, enterprise: str) -> None:
@@ -324,7 +325,7 @@ def test_encrypting_may_be_killed_at_any_time(vault: Vault, enterprise: str, tmp
     everything, log = set(vault.sounds), tmp_path / "log"
 
     def parts() -> bool:
-        return any(vault.archive.spools.glob("*.part"))
+        return any((vault.folder / MOVING).glob("*.part"))
 
     def sealed(count: int) -> bool:
         sizes = [path.stat().st_size for path in vault.folder.rglob("*.mp3")]

@@ -57,4 +57,4 @@ def bring_all(
             remove_object(archive, store, recording)
         return Came(copied, removed=not keep_objects)
 
-    return move_all(store, archive.spools, page, bring, progress)
+    return move_all(store, archive.folder.directory, page, bring, progress)

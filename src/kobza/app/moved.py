@@ -73,25 +73,28 @@ Pages = Callable[[str, int], list[Recording]]
 """Returns recordings behind a record id, up to a number, in order."""
 
 
-def move_all(store: Store, spools: Path, pages: Pages, move: Move, progress: Callable[[Recording], None]) -> Moved:
-    """Move all recordings, and tell `progress` of each. Raises NoRoom, OSError: what came until then is whole."""
+def move_all(store: Store, directory: Path, pages: Pages, move: Move, progress: Callable[[Recording], None]) -> Moved:
+    """Move all recordings of a directory, and tell `progress` of each.
+
+    Raises NoRoom, OSError: what came until then is whole.
+    """
     result, after = Moved(), ""
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="moving") as threads:
-        try:
-            while True:
-                with moving(spools):
-                    page = pages(after, PAGE)
-                    came = threads.map(lambda recording: _move(store, recording, move), page)
-                    for recording, each in zip(page, came, strict=True):
-                        result.add(recording, each)
-                        progress(recording)
-                if not page:
-                    return result
-                after = page[-1].record_id
-                time.sleep(PAUSE)
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
+    while True:
+        # The lock is let go of last, when no thread is at work any more.
+        with moving(directory), ThreadPoolExecutor(AT_ONCE, thread_name_prefix="moving") as threads:
+            page = pages(after, PAGE)
+            came = threads.map(lambda recording: _move(store, recording, move), page)
+            try:
+                for recording, each in zip(page, came, strict=True):
+                    result.add(recording, each)
+                    progress(recording)
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+        if not page:
+            return result
+        after = page[-1].record_id
+        time.sleep(PAUSE)
 
 
 def _move(store: Store, recording: Recording, move: Move) -> Came:

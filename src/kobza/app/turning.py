@@ -1,8 +1,8 @@
 """Encrypting recordings that were made before there were keys, and the reverse, beside a server that goes on.
 
-The other form of a file is made beside the spools and compared with what was recorded. Before a file is replaced by its
-encrypted form the store has its data key; the file gets its name in the transaction that says so. Which of the two
-forms a file has is told by its size, so it is read at any moment, whoever was killed.
+The other form of a file is made in a folder of its own and compared with what was recorded. Before a file is replaced
+by its encrypted form the store has its data key; the file gets its name in the transaction that says so. Which of the
+two forms a file has is told by its size, so it is read at any moment, whoever was killed.
 """
 
 from collections.abc import Callable
@@ -69,4 +69,4 @@ def turn_all(
             remove_object(archive, store, recording)
         return Came(copied=True, removed=home == BACK)
 
-    return move_all(store, archive.spools, page, turn, progress)
+    return move_all(store, archive.folder.directory, page, turn, progress)

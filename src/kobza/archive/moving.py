@@ -1,4 +1,4 @@
-"""Files of recordings on their way from one form or place to another: copies beside the spools, and who makes them.
+"""Files of recordings on their way from one form or place to another: copies of them, and who makes them.
 
 One process of an installation moves recordings at a time, and none while a backup copies them: it holds a lock, for a
 few recordings at a time, which the kernel frees when it is gone. What a killed one has left is removed by the next.
@@ -17,9 +17,10 @@ from kobza.archive.archive import CHUNK, Archive, Kept, Verdict, pieces, verdict
 from kobza.archive.home import HomeError, NotThere
 from kobza.archive.sealing import Damaged, sealed_pieces, sealed_size
 
-LOCK: Final = "moving.lock"
-"""In the folder of spools."""
-PART, SUFFIX = "moving-", ".part"
+MOVING: Final = "moving"
+"""Folder below the directory of recordings, on the same disk as they are: that of spools may be on another one."""
+LOCK: Final = "lock"
+SUFFIX: Final = ".part"
 
 
 class MovingTaken(OSError):
@@ -31,19 +32,20 @@ class NoRoom(OSError):
 
 
 @contextmanager
-def moving(spools: Path, *, wait: bool = True) -> Iterator[None]:
-    """Be the one who moves recordings, or keeps others from it, for the time of a block.
+def moving(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """Be the one who moves recordings of a directory, or keeps others from it, for the time of a block.
 
     Blocks until nobody else is; without `wait` it raises MovingTaken. Raises OSError.
     """
-    spools.mkdir(parents=True, exist_ok=True)
-    file = os.open(spools / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    folder = directory / MOVING
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise MovingTaken("a command moves recordings of this installation, or a backup is being made") from None
-        for path in spools.glob(f"{PART}*{SUFFIX}"):
+        for path in folder.glob(f"*{SUFFIX}"):
             path.unlink(missing_ok=True)
         yield
     finally:
@@ -51,11 +53,12 @@ def moving(spools: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 class Workshop:
-    """Makes copies of recordings beside the spools. For who holds the lock; in several threads at once."""
+    """Makes copies of recordings. For who holds the lock; in several threads at once."""
 
     def __init__(self, archive: Archive, keep_free: int) -> None:
         """`keep_free`: bytes of the disk that are left alone."""
         self._archive = archive
+        self._folder = archive.folder.directory / MOVING
         self._keep_free = keep_free
 
     def is_whole_here(self, kept: Kept) -> bool:
@@ -113,7 +116,7 @@ class Workshop:
                 f"the disk has {free / 1e6:,.0f} MB left, and {self._keep_free / 1e6:,.0f} are to stay free "
                 "(recordings_keep_free_mb): make space and run the command again; what is done until here is whole"
             )
-        file = NamedTemporaryFile(dir=self._archive.spools, prefix=PART, suffix=SUFFIX, delete=False)  # noqa: SIM115 - moved
+        file = NamedTemporaryFile(dir=self._folder, suffix=SUFFIX, delete=False)  # noqa: SIM115 - moved
         try:
             with file:
                 yield file

@@ -11,6 +11,7 @@ from kobza.cli.options import DataOption, JsonOption, load_settings, opened_stor
 from kobza.cli.output import emit, emit_rows, print_error
 
 if TYPE_CHECKING:
+    from kobza.archive.archive import Archive
     from kobza.store.hearings import Hearing
     from kobza.store.recordings import Recording
     from kobza.store.store import Store
@@ -35,6 +36,7 @@ PAGE: Final = 500
 HEARINGS: Final = 1000
 """Entries of the access log that are shown, the last first."""
 NOT_WHOLE: Final = 1
+UNREAD: Final = "unread"
 
 
 recording_keys.register(app)
@@ -96,7 +98,6 @@ def verify(
     """Read every recording and compare it with the SHA-256 that was stored when it was made."""
     from kobza.app.archiving import archive_of
     from kobza.archive.archive import Verdict
-    from kobza.archive.home import Changed, HomeError
     from kobza.archive.keys import KeysWrong
     from kobza.store import recordings as rows
 
@@ -105,7 +106,7 @@ def verify(
     except KeysWrong as error:
         raise typer.BadParameter(str(error), param_hint="recordings_keys") from None
     since_ms = 0 if days is None else now_ms() - days * DAY_MS
-    counts = dict.fromkeys((*map(str, Verdict), "unread"), 0)
+    counts = dict.fromkeys((*map(str, Verdict), UNREAD), 0)
     wrong: list[dict[str, Any]] = []
     last = None
     with opened_store(ctx, data) as store:
@@ -113,16 +114,13 @@ def verify(
             if row.path is None or row.path == last:  # two enterprises share a file; they come one after the other
                 continue
             last = row.path
-            try:
-                verdict, why = str(archive.verify(row)), ""
-            except Changed:  # encrypted since it was read; of this moment it is what it is
+            verdict, why = _verdict(archive, row)
+            if verdict == UNREAD:  # perhaps it was encrypted since its row was read
                 with store.read() as conn:
-                    again = rows.find(conn, row.enterprise_id, row.record_id)
-                if again is None or again.status != rows.READY:
+                    now = rows.find(conn, row.enterprise_id, row.record_id)
+                if now is None or now.status != rows.READY:
                     continue
-                verdict, why = str(archive.verify(again)), ""
-            except HomeError as error:
-                verdict, why = "unread", str(error)
+                verdict, why = _verdict(archive, now)
             counts[verdict] += 1
             if verdict != Verdict.WHOLE:
                 wrong.append(_wrong(row, verdict, why))
@@ -136,6 +134,16 @@ def verify(
         print_error(f"{len(wrong)} of {sum(counts.values())} recordings are not what was recorded, or cannot be read")
         return NOT_WHOLE
     return 0
+
+
+def _verdict(archive: "Archive", row: "Recording") -> tuple[str, str]:
+    """Return what a look at all bytes of a recording says, and why it cannot be had."""
+    from kobza.archive.home import HomeError
+
+    try:
+        return str(archive.verify(row)), ""
+    except HomeError as error:
+        return UNREAD, str(error)
 
 
 def _ready(store: "Store", enterprise: str | None, since_ms: int, record: str | None) -> "Iterator[Recording]":

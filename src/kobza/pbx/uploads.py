@@ -153,7 +153,7 @@ class Uploads:
             recording_homes.resume(conn)
         self._archive.remove_copies()
         try:
-            with moving(self._archive.spools, wait=False):  # what a killed command left goes too
+            with moving(self._archive.folder.directory, wait=False):  # what a killed command left goes too
                 if self._archive.uploads:
                     with self._store.write() as conn:
                         recording_homes.send_again(conn)

@@ -18,7 +18,7 @@ from kobza.app.backups.files import Listing, hash_of, sync, sync_folders
 from kobza.app.backups.manifest import FILES, RECORDINGS, SETTINGS, STORE, Manifest, write_manifest
 from kobza.archive.moving import moving
 from kobza.config.loading import FILE_NAME
-from kobza.pbx.recordings import spool_of, spools_of
+from kobza.pbx.recordings import spool_of
 from kobza.store import Store, backup_notes, recordings
 from kobza.store.copies import Encoded, FileKnown
 from kobza.store.errors import StoreError
@@ -50,7 +50,7 @@ def back_up(
     made_at = datetime.fromtimestamp(now(), UTC)
     (partial / STORE).mkdir(mode=0o700)
     # A recording that is moved or encrypted between the copy of the store and that of its file would be in no backup.
-    still = moving(spools_of(data / RECORDINGS)) if (data / RECORDINGS).is_dir() else nullcontext()
+    still = moving(data / RECORDINGS) if (data / RECORDINGS).is_dir() else nullcontext()
     with (partial / FILES).open("w", encoding="ascii") as lines, still:
         with (partial / KNOWN).open("wb") as known:
             copied = store.backend.copy_to(partial / STORE, lambda each: _write(known, each))
