@@ -152,7 +152,7 @@ def measure(*, quick: bool = False) -> Sequence[Row]:
 
 
 async def chosen(given: argparse.Namespace) -> str:
-    extent = Extent(given.calls, given.rate)
+    extent = Extent(given.calls, given.rate, talk_ms=given.talk)
     async with AsyncExitStack() as around:
         if given.awake:
             await around.enter_async_context(processors_awake())
@@ -166,6 +166,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=Extent().calls)
     parser.add_argument("--rate", type=int, default=RATE, help="calls a second")
+    parser.add_argument("--talk", type=int, default=Extent().talk_ms, help="milliseconds of each call")
     parser.add_argument("--trunk", action="store_true", help="callers on the outside line, not phones with digest")
     parser.add_argument("--posted", action="store_true", help="post the states to a webhook as well")
     parser.add_argument("--awake", action="store_true", help="keep the processors awake")

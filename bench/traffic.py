@@ -99,8 +99,8 @@ async def traffic(
         phones = write_list(data / "phones.csv", ((name, auth(name)) for name in called))
         each = zip(itertools.cycle(calling), itertools.cycle(called), strict=True)
         pairs = ((one, auth(one), other) for one, other in each)
-        # Four ports for a call; a call's ports rest for 5 s after its second of talk.
-        ports = 4 * min(extent.rate * 8, extent.warm_up + extent.calls + SPARE_CALLS)
+        # Four ports for a call; a call's ports rest for 5 s after its talk.
+        ports = 4 * min(extent.rate * (7 + extent.talk_ms // 1000), extent.warm_up + extent.calls + SPARE_CALLS)
         async with serving(data, ports, processors, within) as (process, address):
             server = f"{address[0]}:{address[1]}"
             contact = ("-key", "cport", str(uas_port))
