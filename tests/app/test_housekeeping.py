@@ -8,13 +8,21 @@ import pytest
 
 from kobza.app.housekeeping import Housekeeping
 from kobza.archive.archive import Archive
+from kobza.archive.bucket import Bucket
 from kobza.archive.home import HomeAway
-from kobza.store import Store, enterprises, tokens
-from kobza.store.days import Terms
+from kobza.store import Store, enterprises, terms, tokens
+from kobza.store.days import OwnTerms, Terms
+from kobza.store.entries import CdrClosed
 from kobza.store.fill import fill
+from kobza.store.journal import JournalWriter
 from kobza.store.place import Place
 from kobza.store.recording_files import Doomed
+from kobza.store.recording_homes import BUCKET
 from kobza.store.retention import Purged
+from kobza.store.schema import recordings
+from tests.archive.rows import SOUND
+from tests.store.builders import NOW, NOW_MS, ended, recording
+from tests.support.object_store import ObjectStore
 from tests.support.stores import empty_store
 
 
@@ -38,6 +46,39 @@ async def test_old_calls_are_deleted_and_young_ones_kept(store: Store, tmp_path:
     purged = await housekeeping.clean()
     assert 0 < purged.calls < 300
     assert await housekeeping.clean() == Purged()
+
+
+async def test_an_enterprise_keeps_its_recordings_in_the_bucket_as_long_as_it_wants(
+    store: Store, object_store: ObjectStore, tmp_path: Path
+) -> None:
+    """One keeps them for 2 days, the other, which said nothing, for the 30 of the settings."""
+    bucket_place = object_store.make_bucket()
+    bucket = Bucket(bucket_place)
+    with store.write() as conn:
+        first, second = (enterprises.add(conn, name, name, "hash", 0).enterprise_id for name in "ab")
+        terms.set_own(conn, first, OwnTerms(None, 2, None, None), NOW_MS)
+    (tmp_path / "recordings").mkdir()
+    writer = JournalWriter(store.place)
+    for one in (first, second):
+        writer.write(
+            [
+                CdrClosed(ended(one, one)),
+                recording("ready", record_id=one, call_id=one, enterprise_id=one, path=f"{one}.mp3"),
+            ]
+        )
+        (tmp_path / f"{one}.mp3").write_bytes(SOUND)
+        bucket.put(f"{one}.mp3", tmp_path / f"{one}.mp3")
+    writer.close()
+    with store.write() as conn:
+        conn.execute(recordings.update().values(home=BUCKET))
+    assert set(object_store.objects(bucket_place)) == {f"{first}.mp3", f"{second}.mp3"}
+    archive = Archive(tmp_path / "recordings", bucket, uploads=True)
+    today = NOW
+    housekeeping = Housekeeping(store, archive, terms=Terms(60, 30, 7, 7), now=lambda: today)
+    for days, left in ((1, {first, second}), (3, {second}), (31, set())):
+        today = NOW + days * 86_400
+        await housekeeping.clean()
+        assert set(object_store.objects(bucket_place)) == {f"{one}.mp3" for one in left}, days
 
 
 async def test_ended_tokens_are_deleted_after_a_while(store: Store, tmp_path: Path) -> None:
