@@ -1,11 +1,13 @@
 """Calls that come in as an INVITE, as ladders: what is sent, in order."""
 
+import gc
+
 import pytest
 from msgspec.structs import replace
 
 from kobza.call.core import SETTLE_TIME
 from kobza.call.errors import NotFoundError, WrongStateError
-from kobza.call.leg import LegState
+from kobza.call.leg import Branch, Leg, LegState
 from kobza.call.phases import Phase
 from tests.call.ladder import OLENA, STRANGER, Ladder, q850
 
@@ -393,6 +395,34 @@ def test_late_offer_with_the_ringing() -> None:
     assert ladder.call.phase is Phase.TALKING
 
 
+def test_late_offer_with_the_ringing_is_made_once() -> None:
+    """Who rings after the first ones have failed just rings; what is heard of it follows the caller's answer."""
+    ladder = Ladder()
+    ladder.then("new")
+    ladder.invite("desk", sdp=b"", answers_early=True)
+    ladder.progress("desk")
+    ladder.reject("desk", 486)
+    ladder.take()
+    ladder.progress("new")
+    assert ladder.take() == ["to caller: 180"]
+    ladder.prack(b"answer")
+    assert ladder.take() == ["media: answer from caller"]
+    ladder.progress("new", 183, b"early")
+    assert ladder.take() == ["media: answer from callee", "to caller: 183 with SDP"]
+
+
+def test_an_answer_in_the_prack_of_a_caller_that_has_given_up() -> None:
+    ladder = Ladder()
+    ladder.invite("desk", sdp=b"", answers_early=True)
+    ladder.progress("desk")
+    ladder.cancel()
+    ladder.take()
+    ladder.prack(b"answer")
+    ladder.call.branch_answered_early(ladder.branch_ids["desk"], b"answer", ladder.now)  # nor has a device any
+    assert ladder.take() == []
+    assert (ladder.ended.cause, ladder.ended.sip_status) == (31, 487)
+
+
 def test_late_offer_with_the_ringing_whose_answer_comes_after_that_of_the_called() -> None:
     ladder = Ladder()
     ladder.invite("desk", sdp=b"", answers_early=True)
@@ -491,6 +521,47 @@ def test_legs() -> None:
     assert {(leg.state, leg.since) for leg in ladder.call.legs.values()} == {(LegState.FINISHED, start + 6)}
 
 
+def test_what_there_is_to_say_is_said_once() -> None:
+    ladder = Ladder()
+    ladder.invite("desk")
+    said = [ladder.call.has_said]
+    ladder.call.branch_progressed(ladder.branch_ids["desk"], 180, b"", ladder.now)
+    said.append(ladder.call.has_said)
+    assert len(ladder.call.take_actions()) == 1
+    said.append(ladder.call.has_said)  # a fact is left
+    assert len(ladder.call.take_facts()) == 1
+    said.append(ladder.call.has_said)
+    ladder.call.branch_progressed(ladder.branch_ids["desk"], 180, b"", ladder.now)
+    assert [*said, ladder.call.has_said] == [False, True, True, False, False]
+
+
+def test_what_is_over_is_given_back_without_the_collector() -> None:
+    def legs_and_branches() -> int:
+        return sum(type(each) in (Leg, Branch) for each in gc.get_objects())
+
+    gc.disable()
+    try:
+        before = legs_and_branches()
+        ladder = Ladder()
+        ladder.talk("desk")
+        ladder.transfer("callee", "one", "two")
+        ladder.answer("one")
+        ladder.reject("two", 487)
+        ladder.hang_up("caller")
+        assert ladder.call.finished
+        assert legs_and_branches() > before
+        ladder.take()
+        ladder.call.dissolve()
+        ladder.reject("two", 487)  # what is late still
+        ladder.hang_up("one")
+        ladder.timer("settle")
+        assert ladder.take() == []
+        del ladder.call
+        assert legs_and_branches() == before
+    finally:
+        gc.enable()
+
+
 def test_whatever_concerns_an_unknown_branch_is_harmless() -> None:
     ladder = Ladder()
     ladder.invite("desk")
@@ -501,6 +572,7 @@ def test_whatever_concerns_an_unknown_branch_is_harmless() -> None:
     ladder.reject("ghost", 486)
     ladder.hang_up("ghost")
     ladder.ack("ghost")
+    ladder.call.branch_answered_early("ghost", b"answer", ladder.now)
     ladder.accept_offer("ghost")
     ladder.refuse_offer("ghost", 488)
     ladder.call.media_replied("ghost", b"", ladder.now)

@@ -1,12 +1,13 @@
 """Where a number may call, and how what is said of it goes together."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.call.outside import OutsideLimits, prefix_of
+from kobza.call.outside import COUNTED, OutsideLimits, prefix_of, too_wide
 
 DEAR = OutsideLimits(calls_minute=60, at_once=30, denied=("+380900", "+979"))
 
@@ -57,3 +58,40 @@ def test_nothing_said_is_known_as_such() -> None:
     assert OutsideLimits().says_nothing
     assert not OutsideLimits(at_once=0).says_nothing
     assert not DEAR.says_nothing
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "usual", "wide"),
+    [
+        (None, 5, 10, False),  # as usual again
+        (10, 5, 10, False),  # no more than holds without
+        (11, 5, 10, True),
+        (20, 20, 10, False),  # what was said for it before, by who may
+        (21, 20, 10, True),
+        (0, 20, 10, True),  # no limit is more than any
+        (0, 0, 10, False),
+        (7, None, 10, False),
+        (11, None, 10, True),
+        (0, None, 10, True),
+        (500, None, None, False),  # nothing was limited
+        (500, 20, 0, False),
+        (-1, 5, 10, True),
+    ],
+)
+@pytest.mark.parametrize("name", COUNTED)
+def test_who_may_only_make_it_narrower(
+    name: str, limit: int | None, before: int | None, usual: int | None, wide: bool
+) -> None:
+    def only(value: int | None) -> OutsideLimits:
+        fields: dict[str, Any] = {name: value}
+        return OutsideLimits(**fields)
+
+    limits, said, without = only(limit), only(before), only(usual)
+    assert too_wide(limits, said, without) == (name if wide else None)
+
+
+def test_who_may_only_make_it_narrower_allows_nothing_new() -> None:
+    before = OutsideLimits(denied=("+7",), allowed=("+380", "+48"))
+    assert too_wide(OutsideLimits(denied=("+", "+90"), allowed=("+48",)), before, DEAR) is None
+    assert too_wide(OutsideLimits(allowed=("+380",)), before, DEAR) is None  # what was denied may be no longer
+    assert too_wide(OutsideLimits(denied=("+7",), allowed=("+380", "+49")), before, DEAR) == "allowed"

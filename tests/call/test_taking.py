@@ -86,6 +86,29 @@ def test_who_picks_up_is_too_late_or_changes_his_mind() -> None:
     assert "to again: 603, cause 31" in ladder.take()
 
 
+def test_who_has_changed_his_mind_is_not_refused_for_his_offer() -> None:
+    ladder = ringing()
+    ladder.media = "manual"
+    ladder.pick_up("callee", "petro")
+    ladder.withdraw("petro")
+    ladder.take()
+    ladder.media_fails("not acceptable: video")
+    assert ladder.take() == []
+    assert ladder.call.phase is Phase.RINGING
+
+
+def test_where_it_rings() -> None:
+    ladder = ringing()
+    rings = ladder.call.rings
+    assert [rings(leg_id) for leg_id in ("leg-caller", "leg-callee", "unknown")] == [False, True, False]
+    ladder.answer("desk")
+    assert not rings("leg-callee")
+    ladder.transfer("caller", "new")
+    assert [rings(ladder.leg_ids[side]) for side in ("caller", "callee")] == [True, False]
+    ladder.answer("new")
+    assert not rings(ladder.leg_ids["caller"])
+
+
 def test_a_late_offer_waits_for_the_ack_of_the_caller() -> None:
     ladder = Ladder()
     ladder.invite("desk", sdp=b"")
@@ -147,3 +170,26 @@ def test_a_talk_stays_when_the_new_phone_does_not_come() -> None:
     ladder.move("caller", "third")
     ladder.hang_up("desk")
     assert "to third: 603, cause 16" in ladder.take()
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_talk_that_was_transferred_meanwhile_does_not_go_on_at_the_new_phone(*, withdrawn: bool, fails: bool) -> None:
+    """The plane reads the new phone's offer while the owner of the talk leaves it."""
+    ladder = Ladder()
+    ladder.talk()
+    ladder.media = "manual"
+    ladder.move("callee", "mobile")
+    ladder.transfer("callee", "new")
+    if withdrawn:
+        ladder.withdraw("mobile")
+    ladder.take()
+    if fails:
+        ladder.media_fails("not acceptable: video")
+        assert ladder.take() == ([] if withdrawn else ["to mobile: 488, cause 65"])
+    else:
+        ladder.media_replies()
+        assert ladder.take() == ([] if withdrawn else ["to mobile: 603, cause 16"])
+    ladder.media_replies()
+    assert ladder.take() == ["to new: INVITE", "command: finished"]
+    assert ladder.call.phase is Phase.TRANSFERRING

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from kobza.call.errors import NotFoundError, WrongStateError
 from kobza.call.leg import LegState
 from kobza.call.phases import Phase
+from kobza.call.routing import Party
 from kobza.call.step import Destination
 from tests.call.ladder import COMPETITOR, OLENA, PETRO, STRANGER, TARAS, Ladder, q850, with_direction
 
@@ -466,6 +467,26 @@ def test_an_enterprise_that_joined_in_vain_has_a_record_of_that() -> None:
     assert ladder.records[1].cause == 17
 
 
+@pytest.mark.parametrize("how", ["transferred", "forwarded"])
+def test_what_rings_at_an_enterprise_that_joins_is_picked_up_there(how: str) -> None:
+    """Its record is still one: who was called, and who answered."""
+    colleague = Party("+380672220003", "sokil", owner=True)
+    if how == "transferred":
+        ladder = transferring("new", to=COMPETITOR)
+    else:
+        ladder = Ladder()
+        ladder.then("new", hops=(COMPETITOR,))
+        ladder.invite("desk")
+        ladder.reject("desk", 486)
+    ladder.progress("new")
+    ladder.pick_up("callee", "colleague", colleague, after=4)
+    ladder.hang_up("caller", after=10)
+    _, theirs = ladder.records
+    assert (theirs.called_number, theirs.answered_number) == (COMPETITOR.number, colleague.number)
+    assert (theirs.cause, theirs.sip_status) == (16, 200)
+    assert ladder.record_of("sokil") == "incoming, rang 4 s, talked 10 s, answered by +380672220003"
+
+
 def test_the_recording_of_who_is_called_begins_with_the_answer() -> None:
     ladder = transferring("new", to=replace(COMPETITOR, record=True))
     ladder.answer("new")
@@ -484,6 +505,15 @@ def test_a_recording_goes_on_across_a_transfer() -> None:
     assert ladder.fact_names.count("RecordingStarted") == 1
     ladder.hang_up("new")
     assert {state.record_id is None for state in ladder.states if state.state_type == "finished"} == {False}
+
+
+def test_who_comes_is_told_nothing_of_a_recording_that_was_stopped() -> None:
+    ladder = talking()
+    ladder.record("callee", "record_start")
+    ladder.record("callee", "record_stop")
+    ladder.transfer("callee", "new")
+    ladder.answer("new")
+    assert not [line for line in ladder.take() if line.startswith("media: tell")]
 
 
 # when a phone puts two of its calls together

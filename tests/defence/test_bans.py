@@ -54,6 +54,16 @@ def test_what_is_not_stored_yet_outlives_what_the_store_says() -> None:
     assert bans.in_force(NOW) == 1
 
 
+def test_a_ban_that_came_while_the_one_before_was_stored_is_to_be_stored_still() -> None:
+    bans = BanList(FIRST)
+    old = impose(bans, NOW)
+    again = impose(bans, NOW + FIRST)
+    bans.written([old])
+    assert bans.unwritten() == [again]
+    bans.written([old, again])
+    assert bans.unwritten() == []
+
+
 def test_there_is_a_bound() -> None:
     bans = BanList(FIRST)
     for number in range(MOST + 5):

@@ -162,6 +162,28 @@ def test_trunks_and_networks_of_the_settings_are_neither_limited_nor_banned() ->
     assert door.let_in(ATTACKER, 1000) < 10
 
 
+def test_strangers_are_forgiven_by_other_networks_only() -> None:
+    """The settings are read anew now and then, mostly to say the same."""
+    door = Watched()
+    networks = [ip_network("198.51.100.0/24"), ip_network("2001:db8::/32")]
+    door.trust(networks)
+    assert door.let_in(ATTACKER, 100) == 10
+    door.trust(networks.copy())
+    assert door.let_in(ATTACKER, 100) == 0
+    door.trust(networks[:1])
+    assert door.let_in(ATTACKER, 100) == 10
+
+
+def test_what_one_phone_has_proven_lets_answers_go_to_every_port_of_its_source() -> None:
+    door = Watched()
+    door.proved(PHONE, NOW)
+    assert all(door.may_answer(b"x" * 1400, remote) for remote in (PHONE, OTHER_PORT))
+    assert not door.may_answer(b"x", ATTACKER)
+    door.sweep(NOW + KNOWN_FOR)
+    assert not any(door.may_answer(b"x", remote) for remote in (PHONE, OTHER_PORT))
+    assert door.dropped["amplifying"] == 3
+
+
 def test_a_trunk_that_proves_itself_has_no_pace() -> None:
     door = Watched()
     door.proved(PHONE, NOW, unlimited=True)
@@ -184,6 +206,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     door = Watched()
     monkeypatch.setattr(module, "MOST_STRANGERS", 50)
     monkeypatch.setattr(module, "MOST_KNOWN", 20)
+    monkeypatch.setattr(module, "MOST_TRUSTED", 30)
     for number in range(500):
         remote = (f"192.0.{number >> 8}.{number & 255}", 5060)
         door.admits(DATA, remote, NOW)
@@ -191,6 +214,10 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         door.proved(("198.51.100.1", number), NOW)
     assert (door.strangers, door.known) == (50, 20)
+    door.trust([ip_network("10.0.0.0/8")])
+    for number in range(100):
+        assert door.let_in((f"10.0.0.{number}", 5060), 20) == 20
+        assert len(door._trusted) <= 30
 
 
 REMOTES = st.sampled_from([PHONE, OTHER_PORT, ATTACKER, ("2001:db8::1", 5060), ("2001:db8::2", 5060)])

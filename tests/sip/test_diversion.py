@@ -90,6 +90,38 @@ def test_the_history_of_a_request() -> None:
     assert [each.index for each in history(request(*headers))] == ["1", "1.1", "1.1.1"]
 
 
+def told(*values: str) -> list[tuple[str | None, str, bool]]:
+    """What History-Info says of diversions: who, why, and whether in private."""
+    found = diversions_in(history(request(*(("History-Info", value) for value in values))))
+    assert not any(each.uri.param("cause") for each in found)
+    return [(each.uri.user, each.reason, each.private) for each in found]
+
+
+def test_the_diversions_in_a_history() -> None:
+    """From a to b, who was busy, to c, who did not answer, to d; c is for the network only."""
+    assert told(
+        "<sip:a@h>;index=1",
+        "<sip:b@h;cause=302>;index=1.1;mp=1",
+        "<sip:c@h;cause=486?Privacy=history>;index=1.2;mp=1.1, <sip:d@h;cause=408>;index=1.2.1;mp=1.2",
+    ) == [("c", "no-answer", True), ("b", "user-busy", False), ("a", "unconditional", False)]
+
+
+@pytest.mark.parametrize(
+    ("value", "diverted"),
+    [
+        ("<sip:b@h;cause=486>;index=1.1", [("a", "user-busy", False)]),  # by its place in the tree
+        ("<sip:b@h;cause=486>;index=1.1;mp=1", [("a", "user-busy", False)]),
+        ("<sip:b@h;CAUSE=404>;index=1.1;mp=1", [("a", "unknown", False)]),
+        ("<sip:b@h>;index=1.1;mp=1", []),  # another address of who is called
+        ("<sip:b@h;cause=486>;index=1.1;mp=1.1", []),  # by itself
+        ("<sip:b@h;cause=486>;index=1.1;mp=1.7", []),  # by an entry that is not there
+        ("<sip:b@h;cause=486>;index=2", []),
+    ],
+)
+def test_what_makes_a_diversion(value: str, diverted: list[tuple[str, str, bool]]) -> None:
+    assert told("<sip:a@h>;index=1", value) == diverted
+
+
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=60)
 pieces = st.lists(
     st.sampled_from(

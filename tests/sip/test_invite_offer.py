@@ -300,6 +300,19 @@ def test_update_without_an_offer_is_answered_at_once() -> None:
     stand.finish()
 
 
+def test_update_with_a_body_that_cannot_be_read_changes_nothing() -> None:
+    stand = Stand()
+    dialog = stand.established()
+    headers = [("Contact", "<sip:peer@192.0.2.9:5099>"), SDP_TYPE, ("Content-Encoding", "gzip")]
+    stand.receive(stand.within(dialog, "UPDATE", number=2, headers=headers, body=HOLD))
+    assert stand.words == ["415 UPDATE"]
+    assert stand.response().get("Accept-Encoding") == "identity"
+    assert stand.news == []
+    assert dialog.remote_target == "sip:peer@192.0.2.9:5080"
+    stand.receive(stand.within(dialog, "BYE", number=3))
+    stand.finish()
+
+
 def test_update_that_is_rejected_and_one_that_nobody_answers() -> None:
     stand = Stand()
     dialog = stand.established()

@@ -69,6 +69,12 @@ def test_a_response() -> None:
     assert (answer.status, answer.reason, answer.version) == (200, "OK", "SIP/2.0")
     assert (answer.via.rport, answer.via.received) == (41712, "203.0.113.5")
     assert [route.uri.host for route in answer.record_routes] == ["edge.example.net", "core.example.net"]
+    assert answer.service_routes == []
+    answer.add("Service-Route", "<sip:home.example.net;lr>, <sip:second.example.net;lr>")
+    answer.add("service-route", "<sip:third.example.net>")
+    assert [str(route) for route in answer.service_routes] == [
+        *("<sip:home.example.net;lr>", "<sip:second.example.net;lr>", "<sip:third.example.net>"),
+    ]
     assert answer.start_line == "SIP/2.0 200 OK"
     assert repr(answer) == "<SipResponse 200 OK>"
 

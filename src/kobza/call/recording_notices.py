@@ -24,8 +24,3 @@ class RecordingNotices:
     """Seconds, 0: there is no beep."""
     sound: str = ""
     """The hash of the announcement that the enterprise brought; "": that of `voice` is heard."""
-
-    @property
-    def tells(self) -> bool:
-        """Whether anybody is told anything."""
-        return self.announced_to != "nobody" or self.beep_every > 0

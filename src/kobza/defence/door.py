@@ -164,7 +164,7 @@ class Door:
         When they are others than before, strangers are counted anew: some of them may be none any more.
         """
         trusted = Networks(networks)
-        if trusted == self._trusted_networks:
+        if trusted.listed == self._trusted_networks.listed:
             return
         self._trusted_networks = trusted
         self._trusted.clear()
@@ -249,14 +249,16 @@ class Door:
         if self.bans.holds(source, now):
             self._dropped["banned"] += 1
             return False
-        full_at = self._rules.source.taken(0.0 if stranger is None else stranger.full_at, now)
-        if full_at is None:
-            self._dropped["flood"] += 1
-            if stranger is not None:
+        full_at = now + self._rules.source.interval  # the first message is never one too many
+        if stranger is not None:
+            taken = self._rules.source.taken(stranger.full_at, now)
+            if taken is None:
+                self._dropped["flood"] += 1
                 if now - stranger.told_at > QUIET:
                     self._flooded(source)
                 stranger.told_at = now
-            return False
+                return False
+            full_at = taken
         budget_full_at = self._rules.strangers.taken(self._budget_full_at, now)
         if budget_full_at is None and not self._answers(data, source, now):
             self._dropped["crowd"] += 1

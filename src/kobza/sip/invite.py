@@ -350,18 +350,18 @@ class InviteDialog:
                 headers, body = reliable.final
                 self.accept(body, headers=headers, now=now)
 
-    @property
-    def may_be_offered_early(self) -> bool:
-        """Whether the peer may offer anew although its INVITE has no final response (RFC 6337, section 2.2)."""
-        reliable = None if self.received is None else self.received.reliable
-        return reliable is not None and self.is_unanswered and reliable.may_be_offered
+    def take_early_offer(self, offer: ReceivedUpdate) -> bool:
+        """Take a new offer of the peer whose INVITE has no final response (RFC 6337, section 2.2); the owner answers.
 
-    def take_early_offer(self, offer: ReceivedUpdate) -> None:
-        """Take such an offer; the owner answers it."""
-        if self.received is not None and self.received.reliable is not None:
-            self.received.reliable.is_offered = True
+        False: the peer may not make one.
+        """
+        reliable = None if self.received is None else self.received.reliable
+        if reliable is None or not self.is_unanswered or not reliable.may_be_offered:
+            return False
+        reliable.is_offered = True
         self.offer_in = offer
         self.core.events.append(OfferReceived(self, offer.incoming.request))
+        return True
 
     def offer_settled(self, answer: bytes, now: float) -> None:
         """Take that an offer of the peer's UPDATE or PRACK has been answered, or (b"") refused."""

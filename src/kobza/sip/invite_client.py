@@ -87,8 +87,8 @@ class SentInvite(ABC):
         """Take the INVITE back: at once when a provisional response was seen, else when one comes (9.1)."""
         self.is_cancelled = True
         self._cancel_lines = lines
-        if self._provisional:
-            self._send_cancel(now)
+        if self._provisional and self.transaction is not None:
+            self._send_cancel(self.transaction, now)
 
     def acknowledge(self, dialog: Dialog, body: bytes) -> None:
         """Send the ACK to a 2xx, in its dialog, with the INVITE's credentials (13.2.2.4, 22.1)."""
@@ -114,7 +114,7 @@ class SentInvite(ABC):
         """Hold the ACK back: the owner has an offer to answer in it."""
         self._acks[tag] = None
 
-    def response_received(self, _transaction: ClientTransaction, response: SipResponse, now: float) -> None:
+    def response_received(self, transaction: ClientTransaction, response: SipResponse, now: float) -> None:
         """Take a response (called by the transaction)."""
         status = response.status
         if status < 200:
@@ -123,7 +123,7 @@ class SentInvite(ABC):
                 self._stop_timer()
             if self.is_cancelled:
                 if not self._cancel_sent:
-                    self._send_cancel(now)
+                    self._send_cancel(transaction, now)
             elif status > 100 and self._acknowledge_provisional(response, now):
                 self.progressed(response)
             return
@@ -154,14 +154,12 @@ class SentInvite(ABC):
     def timer_fired(self, kind: int, now: float) -> None:
         """Give up waiting for the end of what was cancelled, or tell that the peer is silent."""
         self._timer = None
-        if kind == SILENCE:
-            if not self.is_cancelled:
-                self.owner.silent()
-            return
-        if self.transaction is not None:
+        if kind == GIVE_UP and self.transaction is not None:
             self.transaction.give_up(now)
-        self._close()
-        self.refused(CANCELLED, None, now)
+            self._close()
+            self.refused(CANCELLED, None, now)
+        elif not self.is_cancelled:
+            self.owner.silent()
 
     def _acknowledge_provisional(self, response: SipResponse, now: float) -> bool:
         """Send the PRACK to a reliable response (RFC 3262, section 4); False: it is not to be looked at.
@@ -235,15 +233,13 @@ class SentInvite(ABC):
         branch, cseq = self.core.new_branch(), self.owner.dialog.next_cseq()
         self.send(again(self.request, cseq, branch, self.flow, headers), cseq, branch, self.flow, now)
 
-    def _send_cancel(self, now: float) -> None:
+    def _send_cancel(self, transaction: ClientTransaction, now: float) -> None:
         """Send the CANCEL on the INVITE's way: same Request-URI, Via and Route."""
-        if self.transaction is None:  # it has its final response
-            return
         self._cancel_sent = True
         cancel = SipRequest("CANCEL", self.request.uri_text, [], [], b"")
         cancel.extend(self.request.lines_of(_CANCEL_KEEPS))
         cancel.extend((("cseq", f"CSeq: {self.cseq} CANCEL"), *self._cancel_lines))
-        self.core.send(cancel, self.branch, self.transaction.flow, SILENT, now)
+        self.core.send(cancel, self.branch, transaction.flow, SILENT, now)
         self.core.queue.stop(self._timer)
         self._timer = self.core.queue.start(now + self.core.timers.timeout, self, GIVE_UP)
 

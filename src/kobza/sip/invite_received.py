@@ -94,8 +94,7 @@ def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> 
         return
     is_refused = refuse_body(incoming, now)
     has_offer = not is_refused and bool(incoming.request.session)
-    if has_offer and dialog.may_be_offered_early:
-        dialog.take_early_offer(ReceivedPrack(dialog, incoming))
+    if has_offer and dialog.take_early_offer(ReceivedPrack(dialog, incoming)):
         return
     if has_offer:
         incoming.respond(NOT_ACCEPTABLE_HERE, now=now)
@@ -127,9 +126,8 @@ def _take_update(dialog: InviteDialog, incoming: IncomingRequest, now: float) ->
         dialog.dialog.refresh(incoming.request)
         ReceivedUpdate(dialog, incoming).accept((), b"", now)
         return
-    if dialog.may_be_offered_early:
+    if dialog.take_early_offer(ReceivedUpdate(dialog, incoming)):
         dialog.dialog.refresh(incoming.request)
-        dialog.take_early_offer(ReceivedUpdate(dialog, incoming))
         return
     if _refuse_offer(dialog, incoming, now):
         return
