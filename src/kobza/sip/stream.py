@@ -13,7 +13,7 @@ from kobza.sip.message import MAX_MESSAGE_BYTES, SipRequest, SipResponse, parse_
 MAX_HEADER_BYTES = 16_384
 """Start line and header of one message. What comes without an end of header stops here, so this bounds the buffer."""
 
-_BLANK_LINES = (b"\n\r\n", b"\n\n")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 _BREAKS = re.compile(rb"[\r\n]++")
 _FOLD = re.compile(r"\n[ \t]+")
 
@@ -122,15 +122,16 @@ class StreamParser:
     def _find_header_end(self) -> bool:
         """Look for the blank line from where the last look ended; set `_body_at` and `_length` when it is there."""
         buffer = self._buffer
-        ends = [at + len(blank) for blank in _BLANK_LINES if (at := buffer.find(blank, self._scanned)) >= 0]
-        if not ends:
-            self._scanned = max(0, len(buffer) - 2)
-        if min(ends, default=len(buffer)) > MAX_HEADER_BYTES:
+        # One search, which ends at the next blank line: one for each of its forms went through all that is behind it.
+        found = _BLANK_LINE.search(buffer, self._scanned)
+        end = len(buffer) if found is None else found.end()
+        if end > MAX_HEADER_BYTES:
             raise MalformedMessage(f"header longer than {MAX_HEADER_BYTES} bytes", "stream", sip_status=513)
-        if not ends:
+        if found is None:
+            self._scanned = max(0, len(buffer) - 2)
             return False
         self._half_ping = False
-        self._body_at = min(ends)
+        self._body_at = end
         self._length = _content_length(bytes(buffer[: self._body_at]))
         if self._body_at + self._length > MAX_MESSAGE_BYTES:
             raise MalformedMessage(f"message longer than {MAX_MESSAGE_BYTES} bytes", "stream", sip_status=513)
