@@ -1,6 +1,7 @@
 """Owner states: who is told what, of which fact."""
 
 import itertools
+from collections.abc import Collection
 
 import pytest
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from kobza.call.events import (
     OriginatorRang,
     RecordingStarted,
 )
+from kobza.call.heard import HeardCall, HeardSide
 from kobza.call.routing import Party
 from kobza.call.states import OwnerState, OwnerStates, StateType
 from tests.call.ladder import COMPETITOR, OLENA, STRANGER, TARAS
@@ -187,6 +189,30 @@ def test_who_has_talked_hears_of_the_recording_while_the_call_is_on() -> None:
     }
     assert states.record_ready("sokil", "rec", 3, T + 9) == []  # its endpoint did not ask for it
     assert [state.sequence for state in states.feed(ENDED) if state.call_control_id == "a"] == [4]
+
+
+@pytest.mark.parametrize(
+    ("callee", "extended_for", "told_of_it"),
+    [
+        (TARAS, None, True),
+        (TARAS, {"mriia"}, True),
+        (TARAS, {"sokil"}, False),
+        (COMPETITOR, {"sokil"}, True),
+        (COMPETITOR, (), False),
+    ],
+)
+def test_how_it_was_heard_is_asked_for_who_has_talked_and_is_told(
+    callee: Party, extended_for: Collection[str] | None, told_of_it: bool
+) -> None:
+    states = OwnerStates(lambda: "e", extended_for=extended_for)
+    asks = []
+    for fact in (started(callee=callee), RANG, ANSWERED, ENDED):
+        states.feed(fact)
+        asks.append(states.tells_quality)
+    assert asks == [False, False, told_of_it, False]
+    heard = HeardCall(HeardSide(500, 0, 0), HeardSide(400, 0, 0))
+    finished = told(started(callee=callee), ANSWERED, replace(ENDED, heard=heard), extended_for=extended_for)[2:]
+    assert any(state.heard == heard for state in finished) is told_of_it
 
 
 def test_something_else_is_no_fact() -> None:

@@ -52,6 +52,27 @@ def test_one_who_is_called_too_answers_on_one_more_device() -> None:
     assert "to new: CANCEL, cause 26, answered elsewhere" in grouped.take()
 
 
+def test_who_is_called_by_a_transfer_answers_on_one_more_device() -> None:
+    ladder = Ladder()
+    ladder.talk()
+    ladder.transfer("callee", "one")
+    ladder.progress("one")
+    ladder.take()
+    ladder.pick_up("callee", "mobile", PETRO)
+    assert ladder.take() == [
+        "media: answer from callee",
+        "media: new offer from callee",
+        "to mobile: 200",
+        "to one: CANCEL, cause 26, answered elsewhere",
+        "timer ring: 10 s",
+        "timer ring: stop",
+        "media: play none to caller",
+    ]
+    assert "CallPickedUp" not in ladder.fact_names
+    assert ladder.told("callee") == "alerting established finished, then alerting established"
+    assert ladder.call.leg_of("mobile-in") == ladder.leg_ids["callee"]
+
+
 @pytest.mark.parametrize(("reason", "status"), [("not acceptable: video", "488, cause 65"), ("gone", "503, cause 41")])
 @pytest.mark.parametrize("read", [0, 1])
 def test_an_offer_that_cannot_be_answered_leaves_all_ringing(reason: str, status: str, read: int) -> None:
@@ -68,18 +89,26 @@ def test_an_offer_that_cannot_be_answered_leaves_all_ringing(reason: str, status
     assert ladder.told("callee") == "alerting established"
 
 
-def test_who_picks_up_is_too_late_or_changes_his_mind() -> None:
+@pytest.mark.parametrize("read", [0, 1])
+def test_who_picks_up_is_too_late_or_changes_his_mind(read: int) -> None:
+    """While the plane reads the offer for the first time, or for the second."""
     ladder = ringing()
     ladder.media = "manual"
     ladder.pick_up("callee", "petro")
+    for _ in range(read):
+        ladder.media_replies()
     ladder.answer("desk", after=0)
     ladder.media_replies()
     assert "to petro: 486, cause 26" in ladder.take()
     ladder = ringing()
     ladder.media = "manual"
     ladder.pick_up("callee", "petro")
+    for _ in range(read):
+        ladder.media_replies()
     ladder.withdraw("petro")
+    ladder.take()
     ladder.media_replies()
+    assert ladder.take() == []
     assert ladder.call.phase is Phase.RINGING
     ladder.pick_up("callee", "again")
     ladder.cancel()
@@ -93,6 +122,19 @@ def test_who_has_changed_his_mind_is_not_refused_for_his_offer() -> None:
     ladder.withdraw("petro")
     ladder.take()
     ladder.media_fails("not acceptable: video")
+    assert ladder.take() == []
+    assert ladder.call.phase is Phase.RINGING
+
+
+def test_who_picks_up_ends_it_by_bye_before_the_answer() -> None:
+    """A BYE in the early dialog: the INVITE still wants its 487 (RFC 3261, section 15.1.2)."""
+    ladder = ringing()
+    ladder.media = "manual"
+    ladder.pick_up("callee", "petro")
+    ladder.take()
+    ladder.hang_up("petro", after=0)
+    assert ladder.take() == ["to petro: 487, cause 31"]
+    ladder.media_replies()
     assert ladder.take() == []
     assert ladder.call.phase is Phase.RINGING
 
