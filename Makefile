@@ -14,6 +14,8 @@ COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/pbx 
 	tests/media/test_relay_side.py tests/media/test_relaying.py tests/media/test_hold_and_tones.py \
 	tests/media/test_recording.py tests/media/test_digits.py tests/media/test_srtp.py tests/store/test_ids.py \
 	tests/store/test_journal.py tests/webhooks/test_payload.py tests/interop/test_calls.py
+# Whose tests take every branch: as in [tool.coverage.run] of pyproject.toml.
+WITHOUT_IO := sip sdp rtp call defence
 # The sign-in provider of one test, which needs a browser too: in CI there is none (tests/apt-packages.txt).
 PROVIDER := $(if $(CI),,$(VENV)/provider/.installed)
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -29,7 +31,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis pictures crash kills chaos soak impair fuzz bench bench-peers bench-events bench-export bench-media bench-hostile lock clean
+.PHONY: help demo install dev compile pure test test-compiled test-tools check style types docs format openapi schemathesis coverage pictures crash kills chaos soak impair fuzz bench bench-peers bench-events bench-export bench-media bench-hostile lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -82,6 +84,10 @@ openapi: $(VENV)/.dev ## write docs/genericfmcapi.yaml anew from the code, and s
 
 schemathesis: $(VENV)/.dev ## look for requests that the interface answers wrongly, for SECONDS (300)
 	SCHEMATHESIS_SECONDS=$(or $(SECONDS),300) $(BIN)/pytest tests/interop/test_schemathesis.py $(ARGS)
+
+coverage: $(VENV)/.dev ## run the tests of the packages without I/O; fail where a branch of them was not taken
+	$(BIN)/coverage run -m pytest -q $(addprefix tests/,$(WITHOUT_IO))
+	$(BIN)/coverage report
 
 pictures: $(VENV)/.dev test-tools ## look at every page of the portal in every form, in Chromium; pictures in build/pictures, the documents' in docs/images
 	PICTURES=build/pictures $(BIN)/pytest -n 2 tests/portal/test_every_form.py $(ARGS)
