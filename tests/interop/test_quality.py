@@ -80,7 +80,7 @@ async def test_a_side_that_falls_silent_is_named_and_the_end_says_how_it_was(
     site = kobza_server.site
     query = {"token": site.enterprise["fmc_token"], "to": f"{datetime.now(KYIV):%Y-%m-%dT%H:%M:%S}", "quality": "on"}
     basic = await asyncio.to_thread(httpx.get, f"http://{site.http}/api/cdr/v1/callstat.json", params=query)
-    (talk, *_) = [each for each in basic.json()["calls"] if each["not_heard"] == "called"]
+    (*_, talk) = [each for each in basic.json()["calls"] if each["not_heard"] == "called"]
     assert talk["calling_mos"] == quality["caller"]["sent"]["mos"]
     assert talk["called_mos"] == quality["called"]["sent"]["mos"]
     assert talk["calling_lost"] == talk["called_lost"] == 0

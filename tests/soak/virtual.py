@@ -99,8 +99,10 @@ class Network:
         received: Callable[[UdpSocket, bytes, Address], None],
         drained: Callable[[], None],
         failed: Callable[[UdpSocket, Address, OSError], None],
+        outside: str | None = None,
     ) -> "VirtualSocket":
         """Make a socket; takes what `UdpSocket` takes."""
+        assert outside is None, "here everybody has the address by which all reach it"
         address = bind if bind[1] else (bind[0], next(self._ports))
         made = VirtualSocket(self, address, received, drained)
         self._sockets[address] = made
@@ -137,7 +139,7 @@ class VirtualSocket(UdpSocket):
         self._received = received
         self._drained = drained
         self.address = address
-        self.is_wildcard = False
+        self.is_wildcard, self.has_one_address = False, True
         self.dropped = 0
         self._open = True
 

@@ -101,7 +101,7 @@ def test_what_was_finished_meanwhile_and_webhooks_off(store: Store, folder: Path
         20_000,
         "b" * 64,
         NOW_MS + 7,
-        *(None, None, None, None),
+        *(None, None, None, None, None),
     )
     assert row in all_rows(restored)["recordings"]
     restored.close()

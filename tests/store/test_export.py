@@ -198,11 +198,11 @@ def test_durations_are_those_of_the_call_states(
 
 @pytest.mark.database("sqlite")
 def test_an_export_keeps_its_index(store: Store) -> None:
-    history = module.HISTORY.replace("{more}", "")
+    callstat, history = (query.replace("{more}", "") for query in (module.CALLSTAT, module.HISTORY))
     of_number = history + module._OF_NUMBER + module._UP_TO + module._IN_ORDER
     with store.read() as conn:
         for query, marks, index in (
-            (module.CALLSTAT, ("e", 1, 2, 3), "ix_calls_callstat (enterprise_id=? AND start_at>? AND start_at<?)"),
+            (callstat, ("e", 1, 2, 3), "ix_calls_callstat (enterprise_id=? AND start_at>? AND start_at<?)"),
             (history + module._IN_ORDER, ("e", 1, 1, "a", 2, 3), HISTORY_INDEX),
             (of_number, ("e", 1, 1, "a", 2, *"nnn", 2, "b", 3), HISTORY_INDEX),
             (module.SCAN_END, ("e", 1, 1, "a", 2, 3), HISTORY_INDEX),

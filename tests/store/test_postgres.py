@@ -443,7 +443,7 @@ def test_the_reads_keep_their_indexes(busy_store: Store) -> None:
     )
     for (text_, marks), index in (
         (history, "ix_calls_history"),
-        ((export.CALLSTAT, ("ent-1", 1, LATER, 10)), "ix_calls_callstat"),
+        ((export.CALLSTAT.replace("{more}", ""), ("ent-1", 1, LATER, 10)), "ix_calls_callstat"),
         ((export.SCAN_END, ("ent-1", 1, 1, "", LATER, 10)), "ix_calls_history"),
     ):
         with busy_store.read() as conn:
