@@ -1,6 +1,7 @@
 """The relay's commands and reports, in this process: what a PBX that errs, dies or stops listening does to it."""
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from kobza.media.messages import (
 )
 from kobza.media.plane import Side
 from kobza.media.relay import Relay
+from kobza.media.relay_call import RelayCall
 from kobza.media.spool import END, read_header, read_records
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import HOST, PhoneEnd
@@ -270,3 +272,34 @@ async def test_what_is_moved_is_counted() -> None:
     assert (traffic.received, traffic.sent) == (19, 18)
     assert (traffic.received_bytes, traffic.sent_bytes) == (19 * 172, 18 * 172)
     assert (traffic.lost, traffic.dropped) == (2, 1)
+
+
+async def test_packets_pass_while_calls_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look at all of many calls would hold up the packets of each, so the loop gets its turn in between."""
+    monkeypatch.setattr(module, "SWEPT_AT_ONCE", 2)
+    turns: list[str] = []
+
+    def look(call: RelayCall, _now: float, _timeout: float) -> None:
+        turns.append(call.call_id)
+
+    def others() -> None:
+        turns.append("packets")
+        loop.call_soon(others)
+
+    monkeypatch.setattr(RelayCall, "sweep", look)
+    loop = asyncio.get_running_loop()
+    ports = free_range(10)
+    names = [f"call-{number}" for number in range(5)]
+    async with told(timeout=0.4) as end:
+        for number, name in enumerate(names):
+            assert await end.tell(Open(number, name, HOST, {CALLER: ports[2 * number]})) == [Opened(number)]
+        turns.clear()
+        others()
+        async with asyncio.timeout(PATIENCE):
+            while turns.count(names[0]) < 2:  # noqa: ASYNC110  a whole look, from one at the last to the next
+                await asyncio.sleep(0)
+    whole = turns[turns.index(names[0]) + 1 :]
+    looked_at = [turn for turn in whole if turn != "packets"]
+    assert sorted(looked_at) == names
+    places = [whole.index(name) for name in looked_at]
+    assert [b - a == 1 for a, b in itertools.pairwise(places)] == [True, False, True, False]

@@ -73,6 +73,8 @@ TONE_CATCH_UP: Final = 5
 SPOOL_PATIENCE: Final = 10.0
 """Seconds for the last spools to reach the disk at the end."""
 
+SWEPT_AT_ONCE: Final = 8
+"""Calls that are looked at before packets are let through again: less than half a millisecond."""
 MAX_QUALITIES: Final = 10_000
 """Released calls whose quality waits to be asked for, two seconds mostly; beyond, that of the oldest is lost."""
 QUALITIES_AT_ONCE: Final = 200
@@ -117,6 +119,7 @@ class Relay(asyncio.Protocol):
         self._qualities: deque[CallQuality] = deque(maxlen=MAX_QUALITIES)
         self._sweep_due = loop.time() + self._sweep_interval
         self._sweeper = loop.call_at(self._sweep_due, self._sweep)
+        self._unswept: list[RelayCall] = []
         self.ended = loop.create_future()
 
     # the unix socket
@@ -322,7 +325,20 @@ class Relay(asyncio.Protocol):
         self._totals.lag.observe(max(0.0, now - self._sweep_due))
         self._sweep_due = now + self._sweep_interval
         self._sweeper = self._loop.call_at(self._sweep_due, self._sweep)
-        for call in self._calls.values():
+        if not self._unswept:  # else there are more calls than this machine can look at in time
+            self._unswept = list(self._calls.values())
+            self._sweep_some()
+
+    def _sweep_some(self) -> None:
+        """Look at some calls. Packets of all others would wait for the last of many, so they come first."""
+        now = self._loop.time()
+        some = self._unswept[-SWEPT_AT_ONCE:]
+        del self._unswept[-SWEPT_AT_ONCE:]
+        if self._unswept:
+            self._loop.call_soon(self._sweep_some)
+        for call in some:
+            if call.call_id not in self._calls:
+                continue
             silent = call.sweep(now, self._timeout)
             if silent is not None:
                 self._report(TimedOut(call.call_id, silent))
