@@ -197,7 +197,7 @@ async def run(
     *,
     recorded: bool,
     names: Sequence[str] = (),
-    priority: PriorityName = "auto",
+    priority: PriorityName = "normal",
 ) -> dict[str, list[Result]]:
     """Measure each relay with each number of calls, in turns; one that is not there is left out."""
     allow_many_files()
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the median of them is shown")
     parser.add_argument("--only", nargs="+", default=(), metavar="RELAY", help="measure these alone: 'Kobza, Python' …")
     parser.add_argument("--what", choices=("relayed", "recorded", "both"), default="both")
-    parser.add_argument("--priority", choices=("auto", "normal"), default="auto", help="of Kobza's media process")
+    parser.add_argument("--priority", choices=("auto", "normal"), default="normal", help="of Kobza's media process")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for recorded in (False, True):

@@ -57,7 +57,7 @@ async def test_the_media_process_has_the_place_that_is_set(name: PriorityName, w
 
 @needs_right
 async def test_so_has_the_one_that_follows_it() -> None:
-    plane = EmbeddedPlane(host=HOST, ports=free_range(8), timeout=60.0)
+    plane = EmbeddedPlane(host=HOST, ports=free_range(8), timeout=60.0, process_priority="realtime")
     await plane.start()
     try:
         first = plane.relay_pid

@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         "auto", description="What moves audio packets: `compiled` (by `make compile`), `python`, or `auto`: the faster."
     )
     media_priority: Literal["auto", "realtime", "normal"] = Field(
-        "auto",
+        "normal",
         description="Whether audio waits for other programs: `realtime` (never), `normal`, `auto`: as is allowed.",
     )
     one_way_after: Annotated[int, Field(ge=2, le=3600)] = Field(

@@ -95,7 +95,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         inherited: tuple[int, ...] = (),
         browser_hosts: tuple[str, ...] = (),
         packet_loop: PacketLoopName = "auto",
-        process_priority: PriorityName = "auto",
+        process_priority: PriorityName = "normal",
     ) -> None:
         self.on_event = on_event
         self._browser_hosts = browser_hosts
