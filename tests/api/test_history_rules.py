@@ -319,14 +319,18 @@ async def test_a_recording_that_is_not_there(
 
 
 async def test_what_a_listener_should_know_of_a_recording(client: httpx.AsyncClient, office: World) -> None:
-    noted = Remarks([(12_000, 15_500), (20_000, 22_250)], {"caller": ["G729"]})
+    undecoded = {"caller": ["G729"], "callee": ["AMR"]}
+    told = [("caller", 3290), ("callee", 3310)]
+    noted = Remarks([(12_000, 15_500), (20_000, 22_250)], undecoded, announced=told, unannounced=["callee"])
     office.add_recording(SOUND, "ready", "half", remarks=noted)
     for ask in (client.get, client.head):
         answer = await ask(RECORD, **record(office, "half"))
         assert answer.headers["recording-paused"] == "12.000-15.500, 20.000-22.250"
-        assert answer.headers["recording-undecoded"] == "caller=G729"
+        assert answer.headers["recording-undecoded"] == "caller=G729, called=AMR"
+        assert answer.headers["recording-announced"] == "caller=3.290, called=3.310"
+        assert answer.headers["recording-unannounced"] == "called"
     assert not {"recording-paused", "recording-undecoded"} & (await client.get(RECORD, **record(office))).headers.keys()
-    office.add_recording(None, "failed", "none", remarks=Remarks(undecoded={"caller": ["G729"], "callee": ["AMR"]}))
+    office.add_recording(None, "failed", "none", remarks=Remarks(undecoded=undecoded))
     answer = await client.get(RECORD, **record(office, "none"))
     assert_problem(answer, 410, "recording_failed")
     assert answer.json()["detail"] == "What was spoken came in AMR, G729, which is not decoded here."

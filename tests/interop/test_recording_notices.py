@@ -75,7 +75,7 @@ async def test_the_called_one_is_told_and_both_hear_beeps(phones: Phones, ledger
     path = tmp_path / "record.mp3"
     path.write_bytes(await asyncio.to_thread(phones.server.recording, started["record_id"]))
     answer = phones.server.api.head("/v1/callrecord", params={"record_id": started["record_id"]})
-    assert answer.headers["recording-announced"].startswith("callee=1.")
+    assert answer.headers["recording-announced"].startswith("called=1.")
     assert "recording-unannounced" not in answer.headers
     store = Store.open(site.place)
     try:

@@ -56,6 +56,16 @@ async def test_the_media_process_has_the_place_that_is_set(name: PriorityName, w
 
 
 @needs_right
+def test_to_ask_whether_it_is_allowed_changes_nothing() -> None:
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        assert priority.is_allowed()
+        assert os.sched_getscheduler(0) == os.SCHED_BATCH
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@needs_right
 async def test_so_has_the_one_that_follows_it() -> None:
     plane = EmbeddedPlane(host=HOST, ports=free_range(8), timeout=60.0, process_priority="realtime")
     await plane.start()

@@ -138,12 +138,12 @@ HEADERS: Final[Json] = {
     "Recording-Announced": {
         "description": "By when each side had heard to its end that the call is recorded, in seconds since the start.",
         "schema": {"type": "string"},
-        "example": "caller=3.290, callee=3.310",
+        "example": "caller=3.290, called=3.310",
     },
     "Recording-Unannounced": {
         "description": "Which sides should have heard that and did not; left out when none.",
         "schema": {"type": "string"},
-        "example": "callee",
+        "example": "called",
     },
     "Accept-Ranges": {"description": "Ranges of bytes work.", "schema": {"type": "string", "const": "bytes"}},
 }

@@ -1,6 +1,6 @@
 """What a program should know of a recording that it fetches: its headers, and why one could not be made."""
 
-from kobza.store.recordings import Remarks
+from kobza.store.recordings import Remarks, said_side
 
 
 def headers_of(noted: Remarks) -> dict[str, str]:
@@ -10,13 +10,13 @@ def headers_of(noted: Remarks) -> dict[str, str]:
         spans = (f"{begin / 1000:.3f}-{end / 1000:.3f}" for begin, end in noted.paused)
         headers["recording-paused"] = ", ".join(spans)
     if noted.undecoded:
-        sides = (f"{side}={codec}" for side, codecs in noted.undecoded.items() for codec in codecs)
+        sides = (f"{said_side(side)}={codec}" for side, codecs in noted.undecoded.items() for codec in codecs)
         headers["recording-undecoded"] = ", ".join(sides)
     if noted.announced:
-        heard = (f"{side}={at / 1000:.3f}" for side, at in noted.announced)
+        heard = (f"{said_side(side)}={at / 1000:.3f}" for side, at in noted.announced)
         headers["recording-announced"] = ", ".join(heard)
     if noted.unannounced:
-        headers["recording-unannounced"] = ", ".join(noted.unannounced)
+        headers["recording-unannounced"] = ", ".join(map(said_side, noted.unannounced))
     return headers
 
 

@@ -181,6 +181,7 @@ def _wrong(row: "Recording", verdict: str, why: str) -> dict[str, Any]:
 
 def _shown(row: "Recording") -> dict[str, Any]:
     from kobza.call.durations import rfc3339
+    from kobza.store.recordings import said_side
 
     return {
         "record_id": row.record_id,
@@ -190,8 +191,8 @@ def _shown(row: "Recording") -> dict[str, Any]:
         "file": row.path,
         "home": row.home or "local",
         "no_room": row.noted.no_room,
-        "announced": [f"{side}={at / 1000:.3f}" for side, at in row.noted.announced],
-        "unannounced": row.noted.unannounced,
+        "announced": [f"{said_side(side)}={at / 1000:.3f}" for side, at in row.noted.announced],
+        "unannounced": [said_side(side) for side in row.noted.unannounced],
         "key": None if row.sealed is None else row.sealed.partition(".")[0],
         "seconds": None if row.duration_ms is None else row.duration_ms / 1000,
         "bytes": row.size,

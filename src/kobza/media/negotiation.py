@@ -13,19 +13,17 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.media.browser_end import BrowserAccess
-from kobza.media.messages import SideFlow, SourceName, Voice
-from kobza.media.plane import MediaError, NoEvents, OfferForm, Side, SideSounds, ToneName
-from kobza.media.protection import Protection
+from kobza.media.messages import SideFlow
+from kobza.media.plane import MediaError, NoEvents, OfferForm, Side
 from kobza.media.seats import G711, narrowed, seat_answer
-from kobza.media.voice_codecs import number_of
+from kobza.media.side_flow import REMEMBERED, flow_of
+from kobza.media.side_media import Offer, SideMedia, parse_description
 from kobza.rtp.continuity import CLOCK
-from kobza.rtp.g711 import Law
-from kobza.sdp.audio import Audio, Direction, audio_of
+from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import (
     OWN_CODECS,
     PCMA,
     PCMU,
-    TELEPHONE_EVENT,
     Codec,
     codecs_with_types_of,
     common_codecs,
@@ -35,221 +33,8 @@ from kobza.sdp.codecs import (
     in_order_of,
     with_more,
 )
-from kobza.sdp.description import Media, SessionDescription
-from kobza.sdp.errors import MalformedSdp, NotAcceptable
-from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
-from kobza.values import Value, same
 
-_LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
-_G722: Final = ("g722", 8000, 1)
 _BEST_FOR_US: Final = {PCMA.key: 0, PCMU.key: 1}
-
-_REMEMBERED: Final = 256
-"""Results kept of each question about codecs, see `kobza.sdp.codecs`. Nobody may change those that are dictionaries."""
-
-
-class _Offer(Value, frozen=True):
-    """A phone's offer: the whole, and its audio stream."""
-
-    description: SessionDescription
-    audio: Audio
-
-
-class SideMedia:
-    """The exchange with one phone. `remote` is what it said last, `local` what it was told and agreed to."""
-
-    __slots__ = (
-        "_browsers",
-        "_host",
-        "_host6",
-        "_is_ipv6",
-        "_layout",
-        "_layout_index",
-        "_origin",
-        "_phone_offered",
-        "_said",
-        "directed",
-        "exchange",
-        "holds",
-        "local",
-        "muted",
-        "named",
-        "offer",
-        "offered",
-        "plays",
-        "port",
-        "protection",
-        "remote",
-        "seated",
-        "sounds",
-        "taped",
-    )
-
-    def __init__(
-        self, host: str, session_id: str, browsers: BrowserAccess | None = None, host6: str | None = None
-    ) -> None:
-        self._host, self._host6 = host, host6
-        self._browsers = browsers
-        self._origin = new_origin(session_id, host)
-        self.port = 0
-        self.taped = False
-        """What comes from it is for the recordings alone: it is no phone but a copy of what one sends."""
-        self.exchange = 0
-        """Counts later offers and answers of the phone: with each it may have moved."""
-        self.begin()
-
-    def place(self, host: str, port: int) -> None:
-        """Learn where packets of the phone are taken, before anything is said to it."""
-        self._host, self.port = host, port
-        self._origin = replace(self._origin, host=host)
-
-    def begin(self) -> None:
-        """Know of no phone: at the beginning, and when one has gone and another one is to come on the same port."""
-        self._is_ipv6 = False
-        """The address that the phone named last is one of IPv6."""
-        self._said: LocalAudio | None = None
-        self._layout: tuple[Media, ...] = ()
-        self._layout_index = 0
-        self.protection = Protection(self._browsers)
-        self.offer: _Offer | None = None
-        """The phone's offer that the other side has to answer."""
-        self.offered: LocalAudio | None = None
-        """Our offer to the phone; stays after its answer, since other branches of a fork may answer too."""
-        self.remote: Audio | None = None
-        self.local: LocalAudio | None = None
-        self._phone_offered = False
-        self.named: tuple[Codec, ...] = ()
-        """Every codec that the phone named in what holds and held, the latest first: it may be offered those again."""
-        self.directed = Direction.SENDRECV
-        """The direction that `direct` gave it and the phone agreed to."""
-        self.holds = False
-        """Its phone put the call on hold."""
-        self.plays: ToneName = "none"
-        self.sounds = SideSounds()
-        self.muted = False
-        self.seated = False
-        """There is no phone, but a seat in a mix."""
-
-    @property
-    def told(self) -> tuple[Codec, ...]:
-        """The codecs of what holds, or before that of our offer: what may come from the phone."""
-        said = self.local or self.offered
-        return () if said is None else said.codecs
-
-    @property
-    def agreed(self) -> bool:
-        """An offer was answered, in whichever direction."""
-        return self.remote is not None and self.local is not None
-
-    def write_offer(self, local: LocalAudio) -> bytes:
-        """Return our offer to the phone, and remember it."""
-        self.offered = local
-        self._count(local)
-        return write_offer(self._origin, local, self._layout, self._layout_index).to_bytes()
-
-    def write_offer_in(self, form: OfferForm, *, ipv6: bool) -> bytes:
-        """Return the offer made last in another form, for another branch of a fork."""
-        if self.offered is None:
-            raise MediaError("no offer was made to this side")
-        local = self.offered if form == "plain" else self.protection.offer(form, self.offered)
-        if ipv6 and self._host6 is not None and local.webrtc is None:
-            local = replace(local, host=self._host6)
-        return write_offer(self._origin, local).to_bytes()
-
-    def parse_answer(self, sdp: bytes) -> tuple[SessionDescription, Audio, LocalAudio]:
-        """Parse an answer to our offer; its codecs become those that are common. Return also what it answers."""
-        if self.offered is None:
-            raise MediaError("no offer was made to this side")
-        description, audio = _parse(sdp)
-        codecs = common_codecs(audio.codecs, self.offered.codecs)
-        if not has_speech(codecs):
-            raise MediaError("not acceptable: no common codec")
-        agreed = self.protection.agree(audio, self.offered)
-        if self._host6 is not None and agreed.webrtc is None:
-            agreed = replace(agreed, host=self._host_toward(audio))
-        return description, replace(audio, codecs=codecs), agreed
-
-    def write_answer(self, offer: _Offer, local: LocalAudio) -> bytes:
-        """Return our answer to the phone's offer; from now on it holds."""
-        self.local = local
-        self._phone_offered = True
-        self._layout, self._layout_index = offer.description.media, offer.audio.index
-        self._count(local)
-        return write_answer(self._origin, local, offer.description, offer.audio).to_bytes()
-
-    def take_answer(self, description: SessionDescription, audio: Audio, offered: LocalAudio) -> None:
-        """Take the phone's answer to our offer; `audio` is what is common."""
-        self.remote = audio
-        self.local = offered
-        self._phone_offered = False
-        self.name(audio.codecs)
-        self._layout, self._layout_index = description.media, audio.index
-
-    def name(self, codecs: tuple[Codec, ...]) -> None:
-        """Learn codecs that the phone has named."""
-        self.named = with_more(codecs, self.named)
-
-    def take_first_answer(self, description: SessionDescription, audio: Audio, offered: LocalAudio) -> None:
-        """Take the answer to a first offer: of another branch of a fork, maybe, than the one before."""
-        self.named = ()
-        self.take_answer(description, audio, offered)
-
-    def local_audio(
-        self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
-    ) -> LocalAudio:
-        """Return a description of our end toward the phone."""
-        host = self._host if self.remote is None else self._host_toward(self.remote)
-        local = LocalAudio(host, self.port, codecs, direction, ptime, mux)
-        return local if self.remote is None else self.protection.describe(self.remote, local)
-
-    def _host_toward(self, audio: Audio) -> str:
-        """Return our address of the family that the phone is reached by; one that holds may name none."""
-        if audio.destination.host is not None:
-            self._is_ipv6 = ":" in audio.destination.host
-        return self._host6 if self._is_ipv6 and self._host6 is not None else self._host
-
-    def _count(self, local: LocalAudio) -> None:
-        """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
-        if self._said is not None and not same(local, self._said):
-            self._origin = next_version(self._origin)
-        self._said = local
-
-    @property
-    def common(self) -> tuple[Codec, ...]:
-        """What the phone named and was told too, with its payload types, in the answer's order: it sends the first.
-
-        Both follow the order of the answer, whoever gave it (RFC 3264, sections 6.1 and 7).
-        """
-        if self.remote is None:
-            return ()
-        if self.local is None:
-            return self.remote.codecs
-        if self._phone_offered:
-            return in_order_of(self.local.codecs, self.remote.codecs)
-        return common_codecs(self.remote.codecs, self.local.codecs)
-
-    @property
-    def sends(self) -> bool:
-        """What comes from the phone may go to the other one; before an answer the phone may send early media."""
-        sends = self.remote is None or self.remote.direction.sends
-        return sends and (self.local is None or self.local.direction.receives)
-
-    @property
-    def receives(self) -> bool:
-        """The phone wants to hear something. True before it was answered: early media."""
-        receives = self.remote is not None and self.remote.direction.receives
-        return receives and (self.local is None or self.local.direction.sends)
-
-    @property
-    def watched(self) -> bool:
-        """It has to send: nobody said that it need not."""
-        both = Direction.SENDRECV
-        return (
-            self.remote is not None
-            and self.local is not None
-            and self.remote.direction is both
-            and self.local.direction is both
-        )
 
 
 class CallMedia:
@@ -266,12 +51,12 @@ class CallMedia:
     def check_offer(self, source: Side | None, sdp: bytes | None) -> None:
         """Check an offer before ports are opened for it; keep it as the source's open offer."""
         if sdp and source is not None:
-            description, audio = _parse(sdp)
+            description, audio = parse_description(sdp)
             if audio.webrtc is not None:
                 audio = replace(audio, codecs=_g711_first(audio.codecs))
             side = self.sides[source]
             side.protection.meet(audio)
-            side.offer = _Offer(description, audio)
+            side.offer = Offer(description, audio)
             side.remote = audio
             side.name(audio.codecs)
 
@@ -325,7 +110,7 @@ class CallMedia:
             raise MediaError("this side has agreed on nothing yet")
         if not sdp:
             return side.write_offer(replace(side.local, direction=side.directed))
-        description, audio = _parse(sdp)
+        description, audio = parse_description(sdp)
         if other.agreed:  # what the other phone sends comes first, so that nothing changes for it
             codecs = in_order_of(with_more(other.common, other.named), audio.codecs)
         else:
@@ -341,7 +126,7 @@ class CallMedia:
         local = side.local_audio(
             codecs, audio.direction.reversed.narrowed(side.directed), ptime=side.local.ptime, mux=audio.destination.mux
         )
-        return side.write_answer(_Offer(description, audio), local)
+        return side.write_answer(Offer(description, audio), local)
 
     def direct(self, target: Side, direction: Direction) -> bytes:
         """Return our offer to a side with a direction; nothing changes until it is answered."""
@@ -374,7 +159,7 @@ class CallMedia:
 
     def sit(self, which: Side, sdp: bytes) -> bytes:
         """Let a side be a seat in a mix; return what it answers to our offer."""
-        answer = seat_answer(*_parse(sdp))
+        answer = seat_answer(*parse_description(sdp))
         self.sides[which].seated = True
         return answer
 
@@ -391,11 +176,11 @@ class CallMedia:
 
     def receive(self, source: Side, sdp: bytes) -> bytes:
         """Return our answer to the offer of a copy of what a phone sends."""
-        description, audio = _parse(sdp)
+        description, audio = parse_description(sdp)
         side = self.sides[source]
         side.taped, side.remote = True, audio
         local = side.local_audio(audio.codecs, audio.direction.reversed, ptime=audio.ptime)
-        return side.write_answer(_Offer(description, audio), local)
+        return side.write_answer(Offer(description, audio), local)
 
     def leave(self, which: Side) -> None:
         """Forget the phone of a side; what the other one had offered it is settled."""
@@ -424,149 +209,19 @@ class CallMedia:
 
     def flow(self, which: Side) -> SideFlow:
         """Return what the relay does for a side, as things stand."""
-        side, other = self.sides[which], self.sides[which.other]
-        if side.remote is None:
-            told = side.told
-            return SideFlow(
-                laws=_laws(told),
-                source="none",
-                srtp=side.protection.srtp(None),
-                codecs=_codecs(told),
-                seated=side.seated,
-                voices=_voices(told),
-            )
-        to = side.remote.destination
-        if side.taped:
-            codecs = _codecs(side.told)
-            return SideFlow(
-                rtp=(to.host or "", to.port), source="relay", laws=_laws(side.told), codecs=codecs, taped=True
-            )
-        tone_type, tone_law = _tone_codec(side.common)
-        source = _source(side, other)
-        if side.seated:
-            return SideFlow(
-                source="relay" if source == "relay" else "none",
-                tone_type=tone_type,
-                tone_law=tone_law,
-                laws=_laws(side.told),
-                codecs=_codecs(side.told),
-                renamed=_renamed(other.told, side.remote.codecs),
-                seated=True,
-            )
-        if which in self.hears_mix and side.receives and (source == "relay" or self.hears_mix[which]):
-            source = "mix"
-        secure = side.protection.secure(side.remote)
-        named = secure is None
-        return SideFlow(
-            rtp=(to.host, to.port) if named and to.host is not None else None,
-            rtcp=(to.rtcp_host, to.rtcp_port) if named and to.rtcp_host is not None else None,
-            mux=secure is not None or (to.mux and side.local is not None and side.local.mux),
-            source=source if tone_type >= 0 or source == "relay" else "none",
-            tone_type=tone_type,
-            tone_law=tone_law,
-            laws=_laws(side.told),
-            renamed=_renamed(other.told, side.remote.codecs),
-            watched=side.watched,
-            muted=side.muted,
-            events=_events_from(side) if side.muted or which.other in self.hears_mix else -1,
-            secure=secure,
-            srtp=side.protection.srtp(side.remote),
-            codecs=_codecs(side.told),
-            sound=side.sounds.music if source == "music" else side.sounds.ringback if source == "ringback" else "",
-            voices=_voices(side.told),
-            exchange=side.exchange,
-            g722_type=_g722_type(side.common) if tone_type < 0 else -1,
+        mixes = self.hears_mix
+        return flow_of(
+            self.sides[which],
+            self.sides[which.other],
+            mixed=mixes.get(which),
+            other_is_mixed=which.other in mixes,
         )
 
 
-def _source(side: SideMedia, other: SideMedia) -> SourceName:
-    """Return what a side hears: what it was told to, else music when the other one holds, else the other one."""
-    if not side.receives:
-        return "none"
-    if side.plays != "none":
-        return side.plays
-    if other.holds or other.directed is Direction.INACTIVE:
-        return "music"
-    return "relay" if other.sends else "none"
-
-
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def _g711_first(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return a browser's codecs with those first that can be recorded here, and of which tones are made.
 
     Browsers name Opus first, and so two of them would talk it.
     """
     return tuple(sorted(codecs, key=lambda codec: _BEST_FOR_US.get(codec.key, len(_BEST_FOR_US))))
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
-    for codec in codecs:
-        if codec.key in _LAWS:
-            return codec.payload_type, int(_LAWS[codec.key])
-    return -1, int(Law.A)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _g722_type(codecs: tuple[Codec, ...]) -> int:
-    return next((codec.payload_type for codec in codecs if codec.key == _G722), -1)
-
-
-def _events_from(side: SideMedia) -> int:
-    """Return the payload type that a side was told to use for DTMF events, -1 for none."""
-    codecs = side.local.codecs if side.local is not None else ()
-    return next((codec.payload_type for codec in codecs if codec.name.lower() == TELEPHONE_EVENT), -1)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _laws(told: tuple[Codec, ...]) -> dict[int, int]:
-    """Return the law of each payload type from a side that is G.711: as we told it, and the static ones."""
-    laws = {int(law): int(law) for law in Law}
-    for codec in told:
-        laws.pop(codec.payload_type, None)
-        if codec.key in _LAWS:
-            laws[codec.payload_type] = int(_LAWS[codec.key])
-    return laws
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _codecs(told: tuple[Codec, ...]) -> dict[int, int]:
-    """Return the number in a spool of each payload type from a side that is speech."""
-    numbers = {codec.payload_type: number_of(codec) for codec in told if codec.is_speech}
-    return _laws(told) | numbers
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _voices(told: tuple[Codec, ...]) -> dict[int, Voice]:
-    """Return which payload types from a side are speech: as we told it, and G.711 under its own."""
-    voices = {codec.payload_type: Voice(codec.name.lower(), codec.rate) for codec in G711}
-    for codec in told:
-        voices.pop(codec.payload_type, None)
-        if codec.is_speech:
-            voices[codec.payload_type] = Voice(codec.name.lower(), codec.rate)
-    return voices
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _renamed(told: tuple[Codec, ...], wanted: tuple[Codec, ...]) -> dict[int, int]:
-    """Return the payload types that a sender was told to use and that the receiver wants under another number."""
-    numbers = {codec.key: codec.payload_type for codec in reversed(wanted)}
-    return {
-        codec.payload_type: numbers[codec.key]
-        for codec in told
-        if codec.key in numbers and codec.payload_type != numbers[codec.key]
-    }
-
-
-def _parse(sdp: bytes) -> tuple[SessionDescription, Audio]:
-    """Parse what a phone said; what is wrong with it becomes a MediaError."""
-    try:
-        description = SessionDescription.parse(sdp)
-        audio = audio_of(description)
-    except NotAcceptable as error:
-        raise MediaError(f"not acceptable: {error}") from error
-    except MalformedSdp as malformed:
-        raise MediaError(f"malformed: {malformed}") from malformed
-    if not has_speech(audio.codecs):
-        raise MediaError("not acceptable: no codec for speech")
-    return description, audio

@@ -20,11 +20,12 @@ HOW: Final = "AmbientCapabilities=CAP_SYS_NICE or LimitRTPRIO=1 in the service's
 
 def is_allowed() -> bool:
     """Tell whether this process may have real-time priority: try it and go back."""
+    before, place = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(LEAST))
     except PermissionError:
         return False
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.sched_setscheduler(0, before, place)
     return True
 
 

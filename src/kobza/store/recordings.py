@@ -41,16 +41,16 @@ class Remarks(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return it as integrators are told it, moments in seconds; None when there is nothing to say."""
         said = {
             "paused": [{"from": begin / 1000, "until": end / 1000} for begin, end in self.paused],
-            "undecoded": {_said(side): codecs for side, codecs in self.undecoded.items()},
-            "announced": [{"side": _said(side), "at": at / 1000} for side, at in self.announced],
-            "unannounced": [_said(side) for side in self.unannounced],
+            "undecoded": {said_side(side): codecs for side, codecs in self.undecoded.items()},
+            "announced": [{"side": said_side(side), "at": at / 1000} for side, at in self.announced],
+            "unannounced": [said_side(side) for side in self.unannounced],
             "ends_early": self.no_room,
         }
         return {name: value for name, value in said.items() if value} or None
 
 
-def _said(side: str) -> str:
-    """Return a side as the interface calls it."""
+def said_side(side: str) -> str:
+    """Return a side as everybody outside calls it: caller or called."""
     return "called" if side == "callee" else side
 
 

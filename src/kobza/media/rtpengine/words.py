@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from kobza.media.messages import SideQuality
-from kobza.media.negotiation import SideMedia
 from kobza.media.plane import Side
 from kobza.media.rtpengine.bencode import Encodable, Value
 from kobza.media.rtpengine.ng import NgError, Reply, entries, items, number, text
+from kobza.media.side_media import SideMedia
 from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import OWN_CODECS
 from kobza.sdp.description import Attribute, Media, SessionDescription
