@@ -109,6 +109,7 @@ class TestCommands:
     refreshed: int = 0
     phones: list[Phone] = field(default_factory=list)
     legs: list[Leg] = field(default_factory=list)
+    can_mix: bool = True
 
     async def originate(
         self,

@@ -121,6 +121,9 @@ async def test_who_has_a_number_of_their_own_may_hear_calls(olena: Visitor, worl
     assert (refused.status_code, "number of your own" in refused.text) == (409, True)
     with world.store.write() as conn:
         users.change(conn, world.own.enterprise_id, "olena", role=users.Role.ADMIN, name="", number=BORYS)
+    world.commands.can_mix = False
+    assert not (await olena.page("/")).xpath("//form[@action='/live/supervise']"), "rtpengine mixes no voices"
+    world.commands.can_mix = True
     answer = await olena.submit("/", "/live/supervise", mode="whisper")
     assert answer.headers["location"] == "/"
     assert world.commands.told == [("supervise", world.own.enterprise_id, "leg1", BORYS, "whisper", "olena")]

@@ -189,6 +189,11 @@ class Commands(Protocol):
         """
         ...
 
+    @property
+    def can_mix(self) -> bool:
+        """Whether voices can be mixed here; else `supervise` and `add` are refused."""
+        ...
+
     async def supervise(
         self, enterprise_id: str, call_control_id: str, number: str, mode: SuperviseMode, *, by: By
     ) -> Brought:

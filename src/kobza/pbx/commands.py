@@ -216,6 +216,11 @@ class Commands:
             return Controlled(FINISHED, muted=False, recording=None)
         return Controlled(state or view.state.value, view.muted, call.recording_of(call_control_id))
 
+    @property
+    def can_mix(self) -> bool:
+        """Whether voices can be mixed here; else `supervise` and `add` are refused."""
+        return self._guests.can_mix
+
     async def supervise(self, enterprise_id: str, call_control_id: str, number: str, mode: Mode, *, by: By) -> Brought:
         """Ring a supervisor's phones (E.164), and let it take part in a call on the side of a leg; see `GuestCalls`.
 

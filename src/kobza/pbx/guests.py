@@ -84,6 +84,11 @@ class GuestCalls:
         self._now = now
         self._notes: set[asyncio.Task[None]] = set()
 
+    @property
+    def can_mix(self) -> bool:
+        """Whether the media plane mixes voices; else nobody can be brought to a call."""
+        return self._plane.can_mix
+
     async def stop(self) -> None:
         """Wait until what has to be noted is noted."""
         await asyncio.gather(*self._notes, return_exceptions=True)
@@ -196,7 +201,7 @@ class GuestCalls:
     def _may_begin(self, live: LiveCall) -> None:
         if live.call.phase is not Phase.TALKING:
             raise WrongStateError("The call is not established, or is being transferred.")
-        if not self._plane.can_mix:
+        if not self.can_mix:
             raise MediaFailedError(NEEDS_MIXING)
 
     def _subscriber(self, enterprise_id: str, number: str) -> Subscriber:

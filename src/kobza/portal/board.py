@@ -147,18 +147,19 @@ class BoardRows:
 
     def _row(self, subscriber: Subscriber, phone: PhoneStatus | None, own: list[LiveCall]) -> NumberNow:
         since = None if phone is None or own else phone.since
+        can_mix = self._portal.context.commands.can_mix
         return NumberNow(
             key=subscriber.number,
             owner=self._office.owners[subscriber.number],
             status="unavailable" if phone is None else phone.status,
             dnd=phone is not None and phone.dnd,
             since="" if since is None else clock_text(int(since * 1000)),
-            legs=[_leg(leg, self._people, self._say, self._visitor) for leg in own],
+            legs=[_leg(leg, self._people, self._say, self._visitor, can_mix=can_mix) for leg in own],
             may_control=self._visitor.may_act_on(subscriber.number),
         )
 
 
-def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say, visitor: Visitor) -> LegView:
+def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say, visitor: Visitor, *, can_mix: bool) -> LegView:
     since_ms = int(leg.since * 1000)
     return LegView(
         call_control_id=leg.call_control_id,
@@ -168,7 +169,8 @@ def _leg(leg: LiveCall, people: Mapping[str, Person], say: Say, visitor: Visitor
         since=clock_text(since_ms, seconds=True),
         since_ms=since_ms,
         recording=leg.recording,
-        may_supervise=leg.state != "alerting"
+        may_supervise=can_mix
+        and leg.state != "alerting"
         and visitor.may_supervise
         and visitor.own_number not in (leg.number, leg.phone_number)
         and leg.phone_number != SEVERAL,
