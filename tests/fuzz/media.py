@@ -28,7 +28,7 @@ from kobza.media.spool import END, PAUSED, RECORD, MalformedSpool, SpoolHeader, 
 from kobza.phone.agreement import Agreement
 from kobza.rtp.continuity import OutgoingStream
 from kobza.rtp.errors import MalformedRtp, MalformedStun
-from kobza.rtp.event import TelephoneEvent
+from kobza.rtp.event import DigitReader, TelephoneEvent
 from kobza.rtp.ice import Address, IceLite
 from kobza.rtp.packet import RtpPacket, is_rtp
 from kobza.rtp.rtcp import parse_compound, report_blocks
@@ -134,6 +134,7 @@ def _rtp() -> Take:
     """A packet, a digit in it, and what it becomes in a stream that is numbered anew."""
     stream = OutgoingStream(ssrc=1, sequence=1, timestamp=1, now=0.0)
     moments = itertools.count()
+    reader = DigitReader()
 
     def take(data: bytes) -> bool:
         read = False
@@ -143,6 +144,7 @@ def _rtp() -> Take:
             if RtpPacket.parse(packet.to_bytes()) != packet:
                 raise AssertionError("what was written is read as something else")
             TelephoneEvent.parse(packet.payload)
+            reader.take(data)
         if is_rtp(data):
             stream.relayed(data, next(moments) / 50)
         return read

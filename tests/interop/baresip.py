@@ -97,6 +97,10 @@ class Baresip:
         assert result.get("ok", True), result
         return result
 
+    async def press(self, key: str) -> None:
+        """Press a key of the phone in its call, and let it go."""
+        await self.command("sndcode", key)
+
     async def event(self, kind: str, within: float = PATIENCE) -> dict[str, Any]:
         """Wait for the next event of a kind and take it out; what else came is named when it does not."""
         try:

@@ -25,7 +25,7 @@ from tests.interop.test_commands import Phones, hears, leg_of, made
 from tests.media.spools import decode_mp3
 from tests.media.test_sounds import file_of
 from tests.support.spectrum import dominant_tone, duration, from_pcm16, loudness, needs_sox, read_audio, tones_over_time
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 A, B, C, D = NUMBERS
 OUTSIDE = "0445550123"
@@ -280,12 +280,36 @@ async def test_digits_go_by_info_to_who_takes_no_events(phones: Phones, ledger: 
     other.press_in_info("#")
     await heard_digits(call, "#")
     c.takes_info = d.takes_info = False
-    for one in (leg, far_leg):  # neither: what one did not offer the other was not answered
-        refused = await control(phones, one, "dtmf", expect=409, digits="1")
-        assert refused["code"] == "wrong_state"
-        assert "neither as events nor in INFO" in refused["detail"]
+    refused = await control(phones, leg, "dtmf", expect=409, digits="1")
+    assert refused["code"] == "wrong_state"
+    assert "neither as events nor in INFO" in refused["detail"]
+    await control(phones, far_leg, "dtmf", digits="1")  # events: these were agreed on, as they can become INFO
+    await heard_digits(call, "#1")
     call.hang_up()
     await other.ended()
+
+
+async def test_keys_of_a_real_phone_go_by_info_to_who_takes_no_events(
+    phones: Phones, ledger: Ledger, tmp_path: Path
+) -> None:
+    """It sends them as events, RFC 4733: its key is heard once, in order, and the voice goes on."""
+    site = phones.server.site
+    c = await phones.at(C, 440, codecs=(PCMA,))  # no telephone-event
+    async with baresip(tmp_path / "d", site.lines[D], site.sip, tone=660, auto=True) as phone:
+        call = c.dial(D)
+        await call.established()
+        await phone.event("CALL_ESTABLISHED")
+        await hears(call, 660)
+        for digit in "1224#":
+            await phone.press(digit)
+        await heard_digits(call, "1224#")
+        await hears(call, 660)
+        c.takes_info = False
+        await phone.press("7")
+        await until(lambda: "a key does not reach the other phone" in phones.server.log, "the refusal in the log")
+        assert call.digits == "1224#"
+        call.hang_up()
+        await phone.event("CALL_CLOSED")
 
 
 async def test_a_real_phone_hears_digits(phones: Phones, ledger: Ledger, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from kobza.media.embedded import EmbeddedPlane
 from kobza.media.messages import Measure, Report, Traffic
 from kobza.media.plane import (
     CallHeard,
+    DigitPressed,
     DirectionName,
     MediaError,
     MediaEvent,
@@ -32,7 +33,7 @@ from tests.support.rtpengine import Rtpengine
 from tests.support.waiting import PATIENCE
 
 CALL = "call-1"
-Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed, CallHeard, SideNotHeard)
+Event = TypeVar("Event", MediaTimedOut, MediaPlaneLost, RecordingClosed, CallHeard, SideNotHeard, DigitPressed)
 AnyPlane = TypeVar("AnyPlane", bound=MediaPlane)
 
 
@@ -155,14 +156,16 @@ class Running(ABC, Generic[AnyPlane]):
             while self.holds_ports:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
-    async def offer(self, source: Side | None, target: Side, sdp: bytes | None, call: str = CALL) -> bytes:
+    async def offer(
+        self, source: Side | None, target: Side, sdp: bytes | None, call: str = CALL, *, by_info: bool = False
+    ) -> bytes:
         reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
-        self.plane.offer(call, source=source, target=target, sdp=sdp, done=reply.set_result)
+        self.plane.offer(call, source=source, target=target, sdp=sdp, by_info=by_info, done=reply.set_result)
         return _result(await reply)
 
-    async def answer(self, source: Side, sdp: bytes, call: str = CALL) -> bytes:
+    async def answer(self, source: Side, sdp: bytes, call: str = CALL, *, by_info: bool = False) -> bytes:
         reply: asyncio.Future[bytes | MediaError] = asyncio.get_running_loop().create_future()
-        self.plane.answer(call, source=source, sdp=sdp, done=reply.set_result)
+        self.plane.answer(call, source=source, sdp=sdp, by_info=by_info, done=reply.set_result)
         return _result(await reply)
 
     async def reoffer(self, source: Side, sdp: bytes, call: str = CALL) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.media.digits import GAP_STEPS, PAUSE_STEPS, STEP_SAMPLES, TONE_STEPS, steps
-from kobza.media.plane import MediaError, Side
+from kobza.media.plane import DigitPressed, MediaError, NoEvents, Seat, Side
 from kobza.rtp.event import DIGITS, TelephoneEvent
 from kobza.rtp.packet import RtpPacket
 from tests.media.phone_end import PhoneEnd
@@ -173,3 +173,70 @@ async def test_digits_to_nowhere_are_not_sent() -> None:
             await running.answer(Side.CALLEE, callee.sdp(host="nowhere.example"))
             with pytest.raises(MediaError, match="takes no more"):
                 await send(running, Side.CALLEE, "1")
+
+
+def press(phone: PhoneEnd, digit: str, payload_type: int = EVENTS) -> None:
+    """Send a digit as the phones do."""
+    for event in (each for each in steps(digit) if each is not None):
+        packet = RtpPacket(payload_type, phone.sequence, phone.timestamp, phone.ssrc, event.to_bytes())
+        phone.sequence += 1
+        phone.rtp.sendto(packet.to_bytes(), (phone.host, phone.to))
+    phone.timestamp += 1600
+
+
+@pytest.mark.parametrize("deaf", Side)
+async def test_digits_to_a_phone_that_takes_them_in_info_alone_are_told(deaf: Side) -> None:
+    """Whoever called: the other one has agreed on events with us, and its voice goes on."""
+    async with running_plane() as running:
+        with PhoneEnd(1000.0) as caller, PhoneEnd(1500.0, ssrc=2) as callee:
+            formats = {deaf: "8", deaf.other: "8 101"}
+            offer = await running.offer(Side.CALLER, Side.CALLEE, caller.sdp(formats[Side.CALLER]), by_info=True)
+            assert b"telephone-event" in callee.learn(offer)
+            answer = await running.answer(Side.CALLEE, callee.sdp(formats[Side.CALLEE]), by_info=True)
+            assert (b"telephone-event" in caller.learn(answer)) is (deaf is Side.CALLEE)
+            await running.settle()
+            hears, presses = (caller, callee) if deaf is Side.CALLER else (callee, caller)
+            hears.send()  # where it is heard from is where it is
+            await presses.hear(1)
+            presses.send()
+            for digit in "1*1":
+                press(presses, digit)
+            presses.send()
+            assert [packet.payload_type for packet in await hears.hear(2)] == [8, 8]
+            told = await running.events_of(DigitPressed, 3)
+            assert told == [DigitPressed(CALL, deaf.other, digit) for digit in "1*1"]
+            assert len(hears.packets) == 2
+            await send(running, deaf.other, "5")  # the other way they are events, as ever
+            with pytest.raises(NoEvents):
+                await send(running, deaf, "5")
+
+
+async def test_digits_are_told_in_a_mix_and_until_the_phone_takes_events() -> None:
+    async with running_plane() as running:
+        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee, PhoneEnd(ssrc=3) as after:
+            callee.learn(await running.offer(Side.CALLER, Side.CALLEE, caller.sdp()))
+            caller.learn(await running.answer(Side.CALLEE, callee.sdp("8"), by_info=True))
+            running.plane.mix("mix", [Seat(CALL, Side.CALLER), Seat(CALL, Side.CALLEE)], [(CALL, Side.CALLEE)])
+            await running.settle()
+            callee.send()
+            caller.send()
+            press(caller, "7")
+            assert await running.events_of(DigitPressed, 1) == [DigitPressed(CALL, Side.CALLER, "7")]
+            running.plane.mix("mix", [])
+            running.plane.leave(CALL, side=Side.CALLEE)
+            after.learn(await running.offer(Side.CALLER, Side.CALLEE, None))
+            await running.answer(Side.CALLEE, after.sdp(), by_info=True)
+            await running.settle()
+            after.send()
+            await caller.hear(1)
+            press(caller, "8")
+            await after.wait(lambda: bool(events_in(after.packets)))
+            assert len(await running.events_of(DigitPressed, 1)) == 1
+
+
+async def test_a_plane_that_reads_no_digits_agrees_on_none_that_would_be_lost(start_plane: StartPlane) -> None:
+    async with start_plane() as running:
+        with PhoneEnd() as caller, PhoneEnd(ssrc=2) as callee:
+            await running.offer(Side.CALLER, Side.CALLEE, caller.sdp(), by_info=True)
+            answer = await running.answer(Side.CALLEE, callee.sdp("8"), by_info=True)
+            assert (b"telephone-event" in answer) is running.plane.reads_digits

@@ -497,3 +497,73 @@ def test_any_order_of_events_ends_in_descriptions_or_errors() -> None:
             for each in Side:
                 media.flow(each)
     assert min(outcomes.values()) > 1000
+
+
+# digits that become INFO
+
+
+def told_events(description: bytes) -> list[str]:
+    return [text for text in line(description, "a=rtpmap") if "telephone-event" in text]
+
+
+def test_events_are_agreed_on_for_a_phone_that_takes_info_alone() -> None:
+    media = call()
+    offered(media, sdp("8 0 97", lines=("a=rtpmap:97 telephone-event/8000",)))
+    answer = media.answer(CALLEE, sdp("0", lines=()), by_info=True)
+    assert line(answer, "m=") == ["m=audio 20000 RTP/AVP 0 97"]
+    assert (media.flow(CALLER).keys, media.flow(CALLEE).keys) == (97, -1)
+    again = media.reoffer(CALLER, sdp("8 0 97", "sendonly", lines=("a=rtpmap:97 telephone-event/8000",)))
+    assert told_events(again) == ["a=rtpmap:97 telephone-event/8000"]
+    assert line(media.align(CALLER) or b"", "m=") == []  # both send the same
+
+
+def test_events_are_offered_for_a_caller_that_takes_info_alone() -> None:
+    media = call()
+    media.check_offer(CALLER, sdp("8", lines=()), by_info=True)
+    assert told_events(media.offer(CALLER, CALLEE, sdp("8", lines=())))
+    assert not told_events(media.answer(CALLEE, sdp("8 101"), by_info=True))
+    assert (media.flow(CALLER).keys, media.flow(CALLEE).keys) == (-1, 101)
+    media.leave(CALLEE)
+    assert told_events(media.offer(CALLER, CALLEE, None))
+
+
+def test_who_takes_events_gets_events() -> None:
+    media = call()
+    media.check_offer(CALLER, sdp(), by_info=True)
+    media.offer(CALLER, CALLEE, sdp())
+    media.answer(CALLEE, sdp(), by_info=True)
+    assert (media.flow(CALLER).keys, media.flow(CALLEE).keys) == (-1, -1)
+
+
+@pytest.mark.parametrize(
+    ("formats", "lines"),
+    [
+        ("8", ()),  # it has none itself
+        ("96 101", ("a=rtpmap:96 opus/48000/2", *EVENTS)),  # of another clock than its speech
+    ],
+)
+def test_no_events_are_answered_that_were_not_offered_for_what_is_sent(formats: str, lines: tuple[str, ...]) -> None:
+    media = call()
+    offered(media, sdp(formats, lines=lines))
+    said = tuple(text for text in lines if "telephone" not in text)
+    answer = media.answer(CALLEE, sdp(formats.split()[0], lines=said), by_info=True)
+    assert not told_events(answer)
+    assert media.flow(CALLER).keys == -1
+
+
+def test_no_events_are_offered_under_a_number_that_means_something_else() -> None:
+    media = call()
+    said = sdp("8 101", lines=("a=rtpmap:101 speex/8000",))
+    media.check_offer(CALLER, said, by_info=True)
+    assert not told_events(media.offer(CALLER, CALLEE, said))
+
+
+def test_the_offer_of_the_other_ones_codec_has_events_too() -> None:
+    """The plane offered both by itself, and they chose different laws; the caller takes its digits in INFO."""
+    media = call()
+    media.offer(None, CALLER, None)
+    media.answer(CALLER, sdp("0", lines=()), by_info=True)
+    assert told_events(media.offer(CALLER, CALLEE, None))
+    media.answer(CALLEE, sdp("8 101"), by_info=False)
+    offer = media.align(CALLEE)
+    assert line(offer, "m=") == ["m=audio 20002 RTP/AVP 0 101"]

@@ -112,3 +112,9 @@ def test_the_number_of_lines_is_bounded() -> None:
     with pytest.raises(MalformedMessage, match="more than 256 header lines") as raised:
         keys_of(["a: b"] * (MAX_HEADERS + 1))
     assert raised.value.sip_status == 513
+
+
+def test_what_allow_says() -> None:
+    said = HeaderLines(["allow", "allow"], ["Allow: INVITE, ACK", "Allow: INFO"])
+    assert [said.allows(method) for method in ("INVITE", "INFO", "UPDATE")] == [True, True, False]
+    assert HeaderLines([], []).allows("INFO") is None

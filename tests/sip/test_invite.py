@@ -522,3 +522,27 @@ def test_who_rings_has_a_tag() -> None:
     assert [ringing.ringing_tag, ringing.remote_tag] == [None, rung.local_tag]
     ringing.bye(now=network.now)
     network.finish()
+
+
+@pytest.mark.parametrize("ringing", [True, False])
+def test_who_takes_info_says_so_in_allow(ringing: bool) -> None:
+    """Both ends of these calls do: the called one learns it from the INVITE, the caller from what first has Allow."""
+    network = Network()
+    mine = network.invite()
+    theirs = network.arrived()
+    assert (mine.takes_info, theirs.takes_info) == (False, True)
+    if ringing:
+        theirs.provisional(183, body=ANSWER, now=network.now)
+        network.settle()
+        assert mine.takes_info
+    theirs.accept(ANSWER, now=network.now)
+    network.settle()
+    assert mine.takes_info
+
+
+@pytest.mark.parametrize(("allow", "takes"), [("INVITE, ACK, BYE", False), ("INVITE,INFO", True), (None, False)])
+def test_who_does_not_say_that_it_takes_info_does_not(allow: str | None, takes: bool) -> None:
+    stand = Stand()
+    dialog = stand.invite()
+    stand.answer(stand.one("INVITE"), 200, headers=[CONTACT, *([] if allow is None else [("Allow", allow)])])
+    assert dialog.takes_info is takes

@@ -110,12 +110,16 @@ class RejectOffer(Struct, frozen=True):
 
 
 class MediaOffer(Struct, frozen=True):
-    """Ask the plane for the SDP to offer to `target`: from the offer of `source`, or (`sdp` None) the plane's own."""
+    """Ask the plane for the SDP to offer to `target`: from the offer of `source`, or (`sdp` None) the plane's own.
+
+    `branch_id` is the one whose offer it is, "" without one.
+    """
 
     request_id: str
     source: SideName | None
     target: SideName
     sdp: bytes | None
+    branch_id: str = ""
 
 
 class MediaAnswer(Struct, frozen=True):
@@ -124,6 +128,8 @@ class MediaAnswer(Struct, frozen=True):
     request_id: str
     source: SideName
     sdp: bytes
+    branch_id: str
+    """Whose answer it is."""
 
 
 class MediaReoffer(Struct, frozen=True):

@@ -36,7 +36,9 @@ class EarlyOffer:
 
     def answered(self, sdp: bytes, agreed: Callable[[bytes, float], None], failed: Failed) -> None:
         """Take the caller's answer; `agreed` follows, or `failed` when it does not fit."""
-        self._core.outbox.actions.append(MediaAnswer(self._core.outbox.ask(agreed, failed), "caller", sdp))
+        request_id = self._core.outbox.ask(agreed, failed)
+        branch_id = self._core.caller.branches[0].branch_id
+        self._core.outbox.actions.append(MediaAnswer(request_id, "caller", sdp, branch_id))
 
 
 def _no_ringing(_reason: str, _now: float) -> None:

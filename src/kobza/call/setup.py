@@ -148,7 +148,8 @@ class Setup:
     ) -> None:
         self._core.media_open = True
         request_id = self._core.outbox.ask(replied, self._media_failed)
-        self._core.outbox.actions.append(MediaOffer(request_id, source, target, sdp))
+        branch_id = self._core.caller.branches[0].branch_id if sdp else ""
+        self._core.outbox.actions.append(MediaOffer(request_id, source, target, sdp, branch_id))
 
     def _dial_originator(self, targets: Sequence[Target], sdp: bytes, _now: float) -> None:
         self._core.enter(Phase.ORIGINATOR_RINGING)
@@ -195,7 +196,7 @@ class Setup:
         self._early = branch
         core = self._core
         request_id = core.outbox.ask(partial(self._early_answered, branch), partial(self._early_failed, branch))
-        core.outbox.actions.append(MediaAnswer(request_id, "callee", branch.early_sdp))
+        core.outbox.actions.append(MediaAnswer(request_id, "callee", branch.early_sdp, branch.branch_id))
 
     def _tell_ringing(self) -> None:
         """Tell the caller once that it rings, unless early media tells it better."""
@@ -356,7 +357,7 @@ class Setup:
         else:
             core.enter(Phase.CONNECTING)
             request_id = core.outbox.ask(self._callee_connected, self._media_failed)
-        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
+        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp, branch.branch_id))
 
     def _silence_others(self, leg: Leg, now: float) -> None:
         """Let nobody ring any more but the leg that answers, which is the called side from now on."""
@@ -453,7 +454,8 @@ class Setup:
         self._late_offer = False
         if sdp:
             request_id = self._core.outbox.ask(_nothing, self._late_answer_failed)
-            self._core.outbox.actions.append(MediaAnswer(request_id, "caller", sdp))
+            branch_id = self._core.caller.branches[0].branch_id
+            self._core.outbox.actions.append(MediaAnswer(request_id, "caller", sdp, branch_id))
         else:
             self._core.end(PROTOCOL_ERROR, 200, "network", now)
         return True

@@ -57,7 +57,7 @@ class Taking:
         branch = core.branches[branch_id] = Branch(branch_id, leg, incoming=True, takes_place=True)
         refused = partial(self._refused, branch)
         request_id = core.outbox.ask(partial(self._read, ringing, place, branch, sdp), refused)
-        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp))
+        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp, branch_id))
 
     def _read(self, ringing: Ringing, place: Leg, branch: Branch, sdp: bytes, for_other: bytes, _now: float) -> None:
         if self._is_wanted(ringing, place, branch):

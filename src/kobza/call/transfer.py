@@ -150,7 +150,7 @@ class Transfer:
             branch.early_sdp = sdp
             self._early = branch
             request_id = core.outbox.ask(partial(self._early_answered, branch), partial(self._early_failed, branch))
-            core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp))
+            core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp, branch.branch_id))
 
     def _early_answered(self, branch: Branch, _sdp: bytes, _now: float) -> None:
         if branch.state is BranchState.PENDING:
@@ -173,7 +173,7 @@ class Transfer:
         leg.talking = branch
         core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
         request_id = core.outbox.ask(partial(self._connected, leg), partial(self._not_connected, leg))
-        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp))
+        core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp or branch.early_sdp, branch.branch_id))
 
     def rings(self, leg: Leg) -> bool:
         """See Ringing."""

@@ -18,6 +18,7 @@ from kobza.media.messages import (
     Configure,
     Digits,
     DigitsDone,
+    Keyed,
     Mix,
     NotHeard,
     Opened,
@@ -39,6 +40,7 @@ from kobza.media.observed import InstanceNow
 from kobza.media.packet_loop import PacketLoopName, is_compiled
 from kobza.media.plane import (
     CallHeard,
+    DigitPressed,
     Done,
     MediaError,
     MediaEvent,
@@ -211,14 +213,23 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
 
     # the interface
 
-    def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
+    def offer(
+        self,
+        call_id: str,
+        *,
+        source: Side | None,
+        target: Side,
+        sdp: bytes | None,
+        by_info: bool = False,
+        done: Done,
+    ) -> None:
         """See MediaPlane."""
         if self._link is None or self._link.congested:
             done(MediaError("the relay is not ready"))
             return
         call = self._calls.get(call_id) or self._new_call(call_id)
         try:
-            call.media.check_offer(source, sdp)
+            call.media.check_offer(source, sdp, by_info=by_info)
         except MediaError as error:
             done(error)
             return
@@ -275,6 +286,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         self._link.send(Digits(self._last_digits, call_id, target, payload_type, digits))
 
     can_mix = True
+    reads_digits = True
 
     def narrow(self, call_id: str, *, target: Side, done: Done) -> None:
         """See MediaPlane."""
@@ -372,6 +384,9 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             case NotHeard():
                 if report.call_id in self._calls:
                     self.on_event(SideNotHeard(report.call_id, report.side, report.seconds))
+            case Keyed():
+                if report.call_id in self._calls:
+                    self.on_event(DigitPressed(report.call_id, report.side, report.digit))
             case Qualities():
                 for quality in report.calls:
                     self.on_event(CallHeard(quality.call_id, judged(quality)))

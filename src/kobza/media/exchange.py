@@ -38,9 +38,10 @@ class ExchangingPlane(MediaPlane, Generic[Carried]):
             raise MediaError("no such call")
         return call.media.offer_in(form, target, ipv6=ipv6)
 
-    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+    def answer(self, call_id: str, *, source: Side, sdp: bytes, by_info: bool = False, done: Done) -> None:
         """See MediaPlane."""
-        self._do(call_id, done, lambda media: media.answer(source, sdp))
+        by_info = by_info and self.reads_digits
+        self._do(call_id, done, lambda media: media.answer(source, sdp, by_info=by_info))
 
     def reoffer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """See MediaPlane."""

@@ -99,7 +99,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     `sound` is the file of the music ("" for our own), or the country of the ringback.
     `voices` names which payload types from it are speech. `exchange` counts what its phone offered and answered since
     its first word: with each it may have moved, and is learnt anew. `g722_type` is the payload type of G.722 to it
-    where it takes no G.711, -1 for none: what it is told of a recording can be in that, tones cannot.
+    where it takes no G.711, -1 for none: what it is told of a recording can be in that, tones cannot. `keys` is the
+    payload type of the DTMF events from it which do not go to the other one but are told (Keyed), -1 for none.
     """
 
     rtp: Peer | None = None
@@ -122,6 +123,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     voices: dict[int, Voice] = {}
     exchange: int = 0
     g722_type: int = -1
+    keys: int = -1
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -265,6 +267,14 @@ class DigitsDone(msgspec.Struct, frozen=True, tag=True, array_like=True):
     sent: bool
 
 
+class Keyed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The phone of a side has sent a digit as an event, of those that its flow calls `keys`."""
+
+    call_id: str
+    side: Side
+    digit: str
+
+
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The answer to a Ping; with number 0 the first message of a relay that is ready."""
 
@@ -381,6 +391,7 @@ Report = (
     | NotHeard
     | RecordingStopped
     | DigitsDone
+    | Keyed
     | Pong
     | Certified
     | Traffic

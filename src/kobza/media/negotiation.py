@@ -21,6 +21,7 @@ from kobza.media.side_media import Offer, SideMedia, parse_description
 from kobza.rtp.continuity import CLOCK
 from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import (
+    EVENTS,
     OWN_CODECS,
     PCMA,
     PCMU,
@@ -31,6 +32,7 @@ from kobza.sdp.codecs import (
     first_speech_with_events,
     has_speech,
     in_order_of,
+    with_events_of,
     with_more,
 )
 
@@ -48,8 +50,11 @@ class CallMedia:
         self.hears_mix: Mapping[Side, bool] = {}
         """The sides that are phones and hear a mix instead of the other side; whether somebody else speaks in it."""
 
-    def check_offer(self, source: Side | None, sdp: bytes | None) -> None:
-        """Check an offer before ports are opened for it; keep it as the source's open offer."""
+    def check_offer(self, source: Side | None, sdp: bytes | None, *, by_info: bool = False) -> None:
+        """Check an offer before ports are opened for it; keep it as the source's open offer.
+
+        `by_info`, here and below: the phone takes digits in INFO, so events of the other one are of use.
+        """
         if sdp and source is not None:
             description, audio = parse_description(sdp)
             if audio.webrtc is not None:
@@ -58,6 +63,7 @@ class CallMedia:
             side.protection.meet(audio)
             side.offer = Offer(description, audio)
             side.remote = audio
+            side.by_info = by_info
             side.name(audio.codecs)
 
     def offer(self, source: Side | None, target: Side, sdp: bytes | None) -> bytes:
@@ -68,14 +74,15 @@ class CallMedia:
             if offer is None:
                 raise MediaError("the offer was withdrawn")
             audio = offer.audio
-            return to.write_offer(to.local_audio(audio.codecs, audio.direction, ptime=audio.ptime))
-        codecs: tuple[Codec, ...] = OWN_CODECS
+            codecs = self._with_keys(source, audio.codecs)
+            return to.write_offer(to.local_audio(codecs, audio.direction, ptime=audio.ptime))
+        codecs = OWN_CODECS
         ptime = None
         if source is not None:
             side = self.sides[source]
             if side.local is not None and side.remote is not None:
                 # G.711 of either law is for phones that name in an answer what they chose, not what they can.
-                codecs = with_more(with_more(side.common, side.named), G711)
+                codecs = self._with_keys(source, with_more(with_more(side.common, side.named), G711))
                 ptime = side.remote.ptime
         return to.write_offer(to.local_audio(codecs, Direction.SENDRECV, ptime=ptime))
 
@@ -83,10 +90,11 @@ class CallMedia:
         """Return the offer to `target` that `offer` gave last in another form; a phone may answer either."""
         return self.sides[target].write_offer_in(form, ipv6=ipv6)
 
-    def answer(self, source: Side, sdp: bytes) -> bytes:
+    def answer(self, source: Side, sdp: bytes, *, by_info: bool = False) -> bytes:
         """Return the answer for the other side's open offer, b"" when it has none."""
         side, other = self.sides[source], self.sides[source.other]
         description, audio, offered = side.parse_answer(sdp)
+        side.by_info = by_info
         if other.offer is None:
             side.take_first_answer(description, audio, offered)
             return b""
@@ -94,6 +102,8 @@ class CallMedia:
         codecs = codecs_with_types_of(audio.codecs, wanted.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no codec in common with the other side")
+        if by_info:
+            codecs = with_events_of(codecs, wanted.codecs)
         side.take_first_answer(description, audio, offered)
         local = other.local_audio(
             codecs,
@@ -117,6 +127,8 @@ class CallMedia:
             codecs = common_codecs(audio.codecs, side.local.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
+        if other.by_info:
+            codecs = with_events_of(codecs, audio.codecs)
         side.protection.meet(audio)
         side.exchange += 1
         side.remote = replace(audio, codecs=codecs)
@@ -144,6 +156,7 @@ class CallMedia:
         if sent.key == wanted.key:
             return b""
         codecs = tuple(codec for codec in other.common if codec is wanted or not codec.is_speech)
+        codecs = self._with_keys(target.other, codecs)
         codecs = codecs_with_types_of(codecs, with_more(side.named, codecs))
         if not has_speech(codecs):
             raise MediaError("not acceptable: the payload type of the other side's codec means another one here")
@@ -201,6 +214,10 @@ class CallMedia:
         if len(codecs) < 2 or codecs[1].rate != CLOCK:
             raise NoEvents("not acceptable: the phone on the other side takes no DTMF events (RFC 4733)")
         return codecs[1].payload_type
+
+    def _with_keys(self, source: Side, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+        """Return what to offer for the codecs of a side: with events too when those can become INFO for its phone."""
+        return with_events_of(codecs, (EVENTS,)) if self.sides[source].by_info else codecs
 
     def _hear_hold(self, side: SideMedia, said: Direction) -> None:
         """Learn from a phone's direction whether it holds. The echo of our own "inactive" says nothing about it."""

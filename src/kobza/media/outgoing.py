@@ -34,6 +34,7 @@ class Outgoing:
         "_flow",
         "_g722",
         "_hush",
+        "_keep",
         "_loop",
         "_overlay",
         "_passing_until",
@@ -50,6 +51,7 @@ class Outgoing:
         self._digits_sound = digits_sound
         self._flow = SideFlow()
         self._hush: Callable[[bytes], bytes] | None = None
+        self._keep: Callable[[bytes], bool] | None = None
         self._stream: OutgoingStream | None = None
         self._overlay: Overlay | None = None
         self._g722: G722Encoder | None = None
@@ -81,6 +83,11 @@ class Outgoing:
         self._hush = hush
         self._choose_rewriting()
 
+    def keep(self, keep: Callable[[bytes], bool] | None) -> None:
+        """Have packets of the other phone asked about first: of those that `keep` takes, nothing goes on."""
+        self._keep = keep
+        self._choose_rewriting()
+
     # packets on their way
 
     def _own_stream(self) -> OutgoingStream:
@@ -98,11 +105,13 @@ class Outgoing:
         return stream
 
     def _choose_rewriting(self) -> None:
-        passes = self._hush is None and self._overlay is None and self._stream is None and self._renamed is None
-        self._port.rewrite = None if passes else self._rewritten
+        changes = (self._keep, self._hush, self._overlay, self._stream, self._renamed)
+        self._port.rewrite = None if all(each is None for each in changes) else self._rewritten
 
     def _rewritten(self, data: bytes) -> bytes:
         """Return what a packet of the other side becomes on its way to this one; b"" for nothing."""
+        if self._keep is not None and self._keep(data):
+            return b""
         if self._hush is not None:
             data = self._hush(data)
             if not data:
@@ -118,6 +127,8 @@ class Outgoing:
 
     def pass_digit(self, data: bytes) -> None:
         """Send a DTMF event of the other phone on, in the place of what is made here for as long as it lasts."""
+        if self._keep is not None and self._keep(data):
+            return
         now = self._loop.time()
         self._own_stream()
         self._passing_until, self._first_of_tone = now + DIGIT_GAP, True

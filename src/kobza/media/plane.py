@@ -145,7 +145,16 @@ class CallHeard:
     sides: Mapping[Side, SideHeard]
 
 
-MediaEvent = MediaTimedOut | SideNotHeard | MediaPlaneLost | RecordingClosed | CallHeard
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """The phone of a side has sent a DTMF event that the other one cannot be sent, as it takes digits in INFO alone."""
+
+    call_id: str
+    side: Side
+    digit: str
+
+
+MediaEvent = MediaTimedOut | SideNotHeard | MediaPlaneLost | RecordingClosed | CallHeard | DigitPressed
 Done = Callable[[bytes | MediaError], None]
 
 CANNOT_MIX: Final = "this media plane cannot mix voices"
@@ -162,6 +171,8 @@ class MediaPlane(Protocol):
     on_event: Callable[[MediaEvent], None]
     can_mix: ClassVar[bool] = False
     """Whether voices can be mixed: `narrow`, `sit` and `mix`. A plane that cannot leaves them as they are here."""
+    reads_digits: ClassVar[bool] = False
+    """Whether DTMF events can be read: DigitPressed. A plane that cannot has no use for `by_info`."""
 
     async def start(self) -> None:
         """Make the plane ready; raise MediaError when that fails."""
@@ -171,8 +182,20 @@ class MediaPlane(Protocol):
         """End all calls, close all recordings and stop."""
         ...
 
-    def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
+    def offer(
+        self,
+        call_id: str,
+        *,
+        source: Side | None,
+        target: Side,
+        sdp: bytes | None,
+        by_info: bool = False,
+        done: Done,
+    ) -> None:
         """Turn the offer of one side into the offer to the other.
+
+        `by_info`: the phone that has offered takes digits in INFO. So when it takes no events, the other one is offered
+        them all the same, and what it sends becomes DigitPressed.
 
         `sdp` None or empty: there is none, the plane offers by itself: G.711 with DTMF events or, when `source` has
         agreed on codecs before, those first, then what else it has named, then G.711. So the other one may answer with
@@ -192,8 +215,10 @@ class MediaPlane(Protocol):
         """
         ...
 
-    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+    def answer(self, call_id: str, *, source: Side, sdp: bytes, by_info: bool = False, done: Done) -> None:
         """Take the answer of a side to the offer made to it; give the answer for the other side's offer.
+
+        `by_info` as in `offer`, of the phone that has answered.
 
         Gives b"" when the other side has no open offer. May be repeated for one offer (183 then 200, other branches of
         a fork): the last counts.

@@ -25,6 +25,7 @@ from kobza.media.messages import (
     Digits,
     DigitsDone,
     Frames,
+    Keyed,
     Logged,
     MalformedStream,
     Measure,
@@ -284,9 +285,13 @@ class Relay(asyncio.Protocol):
                 secured,
                 self._packets,
                 one_way_after=self._one_way_after,
+                keyed=self._keyed,
             )
         for side, pair in pairs.items():
             call.open(side, pair)
+
+    def _keyed(self, call_id: str, side: Side, digit: str) -> None:
+        self._report(Keyed(call_id, side, digit))
 
     def _release(self, call_id: str, at: float | None = None, *, asked: bool = False) -> None:
         call = self._calls.pop(call_id, None)

@@ -1,7 +1,7 @@
 """A call in the relay: its sides together, the watch over their life, its recording."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -40,6 +40,7 @@ class RelayCall:
         "_active",
         "_armed_at",
         "_ear",
+        "_keyed",
         "_loop",
         "_one_way",
         "_packet_loop",
@@ -63,8 +64,10 @@ class RelayCall:
         packet_loop: PacketLoop | None = None,
         *,
         one_way_after: float = 10.0,
+        keyed: Callable[[str, Side, str], None] = lambda _call_id, _side, _digit: None,
     ) -> None:
-        """`one_way_after` is in seconds, see `not_heard`."""
+        """`one_way_after` is in seconds, see `not_heard`. `keyed` takes digits that are told instead of passed."""
+        self._keyed = keyed
         self._loop = loop
         self._packet_loop = packet_loop
         self._one_way = OneWay(one_way_after)
@@ -84,7 +87,9 @@ class RelayCall:
 
     def open(self, side: Side, pair: PortPair) -> None:
         """Give a side its ports."""
-        opened = RelaySide(self._loop, side, pair, self._totals, self._secure_sockets, self._packet_loop)
+        opened = RelaySide(
+            self._loop, side, pair, self._totals, self._secure_sockets, self._packet_loop, self._tell_key
+        )
         replaced = self.sides.pop(side, None)
         if replaced is not None:
             replaced.close()
@@ -94,6 +99,9 @@ class RelayCall:
         other = self.sides.get(side.other)
         if other is not None:
             opened.meet(other)
+
+    def _tell_key(self, side: Side, digit: str) -> None:
+        self._keyed(self.call_id, side, digit)
 
     def configure(self, flows: dict[Side, SideFlow]) -> None:
         """Take what happens to each side."""

@@ -2,6 +2,7 @@
 
 import socket
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from typing import Final
 
 from kobza.media.browsers import SecureSockets
@@ -20,11 +21,16 @@ from kobza.media.rtp_port import NO_CODECS, Ear, Send
 from kobza.media.side_count import SideCount
 from kobza.media.speech import Speech
 from kobza.media.spool import KINDS
+from kobza.rtp.event import DigitReader
 from kobza.rtp.g711 import Law
 from kobza.rtp.ice import Address
 
 SEAT: Final[Address] = ("", 0)
 """Stands for the address of a phone where there is none, but a seat in a mix."""
+
+
+def _unwanted(_side: Side, _digit: str) -> None:
+    """Take a digit that nobody asked for."""
 
 
 def _unheard(_data: bytes, _peer: Address) -> None:
@@ -37,6 +43,8 @@ class RelaySide:
     __slots__ = (
         "_count",
         "_guard",
+        "_keyed",
+        "_keys",
         "_latch",
         "_loop",
         "_other",
@@ -61,8 +69,12 @@ class RelaySide:
         totals: Totals | None = None,
         secure_sockets: SecureSockets | None = None,
         packet_loop: PacketLoop | None = None,
+        keyed: Callable[[Side, str], None] = _unwanted,
     ) -> None:
-        """Take over bound ports. `totals` is where it is added up what is moved; `secure_sockets` serve browsers."""
+        """Take over bound ports. `totals` is where it is added up what is moved; `secure_sockets` serve browsers.
+
+        `keyed` takes the digits that are told instead of going to the other phone.
+        """
         self._loop = loop
         self._packet_loop = packet_loop or PythonLoop(loop)
         self.side = side
@@ -75,6 +87,9 @@ class RelaySide:
         self._guard = Guard(self.rtp, self.rtcp, secure_sockets)
         self._latch = Latch()
         self._speech = Speech()
+        self._keyed = keyed
+        self._keys: DigitReader | None = None
+        """Reads the digits that are told."""
         self.outgoing = Outgoing(loop, self.rtp, self._choose_relaying)
         """What the phone is sent beside the other one's packets as they are."""
         self._count = SideCount(totals)
@@ -136,6 +151,25 @@ class RelaySide:
         self._choose_relaying()
         if self._other is not None:
             self._other.outgoing.hush(self._speech.hushed if flow.muted else None)
+            self._keep_keys(self._other)
+
+    def _keep_keys(self, other: "RelaySide") -> None:
+        """Have the phone's digits told instead of passed, or passed again."""
+        if self.flow.keys < 0:
+            self._keys = None
+            other.outgoing.keep(None)
+        elif self._keys is None:
+            self._keys = DigitReader()
+            other.outgoing.keep(self._is_key)
+
+    def _is_key(self, data: bytes) -> bool:
+        """Tell the digit of a packet that is one, once; return whether it is one."""
+        if self._keys is None or data[1] & 0x7F != self.flow.keys:
+            return False
+        digit = self._keys.take(data)
+        if digit is not None:
+            self._keyed(self.side, digit)
+        return True
 
     def _choose_relaying(self) -> None:
         """Let the other phone's packets pass, or not: something else may sound in their place."""

@@ -49,6 +49,7 @@ class SeveralPlanes(MediaPlane):
     """Shares calls out to planes, each with a process of its own; takes over what they tell."""
 
     can_mix = True
+    reads_digits = True
 
     def __init__(self, planes: Sequence[EmbeddedPlane]) -> None:
         """`planes` are not started, and have no ports in common."""
@@ -97,7 +98,16 @@ class SeveralPlanes(MediaPlane):
 
     # the interface
 
-    def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
+    def offer(
+        self,
+        call_id: str,
+        *,
+        source: Side | None,
+        target: Side,
+        sdp: bytes | None,
+        by_info: bool = False,
+        done: Done,
+    ) -> None:
         """See MediaPlane."""
         plane = self._calls.get(call_id)
         if plane is None:
@@ -108,15 +118,15 @@ class SeveralPlanes(MediaPlane):
                 self._calls.pop(call_id, None)
             done(reply)
 
-        plane.offer(call_id, source=source, target=target, sdp=sdp, done=offered)
+        plane.offer(call_id, source=source, target=target, sdp=sdp, by_info=by_info, done=offered)
 
     def offer_in(self, form: OfferForm, call_id: str, *, target: Side, ipv6: bool = False) -> bytes:
         """See MediaPlane."""
         return self._of(call_id).offer_in(form, call_id, target=target, ipv6=ipv6)
 
-    def answer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
+    def answer(self, call_id: str, *, source: Side, sdp: bytes, by_info: bool = False, done: Done) -> None:
         """See MediaPlane."""
-        self._of(call_id).answer(call_id, source=source, sdp=sdp, done=done)
+        self._of(call_id).answer(call_id, source=source, sdp=sdp, by_info=by_info, done=done)
 
     def reoffer(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """See MediaPlane."""

@@ -72,6 +72,7 @@ def flow_of(side: SideMedia, other: SideMedia, *, mixed: bool | None, other_is_m
         voices=_voices(side.told),
         exchange=side.exchange,
         g722_type=_g722_type(side.common) if tone_type < 0 else -1,
+        keys=_events_from(side) if other.keys_by_info else -1,
     )
 
 

@@ -6,7 +6,7 @@ from kobza.media.browser_end import BrowserAccess
 from kobza.media.plane import MediaError, OfferForm, SideSounds, ToneName
 from kobza.media.protection import Protection
 from kobza.sdp.audio import Audio, Direction, audio_of
-from kobza.sdp.codecs import Codec, common_codecs, has_speech, in_order_of, with_more
+from kobza.sdp.codecs import Codec, common_codecs, has_events, has_speech, in_order_of, with_more
 from kobza.sdp.description import Media, SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
@@ -33,6 +33,7 @@ class SideMedia:
         "_origin",
         "_phone_offered",
         "_said",
+        "by_info",
         "directed",
         "exchange",
         "holds",
@@ -92,6 +93,8 @@ class SideMedia:
         self.plays: ToneName = "none"
         self.sounds = SideSounds()
         self.muted = False
+        self.by_info = False
+        """Its phone takes digits in INFO."""
         self.seated = False
         """There is no phone, but a seat in a mix."""
 
@@ -192,6 +195,11 @@ class SideMedia:
         if self._phone_offered:
             return in_order_of(self.local.codecs, self.remote.codecs)
         return common_codecs(self.remote.codecs, self.local.codecs)
+
+    @property
+    def keys_by_info(self) -> bool:
+        """Digits reach its phone in INFO alone: it takes them so, and no events."""
+        return self.by_info and self.remote is not None and not has_events(self.common)
 
     @property
     def sends(self) -> bool:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 GAP_SECONDS: Final = 0.2
 """From one digit to the next: as long as ours take as events, since the phone may sound them."""
+MAX_WAITING: Final = 32
+"""Digits of one phone that wait for those before them: nobody presses more in six seconds."""
 PAUSE: Final = ","
 PAUSE_SECONDS: Final = 0.5
 
@@ -50,6 +52,8 @@ class InfoDigits:
         self._speed = speed
         self._sent: dict[object, _Sending] = {}
         """By our request: at most one for each phone that is being sent digits; their number is bounded by the call."""
+        self._passing: dict[InviteDialog, _Sending] = {}
+        """What the phone on the other side presses now, by the dialog that it goes to."""
 
     def take(self, incoming: sip.IncomingRequest) -> None:
         """Answer an INFO; its digit goes to the other side of the call, as that side takes it."""
@@ -82,11 +86,30 @@ class InfoDigits:
 
     def send(self, live: LiveCall, leg_id: str, digits: str, done: Done) -> None:
         """Send digits to a leg's phone, one INFO after the other; `done` gets b"", or a MediaError."""
-        for branch_id, dialog in live.dialogs.items():
-            if dialog.is_standing and live.call.leg_of(branch_id) == leg_id:
-                self._next(_Sending(dialog, digits, done))
-                return
-        done(NOT_TAKEN)
+        dialog = _dialog_of(live, leg_id)
+        if dialog is None:
+            done(NOT_TAKEN)
+        else:
+            self._next(_Sending(dialog, digits, done))
+
+    def pass_on(self, live: LiveCall, leg_id: str, digit: str) -> None:
+        """Send a leg's phone a digit that the other phone has sent as an event, after those before it."""
+        dialog = _dialog_of(live, leg_id)
+        if dialog is None:
+            return
+        passing = self._passing.get(dialog)
+        if passing is not None:
+            if len(passing.left) < MAX_WAITING:
+                passing.left += digit
+            return
+
+        def done(reply: bytes | MediaError) -> None:
+            del self._passing[dialog]
+            if isinstance(reply, MediaError):
+                log.warning("a key does not reach the other phone: it refuses INFO, which it allows", extra=live.about)
+
+        self._passing[dialog] = sending = _Sending(dialog, digit, done)
+        self._next(sending)
 
     def answered(self, request: object, status: int) -> None:
         """Go on, or give up, once a phone has answered a request, if it was one of these."""
@@ -113,6 +136,14 @@ class InfoDigits:
 
     def _later(self, sending: _Sending, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds / self._speed, self._next, sending)
+
+
+def _dialog_of(live: LiveCall, leg_id: str) -> InviteDialog | None:
+    """Return the dialog of a leg's phone that has answered."""
+    for branch_id, dialog in live.dialogs.items():
+        if dialog.is_standing and live.call.leg_of(branch_id) == leg_id:
+            return dialog
+    return None
 
 
 def _nothing() -> None:

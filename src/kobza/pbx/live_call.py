@@ -144,6 +144,10 @@ class LiveCall:
             self.callee, self.callee_leg_id = party, leg_id
             self.ringing.pop(leg_id, None)
 
+    def leg_at(self, side: Side) -> str:
+        """Return the id of the leg that a side has now."""
+        return self.caller_leg_id if side is Side.CALLER else self.callee_leg_id
+
     def asserted_by(self, side: SideName) -> str:
         """Return the number that carriers are told when a side is dialled: whoever is responsible for that call."""
         if self.asserted is not None:

@@ -262,11 +262,21 @@ class Performer:
     def _media_offer(self, live: LiveCall, action: act.MediaOffer) -> None:
         source = None if action.source is None else SIDES[action.source]
         done = self._replied(live, action.request_id)
-        self._plane.offer(live.call_id, source=source, target=SIDES[action.target], sdp=action.sdp, done=done)
+        by_info = self._by_info(live, action.branch_id)
+        self._plane.offer(
+            live.call_id, source=source, target=SIDES[action.target], sdp=action.sdp, by_info=by_info, done=done
+        )
 
     def _media_answer(self, live: LiveCall, action: act.MediaAnswer) -> None:
         done = self._replied(live, action.request_id)
-        self._plane.answer(live.call_id, source=SIDES[action.source], sdp=action.sdp, done=done)
+        by_info = self._by_info(live, action.branch_id)
+        self._plane.answer(live.call_id, source=SIDES[action.source], sdp=action.sdp, by_info=by_info, done=done)
+
+    @staticmethod
+    def _by_info(live: LiveCall, branch_id: str) -> bool:
+        """Return whether the phone of a branch takes digits in INFO. A seat in a mix has none."""
+        dialog = live.dialogs.get(branch_id)
+        return dialog is not None and dialog.takes_info
 
     def _media_reoffer(self, live: LiveCall, action: act.MediaReoffer) -> None:
         self._sounds.dress(live, self._plane)

@@ -18,6 +18,7 @@ from kobza.capture.recent import RecentMessages
 from kobza.defence.door import Door
 from kobza.media.plane import (
     CallHeard,
+    DigitPressed,
     MediaEvent,
     MediaPlane,
     MediaPlaneLost,
@@ -163,7 +164,7 @@ class Switch:
         self.sip_watch = SipWatch(self.endpoint, self._ladders, self._dialogs, recent, self._calls.get)
         """The messages of the sockets, for who wants to see them."""
         plane.on_event = self._media_event
-        info = InfoDigits(ua, now=now, feed=self._feed, pump=self.endpoint.pump, speed=speed)
+        info = self._info = InfoDigits(ua, now=now, feed=self._feed, pump=self.endpoint.pump, speed=speed)
         self._performer = Performer(
             ua=ua,
             endpoint=self.endpoint,
@@ -522,6 +523,10 @@ class Switch:
                     self._terminate(call_id)
             case RecordingClosed():
                 self._recordings.closed(event)
+            case DigitPressed(call_id, presser, digit):
+                live = self._calls.get(call_id)
+                if live is not None:
+                    self._info.pass_on(live, live.leg_at(presser.other), digit)
             case SideNotHeard(call_id):
                 live = self._calls.get(call_id)
                 if live is not None:

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from kobza.rtp.errors import MalformedRtp
+from kobza.rtp.packet import TIMESTAMPS, RtpPacket
 
 DIGITS: Final = "0123456789*#ABCD"
 """The digits of events 0 to 15 (RFC 4733, section 3.2)."""
+
+_SEGMENT: Final = 0xFFFF
+"""The longest duration that a packet can name: a longer event goes on as another segment (section 2.5.1.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +39,38 @@ class TelephoneEvent:
     def to_bytes(self) -> bytes:
         """Return the payload."""
         return struct.pack("!BBH", self.event, (0x80 if self.end else 0) | self.volume, self.duration)
+
+
+class DigitReader:
+    """Reads digits from the event packets of one phone. Each event is many packets, and is told with the first of them.
+
+    So a digit is not lost with the end of its event, and none is told twice: packets of one event have one timestamp;
+    those of a longer event change it without a marker and without an end.
+    """
+
+    __slots__ = ("_ended", "_event", "_ssrc", "_timestamp")
+
+    def __init__(self) -> None:
+        self._ssrc = -1
+        self._timestamp = 0
+        self._event = -1
+        self._ended = True
+
+    def take(self, data: bytes) -> str | None:
+        """Return the digit of a packet that begins an event; None for any other, and for what is malformed."""
+        try:
+            packet = RtpPacket.parse(data)
+            said = TelephoneEvent.parse(packet.payload)
+        except MalformedRtp:
+            return None
+        if packet.ssrc == self._ssrc:
+            apart = (packet.timestamp - self._timestamp) % TIMESTAMPS
+            if apart >= TIMESTAMPS // 2:  # late: of an event before
+                return None
+            is_same = said.event == self._event and not self._ended and apart <= _SEGMENT and not packet.marker
+            if apart == 0 or is_same:
+                self._timestamp, self._ended = packet.timestamp, self._ended or said.end
+                return None
+        self._ssrc, self._timestamp = packet.ssrc, packet.timestamp
+        self._event, self._ended = said.event, said.end
+        return said.digit

@@ -151,6 +151,25 @@ def has_speech(codecs: tuple[Codec, ...]) -> bool:
     return any(codec.is_speech for codec in codecs)
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def has_events(codecs: tuple[Codec, ...]) -> bool:
+    """Tell whether DTMF events are among the codecs."""
+    return any(codec.name.lower() == TELEPHONE_EVENT for codec in codecs)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def with_events_of(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """Return `codecs`, and behind them the telephone-event of `others` that goes with the speech which is sent.
+
+    Without it when they have events already, or its payload type means something else among them.
+    """
+    if has_events(codecs):
+        return codecs
+    speech = first_speech(codecs)
+    events = () if speech is None else first_speech_with_events((speech, *others))[1:]
+    return with_more(codecs, events)
+
+
 def first_speech(codecs: Iterable[Codec]) -> Codec | None:
     """Return the first codec that carries speech: the one that is sent."""
     return next((codec for codec in codecs if codec.is_speech), None)

@@ -81,6 +81,11 @@ class HeaderLines:
         where = f"{name} header"
         return [element for value in self.get_all(name) if value for element in split_list(value, where)]
 
+    def allows(self, method: str) -> bool | None:
+        """Tell whether Allow names a method; None when there is no Allow: the sender says nothing about it."""
+        lines = self.get_all("allow")
+        return any(method in line for line in lines) if lines else None
+
     def items(self) -> list[tuple[str, str]]:
         """All headers as (name as written, value unfolded and stripped)."""
         return [(line.partition(":")[0].rstrip(" \t"), self._value(index)) for index, line in enumerate(self._lines)]

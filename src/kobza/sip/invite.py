@@ -65,6 +65,7 @@ class InviteDialog:
         "session",
         "state",
         "tag",
+        "takes_info",
         "unacknowledged",
     )
 
@@ -96,6 +97,8 @@ class InviteDialog:
         """The peer's offer that awaits the owner."""
         self.session = None if core.session is None else SessionTimer(core, self, core.session)
         """Sees that the peer is there; None: nobody does."""
+        self.takes_info = role == "uas" and request.allows("INFO") is True
+        """The peer has said in Allow that it takes INFO."""
         self._credentials = credentials
         self._bye_lines: tuple[RawLine, ...] = ()
         self._early_tags: list[str | None] = []

@@ -254,12 +254,14 @@ class FirstInvite(SentInvite):
 
     def progressed(self, response: SipResponse) -> None:
         """Tell of ringing and early media."""
+        self._learn(response)
         self.owner.progressed(response)
 
     def succeeded(self, response: SipResponse, now: float) -> None:
         """Take the first 2xx as the answer; another fork's, and one after a CANCEL, is acknowledged and ended."""
         owner = self.owner
         if not self.is_cancelled and owner.is_unanswered:
+            self._learn(response)
             owner.answered(self, response, now)
             return
         fork = owner.dialog.fork(response)
@@ -271,3 +273,9 @@ class FirstInvite(SentInvite):
     def refused(self, status: int, response: SipResponse | None, _now: float) -> None:
         """Tell of the failure."""
         self.owner.rejected(status, response)
+
+    def _learn(self, response: SipResponse) -> None:
+        """Learn from Allow whether the peer takes INFO; a response without one says nothing about it."""
+        said = response.allows("INFO")
+        if said is not None:
+            self.owner.takes_info = said

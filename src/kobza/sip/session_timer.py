@@ -207,9 +207,9 @@ class SessionTimer:
 
     def _learn(self, message: SipMessage) -> None:
         """Learn from a peer's Allow whether it takes UPDATE; one that says nothing stays as it was."""
-        lines = message.get_all("allow")
-        if lines:
-            self._takes_update = any("UPDATE" in line for line in lines)
+        said = message.allows("UPDATE")
+        if said is not None:
+            self._takes_update = said
 
     def _restart(self, now: float) -> None:
         self._raises = 0

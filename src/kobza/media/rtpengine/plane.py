@@ -120,7 +120,16 @@ class RtpenginePlane(Observed, ExchangingPlane[Carried]):
 
     # the interface
 
-    def offer(self, call_id: str, *, source: Side | None, target: Side, sdp: bytes | None, done: Done) -> None:
+    def offer(
+        self,
+        call_id: str,
+        *,
+        source: Side | None,
+        target: Side,
+        sdp: bytes | None,
+        by_info: bool = False,  # noqa: ARG002  rtpengine does not tell us of events
+        done: Done,
+    ) -> None:
         """See MediaPlane."""
         call = self._calls.get(call_id)
         if call is None:
