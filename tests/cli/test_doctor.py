@@ -338,7 +338,7 @@ def test_registrations_as_the_server_found_them(data: Path, kobza: Kobza, enterp
         ids = {trunk.name: trunk.trunk_id for trunk in store_trunks.list_all(conn)}
         found = [
             TrunkState(ids["plain"], "down", None, "no answer to OPTIONS", 1),
-            TrunkState(ids["good"], "up", "registered", "", 1),
+            TrunkState(ids["good"], "resting", "registered", "it wants no calls for 60 s", 1),
             TrunkState(ids["refused"], "up", "failed", "403 Forbidden", 1),
         ]
         store_trunks.set_states(conn, found)
@@ -346,6 +346,7 @@ def test_registrations_as_the_server_found_them(data: Path, kobza: Kobza, enterp
     store.close()
     told = {each.check: (each.state, each.found) for each in trunks.registrations(facts, served=True)}
     assert told == {
+        "calls by good": (State.LOOK, "it wants no calls for 60 s"),
         "registration at good": (State.GOOD, "registered as office"),
         "registration at refused": (State.BAD, "403 Forbidden"),
         "registration at new": (State.LOOK, "it is being tried"),

@@ -152,6 +152,32 @@ async def test_a_silent_trunk_is_passed_over_and_comes_back_by_itself(
             assert len(spare.invites) == 1
 
 
+async def test_a_trunk_that_asks_to_be_left_alone_gets_no_calls_meanwhile(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks
+) -> None:
+    """503 with Retry-After (RFC 3261, 21.5.4): its own call fails over, those that follow do not try it first."""
+    async with Carrier() as first, Carrier() as spare:
+        office_trunks.add("first", first.port, "--priority", "1")
+        office_trunks.add("spare", spare.port)
+        await office_trunks.until("first", state="up")
+        await office_trunks.until("spare", state="up")
+
+        async def call() -> tuple[int, int]:
+            await sipp.run("uac_call", line=lines[0], dial=OUTSIDE, pause_ms=100)
+            (await ledger.call(A, OUTSIDE, owners=(A,))).has(cause=16, status=200, released_by="caller")
+            return len(first.invites), len(spare.invites)
+
+        first.invite_status, first.refusal_headers = 503, (("Retry-After", "200"),)
+        assert await call() == (1, 1)
+        row = await office_trunks.until("first", state="resting")
+        assert row["detail"] == "it wants no calls for 200 s (503 with Retry-After)"
+        assert office_trunks.metric("kobza_trunk_resting", trunk="first") == 1
+        assert office_trunks.metric("kobza_trunk_resting", trunk="spare") == 0
+        assert await call() == (1, 2)
+        spare.invite_status, first.invite_status = 500, 200
+        assert await call() == (2, 3)  # it is the only way
+
+
 async def test_a_full_trunk_takes_no_more(
     sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
 ) -> None:

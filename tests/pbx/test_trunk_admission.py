@@ -109,6 +109,29 @@ async def test_out_by_prefix_and_priority_those_that_do_not_answer_last(exchange
     assert exchange.tried("0501234567") == ["all", "spare"]
 
 
+async def test_a_trunk_that_wants_no_calls_gets_those_that_nobody_else_takes(exchange: Exchange) -> None:
+    await exchange.add("first", now_ms=1)
+    await exchange.add("spare", host="192.0.2.51", priority=20, now_ms=2)
+    await exchange.add("other", host="192.0.2.52", priority=30, now_ms=3)
+    hops = exchange.view.hops
+
+    def rest(name: str, seconds: float) -> None:
+        hops.rest(exchange.trunk(name), hops.all(exchange.trunk(name))[0], seconds)
+
+    rest("first", 60)
+    assert exchange.tried("0441234567") == ["spare", "other", "first"]
+    exchange.down = {"spare"}
+    assert exchange.tried("0441234567") == ["other", "first", "spare"]
+    exchange.down = {"spare", "other"}
+    assert exchange.tried("0441234567") == ["first", "spare", "other"]  # it is the only way
+    exchange.down = set()
+    rest("spare", 60)
+    assert exchange.tried("0441234567") == ["other", "first", "spare"]
+    for name in ("first", "spare"):
+        rest(name, 0)
+    assert exchange.tried("0441234567") == ["first", "spare", "other"]
+
+
 async def test_no_trunk_whose_address_is_known(exchange: Exchange) -> None:
     await exchange.add("lost", host="lost.example")
     message = signed(request("INVITE", "sip:0441234567@h", to="<sip:0441234567@h>"))

@@ -137,3 +137,27 @@ async def test_a_fault_of_ours_is_told_and_passes(
         assert hops.problem_of(NAMED) == "it could not be looked up: a fault of the program"
     await until(lambda: found(hops) == ["192.0.2.50:5060"])
     caplog.set_level(logging.INFO)
+
+
+async def test_a_server_that_wants_no_calls_is_tried_when_the_others_have_failed(
+    hops: TrunkHops, names: NameServer
+) -> None:
+    names.say(SRV, "SRV", *(f"{n} 0 506{n} sbc.carrier.example." for n in range(4)), ttl=3600)
+    names.say("sbc.carrier.example", "A", HERE[0], ttl=3600)
+    hops.follow([NAMED, FIXED])
+    await until(lambda: len(found(hops)) == 4)
+    first, second, third, fourth = hops.all(NAMED)
+    hops.rest(NAMED, first, 60)
+    assert list(hops.for_call(NAMED)) == [second, third, fourth, first]
+    hops.avoid(NAMED, second)  # it had no luck once
+    hops.mark(NAMED, third, down=True)  # nobody answers there: to wait for it is worse
+    assert list(hops.for_call(NAMED)) == [fourth, second, first, third]
+    for hop in (second, third):
+        hops.rest(NAMED, hop, 60)
+    assert not hops.rests(NAMED)
+    hops.rest(NAMED, fourth, 60)
+    assert (hops.rests(NAMED), hops.rests(FIXED), hops.rests(SAME)) == (True, False, False)
+    hops.rest(NAMED, fourth, 0)
+    assert not hops.rests(NAMED)
+    hops.follow([FIXED])  # and what is gone is forgotten
+    assert not hops._resting

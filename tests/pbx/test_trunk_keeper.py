@@ -17,6 +17,7 @@ from kobza.pbx.kept_trunk import KeptTrunk
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.sip import ua as sip
 from kobza.sip.flow import Transport
+from kobza.sip.headers import NameAddr
 from kobza.sip.ua import UserAgent
 from kobza.store import Store, StoreAway, trunks
 from tests.support.carrier import Carrier
@@ -36,7 +37,10 @@ class Desk:
         self.view = DirectoryView(store, locate=names.locator(try_within=0.2, answer_within=0.5).locate)
         ids = itertools.count(1)
         now = SteadyClock().now
-        ua = UserAgent(new_token=lambda: f"t{next(ids):08d}")
+        ua = self.ua = UserAgent(new_token=lambda: f"t{next(ids):08d}")
+        self.now = now
+        self.refused: list[int] = []
+        """The statuses of calls that were refused."""
         self.keeper = TrunkKeeper(ua=ua, view=self.view, store=store, now=now, new_id=lambda: f"id{next(ids)}")
         self.endpoint = SipEndpoint(ua, now=now, on_events=self.take)
 
@@ -47,6 +51,9 @@ class Desk:
                     self.keeper.answered(request, response)
                 case sip.RequestFailed(request, status):
                     self.keeper.failed(request, status)
+                case sip.InviteRejected(dialog, status, response) if response is not None:
+                    self.keeper.refused(dialog, response)
+                    self.refused.append(status)
                 case _:
                     pass
 
@@ -146,6 +153,58 @@ async def test_every_server_is_asked_and_the_trunk_is_down_when_all_are(desk: De
         await desk.until_written("line", "up")
         desk.keeper.suspect("line", hops[0], out_of_service=True)  # a call had no luck: others go elsewhere for a while
         assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [second, first]
+
+
+class Refused:
+    """Calls of ours to a carrier over the keeper's sockets, each until it is refused."""
+
+    def __init__(self, desk: Desk, carrier: Carrier) -> None:
+        self.desk = desk
+        self.carrier = carrier
+
+    async def call(self, status: int, *headers: tuple[str, str]) -> None:
+        self.carrier.invite_status, self.carrier.refusal_headers = status, headers
+        flow = self.desk.endpoint.flow_to(("127.0.0.1", self.carrier.port), Transport.UDP)
+        before = len(self.desk.refused)
+        who = NameAddr.parse("<sip:0671110001@127.0.0.1>")
+        self.desk.ua.invite("sip:1@127.0.0.1", from_=who, to=who, flow=flow, body=b"v=0", now=self.desk.now())
+        self.desk.endpoint.pump()
+        await until(lambda: len(self.desk.refused) > before)
+
+
+async def test_a_server_that_wants_no_calls_for_a_while_gets_none_until_then(desk: Desk) -> None:
+    """And what says no such thing changes nothing."""
+    first, second = two_servers(desk.names)
+    asks_rest = ("127.0.0.1:{}: it wants no calls for {} s (503 with Retry-After)").format
+    async with Carrier(port=first) as preferred, Carrier(port=second) as other:
+        kept = await desk.add("line", None, "carrier.example", options_every=0)
+        await until(lambda: len(desk.view.hops.for_call(kept.trunk)) == 2)
+        calls = Refused(desk, preferred)
+        for status, headers in (
+            (503, ()),
+            (503, (("Retry-After", "0"),)),
+            (503, (("Retry-After", "soon"),)),
+            (480, (("Retry-After", "60"),)),
+        ):
+            await calls.call(status, *headers)
+            assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [first, second]
+        await calls.call(503, ("Retry-After", "86400;duration=5 (overload)"))
+        assert [hop.address[1] for hop in desk.view.hops.for_call(kept.trunk)] == [second, first]
+        await desk.until_written("line", "unknown", None, asks_rest(first, 300))  # no longer than that
+        await Refused(desk, other).call(503, ("Retry-After", "1"))
+        assert desk.view.hops.rests(kept.trunk)
+        await desk.until_written("line", "resting", None, f"{asks_rest(first, 300)}; {asks_rest(second, 1)}")
+        await desk.until_written("line", "unknown", None, asks_rest(first, 300))  # it was for a second
+        await until(lambda: not desk.view.hops.rests(kept.trunk))
+
+
+async def test_a_registrar_that_is_overloaded_wants_no_calls_either(desk: Desk) -> None:
+    async with Carrier() as carrier:
+        carrier.register_status, carrier.refusal_headers = 503, (("Retry-After", "120"),)
+        kept = await desk.add("line", carrier.port, options_every=0, **ACCOUNT)
+        rest = "it wants no calls for 120 s (503 with Retry-After)"
+        await desk.until_written("line", "resting", "failed", f"{rest}; 503 Service Unavailable")
+        assert desk.view.hops.rests(kept.trunk)
 
 
 async def test_it_registers_as_soon_as_its_name_leads_somewhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

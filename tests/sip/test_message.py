@@ -390,3 +390,24 @@ def test_splitting_reads_what_parsing_refuses() -> None:
 def test_the_base_has_no_start_line() -> None:
     with pytest.raises(NotImplementedError):
         SipMessage([], [], b"").start_line  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("18000;duration=3600", 18_000),
+        ("120 (I'm in a meeting)", 120),
+        (str(2**32), 2**32),
+        (str(2**32 + 1), None),
+        ("9" * 5000, None),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after(text: str | None, seconds: int | None) -> None:
+    headers = [] if text is None else [("Retry-After", text)]
+    assert SipResponse.create(503, "Service Unavailable", headers).retry_after == seconds

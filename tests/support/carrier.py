@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from kobza.net.clock import SteadyClock
@@ -40,6 +40,8 @@ class Carrier:
         self.invite_status = 200
         self.options_status = 200
         self.register_status = 200
+        self.refusal_headers: Sequence[tuple[str, str]] = ()
+        """Headers of every refusal of a call or a registration."""
         self.service_route = ""
         """What registrars say of the way of calls; "": nothing."""
         self.deaf = False
@@ -140,6 +142,8 @@ class Carrier:
         headers.append(("Expires", str(request.expires)))
         if self.service_route:
             headers.append(("Service-Route", self.service_route))
+        if self.register_status >= 300:
+            headers += self.refusal_headers
         self._ua.respond(incoming, self.register_status, headers=headers, now=self._now())
 
     def _ring(self, dialog: InviteDialog) -> None:
@@ -149,7 +153,7 @@ class Carrier:
             return
         self.invites.append(dialog.request)
         if self.invite_status != 200:
-            dialog.reject(self.invite_status, now=self._now())
+            dialog.reject(self.invite_status, headers=self.refusal_headers, now=self._now())
             return
         dialog.provisional(180, now=self._now())
         dialog.accept(sdp(free_port()), now=self._now())

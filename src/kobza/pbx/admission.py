@@ -190,10 +190,12 @@ class Admission:
 
         `diversions` are the numbers that sent the call on, and the last of them is the `payer`: it is its call.
         Trunks that cannot be used now come last: what was seen of them may be over, and without another one a call
-        that is tried is better than one that is not.
+        that is tried is better than one that is not. For the same reason those that want no calls for a while are tried
+        when all that can be used have failed.
         """
         if len(trunks) > 1:
-            trunks = sorted(trunks, key=lambda trunk: not self._usable(trunk))
+            rests = self._view.hops.rests
+            trunks = sorted(trunks, key=lambda trunk: (not self._usable(trunk), rests(trunk)))
         found: list[TrunkTarget | Servers] = []
         for trunk in trunks:
             hops = self._view.hops.for_call(trunk)

@@ -8,6 +8,8 @@ from kobza.call.causes import RECOVERY_ON_TIMER, TEMPORARY_FAILURE
 from kobza.pbx.live_call import LiveCall
 from kobza.pbx.reading import call_of, reasons_of
 from kobza.sip import ua as sip
+from kobza.sip.invite import InviteDialog
+from kobza.sip.message import SipResponse
 
 LOST: Final[Mapping[str, int]] = MappingProxyType({"481": TEMPORARY_FAILURE})
 """Why a call ends whose dialog broke, by what the user agent says of it. All else: something did not come in time."""
@@ -15,11 +17,15 @@ LOST: Final[Mapping[str, int]] = MappingProxyType({"481": TEMPORARY_FAILURE})
 Enter = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input and does what follows from it."""
 
+Refused = Callable[[InviteDialog, SipResponse], None]
+
 
 class DialogEvents:
     """One method for each kind of event. Of a dialog that belongs to no call nothing is to be said."""
 
-    def __init__(self, enter: Enter, now: Callable[[], float]) -> None:
+    def __init__(self, enter: Enter, now: Callable[[], float], refused: Refused) -> None:
+        """`refused` is told of the response by which a peer has refused a call of ours."""
+        self._refused = refused
         self._enter = enter
         self._now = now
 
@@ -62,6 +68,8 @@ class DialogEvents:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
             reasons = reasons_of(event.response)
+            if event.response is not None:
+                self._refused(event.dialog, event.response)
             self._enter(live, lambda: live.call.branch_rejected(branch_id, event.status, reasons, self._now()))
 
     def _invite_cancelled(self, event: sip.InviteCancelled) -> None:

@@ -1,12 +1,13 @@
 """One trunk that is looked after: asked whether it is there, registered at if it wants that."""
 
 from collections.abc import Callable
+from typing import Final
 
 from kobza.call.trunk import Trunk
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.asked_hops import NO_WAY, AskedHops
 from kobza.pbx.dialling import credentials_of
-from kobza.pbx.trunk_hops import TrunkHops
+from kobza.pbx.trunk_hops import LONGEST_REST, TrunkHops
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow, Transport, host_text
 from kobza.sip.headers import NameAddr
@@ -17,7 +18,9 @@ from kobza.sip.registration import RegisterWanted, RegistrationClient, Registrat
 from kobza.sip.request import ClientRequest
 from kobza.sip.ua import UserAgent
 from kobza.sip.uri import SipUri
-from kobza.store.trunks import TrunkState
+from kobza.store.trunks import RESTING, TrunkState
+
+SERVICE_UNAVAILABLE: Final = 503
 
 
 class KeptTrunk:
@@ -43,6 +46,8 @@ class KeptTrunk:
         self._register: ClientRequest | None = None
         self._registered_at: NextHop | None = None
         """Where our contact is to be taken away, also when the trunk has other hops by then, or none."""
+        self._rests: dict[NextHop, tuple[float, str]] = {}
+        """The hops that want no calls now: until when, and how that is told."""
         self._asked = AskedHops(trunk.options_every, self._ask, self._reach_changed)
         self._asked.follow(hops.all(trunk), now)
         self.registration: RegistrationClient | None = None
@@ -56,7 +61,8 @@ class KeptTrunk:
     def deadline(self) -> float | None:
         """When `work` has something to do."""
         found = (self._asked, self.registration)
-        return min((each.deadline for each in found if each and each.deadline is not None), default=None)
+        due = [each.deadline for each in found if each and each.deadline is not None]
+        return min([*due, *(until for until, _ in self._rests.values())], default=None)
 
     @property
     def registers(self) -> bool:
@@ -88,14 +94,20 @@ class KeptTrunk:
     def state_at(self, now: float) -> TrunkState:
         """Return what to write down of it."""
         registration, detail = None, self._hops.problem_of(self.trunk) or self._asked.detail
+        state = self.reach.value
+        if self._rests:
+            detail = "; ".join(each for each in (detail, *(told for _, told in self._rests.values())) if each)
+            if self.reach is not Reach.DOWN and self._rests.keys() >= set(self._hops.all(self.trunk)):
+                state = RESTING
         if self.registration is not None:
             registered = self.registration.is_registered(now)
             registration = "registered" if registered else "failed" if self.registration.detail else "trying"
             detail = "; ".join(each for each in (detail, self.registration.detail) if each)
-        return TrunkState(self.trunk.trunk_id, self.reach.value, registration, detail, int(now * 1000))
+        return TrunkState(self.trunk.trunk_id, state, registration, detail, int(now * 1000))
 
     def work(self, now: float) -> None:
         """Send what is due."""
+        self._rests = {hop: rest for hop, rest in self._rests.items() if rest[0] > now}
         self._asked.work(now)
         if self.registration is not None:
             self.registration.handle_timer(now)
@@ -121,6 +133,19 @@ class KeptTrunk:
         """Take that a call by a hop failed: ask at once whether it is there."""
         self._asked.suspect(hop, now)
 
+    def rest(self, hop: NextHop, response: SipResponse, now: float) -> None:
+        """Leave a hop alone that has answered 503, for as long as it says with it (RFC 3261, 21.5.4), if it does."""
+        asked = response.retry_after
+        if response.status != SERVICE_UNAVAILABLE or not asked or hop not in self._hops.all(self.trunk):
+            return
+        seconds = min(asked, LONGEST_REST)
+        self._hops.rest(self.trunk, hop, seconds)
+        told = f"it wants no calls for {seconds:g} s (503 with Retry-After)"
+        if len(self._hops.all(self.trunk)) > 1:
+            host, port = hop.address
+            told = f"{host_text(host)}:{port}: {told}"
+        self._rests[hop] = (now + seconds, told)
+
     # what comes back
 
     def answered(self, request: ClientRequest, response: SipResponse, now: float) -> None:
@@ -129,6 +154,7 @@ class KeptTrunk:
             return
         if request is self._register and self.registration is not None:
             self._register = None
+            self.rest(NextHop(request.flow.transport, request.flow.remote), response, now)
             self.registration.servers = max(1, len(self._hops.all(self.trunk)))
             self.registration.answered(response, now)
             if self.registration.state is RegistrationState.REGISTERED:

@@ -186,7 +186,7 @@ class Switch:
         refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
         self._by_type: Mapping[type[Any], Callable[[Any], None]] = {
             sip.InviteReceived: self._invite_received,
-            **DialogEvents(self._feed, now).by_type,
+            **DialogEvents(self._feed, now, keeper.refused).by_type,
             **OutsideCalls(
                 ua, registrar, view, keeper, refers, notifier, info, now=now, pump=self.endpoint.pump
             ).by_type,

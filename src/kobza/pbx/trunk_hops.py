@@ -26,6 +26,8 @@ MOST_TRIED: Final = 4
 """Hops of one trunk that one call tries: a caller waits for each that is silent."""
 AVOIDED_FOR: Final = 30.0
 """Seconds for which calls try a hop last that was silent or out of service for one of them."""
+LONGEST_REST: Final = 300.0
+"""Seconds for which a server is left alone at most, whatever its Retry-After says: it may be well again sooner."""
 KNOWN_HOSTS: Final = 4096
 """Hosts of which it is remembered whether a trunk's network has them; at the bound all are forgotten."""
 
@@ -60,6 +62,7 @@ class TrunkHops:
         self._routes: dict[str, tuple[str, ...]] = {}
         self._down: set[tuple[str, NextHop]] = set()
         self._avoided: dict[tuple[str, NextHop], float] = {}
+        self._resting: dict[tuple[str, NextHop], float] = {}
         self._by_address: dict[tuple[Transport, Address], Trunk] = {}
         self._by_host: dict[tuple[Transport, str], Trunk] = {}
         self._networks: list[tuple[IPv4Network | IPv6Network, Trunk]] = []
@@ -108,7 +111,7 @@ class TrunkHops:
     def for_call(self, trunk: Trunk) -> Sequence[NextHop]:
         """Return the hops that one call tries, in order (RFC 3263 4.3): where we are registered, then by weight.
 
-        Those that seem to be out of service come last.
+        Those that seem to be out of service come last, and before them those that want no calls for a while.
         """
         location = self._found.get(place_of(trunk))
         if location is None:
@@ -116,7 +119,7 @@ class TrunkHops:
         hops = list(location.in_turn(self._chance))
         if len(hops) > 1:
             chosen, now = self._chosen.get(trunk.trunk_id), asyncio.get_running_loop().time()
-            hops.sort(key=lambda hop: (self._seems_down(trunk, hop, now), hop != chosen))
+            hops.sort(key=lambda hop: (*self._troubles(trunk, hop, now), hop != chosen))
         return hops[:MOST_TRIED]
 
     def location_of(self, trunk: Trunk) -> Location | None:
@@ -176,15 +179,30 @@ class TrunkHops:
         """Note that a hop was silent or out of service for a call."""
         self._avoided[trunk.trunk_id, hop] = asyncio.get_running_loop().time() + AVOIDED_FOR
 
+    def rest(self, trunk: Trunk, hop: NextHop, seconds: float) -> None:
+        """Note that a hop wants no calls for so many seconds (RFC 3261, 21.5.4)."""
+        self._resting[trunk.trunk_id, hop] = asyncio.get_running_loop().time() + seconds
+
+    def rests(self, trunk: Trunk) -> bool:
+        """Tell whether every hop of a trunk wants no calls now."""
+        if not self._resting:
+            return False
+        hops, now = self.all(trunk), asyncio.get_running_loop().time()
+        return bool(hops) and all(self._rests(trunk, hop, now) for hop in hops)
+
     # inside
 
     @property
     def _pending(self) -> bool:
         return any(place not in self._found and place not in self._problems for place in self._tasks)
 
-    def _seems_down(self, trunk: Trunk, hop: NextHop, now: float) -> bool:
+    def _rests(self, trunk: Trunk, hop: NextHop, now: float) -> bool:
+        return self._resting.get((trunk.trunk_id, hop), 0.0) > now
+
+    def _troubles(self, trunk: Trunk, hop: NextHop, now: float) -> tuple[bool, bool, bool]:
+        """Return what speaks against a hop, the worst first."""
         key = (trunk.trunk_id, hop)
-        return key in self._down or self._avoided.get(key, 0.0) > now
+        return key in self._down, self._rests(trunk, hop, now), self._avoided.get(key, 0.0) > now
 
     async def _look_after(self, place: Place) -> None:
         """Look one name up, again and again."""
@@ -236,9 +254,10 @@ class TrunkHops:
         self._chosen = {key: hop for key, hop in self._chosen.items() if hop in by_trunk.get(key, ())}
         self._routes = {key: routes for key, routes in self._routes.items() if key in self._chosen}
         self._down = {(key, hop) for key, hop in self._down if hop in by_trunk.get(key, ())}
-        self._avoided = {
-            (key, hop): until for (key, hop), until in self._avoided.items() if hop in by_trunk.get(key, ())
-        }
+        self._avoided, self._resting = (
+            {(key, hop): until for (key, hop), until in noted.items() if hop in by_trunk.get(key, ())}
+            for noted in (self._avoided, self._resting)
+        )
         self._by_address, self._by_host = {}, {}
         open_trunks = [trunk for trunk in self._trunks if trunk.inbound is Inbound.ADDRESS]
         for trunk in open_trunks:

@@ -10,8 +10,9 @@ from kobza.call.directory import Directory
 from kobza.call.trunk import Trunk
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.kept_trunk import KeptTrunk
+from kobza.pbx.kept_trunk import SERVICE_UNAVAILABLE, KeptTrunk
 from kobza.pbx.trunk_lines import TrunkLines
+from kobza.sip.invite import InviteDialog
 from kobza.sip.location import NextHop
 from kobza.sip.message import SipResponse
 from kobza.sip.request import ClientRequest
@@ -119,6 +120,16 @@ class TrunkKeeper:
                 if out_of_service:
                     self._view.hops.avoid(kept.trunk, hop)
                 self._wake.set()
+
+    def refused(self, dialog: InviteDialog, response: SipResponse) -> None:
+        """Take that somebody has refused a call: a trunk's server may have said for how long it wants none.
+
+        That counts for all trunks that lead to it.
+        """
+        if response.status == SERVICE_UNAVAILABLE and response.retry_after:
+            for kept in self._kept.values():
+                kept.rest(NextHop(dialog.flow.transport, dialog.flow.remote), response, self._now())
+            self._wake.set()
 
     # what comes back
 

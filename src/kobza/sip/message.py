@@ -334,6 +334,20 @@ class SipResponse(SipMessage):
         """The reason phrase."""
         return readable(self._phrase)
 
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds of Retry-After (20.33), up to 2**32; None without it or when it cannot be read.
+
+        A comment and parameters may follow them.
+        """
+        text = self.get("retry-after")
+        if text is None:
+            return None
+        try:
+            return parse_number(text.partition(";")[0].partition("(")[0].strip(), 2**32, "Retry-After header")
+        except MalformedMessage:
+            return None
+
     def copy(self) -> SipResponse:
         """Independent copy; changes of one leave the other alone."""
         return SipResponse(self.status, self._phrase, [*self._keys], [*self._lines], self.body, self._version)

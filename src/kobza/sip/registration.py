@@ -185,7 +185,7 @@ class RegistrationClient:
             self._expires = least
             self._send(0 if self.state is RegistrationState.LEAVING else least, now)
         else:
-            self._fail(response.status, f"{response.status} {response.reason}", now, _retry_after(response))
+            self._fail(response.status, f"{response.status} {response.reason}", now, response.retry_after or 0)
 
     def failed(self, status: int, now: float) -> None:
         """Take that no response will come: 408 (timeout), 503 (transport, no way to the server)."""
@@ -260,9 +260,3 @@ class RegistrationClient:
 def _seconds(text: str | None) -> int:
     """Return a number of seconds, at most `MAX_SECONDS`; 0 for what is none."""
     return min(int(text), MAX_SECONDS) if text and text.isascii() and text.isdigit() and len(text) < 20 else 0
-
-
-def _retry_after(response: SipResponse) -> float:
-    """Return the seconds of Retry-After (RFC 3261, 20.33), 0 without; a comment and parameters may follow them."""
-    text = response.get("retry-after") or ""
-    return float(_seconds(text.partition(";")[0].partition("(")[0].strip()))

@@ -8,7 +8,6 @@ from typing import Final
 from kobza.sip.dialog import Dialog
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.event_header import EventHeader
-from kobza.sip.grammar import parse_number
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import IncomingRequest
 from kobza.sip.timers import Timer
@@ -237,11 +236,5 @@ class Subscription:
 
 def _retry_after(response: SipResponse) -> int | None:
     """Return for how many seconds a subscriber asks us to wait; None when it does not (4.2.2)."""
-    text = response.get("retry-after")
-    if text is None:
-        return None
-    try:
-        seconds = parse_number(text.partition(";")[0].partition("(")[0].strip(), 2**32, "Retry-After header")
-    except MalformedMessage:
-        return None
-    return min(max(seconds, 1), LONGEST_RETRY)
+    seconds = response.retry_after
+    return None if seconds is None else min(max(seconds, 1), LONGEST_RETRY)

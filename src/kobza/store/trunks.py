@@ -17,11 +17,16 @@ SETTINGS: Final = tuple(column.name for column in trunks.columns if column.name 
 """The columns that are fields of a `Trunk`."""
 
 
+RESTING: Final = "resting"
+"""How a trunk does each of whose servers has said by 503 that it wants no calls for a while."""
+
+
 class TrunkState(NamedTuple):
     """How a trunk does, as the server found when it last changed."""
 
     trunk_id: str
     state: str
+    """`up`, `down`, `unknown`, or RESTING."""
     registration: str | None
     """None: it does not register."""
     detail: str

@@ -27,6 +27,7 @@ from kobza.sip.flow import Address, Transport, host_text
 from kobza.sip.message import SipRequest, SipResponse, parse_message
 from kobza.sip.stream import StreamParser
 from kobza.store.health import Facts
+from kobza.store.trunks import RESTING
 
 SENDINGS: Final = (0.5, 1.0, 2.0)
 """Seconds after which a question over UDP is sent once more (RFC 3261, 17.1.2.2), the last time given up."""
@@ -52,14 +53,17 @@ def trunks(
 
 
 def registrations(facts: Facts, *, served: bool) -> Iterable[Finding]:
-    """Look whether the server that runs is registered where it is to be, as it last wrote down."""
+    """Look whether the server that runs is registered where it is to be, and may call, as it last wrote down."""
     if not served:
         return
     for trunk in facts.trunks:
+        state = facts.trunk_states.get(trunk.trunk_id)
+        if state is not None and state.state == RESTING:
+            advice = "ask its operator whether it is overloaded; until then calls go by other trunks, if there are any"
+            yield look(f"calls by {trunk.name}", state.detail, advice)
         if trunk.expires is None:
             continue
         check = f"registration at {trunk.name}"
-        state = facts.trunk_states.get(trunk.trunk_id)
         if state is not None and state.registration == "registered":
             yield good(check, f"registered as {trunk.username}")
         elif state is not None and state.detail:

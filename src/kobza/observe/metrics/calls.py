@@ -116,6 +116,13 @@ CALLS: Final = (
         ("trunk",),
     ),
     Metric(
+        "kobza_trunk_resting",
+        "gauge",
+        "1 while the trunk wants no calls, as it said by 503 with Retry-After: none go there that can go elsewhere.",
+        lambda of: by_label({kept.trunk.name: int(of.view.hops.rests(kept.trunk)) for kept in of.keeper}),
+        ("trunk",),
+    ),
+    Metric(
         "kobza_trunk_registered",
         "gauge",
         "1 when we are registered at the trunk; of those where we are to be.",
