@@ -410,6 +410,7 @@ def test_a_trunk(kobza: Kobza, enterprise: str, place: Place) -> None:
                 ("--incoming-username", "carrier", "--incoming-password", ""),
                 ("--incoming-password", "x"),
                 ("--caller-in", "to"),
+                ("--user-phone", "--format", "national"),
             )
         ),
     ],
@@ -431,6 +432,13 @@ def test_where_a_trunk_is_may_be_left_to_its_name(kobza: Kobza, enterprise: str)
     assert place("add", "numeric", "--host", "192.0.2.1") == (None, "udp")
     assert place("set", "ported", "--port", "0", "--transport", "any") == (None, "any")
     assert place("set", "named", "--port", "5060", "--transport", "tcp") == (5060, "tcp")
+
+
+def test_numbers_are_marked_where_they_are_written_in_full(kobza: Kobza, enterprise: str) -> None:
+    assert kobza("trunk", "add", "a", "--host", "192.0.2.1", "--user-phone", "--json").json["user_phone"] is True
+    assert kobza("trunk", "set", "a", "--format", "digits").code == 2
+    assert kobza("trunk", "set", "a", "--no-user-phone", "--format", "digits", "--json").json["user_phone"] is False
+    assert kobza("trunk", "set", "a", "--user-phone").code == 2
 
 
 def test_a_trunk_with_everything_and_every_change_of_it(kobza: Kobza, enterprise: str, place: Place) -> None:

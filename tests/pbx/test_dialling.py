@@ -1,5 +1,7 @@
 """How INVITEs are addressed, and what they say of who calls."""
 
+from dataclasses import replace as replace_trunk
+
 import pytest
 from msgspec.structs import replace
 
@@ -208,6 +210,27 @@ def test_numbers_as_the_trunk_wants_them() -> None:
     assert made.headers == (("P-Asserted-Identity", "<sip:0671000002@sip.example.net>"),)
     assert made.flow.remote == ("192.0.2.50", 5080)
     assert (made.contact_user, made.credentials) == ("0671000001", None)
+
+
+@pytest.mark.parametrize("domain", [None, "sip.example.net"])
+def test_numbers_are_marked_for_a_trunk_that_asks_for_it(domain: str | None) -> None:
+    """RFC 3261, 19.1.1: in each URI that has a global number, and in no other."""
+    trunk = replace_trunk(CARRIER, user_phone=True, domain=domain)
+    target = TrunkTarget(OUTSIDE, trunk, NextHop(Transport.UDP, ("192.0.2.50", 5080)), (A,), BOHDAN)
+    made = invitation(target, SHOWN, ANNA, flows)
+    away = f"sip:{OUTSIDE}@{domain or '192.0.2.50:5080'};user=phone"
+    assert (made.uri, str(made.to)) == (away, f"<{away}>")
+    host = domain or "192.0.2.1"
+    assert str(made.from_) == f'"Anna" <sip:{ANNA}@{host};user=phone>'
+    told = dict(made.headers)
+    assert told["P-Asserted-Identity"] == f"<sip:{BOHDAN}@{host};user=phone>"
+    assert told["Diversion"].startswith(f"<sip:{ANNA}@{host};user=phone>;reason=user-busy")
+    assert told["History-Info"].startswith(f"<sip:{ANNA}@{host};user=phone?Reason=")
+    assert f"<{away};cause=486>" in told["History-Info"]
+    code = invitation(replace(target, dial="112", diversions=()), HIDDEN, ANNA, flows)
+    assert (code.uri, code.from_) == (f"sip:112@{domain or '192.0.2.50:5080'}", ANONYMOUS)
+    added = replace(target, trunk=replace_trunk(trunk, add="77#"))
+    assert ";user=phone" not in invitation(added, SHOWN, ANNA, flows).uri
 
 
 def test_calls_take_the_way_that_the_registrar_wants() -> None:

@@ -382,3 +382,24 @@ async def test_a_call_that_was_sent_out_and_comes_back_goes_out_no_more(
     again = exchange.comes(invite(ANNA_USER, Diversion=told))
     assert isinstance(again, Turned)
     assert (again.status, again.refused and again.refused[-1]) == (482, 25)
+
+
+@pytest.mark.parametrize(
+    ("called", "caller"),
+    [
+        (f"sip:{ANNA}@h;user=phone", "<sip:+380441234567@carrier;user=phone>"),
+        (f"sip:{ANNA}@h;user=Phone;transport=udp", "<sip:+380441234567;cpc=ordinary@carrier;user=phone>"),
+        (f"sip:{ANNA};npdi;rn=+380440000000@h;user=phone", "<sip:0441234567@carrier;user=phone>"),
+        (f"sip:{ANNA}@h;user=ip", "<sip:+380441234567@carrier;user=ip>"),
+        (f"tel:{ANNA}", "<tel:+380441234567>"),
+        ("tel:+380-67-100-00-01;npdi", "<tel:+380(44)123-45-67;cpc=ordinary>"),
+        ("tel:671000001;phone-context=+380", "<tel:441234567;phone-context=+380>"),
+    ],
+)
+async def test_numbers_come_in_in_any_form_of_uri(exchange: Exchange, called: str, caller: str) -> None:
+    await exchange.add("line")
+    message = request("INVITE", called, to=f"<{called}>")
+    message.set("From", f"{caller};tag=1")
+    answer = exchange.comes(message)
+    assert isinstance(answer, Admitted)
+    assert (answer.callee.number, answer.caller.number) == (ANNA, "+380441234567")

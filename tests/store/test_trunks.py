@@ -65,6 +65,7 @@ def test_every_field_is_kept_and_changed(store: Store) -> None:
             incoming_ha1_md5="1" * 32,
             incoming_ha1_sha256="2" * 64,
             caller_in=CallerIn.ASSERTED,
+            user_phone=True,
         )
         fields = {name: getattr(wanted, name) for name in trunks.SETTINGS if name not in ("trunk_id", "name")}
         assert len(fields) == len(Trunk.__slots__) - 2

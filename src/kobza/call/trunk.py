@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Literal
+from typing import Final, Literal
 
 from kobza.call.errors import NumberError
 from kobza.call.numbers import national, normalize
+
+USER_PHONE: Final = (("user", "phone"),)
 
 
 class NumberFormat(StrEnum):
@@ -90,6 +92,8 @@ class Trunk:
     client_name: str | None = None
     """Name in the certificate by which its calls come in; None: the one that its own certificate has to be for."""
     caller_in: CallerIn = CallerIn.FROM
+    user_phone: bool = False
+    """Whether URIs with an E.164 number say that it is one: `;user=phone` (RFC 3261, section 19.1.1)."""
 
     @property
     def certified_name(self) -> str:
@@ -123,6 +127,14 @@ class Trunk:
             return number[1:]
         dialled = national(number)
         return f"00{number[1:]}" if dialled == number else dialled
+
+    def marks(self, user: str) -> tuple[tuple[str, str], ...]:
+        """Return the parameters of a URI with that user part toward the other end.
+
+        Only a global number is marked: a local one would need its context (RFC 3966, section 5.1.5), and a short code
+        or one with something put before it is no telephone number at all.
+        """
+        return USER_PHONE if self.user_phone and user.startswith("+") and user[1:].isdecimal() else ()
 
     def called(self, number: str) -> str:
         """Write the number that is called by this trunk."""

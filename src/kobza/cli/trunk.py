@@ -76,6 +76,7 @@ def add(
     incoming_password: option.IncomingPasswordOption = None,
     client_name: option.ClientNameOption = None,
     caller_in: option.CallerInOption = None,
+    user_phone: option.UserPhoneOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -138,6 +139,7 @@ def set_trunk(
     incoming_password: option.IncomingPasswordOption = None,
     client_name: option.ClientNameOption = None,
     caller_in: option.CallerInOption = None,
+    user_phone: option.UserPhoneOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -114,6 +114,12 @@ CallerInOption = Annotated[
     str | None,
     typer.Option("--caller-in", metavar="from|asserted", help="Header that says who calls in (from)."),
 ]
+UserPhoneOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--user-phone/--no-user-phone", help="Put user=phone behind E.164 numbers in its URIs.", show_default=False
+    ),
+]
 
 
 def settings_of(given: Mapping[str, Any], realm: str, before: "Trunk | None" = None) -> dict[str, Any]:
@@ -131,6 +137,7 @@ def settings_of(given: Mapping[str, Any], realm: str, before: "Trunk | None" = N
                 settings[_FIELDS.get(name, name)] = read(options[name])
             except ValueError as error:
                 raise typer.BadParameter(str(error), param_hint=_option(name)) from None
+    _marks(settings, before)
     _location(settings, before)
     _registration(options, settings, before)
     _incoming(options, settings, realm, before)
@@ -164,6 +171,7 @@ def document_of(trunk: "Trunk") -> dict[str, Any]:
         "incoming_username": trunk.incoming_username,
         "client_name": trunk.client_name,
         "caller_in": trunk.caller_in.value,
+        "user_phone": trunk.user_phone,
     }
 
 
@@ -270,9 +278,17 @@ _READERS: Final[Mapping[str, Any]] = {
     "incoming_username": _user,
     "client_name": lambda text: _host(text) if text else None,
     "caller_in": _choice("from", "asserted"),
+    "user_phone": bool,
 }
 """Of each option that is one field: what makes the field of it; raises ValueError that says what is right."""
 _FIELDS: Final = {"network": "networks"}
+
+
+def _marks(settings: dict[str, Any], before: "Trunk | None") -> None:
+    """Refuse to mark numbers of a trunk that is told none in full."""
+    form = settings.get("number_format", "e164" if before is None else before.number_format)
+    if settings.get("user_phone", before is not None and before.user_phone) and form != "e164":
+        raise typer.BadParameter("is for numbers written in full: --format e164", param_hint="--user-phone")
 
 
 def _location(settings: dict[str, Any], before: "Trunk | None") -> None:

@@ -10,7 +10,7 @@ from kobza.call.routing import Identity
 from kobza.call.trunk import Trunk
 from kobza.pbx.diverting import diversion_headers
 from kobza.sip import diversion as sip_diversion
-from kobza.sip.flow import Address, Flow, Transport, host_text
+from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.invite import InviteDialog
 from kobza.sip.location import NextHop
@@ -163,13 +163,13 @@ def _to_trunk(
     host = trunk.domain or flow.local[0]
     called = trunk.called(target.dial).replace("#", "%23")  # RFC 3261, 19.1.2
     if trunk.domain is None:
-        away = SipUri("sip", user=called, host=_uri_host(trunk.host), port=trunk.port)
+        away = SipUri("sip", user=called, host=_uri_host(trunk.host), port=trunk.port, params=trunk.marks(called))
     else:
-        away = SipUri("sip", user=called, host=trunk.domain)
-    asserted = f"<sip:{trunk.written(own_number)}@{host_text(host)}>"
+        away = SipUri("sip", user=called, host=trunk.domain, params=trunk.marks(called))
+    asserted = f"<{_uri_of(own_number, trunk, host)}>"
     diversions = diversion_headers(target.diversions, diverted, away, trunk, host)
     headers = (("P-Asserted-Identity", asserted), *diversions) if trunk.trusted else diversions
-    caller = NameAddr(shown.display_name, SipUri("sip", user=trunk.written(shown.number), host=host))
+    caller = NameAddr(shown.display_name, _uri_of(shown.number, trunk, host))
     return Invitation(
         uri=str(away),
         from_=ANONYMOUS if shown.restricted else caller,
@@ -185,6 +185,12 @@ def _to_trunk(
 def credentials_of(trunk: Trunk) -> Credentials | None:
     """Return what answers a trunk's challenges."""
     return None if trunk.username is None else Credentials(trunk.username, trunk.password)
+
+
+def _uri_of(number: str, trunk: Trunk, host: str) -> SipUri:
+    """Return the URI of a number of ours, as a trunk is told it."""
+    user = trunk.written(number)
+    return SipUri("sip", user=user, host=host, params=trunk.marks(user))
 
 
 def _uri_host(host: str) -> str:

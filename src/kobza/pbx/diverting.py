@@ -89,7 +89,8 @@ def _told(each: sip.Diversion, trunk: Trunk) -> sip.Diversion:
 def _uri(each: Diversion, trunk: Trunk, host: str) -> SipUri:
     if each.private and not trunk.trusted:
         return sip.ANONYMOUS
-    return SipUri("sip", user=trunk.written(each.number), host=host)
+    user = trunk.written(each.number)
+    return SipUri("sip", user=user, host=host, params=trunk.marks(user))
 
 
 def _history(made: Sequence[Diversion], target: SipUri, trunk: Trunk, host: str) -> list[sip.HistoryEntry]:

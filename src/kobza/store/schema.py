@@ -308,6 +308,7 @@ trunks = Table(
     Column("incoming_ha1_sha256", String(64), nullable=False, server_default=""),
     Column("caller_in", String(16), nullable=False, server_default="from"),
     Column("client_name", String(255)),
+    Column("user_phone", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Index(None, "enterprise_id"),
     Index(None, "incoming_username", unique=True),
 )
