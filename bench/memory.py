@@ -50,6 +50,8 @@ from tests.support.ports import free_ports, free_range
 
 HOST = "127.0.0.1"
 REGISTRATIONS_PER_SECOND, CALLS_PER_SECOND = 60, 15
+REGISTRATION_MARK, CALL_MARK = 2.0, 20.0
+"""KiB that a registration and a call may keep."""
 PASSWORD = "bench"
 SDP = b"".join(
     line + b"\r\n"
@@ -282,9 +284,9 @@ def measure(*, quick: bool = False) -> Sequence[Row]:
     result = asyncio.run(main(0.5 if quick else 40.0))
     return [
         Row("memory of the server and its media process, idle", result.idle / 1024, "MiB"),
-        Row("memory a registration", result.registration, "KiB"),
-        Row("memory of the server a standing call", result.call, "KiB"),
-        Row("memory of the media process a standing call, silent", result.call_media, "KiB"),
+        Row("memory a registration", result.registration, "KiB", "the mark", REGISTRATION_MARK),
+        Row("memory a standing call, silent", result.call + result.call_media, "KiB", "the mark", CALL_MARK),
+        Row("of that, the media process", result.call_media, "KiB"),
     ]
 
 

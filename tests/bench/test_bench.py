@@ -11,7 +11,7 @@ from bench.rows import Row, Unavailable, digits, markdown, measure_module
 from tests.support.ci import IN_CI
 
 ROOT = Path(__file__).parents[2]
-DRIVING = {"board", "calls", "events", "hostile", "registrations"}
+DRIVING = {"board", "calls", "events", "hostile", "registrations", "standing"}
 """Those that drive whole servers, a minute of CPU together: not in CI, where the interop tests do the like."""
 THERE = [name for name in bench.NAMES if (ROOT / "bench" / f"{name}.py").exists()]
 
