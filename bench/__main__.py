@@ -2,8 +2,9 @@
 
 Each name is a module of this folder: `codec`, `signalling_core`, `journal`, `journal_postgres`, `export`, `history`,
 `statistics`, `phonestatus`, `board`, `relay`, `media`, `calls`, `standing`, `events`, `memory`, `registrations`,
-`hostile`. Without names all of them run, some minutes in all, each in a process of its own, one after the other. `python -m
-bench.NAME` prints one alone with more detail. `--quick` only shows that they run: its figures are worth nothing.
+`hostile`. Without names all of them run, some minutes in all, each in a process of its own, one after the other.
+`python -m bench.NAME` prints one alone with more detail. `--quick` only shows that they run: its figures are worth
+nothing.
 
 The table is Markdown and goes to stdout as it stands in the README between `<!-- bench -->` and `<!-- /bench -->`
 (`--readme FILE` puts it there); what happens meanwhile goes to stderr. `against` is what was measured beside in the

@@ -1,8 +1,8 @@
 """Whether memory comes back after many calls: `python -m bench.endurance [--calls 100000] [--rate 150]`.
 
-sipp calls sipp through `kobza serve` as in `bench.calls`. First some calls are made for warming up, of the same rate and
-length, so that what a process keeps for good is there; then all the others. Before and after, when whatever passes has
-passed (transactions last 32 s, ports rest for 5), the resident memory of the server and its media process is read.
+sipp calls sipp through `kobza serve` as in `bench.calls`. First some calls are made for warming up, of the same rate
+and length, so that what a process keeps for good is there; then all the others. Before and after, when whatever passes
+has passed (transactions last 32 s, ports rest for 5), the resident memory of the server and its media process is read.
 Ten more readings on the way show whether it rises or has only risen once.
 """
 
