@@ -17,5 +17,5 @@ def program(name: str) -> Path | None:
     source, made = HERE / f"{name}.c", BUILD / name
     if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(exist_ok=True)
-        subprocess.run([compiler, "-O2", "-o", made, source], check=True)
+        subprocess.run([compiler, "-O2", "-o", made, source, "-lm"], check=True)
     return made

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.compiled import HERE, program
@@ -19,18 +20,30 @@ class Counts:
     delay_p99_ms: float
 
 
-def command(seconds: float) -> list[str]:
+def command(seconds: float, warm_up: float) -> list[str]:
     """Return the command of a generator that sends for so long; see `program`."""
     made = program("rtp_load")
-    return [str(made), str(seconds)] if made is not None else [sys.executable, "-m", "bench.rtp_load", str(seconds)]
+    generator = [str(made)] if made is not None else [sys.executable, "-m", "bench.rtp_load"]
+    return [*generator, str(seconds), str(warm_up)]
 
 
-async def generate(pairs: list[tuple[int, int]], seconds: float) -> Counts:
-    """Send through pairs of a phone's port and a relay's port; return what came back."""
+async def generate(
+    pairs: list[tuple[int, int]], seconds: float, warm_up: float, on_counting: Callable[[], None]
+) -> Counts:
+    """Send through pairs of a phone's port and a relay's port; return what came back after the warm-up.
+
+    `on_counting` is called when that is over.
+    """
     process = await asyncio.create_subprocess_exec(
-        *command(seconds), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=HERE.parent
+        *command(seconds, warm_up), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=HERE.parent
     )
-    out, _ = await process.communicate("".join(f"{local} {to}\n" for local, to in pairs).encode())
-    if process.returncode:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("".join(f"{local} {to}\n" for local, to in pairs).encode())
+    process.stdin.close()
+    if await process.stdout.readline():
+        on_counting()
+    out = await process.stdout.read()
+    if await process.wait():
         raise SystemExit(f"the generator ended with {process.returncode}")
     return Counts(**json.loads(out))

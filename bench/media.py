@@ -2,10 +2,11 @@
 
 Calls of G.711 both ways, 20, 50, 100 … at once, pass through the relay's process (moved by Python, and by the compiled
 loop where `make compile` has built it), through rtpengine of Debian in userspace, and through Asterisk where `make
-bench-peers` has installed it; each not recorded and recorded, all in one run and in turns. CPU is that of the relaying
-process alone; the delay is what the relay adds, for half and for 99 of 100 packets, measured by the kernel's time
-stamps. Beside them a forwarder in C that looks at nothing says what the kernel and the machine take by themselves. A
-relay that is not installed is left out, with words.
+bench-peers` has installed it; each not recorded and recorded, all in one run and in turns. A relay has one processor,
+the phones have the others. Counted is what the phones send after two seconds in which the calls begin. CPU is that of
+the relay's process, the kernel's part included; the delay is what the relay adds, for half and for 99 of 100 packets,
+from a phone's `send` to the kernel's time stamp at the other. Beside them a forwarder in C that looks at nothing says
+what it takes to be woken for each packet. A relay that is not installed is left out, with words.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from rich.table import Table
 from bench.asterisk_media import asterisk_calls
 from bench.compiled import program
 from bench.generator import Counts, generate
+from bench.processors import kept_to, shared_out
 from bench.relay import description, port_in, set_up
 from bench.rows import Row, Unavailable, cpu_ms
 from bench.rtpengine_peer import Control, rtpengine, sdp_in
@@ -40,6 +42,8 @@ FIRST_PORT = 12_000
 """Of the relays. Four a call at most, so that 800 calls end below the phones."""
 FIRST_PHONE = 20_000
 CALLS = (20, 50, 100, 200, 400, 800)
+WARM_UP = 2.0
+"""Seconds in which the calls begin; not counted."""
 SPARE_PAIRS = 16
 """The plane keeps some bound ahead."""
 
@@ -158,10 +162,14 @@ def relays(*, recorded: bool, priority: PriorityName) -> dict[str, Relay]:
 
 
 async def measure_one(relay: Relay, calls: int, seconds: float) -> Result:
-    async with relay(calls) as (pids, pairs):
-        before = sum(map(cpu_ms, pids))
-        counts: Counts = await generate(pairs, seconds)
-        spent = sum(map(cpu_ms, pids)) - before
+    its_own, the_others = shared_out()
+    before: list[float] = []
+    async with AsyncExitStack() as stack:
+        with kept_to(its_own):
+            pids, pairs = await stack.enter_async_context(relay(calls))
+        with kept_to(the_others):
+            counts: Counts = await generate(pairs, seconds, WARM_UP, lambda: before.append(sum(map(cpu_ms, pids))))
+        spent = sum(map(cpu_ms, pids)) - before[0]
     return Result(
         calls=calls,
         core_percent=spent / 10 / seconds,

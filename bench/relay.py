@@ -42,7 +42,7 @@ class Result:
 
 async def start_load(seconds: float, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.rtp_load", str(seconds), *options),
+        *(sys.executable, "-m", "bench.rtp_load", str(seconds), "0", *options),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=HERE.parent,
@@ -54,7 +54,7 @@ async def drive(load: asyncio.subprocess.Process, pid: int, lines: list[str], se
     before = cpu_seconds(pid)
     out, _ = await load.communicate("".join(f"{line}\n" for line in lines).encode())
     spent = cpu_seconds(pid) - before
-    counts = json.loads(out)
+    counts = json.loads(out.splitlines()[-1])
     return Result(
         cpu_us=spent / max(1, counts["sent"]) * 1e6,
         core_percent=100 * spent / seconds,

@@ -1,12 +1,16 @@
 /* Drives RTP streams through a relay and counts what comes out: the twin of rtp_load.py for loads that Python cannot
- * make. `rtp_load SECONDS < pairs`, each line "LOCAL_PORT DESTINATION_PORT" on 127.0.0.1. Prints one JSON object.
+ * make. `rtp_load SECONDS WARM_UP < pairs`, each line "LOCAL_PORT DESTINATION_PORT" on 127.0.0.1.
  *
- * Each stream sends 50 packets of G.711 a second, spread evenly. A packet carries when it was sent; when it came is said
- * by the kernel, so that a generator which is late itself does not count as delay of the relay.
+ * Each stream sends 50 packets of G.711 a second, spread evenly. The streams begin one after the other in the first half
+ * of the warm-up; when it is over it prints a line "counting", and at the end a JSON object about the packets that were
+ * sent since. A packet carries when it was sent; when it came is said by the kernel, so that a generator which is late
+ * itself does not count as delay of the relay. Where there are two processors it never sleeps, so that no relay pays for
+ * waking it: real phones are on other machines.
  */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,37 +81,35 @@ static void send_packet(int stream, int number, long frame)
         perror("send");
 }
 
-/* Take all that came to a stream; return how many. */
-static long take(int stream)
+/* Take one packet that came to a stream; return whether it was sent since `counting`. */
+static int take(int stream, double counting)
 {
     unsigned char packet[2048], control[64];
     struct iovec part = {packet, sizeof packet};
-    long taken = 0;
-    for (;;) {
-        struct msghdr message = {
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-        ssize_t length = recvmsg(stream, &message, 0);
-        struct cmsghdr *part_of = length < 0 ? NULL : CMSG_FIRSTHDR(&message);
-        double sent_at;
-        struct timespec came;
-        long step;
-        if (length < 0)
-            return taken;
-        if (length < HEADER + (ssize_t)sizeof sent_at || part_of == NULL || part_of->cmsg_type != SCM_TIMESTAMPNS)
-            continue;
-        memcpy(&sent_at, packet + HEADER, sizeof sent_at);
-        memcpy(&came, CMSG_DATA(part_of), sizeof came);
-        step = (long)(((double)came.tv_sec + (double)came.tv_nsec * 1e-9 - sent_at) * 1e6 / STEP_US);
-        delays[step < 0 ? 0 : step > STEPS ? STEPS : step]++;
-        taken++;
-    }
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t length = recvmsg(stream, &message, 0);
+    struct cmsghdr *part_of = length < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    double sent_at;
+    struct timespec came;
+    long step;
+    if (length < HEADER + (ssize_t)sizeof sent_at || part_of == NULL || part_of->cmsg_type != SCM_TIMESTAMPNS)
+        return 0;
+    memcpy(&sent_at, packet + HEADER, sizeof sent_at);
+    if (sent_at < counting)
+        return 0;
+    memcpy(&came, CMSG_DATA(part_of), sizeof came);
+    step = (long)(((double)came.tv_sec + (double)came.tv_nsec * 1e-9 - sent_at) * 1e6 / STEP_US);
+    delays[step < 0 ? 0 : step > STEPS ? STEPS : step]++;
+    return 1;
 }
 
 int main(int count, char **words)
 {
-    double seconds = count > 1 ? atof(words[1]) : 0, started, last_heard;
+    double seconds = count > 1 ? atof(words[1]) : 0, warm_up = count > 2 ? atof(words[2]) : 0, started, last_heard;
+    double counting = HUGE_VAL;
     int streams = 0, local, destination, waiting = epoll_create1(0);
-    long sent = 0, received = 0, total;
+    int patience_ms = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 0 : 1;
+    long begun = 0, sent = 0, received = 0, warm_frames = lround(warm_up / INTERVAL), total;
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
@@ -119,17 +121,27 @@ int main(int count, char **words)
     }
     if (streams == 0)
         return 1;
-    total = (long)(seconds / INTERVAL) * streams;
+    total = (warm_frames + lround(seconds / INTERVAL)) * streams;
     started = last_heard = now();
-    while (sent < total || (received < sent && now() - last_heard < SILENT)) {
+    while (begun < total || (received < sent && now() - last_heard < SILENT)) {
         long due = (long)((now() - started) / INTERVAL * streams), taken = 0;
         struct epoll_event events[EVENTS];
         int ready;
-        for (due = due < total ? due : total; sent < due; sent++)
-            send_packet(sockets[sent % streams], (int)(sent % streams), sent / streams);
-        ready = epoll_wait(waiting, events, EVENTS, 1);
+        for (due = due < total ? due : total; begun < due; begun++) {
+            long frame = begun / streams, stream = begun % streams;
+            if (begun == warm_frames * streams) {
+                puts("counting");
+                fflush(stdout);
+                counting = now();
+            }
+            if (2 * frame * streams < warm_frames * stream)
+                continue; /* its turn to begin has not come */
+            send_packet(sockets[stream], (int)stream, frame);
+            sent += frame >= warm_frames;
+        }
+        ready = epoll_wait(waiting, events, EVENTS, patience_ms);
         for (int index = 0; index < ready; index++)
-            taken += take(events[index].data.fd);
+            taken += take(events[index].data.fd, counting);
         received += taken;
         if (taken > 0)
             last_heard = now();

@@ -1,13 +1,15 @@
-"""Drive RTP streams through a relay and count what comes out: `python bench/rtp_load.py SECONDS < pairs`.
+"""Drive RTP streams through a relay and count what comes out: `python bench/rtp_load.py SECONDS WARM_UP < pairs`.
 
 Each line on stdin is "LOCAL_PORT DESTINATION_PORT" on 127.0.0.1: a socket on the local port sends 50 packets of G.711 a
-second to the destination, and counts what it receives. Prints one JSON object.
+second to the destination, and counts what it receives. The streams begin one after the other in the first half of the
+warm-up; when it is over it prints a line "counting", and at the end a JSON object about the packets sent since.
 
-With `browsers` behind SECONDS it prints the fingerprint of its certificate first, and a line with "NAME PASSWORD
+With `browsers` behind WARM_UP it prints the fingerprint of its certificate first, and a line with "NAME PASSWORD
 FINGERPRINT" of the relay behind the ports is a browser: what it sends and receives is SRTP.
 """
 
 import json
+import math
 import select
 import socket
 import struct
@@ -36,7 +38,7 @@ def plain(opened: socket.socket, _words: list[str]) -> Line:
     return opened
 
 
-def main(seconds: float, lines: list[list[str]], protect: Protect = plain) -> dict[str, float]:
+def main(seconds: float, warm_up: float, lines: list[list[str]], protect: Protect = plain) -> dict[str, float]:
     sockets: list[Line] = []
     poller = select.epoll()
     by_fd: dict[int, Line] = {}
@@ -49,19 +51,26 @@ def main(seconds: float, lines: list[list[str]], protect: Protect = plain) -> di
         sockets.append(line)
         by_fd[opened.fileno()] = line
         poller.register(opened.fileno(), select.EPOLLIN)
-    sent = received = 0
+    begun = sent = received = 0
     delays: list[float] = []
-    started = time.perf_counter()
-    total = int(seconds / INTERVAL) * len(sockets)
-    last_heard = started
-    while sent < total or time.perf_counter() - last_heard < SILENT:
+    counting = math.inf
+    warm_frames = round(warm_up / INTERVAL)
+    total = (warm_frames + round(seconds / INTERVAL)) * len(sockets)
+    last_heard = started = time.perf_counter()
+    while begun < total or time.perf_counter() - last_heard < SILENT:
         now = time.perf_counter()
         due = min(total, int((now - started) / INTERVAL * len(sockets)))
-        for number in range(sent, due):
+        for number in range(begun, due):
             frame, stream = divmod(number, len(sockets))
+            if number == warm_frames * len(sockets):
+                print("counting", flush=True)
+                counting = time.perf_counter()
+            if 2 * frame * len(sockets) < warm_frames * stream:
+                continue  # its turn to begin has not come
             header = HEADER.pack(0x80, 8, frame & 0xFFFF, frame * 160 & 0xFFFFFFFF, 0x1000 + stream)
             sockets[stream].send(header + SENT_AT.pack(time.perf_counter()) + PAYLOAD)
-        sent = due
+            sent += frame >= warm_frames
+        begun = due
         for fd, _ in poller.poll(0.001):
             line = by_fd[fd]
             while True:
@@ -70,8 +79,10 @@ def main(seconds: float, lines: list[list[str]], protect: Protect = plain) -> di
                 except OSError:
                     break
                 last_heard = time.perf_counter()
-                received += 1
-                delays.append(last_heard - SENT_AT.unpack_from(data, 12)[0])
+                (sent_at,) = SENT_AT.unpack_from(data, 12)
+                if sent_at >= counting:
+                    received += 1
+                    delays.append(last_heard - sent_at)
     delays.sort()
     return {
         "sent": sent,
@@ -94,4 +105,5 @@ def browsers() -> Protect:
 
 if __name__ == "__main__":
     chosen = browsers() if "browsers" in sys.argv[2:] else plain
-    json.dump(main(float(sys.argv[1]), [line.split() for line in sys.stdin], chosen), sys.stdout)
+    counted = main(float(sys.argv[1]), float(sys.argv[2]), [line.split() for line in sys.stdin], chosen)
+    json.dump(counted, sys.stdout)

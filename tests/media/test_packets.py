@@ -299,6 +299,42 @@ def test_a_port_that_is_closed_by_what_came_before_it_is_left_alone() -> None:
 
 
 @pytest.mark.usefixtures("compiled_packets")
+def test_packets_that_come_in_company_are_let_gather_as_long_as_they_do() -> None:
+    made, hand = way("compiled")
+    made.change("name")
+    alone = (made.port,)
+    more = [made.loop.open(udp(), 0, lambda _data, _source: False, lambda _data, _source: None) for _ in range(2)]
+    gathers: list[bool] = []
+    loop: Any = made.loop._ports  # type: ignore[attr-defined]
+    for ports in (alone, (*alone, *more), (*alone, *more), alone, ()):
+        for port in ports:
+            made.phones[0].sendto(b"\x80\x08" + bytes(20), port.sock.getsockname())
+        assert loop.run() == len(ports)
+        gathers.append(loop.gathers)
+    assert gathers == [False, True, True, False, False]
+    assert made.state["listener"] == [b"\x80\x08" + bytes(20)] * 4
+    assert not hand.errors
+    for port in more:
+        made.loop.close(port)
+    made.close()
+
+
+@pytest.mark.usefixtures("compiled_packets")
+def test_a_loop_that_is_behind_lets_nothing_gather() -> None:
+    made, _ = way("compiled")
+    ports = [made.loop.open(udp(), 0, lambda _data, _source: False, lambda _data, _source: None) for _ in range(300)]
+    for port in ports:
+        made.phones[0].sendto(b"\x80\x08" + bytes(20), port.sock.getsockname())
+    loop: Any = made.loop._ports  # type: ignore[attr-defined]
+    assert (loop.run(), loop.gathers) == (256, False)
+    assert (loop.run(), loop.gathers) == (44, True)
+    assert [port.dropped for port in ports] == [1] * 300
+    for port in ports:
+        made.loop.close(port)
+    made.close()
+
+
+@pytest.mark.usefixtures("compiled_packets")
 def test_nothing_is_kept_alive() -> None:
     made, _ = way("compiled")
     kind = type(made.port)
