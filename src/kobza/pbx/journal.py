@@ -16,6 +16,7 @@ from math import inf
 from typing import NamedTuple, TypeVar
 
 from kobza.measures import Histogram
+from kobza.pbx.doorbell import Doorbell
 from kobza.store.journal import BindingStored, CdrOpened, Entry, JournalWriter, passes_by_itself
 from kobza.store.place import Place
 
@@ -125,7 +126,9 @@ class Journal:
         """When what waits is to be written at the latest, by the monotonic clock; infinite when nothing waits."""
         self._began_at = 0.0
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        """Around what waits, and what the two threads tell each other."""
+        self._bell = Doorbell()
+        """Wakes the writer's thread."""
         self._stopping = True
         self._giving_up = False
         self._writing_since: float | None = None
@@ -133,6 +136,7 @@ class Journal:
         self.counts = JournalCounts()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -157,7 +161,7 @@ class Journal:
     @property
     def oldest_age(self) -> float:
         """Seconds for which the oldest entry waits that is not stored; 0 when all are."""
-        with self._changed:
+        with self._lock:
             since = self._groups[0].since if self._groups else None
             if self._writing_since is not None:
                 since = self._writing_since
@@ -177,6 +181,7 @@ class Journal:
         if self._thread is not None:
             raise RuntimeError("the journal is running")
         self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
         self._stopping = self._giving_up = False
         # What an earlier stop could not write was reported as lost by then.
         self._groups.clear()
@@ -193,14 +198,13 @@ class Journal:
         if thread is None:
             self._writer.close()
             return 0
-        with self._changed:
+        with self._lock:
             self._stopping = True
-            self._changed.notify()
+        self._bell.ring()
         await asyncio.to_thread(thread.join, timeout)
         if thread.is_alive():
-            with self._changed:
-                self._giving_up = True
-                self._changed.notify()
+            self._giving_up = True
+            self._bell.ring()
             await asyncio.to_thread(thread.join)
         self._thread = None
         await asyncio.sleep(0)  # lets the callbacks of the last commit run
@@ -219,7 +223,7 @@ class Journal:
 
         """
         size = len(entries) or 1
-        with self._lock:  # the condition's own, without its two functions around
+        with self._lock:
             if self._stopping:
                 raise JournalStopped("the journal is not running")
             waiting = self._waiting + size
@@ -228,36 +232,59 @@ class Journal:
             now = time.monotonic()
             self._groups.append(_Group(entries, then, size, now))
             self._waiting = waiting
-            if now + patience < self._due:
-                self._due = now + patience
-                self._changed.notify()
+            due = now + patience
+            sooner = due < self._due
+            if sooner:
+                self._due = due
+        if sooner:
+            self._have_written(due, patience)
+
+    def _have_written(self, due: float, patience: float) -> None:
+        """See that the writer looks when something is due, in `patience` seconds.
+
+        Not by waking it now, where that can be had: it would wait for the interpreter's lock, which this thread holds,
+        or go back to sleep for less time.
+        """
+        loop = self._running_loop()
+        if threading.get_ident() != self._loop_thread or loop.is_closed():
+            self._bell.ring()
+        elif patience > 0:
+            loop.call_later(patience, self._ring, due)
+        else:
+            loop.call_soon(self._ring, due)
+
+    def _ring(self, due: float) -> None:
+        """Wake the writer for what is due then; not when that is written, or something else is due before it."""
+        if self._due == due:
+            self._bell.ring()
 
     def _run(self) -> None:
         """Be the writer's thread."""
         try:
             while self._wait_for_work():
-                if self._groups and not self._stopping:
-                    time.sleep(max(0.0, self._began_at + GROUP_WINDOW - time.monotonic()))
+                rest = self._began_at + GROUP_WINDOW - time.monotonic()
+                if rest > 0 and self._groups and not self._stopping:
+                    time.sleep(rest)
                 self._began_at = time.monotonic()
                 if not self._write(self._take()):
                     break
         except BaseException as error:  # noqa: BLE001 - somebody must see the thread die
             self._tell(error)
         finally:
-            with self._changed:
+            with self._lock:
                 self._stopping = True
             self._writer.close()
 
     def _wait_for_work(self) -> bool:
         """Wait for entries or until a sign of life is due; return False when all is written and the journal stops."""
-        with self._changed:
-            while not self._stopping and (wait := min(self._due, self._next_sign) - time.monotonic()) > 0:
-                self._changed.wait(wait)
+        while not self._stopping and (wait := min(self._due, self._next_sign) - time.monotonic()) > 0:
+            self._bell.wait(wait)
+        with self._lock:
             return bool(self._groups) or not self._stopping
 
     def _take(self) -> list[_Group]:
         """Take the next groups off the queue, up to `BATCH_LIMIT` entries."""
-        with self._changed:
+        with self._lock:
             self._writing_since = self._groups[0].since if self._groups else None
             if self._waiting <= BATCH_LIMIT:
                 groups = list(self._groups)
@@ -288,7 +315,7 @@ class Journal:
     def _write_apart(self, groups: list[_Group], error: BaseException) -> bool:
         """Write each group by itself, so that one that the store refuses harms no other; drop that one, and tell."""
         if len(groups) == 1:
-            with self._changed:
+            with self._lock:
                 self._waiting -= groups[0].size
             self.counts.rejected += len(groups[0].entries)
             self._tell(error, tuple(groups[0].entries))
@@ -306,7 +333,7 @@ class Journal:
         self._stored_at = time.monotonic()
         self.counts.commit_seconds.observe(self._stored_at - began)
         self.counts.entries += len(entries)
-        with self._changed:
+        with self._lock:
             self._waiting -= sum(group.size for group in groups)
             self._writing_since = None
         self._failures = 0
@@ -318,10 +345,10 @@ class Journal:
         """Wait before the next try; return False when the journal is to stop without having written everything."""
         self._failures += 1
         self._tell(error)
-        wait = min(LAST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 16))
-        with self._changed:
-            self._changed.wait_for(lambda: self._giving_up, wait)
-            return not self._giving_up
+        until = time.monotonic() + min(LAST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 16))
+        while not self._giving_up and (wait := until - time.monotonic()) > 0:
+            self._bell.wait(wait)
+        return not self._giving_up
 
     def _tell(self, error: BaseException, rejected: tuple[Entry, ...] = ()) -> None:
         failure = JournalFailure(error, self._waiting, max(1, self._failures), rejected)
