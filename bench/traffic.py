@@ -7,6 +7,7 @@ instead of three of one.
 
 import asyncio
 import itertools
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
 from contextlib import asynccontextmanager
@@ -22,6 +23,11 @@ RATE = 50
 STATES_OF_AN_OWNER = 3
 SPARE_CALLS = 50
 """For which there are ports as well: the media process binds some ahead."""
+
+ERRORS_SHOWN = 1000
+"""Characters of what sipp says of calls that failed: of the first."""
+LOG_SHOWN = 2000
+"""Characters of the server's log that are shown when a call fails: its end."""
 
 
 class Extent(NamedTuple):
@@ -100,7 +106,7 @@ async def traffic(
         each = zip(itertools.cycle(calling), itertools.cycle(called), strict=True)
         pairs = ((one, auth(one), other) for one, other in each)
         # Four ports for a call; a call's ports rest for 5 s after its talk.
-        ports = 4 * min(extent.rate * (7 + extent.talk_ms // 1000), extent.warm_up + extent.calls + SPARE_CALLS)
+        ports = 4 * min(extent.rate * (9 + extent.talk_ms // 1000), extent.warm_up + extent.calls + SPARE_CALLS)
         async with serving(data, ports, processors, within) as (process, address):
             server = f"{address[0]}:{address[1]}"
             contact = ("-key", "cport", str(uas_port))
@@ -109,6 +115,9 @@ async def traffic(
             try:
                 scenario = "uac_trunk" if trunk else "uac"
                 yield Traffic(data, process.pid, server, scenario, uac_port, pairs)
+            except SystemExit:
+                print((data / "serve.log").read_text()[-LOG_SHOWN:], file=sys.stderr)
+                raise
             finally:
                 uas.terminate()
                 await uas.wait()
@@ -126,7 +135,7 @@ def write_list(path: Path, rows: Iterable[Sequence[str]]) -> Path:
 def add_trunk(data: Path, port: int) -> None:
     store = Store.open(data / STORE_FILE)
     with store.write() as conn:
-        trunks.add(conn, "outside", HOST, port)
+        trunks.add(conn, "outside", HOST, port, options_every=0)  # sipp answers none: a message that it did not expect
     store.close()
 
 
@@ -158,4 +167,4 @@ async def sipp(scenario: str, server: str, port: int, listed: Path, *options: st
     process = await start_sipp(scenario, server, port, listed, *options)
     _, errors = await process.communicate()
     if process.returncode != 0:
-        raise SystemExit(f"sipp {scenario} ended with {process.returncode}: {errors.decode()[-500:]}")
+        raise SystemExit(f"sipp {scenario} ended with {process.returncode}: {errors.decode()[:ERRORS_SHOWN]}")

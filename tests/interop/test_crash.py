@@ -222,3 +222,24 @@ async def test_nobody_hears_of_a_call_that_is_not_stored(site: Site, sink: SinkT
     finally:
         writer.close()
         server.kill()
+
+
+@pytest.mark.database("sqlite")
+async def test_ports_that_run_out_are_told(site: Site, sink: SinkThread) -> None:
+    """A call needs two pairs of ports; of four ports the second one gets none, and the log says why."""
+    site.rtp = range(site.rtp.start, site.rtp.start + 4)
+    server = await asyncio.to_thread(site.start)
+    ledger = Ledger(server, sink)
+    try:
+        async with phone(site, A, 440) as a, phone(site, B, 660, answer_after=0.1), phone(site, C, 880) as c:
+            first = a.dial(B)
+            await first.established()
+            ending = await c.dial(A).ended()
+            assert (ending.by, ending.status) == ("peer", 503)
+            refused = await ledger.call(C, A)
+            refused.has(cause=41, status=503, released_by="network")
+            assert "no free ports: calls hold 2 pairs of 2" in server.log
+            first.hang_up()
+            await ledger.call(A, B, owners=(A, B))
+    finally:
+        server.stop()

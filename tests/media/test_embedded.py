@@ -132,7 +132,7 @@ async def test_a_call_takes_ports_that_are_bound_and_waits_for_nobody() -> None:
 async def test_half_of_what_a_call_needs_is_given_back(plane: Plane) -> None:
     plane.offer("one")
     plane.offer("two")
-    assert plane.reasons == ["no free ports"]
+    assert plane.reasons == ["no free ports: calls hold 2 pairs of 3, the others rest for some seconds after theirs"]
     assert plane.plane.ports_used == 2
     # The call is unknown: nothing is to be released for it.
     plane.plane.release("two")

@@ -162,7 +162,8 @@ class PortBroker:
         except NoFreePorts:
             for port in ports.values():
                 self._pool.give_back(port, now)
-            self._refuse(call, "no free ports")
+            held = f"calls hold {self.used} pairs of {self.total}"
+            self._refuse(call, f"no free ports: {held}, the others rest for some seconds after theirs")
             return False
         call.opening.update(ports)
         call.held.update(ports.values())

@@ -1,6 +1,7 @@
 """Carries out what a call wants done: on its dialogs, on the media plane, on its timers."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol, cast
@@ -21,6 +22,11 @@ from kobza.sip.headers import Reason
 from kobza.sip.invite import InviteDialog
 from kobza.sip.location import NextHop
 from kobza.sip.ua import UserAgent
+
+log = logging.getLogger(__name__)
+
+OF_THE_PHONE: Final = ("not acceptable", "malformed")
+"""What a `MediaError` begins with when it is no trouble of ours."""
 
 Feed = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
@@ -347,6 +353,8 @@ class Performer:
         def done(reply: bytes | MediaError) -> None:
             if isinstance(reply, MediaError):
                 reason = reply.reason
+                if not reason.startswith(OF_THE_PHONE):
+                    log.warning("the media plane failed a call: %s", reason, extra={"call_id": live.call_id})
                 self._feed(live, lambda: live.call.media_failed(request_id, reason, self._now()))
             else:
                 sdp = reply
