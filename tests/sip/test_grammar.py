@@ -1,9 +1,16 @@
 """Pieces of the grammar that headers share."""
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kobza
 from kobza.sip import grammar
 from kobza.sip.errors import MalformedMessage
+from kobza.sip.grammar import Params
 
 
 def test_tokens() -> None:
@@ -121,3 +128,28 @@ def test_finding_replacing_and_writing_params() -> None:
     assert grammar.write_params(grammar.replace_param((), "received", "2001:db8::1")) == ";received=2001:db8::1"
     assert grammar.write_params(grammar.replace_param((), "rport", None)) == ";rport"
     assert grammar.write_params(grammar.replace_param((), "e", "")) == ';e=""'
+
+
+@given(st.text(alphabet='ab;=" \\,<>@:[é\x00', max_size=12))
+def test_plain_parameters_read_as_all_others(text: str) -> None:
+    """White space at the end, which means nothing, keeps them from the short way."""
+    assert params(f";{text}") == params(f";{text} ")
+
+
+def params(text: str) -> Params | None:
+    try:
+        return grammar.parse_params(text, "test")
+    except MalformedMessage:
+        return None
+
+
+@pytest.mark.parametrize("text", ['"a', r'"a\"', '"a,b', "<a", '<a>"'])
+def test_what_ends_too_early_is_not_read_in_part(text: str) -> None:
+    with pytest.raises(MalformedMessage):
+        grammar.split_list(f"{text},b", "test")
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Python 3.11.2 of Debian 12 keeps what the last turn of `(?:x)*+` has read, though it failed."""
+    sources = Path(kobza.__file__).parent.rglob("*.py")
+    assert not [path for path in sources if re.search(r"\)[*+?]\+(?!`)", path.read_text())]

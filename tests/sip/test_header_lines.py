@@ -16,7 +16,7 @@ def lines() -> HeaderLines:
 
 
 def keys_of(lines: list[str]) -> list[str] | None:
-    return split_keys("\r\n".join(["INVITE sip:a SIP/2.0", *lines]), lines)
+    return split_keys(lines)
 
 
 def raw(lines: HeaderLines) -> list[str]:

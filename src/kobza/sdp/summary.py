@@ -21,7 +21,7 @@ _RTPMAP: Final = re.compile(rb"\na=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,24})")
 _DIRECTION: Final = re.compile(rb"\na=(sendrecv|sendonly|recvonly|inactive)[ \t]*(?=[\r\n]|$)")
 _HOST: Final = re.compile(rb"\nc=IN IP[46] ([0-9A-Fa-f:.]{2,45})")
 _REMEMBERED: Final = 256
-"""Lists of codecs: phones of one kind say the same in every call. 1 MB at most, see `_MOST`."""
+"""Streams: phones of one kind say the same in every call. 1 MB at most, see `_MOST`."""
 _MOST: Final = 4096
 """Bytes of a stream that are looked at."""
 
@@ -73,24 +73,29 @@ def summary_of(body: bytes) -> Summary | None:
         return None
     end = body.find(b"\nm=", at)
     stream = body[found.end() : at + _MOST if end < 0 else min(end, at + _MOST)]
-    said = _DIRECTION.search(stream) or _DIRECTION.search(body, 0, at)
-    host = _HOST.search(stream) or _HOST.search(body, 0, at)
+    codecs, direction, host = _stream(found[4], stream)
+    if not direction:
+        said = _DIRECTION.search(body, 0, at) if body.find(b"\na=", 0, at) >= 0 else None
+        direction = "sendrecv" if said is None else said[1].decode()
+    if not host:
+        where = _HOST.search(body, max(0, body.find(b"\nc=", 0, at)), at)
+        host = "" if where is None else where[1].decode()
     protocol = found[3]
     encryption = "DTLS" if protocol.startswith(b"UDP/TLS") else "SRTP" if b"SAVP" in protocol else ""
-    return Summary(
-        found[1].decode(),
-        _codecs(found[4], stream),
-        "sendrecv" if said is None else said[1].decode(),
-        "" if host is None else host[1].decode(),
-        int(found[2]),
-        encryption,
-    )
+    return Summary(found[1].decode(), codecs, direction, host, int(found[2]), encryption)
 
 
 @lru_cache(_REMEMBERED)
-def _codecs(formats: bytes, stream: bytes) -> tuple[str, ...]:
+def _stream(formats: bytes, stream: bytes) -> tuple[tuple[str, ...], str, str]:
+    """Return the codecs of a stream, its direction and its host; "" for what it does not say itself."""
     names = {found[1]: found[2].decode() for found in _RTPMAP.finditer(stream)}
     types = formats.split()
     codecs = [names.get(each) or static_name(each.decode()) or each.decode() for each in types[:MAX_CODECS]]
     codecs = [_SHORT.get(each.lower(), each) for each in codecs if each.upper() != "CN"]
-    return (*dict.fromkeys(codecs), *(["\N{HORIZONTAL ELLIPSIS}"] if len(types) > MAX_CODECS else []))
+    ellipsis = ["\N{HORIZONTAL ELLIPSIS}"] if len(types) > MAX_CODECS else []
+    direction, host = _DIRECTION.search(stream), _HOST.search(stream)
+    return (
+        (*dict.fromkeys(codecs), *ellipsis),
+        "" if direction is None else direction[1].decode(),
+        "" if host is None else host[1].decode(),
+    )

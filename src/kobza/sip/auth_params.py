@@ -9,7 +9,8 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, quote, readable, shorten, unquote
 
 _AUTH_PARAM = re.compile(
-    r"""[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^\x00-\x20,"\x7f]*+)[ \t]*+(?:,|\Z)""",
+    r"""[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+("(?>(?:[^"\\]++|\\.)*)"|[^\x00-\x20,"\x7f]*+)
+    [ \t]*+(?:,|\Z)""",
     re.DOTALL | re.VERBOSE,
 )
 

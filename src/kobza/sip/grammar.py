@@ -5,7 +5,8 @@ Cyrillic read as they should, and bytes that are not UTF-8 survive to be sent on
 not reach JSON or a database, so typed values never hold one: `readable` replaces it.
 
 Every pattern here is linear in its input: possessive quantifiers, used with `match` at a known place, never a `search`
-that begins with a repetition.
+that begins with a repetition. Of a group it is `(?>(?:x)*)`, not `(?:x)*+`: before Python 3.11.5, which Debian 12 does
+not have, the latter leaves what its last, failed turn has read behind it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
 _UNREADABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _FOLD = re.compile(r"\r\n[ \t]+")
-_LIST_ELEMENT = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
+_LIST_ELEMENT = re.compile(r'(?>(?:[^",<]++|"(?>(?:[^"\\]++|\\.)*)"|<[^>]*+>)*)', re.DOTALL)
 _PARAM = re.compile(
     r"""[ \t]*+;[ \t]*+
-    (?:([^\x00-\x20;=,"<>\x7f]++)[ \t]*+                                     # name
-       (?:=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^\x00-\x20;=,"<>\x7f]++(?:=++[^\x00-\x20;=,"<>\x7f]*+)*+|)[ \t]*+)?+
-    )?+""",
+    (?>(?:([^\x00-\x20;=,"<>\x7f]++)[ \t]*+                                  # name
+       (?>(?:=[ \t]*+("(?>(?:[^"\\]++|\\.)*)"|[^\x00-\x20;=,"<>\x7f]++(?>(?:=++[^\x00-\x20;=,"<>\x7f]*+)*)|)[ \t]*+)?)
+    )?)""",
     re.DOTALL | re.VERBOSE,
 )
+_PLAIN_PARAMS = re.compile(r"(?>(?:;[A-Za-z0-9\-._]++(?>(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]/@?&$]*+)?))+)")
+"""Most are such: no white space, no quotes, none empty."""
 
 
 def is_token(text: str) -> bool:
@@ -110,6 +113,9 @@ def split_list(text: str, where: str) -> list[str]:
 
 def parse_params(text: str, where: str) -> Params:
     """Read `;name=value;flag` of a header. Empty ones (`;;`, a trailing `;`) are skipped: some phones send them."""
+    if _PLAIN_PARAMS.fullmatch(text) is not None:
+        plain = [part.partition("=") for part in text[1:].split(";")]
+        return tuple([(name, value if equals else None) for name, equals, value in plain])
     params = []
     at = 0
     end = len(text)

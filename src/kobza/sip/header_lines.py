@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.field_names import header_key, known_key
@@ -14,26 +13,21 @@ MAX_HEADERS = 256
 """Header lines in one message. A call through ten proxies has 40; the longest torture message (RFC 4475 longreq) 60."""
 
 
-_NAMES = re.compile(r"\r\n([^:\r\n]*+):")
+def split_keys(lines: list[str]) -> list[str] | None:
+    """Keys of raw header lines; None when one begins with white space, and continues the one before it.
 
-
-def split_keys(head: str, lines: list[str]) -> list[str] | None:
-    """Keys of the raw header lines of a head; None when one begins with white space, and continues the one before it.
-
-    `head` is the start line with them. MalformedMessage says which line is none.
+    MalformedMessage says which line is none.
     """
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage(f"more than {MAX_HEADERS} header lines", "header", sip_status=513)
-    known = list(map(known_key, _NAMES.findall(head)))
-    if len(known) == len(lines) and None not in known:
-        return cast("list[str]", known)
     keys: list[str] = []
     for line in lines:
-        name, colon, _ = line.partition(":")
-        key = known_key(name) if colon else None
+        at = line.find(":")
+        key = known_key(line[:at]) if at > 0 else None
         if key is None:
             if line[:1] in (" ", "\t"):
                 return None
+            name, colon, _ = line.partition(":")
             key = _uncommon_key(name, colon, len(keys) + 1)
         keys.append(key)
     return keys

@@ -24,7 +24,7 @@ _MANDATORY = frozenset({"via", "from", "to", "call-id", "cseq"})
 _SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires")
 _LINE_BREAK = re.compile(r"\r\n(?![ \t])")
 _REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]++) ([^ \t\r\n]++) ([Ss][Ii][Pp]/[0-9]++\.[0-9]++)")
-_STATUS_LINE = re.compile(r"([Ss][Ii][Pp]/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?: (.*+))?+")
+_STATUS_LINE = re.compile(r"([Ss][Ii][Pp]/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?>(?: (.*+))?)")
 _CALL_ID = re.compile(r"[\x21-\x7e]++")
 
 
@@ -382,10 +382,10 @@ def split_message(data: bytes) -> SipRequest | SipResponse:
         head, body = _split_leniently(data)
         lines = head.split("\r\n")
     start = lines.pop(0)
-    keys = split_keys(head, lines)
+    keys = split_keys(lines)
     if keys is None:
         start, *lines = _LINE_BREAK.split(head)
-        keys = split_keys(head, lines)
+        keys = split_keys(lines)
     return _with_start_line(start, keys or [], lines, body)
 
 

@@ -17,10 +17,10 @@ HOST_PATTERN = r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9._\-]++))"
 """Groups: an IPv6 reference without its brackets, or a name or IPv4 address. The underscore is no host name's letter,
 but container networks have it."""
 _SIP = re.compile(
-    r'([Ss][Ii][Pp][Ss]?):(?:([^@:<>" ]*+)(?::([^@<>" ]*+))?+@)?'
-    rf'{HOST_PATTERN}(?::([0-9]++))?+(?:;([^?@<>" ]*+))?+(?:\?([^@<>" ]*+))?+'
+    r'([Ss][Ii][Pp][Ss]?):(?:([^@:<>" ]*+)(?>(?::([^@<>" ]*+))?)@)?'
+    rf'{HOST_PATTERN}(?>(?::([0-9]++))?)(?>(?:;([^?@<>" ]*+))?)(?>(?:\?([^@<>" ]*+))?)'
 )
-_TEL_REST = re.compile(r"([0-9A-Fa-f+*#().\-]++)(?:;([^?@<>\" ]*+))?+")
+_TEL_REST = re.compile(r"([0-9A-Fa-f+*#().\-]++)(?>(?:;([^?@<>\" ]*+))?)")
 _OPAQUE = re.compile(r'[^<>" ]++')
 _USER_FORBIDDEN = re.compile(r'[\x00-\x20<>"@:\x7f\ud800-\udfff]')
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")

@@ -29,7 +29,9 @@ class IdMaker:
         of 25 events touches some 25 pages of each index, with these one or two. Nothing reads the moment out of an id.
         """
         random = self.token(19)
-        return f"{time.time_ns() // 1_000_000:012x}7{random[:3]}{_VARIANT[random[3]]}{random[4:]}"
+        # Compiled, a format costs as much as all the rest: the digit above the twelve keeps zeros in front of them.
+        moment = hex(_DIGIT_ABOVE + time.time_ns() // 1_000_000)[3:]
+        return moment + "7" + random[:3] + _VARIANT[random[3]] + random[4:]
 
     def token(self, digits: int = 16) -> str:
         """Return unguessable hex digits: 64 random bits unless told otherwise."""
@@ -41,6 +43,8 @@ class IdMaker:
         self._at = end
         return self._stock[at:end]
 
+
+_DIGIT_ABOVE = 16**12
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
