@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 
 from kobza.net.tls import Certificate, CertificateFiles, Tls, client_context
 from kobza.sip.flow import Transport
+from kobza.store import Store, diversions
+from kobza.store.diversions import Diverted
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
 from tests.interop.server import Server
@@ -176,6 +178,36 @@ async def test_a_trunk_that_asks_to_be_left_alone_gets_no_calls_meanwhile(
         assert await call() == (1, 2)
         spare.invite_status, first.invite_status = 500, 200
         assert await call() == (2, 3)  # it is the only way
+
+
+async def test_who_sent_a_call_on_before_it_came_is_kept_with_it(
+    sipp: Sipp, ledger: Ledger, lines: list[Line], office_trunks: Trunks, kobza_server: Server
+) -> None:
+    """As Diversion says, or History-Info where there is none; for the call's page, not for the programs of others."""
+    told = {
+        ("Diversion", "<sip:0325550100@c>;reason=user-busy;counter=2, <sip:+380325550101@c>;privacy=full"): [
+            Diverted("+380325550100", "user-busy", 2),
+            Diverted("anonymous", "unknown"),
+        ],
+        (
+            "History-Info",
+            "<sip:+380325550102@c>;index=1, <sip:+380325550103@c;cause=302>;index=1.1;mp=1",
+        ): [Diverted("+380325550102", "unconditional")],
+    }
+    async with Carrier() as carrier:
+        office_trunks.add("line", carrier.port)
+        await office_trunks.until("line", state="up")
+        for header, expected in told.items():
+            async with sipp.phone(lines[1], "uas_answer", "-rtp_echo", pause_ms=100):
+                carrier.call(B, "0325559998", kobza_server.site.sip, headers=(header,))
+                await carrier.until(lambda: 200 in carrier.outcomes.values())
+                carrier.hang_up()
+                carrier.outcomes.clear()
+            row = (await ledger.call("0325559998", B, owners=(B,))).row
+            with closing(Store.open(kobza_server.site.place)) as store, store.read() as conn:
+                enterprise_id = kobza_server.site.enterprise["enterprise_id"]
+                assert diversions.find(conn, enterprise_id, row["call_id"]) == expected
+            assert "diver" not in str(row)
 
 
 async def test_a_full_trunk_takes_no_more(

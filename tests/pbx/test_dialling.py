@@ -9,13 +9,14 @@ from kobza.call.forwarding import Diversion, Occasion
 from kobza.call.routing import Identity
 from kobza.call.trunk import NumberFormat, Trunk
 from kobza.pbx.dialling import ANONYMOUS, DeviceTarget, TrunkTarget, invitation
-from kobza.pbx.diverting import MAX_DIVERTED, diverted_before, numbers_before
+from kobza.pbx.diverting import MAX_DIVERTED, diverted_before, numbers_before, told_of
 from kobza.sip import diversion as sip
 from kobza.sip.flow import Address, Flow, Transport
 from kobza.sip.headers import NameAddr
 from kobza.sip.location import NextHop
 from kobza.sip.request import Credentials
 from kobza.sip.uri import SipUri
+from kobza.store.diversions import Diverted
 from tests.pbx.office import ANNA, BOHDAN, OUTSIDE, request
 from tests.store.builders import binding
 
@@ -93,6 +94,22 @@ def test_always_forwarded_says_so_without_an_answer_of_anybody() -> None:
 
 def test_what_a_caller_says_of_diversions_is_told_to_nobody_unless_we_divert() -> None:
     assert "Diversion" not in dict(invitation(to_trunk(), SHOWN, ANNA, flows, BEFORE).headers)
+
+
+def test_who_sent_a_call_on_is_told_to_its_enterprise_without_those_who_hide() -> None:
+    trunk = replace_trunk(CARRIER, add_incoming="044")
+    values = (
+        "<sip:5550101@c>;reason=user-busy;counter=2, <tel:+380671110001>;reason=away;privacy=full",
+        "<sip:%s@c>;reason=made-up" % ("x" * 70),
+        "<sip:c>;privacy=off",
+    )
+    found = diverted_before(request("INVITE", "sip:1@h", headers=[("Diversion", value) for value in values]))
+    assert told_of(found, trunk) == [
+        Diverted("+380445550101", "user-busy", 2),
+        Diverted("anonymous", "away"),
+        Diverted("x" * 64, "unknown"),
+        Diverted("anonymous", "unknown"),
+    ]
 
 
 def test_what_a_caller_says_is_read_in_bounds() -> None:

@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kobza.api.languages import Language
 from kobza.call.heard import HeardCall, HeardSide
 from kobza.portal.known_peaks import KEPT, KnownPeaks
 from kobza.portal.peaks import BARS, LOUDEST, bars
-from kobza.store import messages, quality
+from kobza.portal.texts import LANGUAGES, say_in
+from kobza.sip.diversion import REASONS
+from kobza.store import diversions, messages, quality
+from kobza.store.diversions import Diverted
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder
 from kobza.store.recordings import Remarks
@@ -196,3 +200,21 @@ def test_only_the_last_peaks_are_kept() -> None:
     known.find("0")
     known.keep("one more", [[], []])
     assert (known.find("0"), known.find("1")) == ([[0], []], None)
+
+
+async def test_who_sent_the_call_on(olena: Visitor, world: World) -> None:
+    add_recorded_call(world)
+    assert "Sent on by" not in text_of(await olena.page(PAGE))
+    told = [Diverted("+380505550000", "user-busy", 3), Diverted("anonymous", "time-of-day")]
+    world.journal.write([DetailStored(CALL, "diversions", diversions.written(told))])
+    facts = [text_of(each) for each in (await olena.page(PAGE)).find_class("facts")[0].iter("div")]
+    assert facts[2:4] == [
+        "Sent on by 050 555 0000 it was busy · 3 times",
+        "Sent on by Hidden number outside working hours",
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_has_words(language: Language) -> None:
+    for reason in REASONS:
+        assert say_in(language)("sent_on_" + reason.replace("-", "_"))

@@ -38,6 +38,7 @@ from kobza.portal.sound_view import Grade
 from kobza.portal.supervision import MODES as SUPERVISED
 from kobza.portal.tally import KINDS
 from kobza.portal.texts import LANGUAGES, catalogue, say_in
+from kobza.sip.diversion import REASONS as DIVERSION_REASONS
 from kobza.store.audit import ACTIONS, Via
 from kobza.store.tokens import Scope
 from kobza.store.users import Role
@@ -76,6 +77,7 @@ MADE_UP = {
     *(f"supervise_{mode}{suffix}" for mode in SUPERVISED for suffix in ("", "_hint")),
     *(f"sound_{place}" for place in ("at_caller", "at_called", *get_args(Grade))),
     *(f"state_{state}" for state in StateType),
+    *(f"sent_on_{reason.replace('-', '_')}" for reason in DIVERSION_REASONS),
     *(f"ended_by_{who}" for who in get_args(ReleasedBy)),
     *("call_unknown", "call_erased", "hold", "resume", "hang_up"),
     *(f"error_{code}" for code in SAID),
@@ -114,7 +116,7 @@ MADE_UP = {
         f"system_{tile}"
         for tile in ("calls", "load", "registered", "owed", "journal", "media", "door", "bucket", "disk", "up")
     ),
-    *(f"system_reach_{reach}" for reach in ("up", "down", "unknown")),
+    *(f"system_reach_{reach}" for reach in ("up", "down", "unknown", "resting")),
     *(f"system_registration_{state}" for state in ("none", "registered", "trying", "failed")),
     *(f"system_finding_{state}" for state in ("good", "look", "bad")),
     *("gigabytes", "megabytes", "system_media_up", "system_media_down", "system_lag", "system_lag_beyond"),

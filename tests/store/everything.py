@@ -17,6 +17,7 @@ from kobza.store import (
     Store,
     address_book,
     audit,
+    diversions,
     endpoints,
     enterprises,
     erasures,
@@ -39,6 +40,7 @@ from kobza.store import (
     users,
 )
 from kobza.store.days import OwnTerms
+from kobza.store.diversions import Diverted
 from kobza.store.entries import BindingStored, CdrClosed, CdrOpened, DetailStored, Entry, KeyUsed, LegPromised
 from kobza.store.journal import JournalWriter
 from kobza.store.recording_files import Doomed
@@ -113,6 +115,7 @@ def fill_everything(store: Store) -> str:
         KeyUsed(enterprise_id, "key", "f" * 64, "call-1", "leg-1", NOW + 60),
         DetailStored("call-1", "quality", json.dumps(AWKWARD)),
         DetailStored("call-1", "sip_ladder", json.dumps(AWKWARD)),
+        DetailStored("call-1", "diversions", diversions.written([Diverted(OUTSIDE, AWKWARD)])),
         *(stored(number, **of) for number in (1, 2, 3)),
         stored(1, **of, call_control_id="leg-2", owed=False),
         recording(

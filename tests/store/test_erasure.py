@@ -16,6 +16,7 @@ from kobza.store import (
     address_book,
     calls,
     deliveries,
+    diversions,
     endpoints,
     enterprises,
     erasure,
@@ -24,7 +25,8 @@ from kobza.store import (
     holds,
     recordings,
 )
-from kobza.store.entries import CdrClosed, CdrOpened, KeyUsed, LegPromised
+from kobza.store.diversions import Diverted
+from kobza.store.entries import CdrClosed, CdrOpened, DetailStored, KeyUsed, LegPromised
 from kobza.store.erasure import Request
 from kobza.store.erasures import ErasedFile, Erasure, Kept, masked
 from kobza.store.errors import ErasureHeld
@@ -300,3 +302,26 @@ def test_files_are_named_relative_to_their_folder(store: Store, write: Write, ow
     removed = Erased()
     erase(store, owner, erase_file=removed)
     assert removed == ["spool/rec-1.spool"]
+
+
+def test_who_sent_a_call_on_is_made_anonymous_where_no_hold_keeps_the_call(
+    store: Store, write: Write, owner: str
+) -> None:
+    """Though the number took no part in the call; also of a longer number that only contains it nothing goes."""
+    sent_on = [Diverted(OUTSIDE, "no-answer"), Diverted(OTHER, "user-busy"), Diverted(f"{OUTSIDE}9", "away")]
+    with store.write() as conn:
+        second = enterprises.add(conn, "B", "b", "hash", 2).enterprise_id
+    for name, of in (("free", owner), ("held", owner), ("theirs", second), ("plain", owner)):
+        write(CdrClosed(ended(name, of, calling_number=OTHER)))
+        if name != "plain":
+            write(DetailStored(name, "diversions", diversions.written(sent_on)))
+    with store.write() as conn:
+        holds.place(conn, owner, "call", "held", reason="case 5", placed_by="olena", now_ms=NOW_MS)
+    done = erase(store, owner)
+    assert counts(done) == {"diversions": 1}
+    assert done.tally.kept == [Kept("hold", 1)]
+    with store.read() as conn:
+        found = {name: diversions.find(conn, owner, name) for name in ("free", "held", "plain")}
+        assert found == {"free": [Diverted("anonymous", "no-answer"), *sent_on[1:]], "held": sent_on, "plain": []}
+        assert diversions.find(conn, second, "theirs") == sent_on
+    assert counts(erase(store, owner)) == {}

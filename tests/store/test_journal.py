@@ -5,7 +5,8 @@ import psycopg
 import pytest
 
 from kobza.call.heard import HeardCall, HeardSide
-from kobza.store import Store, StoreMissing, calls, deliveries, driver, events, messages, meta, quality
+from kobza.store import Store, StoreMissing, calls, deliveries, diversions, driver, events, messages, meta, quality
+from kobza.store.diversions import Diverted
 from kobza.store.entries import (
     AttemptStored,
     CdrClosed,
@@ -242,3 +243,12 @@ def test_a_writer_that_failed_leaves_no_connection_behind(store: Store, place: P
     with store.write() as conn:
         meta.set_text(conn, "free", "yes")
     writer.close()
+
+
+def test_who_sent_a_call_on_is_stored_with_its_beginning(store: Store, write: Write) -> None:
+    told = [Diverted(OUTSIDE, "user-busy", 2), Diverted("anonymous", "unknown")]
+    write(CdrOpened(cdr()), DetailStored("call-1", "diversions", diversions.written(told)))
+    write(CdrClosed(ended()), CdrOpened(cdr("call-2")), DetailStored("call-1", "sip_ladder", "[0,[],[]]"))
+    with store.read() as conn:
+        assert diversions.find(conn, "ent-1", "call-1") == told
+        assert diversions.find(conn, "ent-1", "call-2") == diversions.find(conn, "ent-2", "call-1") == []

@@ -44,6 +44,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "attempts": "attempts to deliver, with what was answered",
         "promised_legs": "legs requested by click2dial",
         "idempotency_keys": "keys of click2dial requests",
+        "diversions": "calls that the number sent on, in which it was made anonymous",
         "address_book": "entries of the address book",
         "recordings": "Recordings erased",
         "removed": "file removed",
@@ -72,6 +73,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "attempts": "спроб доставки разом із відповідями",
         "promised_legs": "з'єднань, замовлених через click2dial",
         "idempotency_keys": "ключів запитів click2dial",
+        "diversions": "дзвінків, переадресованих номером, у яких його знеособлено",
         "address_book": "записів адресної книги",
         "recordings": "Стерті записи розмов",
         "removed": "файл вилучено",
@@ -97,7 +99,7 @@ def document(store: Store, erasure_id: str) -> dict[str, Any]:
         erasure = erasures.get(conn, erasure_id)
         files = erasures.files(conn, erasure_id)
         enterprise = enterprises.find(conn, erasure.enterprise_id)
-    finished = erasure.finished_at is not None
+    finished, went = erasure.finished_at is not None, erasure.tally.went
     made: dict[str, Any] = {
         "certificate": erasure.erasure_id,
         "kobza": version("kobza"),
@@ -109,7 +111,8 @@ def document(store: Store, erasure_id: str) -> dict[str, Any]:
         "started_at": rfc3339(erasure.started_at),
         "finished_at": None if erasure.finished_at is None else rfc3339(erasure.finished_at),
         "complete": finished and not erasure.tally.kept,
-        "erased": {kind: msgspec.to_builtins(erasure.tally.went[kind]) for kind in erasures.KINDS},
+        # What an older release did not know of stays out of its certificates: their hashes are the same for ever.
+        "erased": {kind: msgspec.to_builtins(went[kind]) for kind in erasures.KINDS if kind in went},
         "recordings": [
             {
                 "record_id": each.record_id,

@@ -8,12 +8,14 @@ from msgspec.structs import replace
 from kobza.call.errors import NumberError
 from kobza.call.forwarding import Diversion, Occasion, TimeOfDay
 from kobza.call.numbers import normalize
+from kobza.call.routing import ANONYMOUS
 from kobza.call.trunk import Trunk
 from kobza.sip import diversion as sip
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.headers import Reason
 from kobza.sip.message import SipRequest
 from kobza.sip.uri import SipUri
+from kobza.store.diversions import Diverted
 
 MAX_DIVERTED: Final = 10
 """Values of a caller's Diversion that are passed on."""
@@ -58,6 +60,22 @@ def numbers_before(diverted: Sequence[sip.Diversion], trunk: Trunk) -> tuple[str
             number = ""
         found += [number, *[""] * (min(each.counter, MAX_DIVERTED) - 1)]
     return tuple(found)
+
+
+def told_of(diverted: Sequence[sip.Diversion], trunk: Trunk) -> list[Diverted]:
+    """Return who sent a call on before it came by a trunk, as its enterprise may know it: without who hides."""
+    found = []
+    for each in diverted:
+        user = each.uri.dialled
+        if each.private or user.lower() in ("", ANONYMOUS):
+            number = ANONYMOUS
+        else:
+            try:
+                number = normalize(trunk.read(user))
+            except NumberError:
+                number = user[:64]
+        found.append(Diverted(number, each.reason, each.counter))
+    return found
 
 
 def diversion_headers(

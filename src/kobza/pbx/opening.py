@@ -12,10 +12,13 @@ from kobza.call.step import FindTargets, Onward
 from kobza.pbx.admission import Admitted, Turned
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.dialling import Target
+from kobza.pbx.diverting import told_of
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.pbx.live_call import LiveCall
 from kobza.sip.message import SipRequest
 from kobza.sip.reliable import wants_reliable
+from kobza.store import diversions
+from kobza.store.entries import DetailStored, Entry
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,13 @@ class CallOpening:
             max_forwards=None if hops is None else hops - 1,
             diverted=admitted.diverted,
         )
+
+    @staticmethod
+    def details_of(admitted: Admitted, call_id: str) -> Sequence[Entry]:
+        """Return what is stored of a call that begins beside its record: who sent it on before it came here."""
+        if admitted.trunk is None or not admitted.diverted:
+            return ()
+        return (DetailStored(call_id, "diversions", diversions.written(told_of(admitted.diverted, admitted.trunk))),)
 
     def originated(self, wanted: Origination, now: float) -> LiveCall:
         """Make a click2dial call; nothing of it is stored yet."""

@@ -495,7 +495,8 @@ class Switch:
         tell_admission(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:
-            live.books.write(facts, then=lambda: self._stored(live))
+            details = self._opening.details_of(answer, live.call_id)
+            live.books.write(facts, details, then=lambda: self._stored(live))
         except (JournalFull, JournalStopped) as error:
             # no traceback: it is no fault of the code
             log.error("a call from %s is refused: %s", answer.caller.number, error, extra=live.about)  # noqa: TRY400

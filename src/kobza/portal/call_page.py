@@ -24,9 +24,10 @@ from kobza.portal.rendering import page_language
 from kobza.portal.sound_view import SoundView, sound_view, voice_view
 from kobza.portal.texts import Say, say_in
 from kobza.portal.views import answer_text
-from kobza.store import calls, deliveries, events, hearings, messages, quality, recordings
+from kobza.store import calls, deliveries, diversions, events, hearings, messages, quality, recordings
 from kobza.store.calls import HistoryRow
 from kobza.store.deliveries import Attempt, Delivery
+from kobza.store.diversions import Diverted
 from kobza.store.events import Event
 from kobza.store.hearings import Hearing
 from kobza.store.messages import SipLadder
@@ -53,6 +54,8 @@ class Known:
     said: SipLadder | None
     heard: list[Hearing]
     """Who got its recordings, the last first."""
+    diverted: list[Diverted]
+    """Who sent it on before it came here, the last one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,10 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
         ended=clock_text(call.ended_at, seconds=True),
         caller=party_view(call.calling_number, known.people, say),
         called=party_view(call.called_number, known.people, say),
+        sent_on_by=[
+            (party_view(each.number, known.people, say), say("sent_on_" + each.reason.replace("-", "_")), each.counter)
+            for each in known.diverted
+        ],
         answered_by=party_view(call.answered_number or "", known.people, say) if by_other else None,
         answered=call.answered_at is not None,
         outcome=outcome_text(call.cause, call.released_by, say),
@@ -124,21 +131,22 @@ async def call_page(portal: Portal, request: Request, visitor: Visitor) -> Respo
 
 def _look(conn: Connection, enterprise_id: str, call_id: str) -> Known:
     if not 0 < len(call_id) <= MAX_ID:
-        return Known(None, [], {}, [], {}, None, None, [])
+        return Known(None, [], {}, [], {}, None, None, [], [])
     call = calls.find(conn, enterprise_id, call_id)
     made = recordings.of_call(conn, enterprise_id, call_id)
     if call is None:
-        return Known(None, [], {}, made, {}, None, None, [])
+        return Known(None, [], {}, made, {}, None, None, [], [])
     told = events.of_call(conn, enterprise_id, call_id)
     sent = {
         each.cursor: (each, deliveries.list_attempts(conn, enterprise_id, each.cursor))
         for each in deliveries.of_call(conn, enterprise_id, call_id)
     }
-    numbers = {call.calling_number, call.called_number, call.answered_number or ""}
+    diverted = diversions.find(conn, enterprise_id, call_id)
+    numbers = {call.calling_number, call.called_number, call.answered_number or "", *(each.number for each in diverted)}
     people = searcher(conn).people(enterprise_id, numbers | {event.state_owner for event in told})
     heard = hearings.of_records(conn, enterprise_id, [each.record_id for each in made], HEARD_SHOWN) if made else []
     sound, said = quality.find(conn, enterprise_id, call_id), messages.find(conn, enterprise_id, call_id)
-    return Known(call, told, sent, made, people, sound, said, heard)
+    return Known(call, told, sent, made, people, sound, said, heard, diverted)
 
 
 def takes_part(number: str, call: HistoryRow | None, told: Sequence[Event]) -> bool:

@@ -11,8 +11,8 @@ from kobza.call.states import Direction, OwnerState
 DeliveryOutcome = Literal["delivered", "retry", "failed"]
 """After an attempt: done; to be tried again; given up."""
 
-DetailKind = Literal["quality", "sip_ladder"]
-"""How the sides heard each other; what was said over SIP."""
+DetailKind = Literal["quality", "sip_ladder", "diversions"]
+"""How the sides heard each other; what was said over SIP; who sent it on before it came here."""
 
 RecordingStatus = Literal["recording", "encoding", "ready", "failed", "erased"]
 
@@ -133,7 +133,7 @@ class DetailStored(Struct, frozen=True):
     call_id: str
     kind: DetailKind
     text: str
-    """JSON: of `kobza.store.quality`, or of `kobza.store.messages`."""
+    """JSON: of `kobza.store.quality`, `kobza.store.messages` or `kobza.store.diversions`."""
 
 
 class Binding(Struct, frozen=True, kw_only=True):

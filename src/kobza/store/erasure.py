@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Row, Select, Table, and_, exists, or_, select
 
 from kobza.call.numbers import national
 from kobza.call.routing import ANONYMOUS
-from kobza.store import address_book, audit, deliveries, erasures, holds, meta, recording_files
+from kobza.store import address_book, audit, deliveries, diversions, erasures, holds, meta, recording_files
 from kobza.store.erasures import Erasure, Kept
 from kobza.store.errors import ErasureHeld
 from kobza.store.recording_files import Doomed, EraseFile
 from kobza.store.schema import address_book as book
 from kobza.store.schema import attempts, calls, events, idempotency_keys, promised_legs, recordings
+from kobza.store.schema import call_details as details
 from kobza.store.schema import deliveries as owed
 from kobza.store.store import Store
 
@@ -69,6 +70,7 @@ def erase(
     work.erase_calls()
     work.erase_other_events()
     work.erase_other_legs()
+    work.erase_diversions()
     with store.read() as conn:
         kept = work.still_there(conn)
     with store.write() as conn:
@@ -157,6 +159,18 @@ class _Work:
                 self._erase_legs(conn, legs.call_control_id.in_(found[first : first + BATCH]))
             time.sleep(self._pause)
 
+    def erase_diversions(self) -> None:
+        """Take the number out of what is known of who sent calls on, of those that no hold keeps."""
+        with self._store.read() as conn:
+            found = diversions.naming(conn, self._enterprise_id, self._number, held=False)
+        for first in range(0, len(found), BATCH):
+            batch = found[first : first + BATCH]
+            with self._store.write() as conn:
+                rows = conn.execute(select(details).where(details.c.call_id.in_(batch)).order_by(details.c.call_id))
+                erasures.note(conn, self._erasure_id, "diversions", rows.all())
+                diversions.erase(conn, batch, self._number)
+            time.sleep(self._pause)
+
     def erase_from_book(self, conn: Connection) -> None:
         """Erase the entry of the address book."""
         condition = and_(book.c.enterprise_id == self._enterprise_id, book.c.number == self._number)
@@ -176,6 +190,8 @@ class _Work:
                 stuck += 1
             else:
                 on += 1
+        sent_on = diversions.naming(conn, self._enterprise_id, self._number, held=True)
+        held += [call_id for call_id in sent_on if call_id not in held]
         kept = [("hold", len(held)), ("not over", on), ("file", stuck)]
         return [Kept(reason, count) for reason, count in kept if count]
 

@@ -26,6 +26,7 @@ KINDS: Final = (
     "attempts",
     "promised_legs",
     "idempotency_keys",
+    "diversions",
     "address_book",
 )
 """What is counted, in the order of a certificate; files have a list of their own."""
@@ -112,7 +113,7 @@ def note(conn: Connection, erasure_id: str, kind: str, rows: Sequence[Row[Any]])
     if not rows:
         return
     tally = _tally(conn, erasure_id)
-    went = tally.went[kind]
+    went = tally.went.setdefault(kind, Went())  # an older release may have begun it
     went.count += len(rows)
     for row in rows:
         went.sha256 = hashlib.sha256(went.sha256.encode() + msgspec.json.encode(tuple(row))).hexdigest()

@@ -414,10 +414,11 @@ call_details = Table(
     Column("call_id", Id, primary_key=True),
     Column("quality", Text),
     Column("sip_ladder", Text),
+    Column("diversions", Text),
     sqlite_with_rowid=False,
 )
-"""What the page of a call shows beside its records, one row for all of them; nothing in it tells of a person. Apart,
-as the records are searched and exported by the million."""
+"""What the page of a call shows beside its records, one row for all of them; of persons only `diversions` tells: the
+numbers that sent the call on. Apart, as the records are searched and exported by the million."""
 
 events = Table(
     "events",

@@ -10,7 +10,7 @@ from kobza.store.errors import StoreOutdated
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0023"
+HEAD = "0024"
 """The revision that this code needs: the last of `versions`."""
 
 
