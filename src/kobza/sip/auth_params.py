@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, quote, readable, shorten, unquote
 
-_AUTH_PARAM = re.compile(
+_AUTH_PARAM: Final = re.compile(
     r"""[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+("(?>(?:[^"\\]++|\\.)*)"|[^\x00-\x20,"\x7f]*+)
     [ \t]*+(?:,|\Z)""",
     re.DOTALL | re.VERBOSE,
 )
 
-UNQUOTED_PARAMS = frozenset({"algorithm", "nc", "qop", "stale"})
+UNQUOTED_PARAMS: Final = frozenset({"algorithm", "nc", "qop", "stale"})
 """Written without quotes in credentials (RFC 7616 3.4); `qop` of a challenge is quoted all the same (3.3)."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, shorten
 
@@ -49,7 +51,7 @@ for _name in _COMMON_SPELLINGS:
 for _letter, _key in COMPACT_FORMS.items():
     _KEYS[_letter] = _KEYS[_letter.upper()] = _key
 
-known_key = _KEYS.get
+known_key: Final = _KEYS.get
 """Key of a name in a common spelling, None for any other: the fast way."""
 
 

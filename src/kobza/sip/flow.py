@@ -43,7 +43,7 @@ class Transport(StrEnum):
 
 UDP: Final = Transport.UDP
 """By a name of its own, as up to Python 3.11 to get a member of an enumeration costs as much as to call a function."""
-_OF_WEB = frozenset({Transport.WS, Transport.WSS})
+_OF_WEB: Final = frozenset({Transport.WS, Transport.WSS})
 _DEFAULT_PORTS = {Transport.UDP: 5060, Transport.TCP: 5060, Transport.TLS: 5061, Transport.WS: 80, Transport.WSS: 443}
 
 

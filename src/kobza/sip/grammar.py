@@ -12,6 +12,7 @@ not have, the latter leaves what its last, failed turn has read behind it.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from kobza.sip.errors import MalformedMessage
 
@@ -21,19 +22,19 @@ Params = tuple[tuple[str, str | None], ...]
 MAX_DIGITS = 10
 """No number of SIP has more digits (2**32 - 1); without a bound `int` of a long text would cost quadratic time."""
 
-_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
-_UNREADABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
-_ESCAPED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_FOLD = re.compile(r"\r\n[ \t]+")
-_LIST_ELEMENT = re.compile(r'(?>(?:[^",<]++|"(?>(?:[^"\\]++|\\.)*)"|<[^>]*+>)*)', re.DOTALL)
-_PARAM = re.compile(
+_TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
+_UNREADABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+_ESCAPED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+_FOLD: Final = re.compile(r"\r\n[ \t]+")
+_LIST_ELEMENT: Final = re.compile(r'(?>(?:[^",<]++|"(?>(?:[^"\\]++|\\.)*)"|<[^>]*+>)*)', re.DOTALL)
+_PARAM: Final = re.compile(
     r"""[ \t]*+;[ \t]*+
     (?>(?:([^\x00-\x20;=,"<>\x7f]++)[ \t]*+                                  # name
        (?>(?:=[ \t]*+("(?>(?:[^"\\]++|\\.)*)"|[^\x00-\x20;=,"<>\x7f]++(?>(?:=++[^\x00-\x20;=,"<>\x7f]*+)*)|)[ \t]*+)?)
     )?)""",
     re.DOTALL | re.VERBOSE,
 )
-_PLAIN_PARAMS = re.compile(r"(?>(?:;[A-Za-z0-9\-._]++(?>(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]/@?&$]*+)?))+)")
+_PLAIN_PARAMS: Final = re.compile(r"(?>(?:;[A-Za-z0-9\-._]++(?>(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]/@?&$]*+)?))+)")
 """Most are such: no white space, no quotes, none empty."""
 
 
@@ -159,7 +160,7 @@ def replace_param(params: Params, name: str, value: str | None) -> Params:
     return replaced if any(candidate.lower() == name.lower() for candidate, _ in params) else (*params, (name, value))
 
 
-_PLAIN_VALUE = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]]++")
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]]++")
 
 
 def _is_plain_value(value: str) -> bool:

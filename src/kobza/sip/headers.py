@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -36,13 +37,13 @@ REMEMBERED_LENGTH = 256
 MAX_CSEQ = 2**31 - 1
 """RFC 3261 8.1.1.5."""
 
-_NAME_ADDR = re.compile(r'(?:("(?>(?:[^"\\]++|\\.)*)")[ \t]*+|([^<",;]*+))<([^<>]*+)>[ \t]*+', re.DOTALL)
-_VIA = re.compile(
+_NAME_ADDR: Final = re.compile(r'(?:("(?>(?:[^"\\]++|\\.)*)")[ \t]*+|([^<",;]*+))<([^<>]*+)>[ \t]*+', re.DOTALL)
+_VIA: Final = re.compile(
     rf"""[ \t]*+[Ss][Ii][Pp][ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++
     {HOST_PATTERN}[ \t]*+(?>(?::[ \t]*+([0-9]++)[ \t]*+)?)(?=;|\Z)""",
     re.VERBOSE,
 )
-_CSEQ = re.compile(r"[ \t]*+([0-9]++)[ \t]++([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+")
+_CSEQ: Final = re.compile(r"[ \t]*+([0-9]++)[ \t]++([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+")
 
 
 class NameAddr(Value, frozen=True):
@@ -222,6 +223,6 @@ def parse_name_addr_list(text: str, where: str = "name-addr list") -> list[NameA
     return [NameAddr.parse(element, where) for element in split_list(text, where)]
 
 
-_known_name_addr = lru_cache(REMEMBERED)(NameAddr._read)  # noqa: SLF001 - all of one module
-_known_via = lru_cache(REMEMBERED)(Via._read)  # noqa: SLF001
-_known_cseq = lru_cache(REMEMBERED)(CSeq._read)  # noqa: SLF001
+_known_name_addr: Final = lru_cache(REMEMBERED)(NameAddr._read)  # noqa: SLF001 - all of one module
+_known_via: Final = lru_cache(REMEMBERED)(Via._read)  # noqa: SLF001
+_known_cseq: Final = lru_cache(REMEMBERED)(CSeq._read)  # noqa: SLF001

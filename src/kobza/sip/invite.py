@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from kobza.sip.dialog import Dialog, RawLine, raw_lines
 from kobza.sip.flow import Flow
@@ -37,7 +37,7 @@ __all__ = ["InviteDialog", "InviteState"]
 
 MAX_EARLY_TAGS = 32
 """Forks of one INVITE that are remembered while it rings."""
-REFRESHING = frozenset({"NOTIFY", "UPDATE"})
+REFRESHING: Final = frozenset({"NOTIFY", "UPDATE"})
 """Requests in a dialog, beside INVITE, that say anew where we are reached (RFC 3311, section 5.1, RFC 6665, 4.4.1)."""
 TEMPORARILY_UNAVAILABLE = 480
 """How `bye` refuses a call that was not answered."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kobza.sip.dialog import Dialog, RawLine
 from kobza.sip.errors import MalformedMessage
@@ -29,7 +29,7 @@ SILENCE = 1
 FIRST_FREE_KIND = 2
 """Timer kinds of subclasses begin here."""
 
-_CANCEL_KEEPS = frozenset({"via", "max-forwards", "route", "from", "to", "call-id"})
+_CANCEL_KEEPS: Final = frozenset({"via", "max-forwards", "route", "from", "to", "call-id"})
 
 
 class SentInvite(ABC):

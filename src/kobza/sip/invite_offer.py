@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kobza.sip.dialog import Dialog, RawLine
 from kobza.sip.flow import Flow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_TRIES = 8
 """Tries of one offer against 491 before it counts as rejected: about 20 seconds of glare."""
 REQUEST_PENDING = 491
-DIALOG_DESTROYING = frozenset({408, 481})
+DIALOG_DESTROYING: Final = frozenset({408, 481})
 """Statuses that end the dialog when a re-INVITE or UPDATE gets them (12.2.1.2, 14.1)."""
 RETRY_AFTER_BOUND = 11
 """A second offer before the first was answered is told to come back after 0 to 10 seconds (14.2)."""

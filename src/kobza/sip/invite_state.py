@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class InviteState(StrEnum):
@@ -22,6 +23,6 @@ class InviteState(StrEnum):
     ENDED = "ended"
 
 
-UNANSWERED = frozenset({InviteState.TRYING, InviteState.EARLY, InviteState.CANCELLING})
-STANDING = frozenset({InviteState.ACCEPTED, InviteState.CONFIRMED})
-OVER = frozenset({InviteState.CLOSING, InviteState.ENDED})
+UNANSWERED: Final = frozenset({InviteState.TRYING, InviteState.EARLY, InviteState.CANCELLING})
+STANDING: Final = frozenset({InviteState.ACCEPTED, InviteState.CONFIRMED})
+OVER: Final = frozenset({InviteState.CLOSING, InviteState.ENDED})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Self
+from typing import Final, Self
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list, unfold
@@ -20,12 +20,12 @@ MAX_EXPIRES = 2**32 - 1
 MAX_MAX_FORWARDS = 255
 """RFC 3261 20.22."""
 
-_MANDATORY = frozenset({"via", "from", "to", "call-id", "cseq"})
+_MANDATORY: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 _SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires")
-_LINE_BREAK = re.compile(r"\r\n(?![ \t])")
-_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]++) ([^ \t\r\n]++) ([Ss][Ii][Pp]/[0-9]++\.[0-9]++)")
-_STATUS_LINE = re.compile(r"([Ss][Ii][Pp]/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?>(?: (.*+))?)")
-_CALL_ID = re.compile(r"[\x21-\x7e]++")
+_LINE_BREAK: Final = re.compile(r"\r\n(?![ \t])")
+_REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]++) ([^ \t\r\n]++) ([Ss][Ii][Pp]/[0-9]++\.[0-9]++)")
+_STATUS_LINE: Final = re.compile(r"([Ss][Ii][Pp]/[0-9]++\.[0-9]++) ([1-6][0-9][0-9])(?>(?: (.*+))?)")
+_CALL_ID: Final = re.compile(r"[\x21-\x7e]++")
 
 
 class SipMessage(HeaderLines):

@@ -16,10 +16,10 @@ MAX_DEPTH: Final = 3
 """How deep multiparts may be within each other."""
 WHERE: Final = "multipart body"
 
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_FOLD = re.compile(r"\r?\n[ \t]+")
-_UNCODED = frozenset({"", "7bit", "8bit", "binary", "identity"})
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
+_FOLD: Final = re.compile(r"\r?\n[ \t]+")
+_UNCODED: Final = frozenset({"", "7bit", "8bit", "binary", "identity"})
 
 
 class Unpacked(NamedTuple):

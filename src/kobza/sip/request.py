@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kobza.sip.dialog import Dialog, RawLine, via_line
 from kobza.sip.digest import authorize
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kobza.sip.invite import InviteDialog
 
 _CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
-_COPIED = frozenset({"via", "from", "call-id", "cseq", "to"})
+_COPIED: Final = frozenset({"via", "from", "call-id", "cseq", "to"})
 
 
 @dataclass(frozen=True, slots=True)

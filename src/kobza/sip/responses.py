@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.message import SipRequest, SipResponse
@@ -83,8 +84,8 @@ REASON_PHRASES: dict[int, str] = {
 }
 
 _CLASS_PHRASES = {1: "Progress", 2: "OK", 3: "Redirection", 4: "Client Error", 5: "Server Error", 6: "Global Failure"}
-_COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})
-_DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
+_COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
+_DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 
 
 def reason_phrase(status: int) -> str:

@@ -39,9 +39,9 @@ MAX_RAISES: Final = 4
 SOON: Final = 1.0
 """Seconds before the end in which no refresh is tried any more."""
 
-_NO_UPDATE = frozenset({405, 501})
+_NO_UPDATE: Final = frozenset({405, 501})
 """Statuses of a peer that does not take UPDATE, whatever its Allow said."""
-_LOST = frozenset({408, 481})
+_LOST: Final = frozenset({408, 481})
 """Statuses of a peer that does not know the dialog (RFC 3261 12.2.1.2)."""
 
 

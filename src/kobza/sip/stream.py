@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.field_names import header_key
@@ -13,9 +14,9 @@ from kobza.sip.message import MAX_MESSAGE_BYTES, SipRequest, SipResponse, parse_
 MAX_HEADER_BYTES = 16_384
 """Start line and header of one message. What comes without an end of header stops here, so this bounds the buffer."""
 
-_BLANK_LINE = re.compile(rb"\n\r?\n")
-_BREAKS = re.compile(rb"[\r\n]++")
-_FOLD = re.compile(r"\n[ \t]+")
+_BLANK_LINE: Final = re.compile(rb"\n\r?\n")
+_BREAKS: Final = re.compile(rb"[\r\n]++")
+_FOLD: Final = re.compile(r"\n[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Final
 
-METHODS = frozenset(
+METHODS: Final = frozenset(
     {
         "ACK",
         "BYE",

@@ -343,8 +343,8 @@ class ServerTransaction(Transaction):
         self._end_after(self.layer.timers.timeout, Input.PATIENCE, now)
 
 
-_ACK_KEEPS = frozenset({"via", "from", "call-id", "max-forwards", "route"})
-_TRYING_KEEPS = frozenset({"via", "from", "to", "call-id", "cseq", "timestamp"})
+_ACK_KEEPS: Final = frozenset({"via", "from", "call-id", "max-forwards", "route"})
+_TRYING_KEEPS: Final = frozenset({"via", "from", "to", "call-id", "cseq", "timestamp"})
 
 
 def ack_for_refusal(request: SipRequest, response: SipResponse) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from kobza.sip.dialog import Dialog
 from kobza.sip.errors import MalformedMessage
@@ -23,9 +24,9 @@ from kobza.sip.ua_core import MAX_DIALOGS, UaCore
 from kobza.sip.ua_events import InviteReceived, RequestReceived
 
 SERVICE_UNAVAILABLE = 503
-_REFRESHING = frozenset({"INVITE", "UPDATE"})
+_REFRESHING: Final = frozenset({"INVITE", "UPDATE"})
 """Requests with which a session is agreed on (RFC 4028)."""
-_OURS_ONLY_INSIDE = frozenset({"BYE", "UPDATE", "INFO", "PRACK"})
+_OURS_ONLY_INSIDE: Final = frozenset({"BYE", "UPDATE", "INFO", "PRACK"})
 
 
 class Intake:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from kobza.sip.errors import MalformedMessage
@@ -12,20 +13,20 @@ from kobza.values import Value
 
 MAX_PORT = 65_535
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):")
 HOST_PATTERN = r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9._\-]++))"
 """Groups: an IPv6 reference without its brackets, or a name or IPv4 address. The underscore is no host name's letter,
 but container networks have it."""
-_SIP = re.compile(
+_SIP: Final = re.compile(
     r'([Ss][Ii][Pp][Ss]?):(?:([^@:<>" ]*+)(?>(?::([^@<>" ]*+))?)@)?'
     rf'{HOST_PATTERN}(?>(?::([0-9]++))?)(?>(?:;([^?@<>" ]*+))?)(?>(?:\?([^@<>" ]*+))?)'
 )
-_TEL_REST = re.compile(r"([0-9A-Fa-f+*#().\-]++)(?>(?:;([^?@<>\" ]*+))?)")
-_OPAQUE = re.compile(r'[^<>" ]++')
-_USER_FORBIDDEN = re.compile(r'[\x00-\x20<>"@:\x7f\ud800-\udfff]')
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
-_VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
+_TEL_REST: Final = re.compile(r"([0-9A-Fa-f+*#().\-]++)(?>(?:;([^?@<>\" ]*+))?)")
+_OPAQUE: Final = re.compile(r'[^<>" ]++')
+_USER_FORBIDDEN: Final = re.compile(r'[\x00-\x20<>"@:\x7f\ud800-\udfff]')
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
+_VISUAL_SEPARATORS: Final = str.maketrans("", "", "-.()")
 _LOCAL_NUMBER_DIGITS = 7
 """Shorter ones are codes that are dialled as they are wherever they are good (`112`, `tel:112;phone-context=+380`)."""
 _NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
