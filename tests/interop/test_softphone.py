@@ -68,6 +68,15 @@ async def page_of(tmp_path: Path) -> AsyncIterator[Page]:
             await browser.close()
 
 
+def employ(server: Server) -> None:
+    """Let there be a person with the browser's number."""
+    site = server.site
+    of = ("--enterprise", site.enterprise["enterprise_id"])
+    if LOGIN not in site.prepare("person", "list", *of, "--json"):
+        given = ("--number", BROWSER, "--password", PASSWORD, "--keep-password")
+        site.prepare("person", "add", LOGIN, "--role", "employee", *of, *given)
+
+
 async def open_phone(page: Page, server: Server) -> None:
     """Sign in and open the phone; it registers by itself."""
     await page.goto(f"http://{server.site.http}/signin?next=/phone")
@@ -99,10 +108,7 @@ async def test_the_portals_phone_calls_and_is_called(
     kobza_server: Server, sipp: Sipp, ledger: Ledger, lines: list[Line], tmp_path: Path
 ) -> None:
     site = kobza_server.site
-    site.prepare(
-        *("person", "add", LOGIN, "--role", "employee", "--enterprise", site.enterprise["enterprise_id"]),
-        *("--number", BROWSER, "--password", PASSWORD, "--keep-password"),
-    )
+    employ(kobza_server)
     faults: list[str] = []
     sockets: list[WebSocketRoute] = []
 
