@@ -94,3 +94,12 @@ def test_what_is_written_can_be_read_again(form: NumberFormat, number: str) -> N
 )
 def test_what_a_certificate_has_to_be_for(trunk: Trunk, certified: str, incoming: str) -> None:
     assert (trunk.certified_name, trunk.incoming_name) == (certified, incoming)
+
+
+@pytest.mark.parametrize(
+    ("user", "marked"),
+    [("+380441234567", True), ("0441234567", False), ("112", False), ("77#+380441234567", False), ("+", False)],
+)
+def test_only_a_number_in_full_is_marked(user: str, *, marked: bool) -> None:
+    assert Trunk("t", "line", "h", user_phone=True).marks(user) == ((("user", "phone"),) if marked else ())
+    assert Trunk("t", "line", "h").marks(user) == ()

@@ -10,8 +10,10 @@ from kobza.sdp.codecs import (
     codecs_with_types_of,
     common_codecs,
     first_speech_with_events,
+    has_events,
     has_speech,
     in_order_of,
+    with_events_of,
     with_more,
 )
 from kobza.sdp.description import Media
@@ -106,3 +108,15 @@ def test_more_codecs_come_behind_and_take_only_what_is_free() -> None:
     taken = Codec(PCMU.payload_type, "G722", 8000)
     assert with_more((EVENTS, PCMU), (Codec(97, "pcmu", 8000), taken, PCMA)) == (PCMU, PCMA, EVENTS)
     assert with_more((), (PCMU, PCMU)) == (PCMU,)
+
+
+def test_events_of_others_are_added_where_they_go_with_what_is_sent() -> None:
+    wide = Codec(102, "Telephone-Event", 48000)
+    assert has_events((PCMA, wide))
+    assert not has_events((PCMA, OPUS))
+    assert with_events_of((PCMA, OPUS), (wide, PCMU, EVENTS)) == (PCMA, OPUS, EVENTS)
+    assert with_events_of((OPUS, PCMA), (EVENTS, wide)) == (OPUS, PCMA, wide)
+    assert with_events_of((PCMA, wide), (EVENTS,)) == (PCMA, wide)  # it has some
+    assert with_events_of((PCMA,), (wide, PCMU)) == (PCMA,)
+    assert with_events_of((PCMA, Codec(101, "speex", 8000)), (EVENTS,)) == (PCMA, Codec(101, "speex", 8000))
+    assert with_events_of((), (EVENTS,)) == ()
