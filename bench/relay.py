@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.browser_line import names_in, offer
-from bench.rows import Row, cpu_seconds, memory_kib
+from bench.rows import Row, cpu_ms, memory_kib
 from bench.rtp_load import HEADER, PAYLOAD
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.plane import MediaError, Side
@@ -51,9 +51,9 @@ async def start_load(seconds: float, *options: str) -> asyncio.subprocess.Proces
 
 async def drive(load: asyncio.subprocess.Process, pid: int, lines: list[str], seconds: float) -> Result:
     """Send through lines of phone and relay port, two for a call; measure process `pid` meanwhile."""
-    before = cpu_seconds(pid)
+    before = cpu_ms(pid)
     out, _ = await load.communicate("".join(f"{line}\n" for line in lines).encode())
-    spent = cpu_seconds(pid) - before
+    spent = (cpu_ms(pid) - before) / 1e3
     counts = json.loads(out.splitlines()[-1])
     return Result(
         cpu_us=spent / max(1, counts["sent"]) * 1e6,

@@ -194,7 +194,9 @@ async def baresip(
     account += f";auth_pass={line.password};regint=60;answermode={'auto' if auto else 'manual'}"
     audio_codecs = ",".join(f"{name}/8000" for name in codecs.split())
     account += ";mediaenc=srtp-mand" if srtp else ""
-    (folder / "accounts").write_text(f"{account};audio_codecs={audio_codecs}\n")
+    account += f";audio_codecs={audio_codecs}"
+    # An account that is registered in the first millisecond makes baresip 1.0 ask for its mailbox without end.
+    (folder / "accounts").write_text("" if watched else f"{account}\n")
     contacts = [f'"{each}" <sip:{each}@{server[0]}:{server[1]}>;presence=p2p\n' for each in watched]
     (folder / "contacts").write_text("".join(contacts))
     with (folder / "log").open("wb") as log:
@@ -204,6 +206,8 @@ async def baresip(
     phone = Baresip(folder, process)
     try:
         await phone.connect(control_port)
+        if watched:
+            await phone.command("uanew", account)
         await _registered(phone)
         yield phone
     finally:
