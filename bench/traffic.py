@@ -21,8 +21,8 @@ from tests.support.ports import free_ports
 SCENARIOS = Path(__file__).parent / "sipp"
 RATE = 50
 STATES_OF_AN_OWNER = 3
-SPARE_CALLS = 50
-"""For which there are ports as well: the media process binds some ahead."""
+SPARE_CALLS = 100
+"""For which there are ports as well: the media process binds some ahead, and on a busy machine calls take longer."""
 
 ERRORS_SHOWN = 1000
 """Characters of what sipp says of calls that failed: of the first."""
@@ -106,7 +106,8 @@ async def traffic(
         each = zip(itertools.cycle(calling), itertools.cycle(called), strict=True)
         pairs = ((one, auth(one), other) for one, other in each)
         # Four ports for a call; a call's ports rest for 5 s after its talk.
-        ports = 4 * min(extent.rate * (9 + extent.talk_ms // 1000), extent.warm_up + extent.calls + SPARE_CALLS)
+        at_once = min(extent.rate * (7 + extent.talk_ms // 1000), extent.warm_up + extent.calls)
+        ports = 4 * (at_once + SPARE_CALLS)
         async with serving(data, ports, processors, within) as (process, address):
             server = f"{address[0]}:{address[1]}"
             contact = ("-key", "cport", str(uas_port))
