@@ -88,6 +88,10 @@ def test_what_comes_late_is_of_the_event_before() -> None:
     assert read(one[:-1], two[:2], one[-1:], two[2:]) == "12"
 
 
+def test_a_phone_that_counts_anew_is_heard() -> None:
+    assert read(packets("1", 900_000, STEPS), packets("2", 160, STEPS), packets("3", 2000, STEPS)) == "123"
+
+
 def test_another_stream_of_the_phone_begins_anew() -> None:
     assert read(packets("1", 5000, STEPS), packets("1", 5000, STEPS, ssrc=8)) == "11"
 

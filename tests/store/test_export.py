@@ -73,6 +73,14 @@ def test_the_answer_decides_whether_a_call_is_in_the_interval(reader: CallReader
     assert callstat(reader, NOW_MS + 5001, NOW_MS + 99_999) == []
 
 
+def test_calls_of_one_moment_have_an_order(reader: CallReader, write: Write) -> None:
+    made = [(f"call-{number}", NOW + 10 + number) for number in (3, 9, 1, 7, 5)]
+    for call_id, ended_at in made:
+        write(CdrClosed(ended(call_id, ended_at=ended_at)))
+    in_order = sorted(made) if reader.postgres else made
+    assert [row[0] for row in callstat(reader)] == [int(ended_at * 1000) for _, ended_at in in_order]
+
+
 @pytest.mark.parametrize("every", [1.0, 0.01, 0.0], ids=["apart", "many at one moment", "all at one moment"])
 def test_a_long_export_comes_whole(
     reader: CallReader, write: Write, monkeypatch: pytest.MonkeyPatch, every: float
@@ -198,7 +206,7 @@ def test_durations_are_those_of_the_call_states(
 
 @pytest.mark.database("sqlite")
 def test_an_export_keeps_its_index(store: Store) -> None:
-    callstat, history = (query.replace("{more}", "") for query in (module.CALLSTAT, module.HISTORY))
+    callstat, history = CallReader.callstat_query(), module.HISTORY.replace("{more}", "")
     of_number = history + module._OF_NUMBER + module._UP_TO + module._IN_ORDER
     with store.read() as conn:
         for query, marks, index in (

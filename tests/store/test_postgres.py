@@ -26,6 +26,7 @@ from kobza.store import (
 )
 from kobza.store.entries import CdrClosed, CdrUpdated, Entry
 from kobza.store.export import CallReader
+from kobza.store.export_postgres import PostgresCallReader
 from kobza.store.ids import hash_token
 from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.place import PostgresUrl
@@ -443,7 +444,7 @@ def test_the_reads_keep_their_indexes(busy_store: Store) -> None:
     )
     for (text_, marks), index in (
         (history, "ix_calls_history"),
-        ((export.CALLSTAT.replace("{more}", ""), ("ent-1", 1, LATER, 10)), "ix_calls_callstat"),
+        ((PostgresCallReader.callstat_query(), ("ent-1", 1, LATER, 10)), "ix_calls_callstat"),
         ((export.SCAN_END, ("ent-1", 1, 1, "", LATER, 10)), "ix_calls_history"),
     ):
         with busy_store.read() as conn:

@@ -69,6 +69,11 @@ class MediaError(Exception):
         super().__init__(reason)
         self.reason = reason
 
+    @property
+    def is_of_the_phone(self) -> bool:
+        """Whether what a phone said is at fault, not the plane."""
+        return self.reason.startswith(("not acceptable", "malformed"))
+
 
 class NoEvents(MediaError):
     """The phone takes no DTMF events (RFC 4733)."""

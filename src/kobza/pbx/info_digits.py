@@ -105,7 +105,7 @@ class InfoDigits:
 
         def done(reply: bytes | MediaError) -> None:
             del self._passing[dialog]
-            if isinstance(reply, MediaError):
+            if isinstance(reply, MediaError) and dialog.is_standing:
                 log.warning("a key does not reach the other phone: it refuses INFO, which it allows", extra=live.about)
 
         self._passing[dialog] = sending = _Sending(dialog, digit, done)

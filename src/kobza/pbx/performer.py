@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, cast
 
 from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
+from kobza.call.phases import Phase
 from kobza.media.plane import MediaError, MediaPlane, NoEvents, OfferForm
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.dialling import DeviceTarget, OneTarget, SeatTarget, TakenTarget, TrunkTarget, invitation
@@ -24,9 +25,6 @@ from kobza.sip.location import NextHop
 from kobza.sip.ua import UserAgent
 
 log = logging.getLogger(__name__)
-
-OF_THE_PHONE: Final = ("not acceptable", "malformed")
-"""What a `MediaError` begins with when it is no trouble of ours."""
 
 Feed = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
@@ -353,8 +351,9 @@ class Performer:
         def done(reply: bytes | MediaError) -> None:
             if isinstance(reply, MediaError):
                 reason = reply.reason
-                if not reason.startswith(OF_THE_PHONE):
-                    log.warning("the media plane failed a call: %s", reason, extra={"call_id": live.call_id})
+                # What a call that is over was waiting for comes back as failed, too: nobody misses it.
+                if not reply.is_of_the_phone and live.call.phase is not Phase.ENDED:
+                    log.warning("the media plane failed a call: %s", reason, extra=live.about)
                 self._feed(live, lambda: live.call.media_failed(request_id, reason, self._now()))
             else:
                 sdp = reply

@@ -12,6 +12,8 @@ DIGITS: Final = "0123456789*#ABCD"
 
 _SEGMENT: Final = 0xFFFF
 """The longest duration that a packet can name: a longer event goes on as another segment (section 2.5.1.3)."""
+_LATE: Final = 80_000
+"""Ten seconds of G.711, by which a packet may come late. A phone that goes further back began to count anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class DigitReader:
             return None
         if packet.ssrc == self._ssrc:
             apart = (packet.timestamp - self._timestamp) % TIMESTAMPS
-            if apart >= TIMESTAMPS // 2:  # late: of an event before
+            if TIMESTAMPS - apart <= _LATE:  # of an event before
                 return None
             is_same = said.event == self._event and not self._ended and apart <= _SEGMENT and not packet.marker
             if apart == 0 or is_same:

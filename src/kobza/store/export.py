@@ -41,7 +41,7 @@ _RINGING = (
 CALLSTAT = (
     f"SELECT ended_at, start_at, calling_number, {_TALK}, called_number, direction{{more}} FROM calls "  # noqa: S608 - constants
     "WHERE enterprise_id = ? AND start_at >= ? AND start_at <= ? AND convergent AND ended_at IS NOT NULL "
-    "ORDER BY start_at LIMIT ?"
+    "ORDER BY start_at, {tie} LIMIT ?"
 )
 
 HISTORY = (
@@ -94,6 +94,8 @@ class CallReader:
     pages_at_once = 1
     """How many times PAGE calls of the basic call information are read at once."""
     postgres = False
+    tie = "rowid"
+    """What puts calls of one moment in order, so that an export repeats itself: what their index has behind it here."""
 
     def __init__(self, connection: Any, mark: str = "?") -> None:
         self._connection = connection
@@ -115,6 +117,11 @@ class CallReader:
         """Close the connection."""
         self._connection.close()
 
+    @classmethod
+    def callstat_query(cls, *, quality: bool = False) -> str:
+        """Return what is asked for a page of `callstat`."""
+        return CALLSTAT.format(more=_QUALITY if quality else "", tie=cls.tie)
+
     def callstat(self, enterprise_id: str, from_ms: int, to_ms: int, *, quality: bool = False) -> Pages:
         """Return the finished calls of "Convergent" numbers with their start in [from_ms, to_ms], oldest first.
 
@@ -122,7 +129,7 @@ class CallReader:
         duration (s), called number (E.164), direction (incoming, outgoing, local); with `quality` also how the sides
         heard each other, as `kobza.store.quality` reads it, or None.
         """
-        query = CALLSTAT.replace("{more}", _QUALITY if quality else "")
+        query = self.callstat_query(quality=quality)
         start, size = from_ms, PAGE * self.pages_at_once
         while True:
             rows = self._fetch(query, (enterprise_id, start, to_ms, size))

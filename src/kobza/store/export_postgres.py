@@ -24,6 +24,7 @@ class PostgresCallReader(CallReader):
     pages_at_once = 3
     """A read begins with a question to another process, which costs what 100 rows do and more."""
     postgres = True
+    tie = "call_id"
 
     def __init__(self, url: PostgresUrl, connection: postgres_driver.Connection) -> None:
         super().__init__(connection, "%s")
