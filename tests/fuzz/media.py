@@ -39,6 +39,7 @@ from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.summary import summary_of
 from tests.fuzz.mutation import PIECES
 from tests.fuzz.target import Take, Target
+from tests.media.flows import flow_with
 from tests.media.test_messages import COMMANDS, REPORTS
 from tests.media.test_negotiation import sdp
 from tests.sdp.test_description import PHONE
@@ -245,7 +246,7 @@ class Relayed:
         self.wires = {side: Wires() for side in Side}
         for side, wires in self.wires.items():
             self.call.open(side, wires)
-        self.call.configure({CALLER: flow, CALLEE: SideFlow(rtp=HERE, source="relay", laws={8: 8}, watched=True)})
+        self.call.configure({CALLER: flow, CALLEE: flow_with(rtp=HERE, source="relay", laws={8: 8}, watched=True)})
         self.moments = itertools.count()
 
     def take(self, data: bytes) -> bool:
@@ -280,7 +281,7 @@ _relayed: list[Relayed] = []
 def _relay_with(**fields: Any) -> Take:
     while _relayed:
         _relayed.pop().close()
-    made = Relayed(SideFlow(rtp=HERE, rtcp=(HERE[0], 4001), source="relay", laws={8: 8}, **fields))
+    made = Relayed(flow_with(rtp=HERE, rtcp=(HERE[0], 4001), source="relay", laws={8: 8}, **fields))
     _relayed.append(made)
     return made.take
 

@@ -9,6 +9,7 @@ from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.recorder import SpoolWriter
 from kobza.media.relay_call import RelayCall
+from tests.media.flows import flow_with
 from tests.media.phone_end import HOST, PhoneEnd
 from tests.support.ports import free_range
 from tests.support.waiting import PATIENCE
@@ -49,7 +50,7 @@ class Relayed:
             "codecs": {8: 8},
             "watched": True,
         }
-        return SideFlow(**(values | fields))  # type: ignore[arg-type]
+        return flow_with(**(values | fields))
 
     def configure(self, caller: SideFlow | None = None, callee: SideFlow | None = None) -> None:
         self.call.configure({CALLER: caller or self.flow(self.caller), CALLEE: callee or self.flow(self.callee)})

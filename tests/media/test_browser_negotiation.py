@@ -75,7 +75,8 @@ def test_what_a_browser_offers_reaches_a_phone_as_plain_rtp() -> None:
     assert line(answer, "a=fingerprint") == [f"a=fingerprint:{OWN}"]
     assert len(line(answer, "a=candidate")) == 2
     flow = media.flow(CALLER)
-    assert (flow.secure, flow.rtp, flow.rtcp, flow.mux, flow.watched) == (secure(), None, None, True, True)
+    assert (flow.secure, flow.rtp, flow.rtcp) == (secure(), None, None)
+    assert (flow.profile.mux, flow.profile.watched) == (True, True)
     assert media.flow(CALLEE).secure is None
     assert media.flow(CALLEE).rtp == ("192.0.2.1", 4000)
 
@@ -147,7 +148,7 @@ def test_hold_by_a_browser_changes_nothing_of_how_it_is_reached() -> None:
     assert line(answer, "a=recvonly")
     assert ours(answer) == ["a=ice-ufrag:name1", "a=setup:passive"]
     assert media.flow(CALLER).secure == secure()
-    assert media.flow(CALLEE).source == "music"
+    assert media.flow(CALLEE).profile.source == "music"
 
 
 def test_a_restart_of_ice_is_answered_by_one() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kobza.media.media_profile import Voice
 from kobza.media.messages import (
     MAX_MESSAGE,
     CallQuality,
@@ -45,14 +46,14 @@ from kobza.media.messages import (
     Tell,
     TimedOut,
     Traffic,
-    Voice,
     decode_command,
     decode_report,
     encode,
 )
 from kobza.media.plane import Seat, Side
+from tests.media.flows import flow_with
 
-FLOW = SideFlow(
+FLOW = flow_with(
     rtp=("192.0.2.1", 4000),
     rtcp=("2001:db8::1", 4001),
     mux=True,
@@ -104,6 +105,16 @@ REPORTS: list[Report] = [
 def test_the_samples_are_complete() -> None:
     assert {type(command) for command in COMMANDS} == set(get_args(Command))
     assert {type(report) for report in REPORTS} == set(get_args(Report))
+
+
+def test_calls_of_which_the_same_is_said_share_their_profile() -> None:
+    command = Configure("call", flow_with(source="relay", codecs={8: 8}, rtp=("192.0.2.1", 4000)), SideFlow())
+    other = Configure("other", SideFlow(), flow_with(source="relay", codecs={8: 8}, rtp=("192.0.2.2", 6000)))
+    one, another = (decode_command(encode(each)[4:]) for each in (command, other))
+    assert isinstance(one, Configure)
+    assert isinstance(another, Configure)
+    assert one.caller.profile is another.callee.profile
+    assert one.callee.profile is another.caller.profile
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)

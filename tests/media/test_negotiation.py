@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from kobza.media.messages import SideFlow, Voice
+from kobza.media.media_profile import Voice
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import MediaError, Side
 from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import PCMA
 from kobza.sdp.description import SessionDescription
+from tests.media.flows import flow_with
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 OURS = "198.51.100.1"
@@ -78,9 +79,9 @@ def test_the_answer_passes_back_with_what_is_common() -> None:
     assert line(answer, "c=") == [f"c=IN IP4 {OURS}"]
     assert media.flow(CALLER).rtp == ("192.0.2.1", 4000)
     assert media.flow(CALLEE).rtp == ("192.0.2.2", 5000)
-    assert media.flow(CALLER).source == media.flow(CALLEE).source == "relay"
-    assert media.flow(CALLER).watched
-    assert media.flow(CALLEE).watched
+    assert media.flow(CALLER).profile.source == media.flow(CALLEE).profile.source == "relay"
+    assert media.flow(CALLER).profile.watched
+    assert media.flow(CALLEE).profile.watched
 
 
 def test_other_streams_are_refused_in_their_place() -> None:
@@ -108,16 +109,16 @@ def test_directions_of_a_first_offer(offer: str, answer: str, expected: str) -> 
     assert f"a={offer}".encode() in offered(media, sdp(direction=offer))
     assert f"a={expected}".encode() in media.answer(CALLEE, sdp(direction=answer))
     both = offer == answer == "sendrecv"
-    assert (media.flow(CALLER).watched and media.flow(CALLEE).watched) is both
+    assert (media.flow(CALLER).profile.watched and media.flow(CALLEE).profile.watched) is both
 
 
 def test_before_an_answer_the_caller_may_hear_early_media() -> None:
     media = call()
     offered(media, sdp())
-    assert media.flow(CALLER).source == "relay"
+    assert media.flow(CALLER).profile.source == "relay"
     voices = {0: Voice("pcmu", 8000), 8: Voice("pcma", 8000)}
-    assert media.flow(CALLEE) == SideFlow(laws={0: 0, 8: 8}, codecs={0: 0, 8: 8}, source="none", voices=voices)
-    assert not media.flow(CALLER).watched
+    assert media.flow(CALLEE) == flow_with(laws={0: 0, 8: 8}, codecs={0: 0, 8: 8}, source="none", voices=voices)
+    assert not media.flow(CALLER).profile.watched
 
 
 def test_the_same_answer_again_is_the_same_version_another_a_later_one() -> None:
@@ -138,7 +139,7 @@ def test_without_an_offer_it_is_ours() -> None:
     onward = media.offer(CALLER, CALLEE, None)
     assert line(onward, "m=") == ["m=audio 20002 RTP/AVP 0 8 101"]
     assert media.answer(CALLEE, sdp("0 101", port=5000)) == b""
-    assert media.flow(CALLER).source == media.flow(CALLEE).source == "relay"
+    assert media.flow(CALLER).profile.source == media.flow(CALLEE).profile.source == "relay"
 
 
 def originated(answer: bytes, destination: bytes) -> CallMedia:
@@ -195,17 +196,17 @@ def test_one_side_is_given_the_codec_of_the_other(
     if to_callee is not None:
         media.reanswer(CALLEE, sdp(to_callee, host="192.0.2.2", port=5000))
         assert media.align(CALLER) == media.align(CALLEE) == b""
-        assert media.flow(CALLEE).tone_type == int(to_callee[0])
+        assert media.flow(CALLEE).profile.tone_type == int(to_callee[0])
 
 
 def test_a_phone_that_holds_when_it_is_aligned_holds() -> None:
     media = originated(sdp("8 0 101"), sdp("0 101", port=5000))
     media.align(CALLER)
     media.reanswer(CALLER, sdp("0 101", "sendonly"))
-    assert media.flow(CALLEE).source == "music"
+    assert media.flow(CALLEE).profile.source == "music"
     assert line(media.reoffer(CALLER, sdp("8 0 101")), "m=") == ["m=audio 20000 RTP/AVP 0 101"]
     assert media.align(CALLER) == media.align(CALLEE) == b""
-    assert media.flow(CALLEE).source == "relay"
+    assert media.flow(CALLEE).profile.source == "relay"
 
 
 def test_a_refused_alignment_changes_nothing() -> None:
@@ -235,7 +236,7 @@ def test_wide_codecs_and_their_payload_types_go_on_to_who_comes_later() -> None:
     media.answer(CALLEE, sdp("9 101", port=5000))
     assert line(media.align(CALLER), "m=") == ["m=audio 20000 RTP/AVP 9 101"]
     assert line(media.align(CALLEE), "m=") == ["m=audio 20002 RTP/AVP 96"]
-    assert media.flow(CALLER).renamed == {}
+    assert media.flow(CALLER).profile.renamed == {}
 
 
 def test_a_payload_type_keeps_its_meaning() -> None:
@@ -300,9 +301,9 @@ def test_hold_and_resume(said: bytes, answered: str, kind: str, holder: Side) ->
     assert re.search(rb"a=(\w+)\r\n$", answer), answer
     if kind != "the old way":
         assert f"a={answered}\r\n".encode() in answer
-    assert media.flow(holder.other).source == "music"
-    assert media.flow(holder).source == "none"
-    assert not media.flow(holder).watched
+    assert media.flow(holder.other).profile.source == "music"
+    assert media.flow(holder).profile.source == "none"
+    assert not media.flow(holder).profile.watched
     host, port = before[holder].rtp or ("", 0)
     resumed = media.reoffer(holder, sdp(host=host, port=port))
     assert b"a=sendrecv\r\n" in resumed
@@ -315,11 +316,11 @@ def test_both_may_hold() -> None:
     media = connected()
     media.reoffer(CALLER, sdp(direction="sendonly"))
     media.reoffer(CALLEE, sdp(direction="sendonly", port=5000))
-    assert [media.flow(side).source for side in Side] == ["none", "none"]
+    assert [media.flow(side).profile.source for side in Side] == ["none", "none"]
     media.reoffer(CALLER, sdp())
-    assert [media.flow(side).source for side in Side] == ["music", "none"]
+    assert [media.flow(side).profile.source for side in Side] == ["music", "none"]
     media.reoffer(CALLEE, sdp(port=5000))
-    assert [media.flow(side).source for side in Side] == ["relay", "relay"]
+    assert [media.flow(side).profile.source for side in Side] == ["relay", "relay"]
 
 
 def test_a_new_address_is_taken_over() -> None:
@@ -342,11 +343,11 @@ def test_the_api_holds_and_resumes() -> None:
     assert b"a=inactive\r\n" in offer
     assert {side: media.flow(side) for side in Side} == before  # not before the phone agreed
     media.reanswer(CALLER, sdp(direction="inactive"))
-    assert media.flow(CALLER).source == "none"
-    assert media.flow(CALLEE).source == "music"
+    assert media.flow(CALLER).profile.source == "none"
+    assert media.flow(CALLEE).profile.source == "music"
     # A refresh by the held phone, also one that says sendrecv, is told that it stays held.
     assert b"a=inactive\r\n" in media.reoffer(CALLER, sdp())
-    assert media.flow(CALLEE).source == "music"
+    assert media.flow(CALLEE).profile.source == "music"
     media.direct(CALLER, Direction.SENDRECV)
     media.reanswer(CALLER, sdp())
     before[CALLER] = replace(before[CALLER], exchange=3)
@@ -365,12 +366,12 @@ def test_tones_replace_the_other_side() -> None:
     media = connected()
     media.sides[CALLER].plays = "ringback"
     flow = media.flow(CALLER)
-    assert (flow.source, flow.tone_type, flow.tone_law) == ("ringback", 8, 8)
-    assert media.flow(CALLEE).source == "relay"
+    assert (flow.profile.source, flow.profile.tone_type, flow.profile.tone_law) == ("ringback", 8, 8)
+    assert media.flow(CALLEE).profile.source == "relay"
     opus = ("a=rtpmap:96 opus/48000/2",)
     media = connected(sdp("96", lines=opus), sdp("96", lines=opus))
     media.sides[CALLER].plays = "ringback"
-    assert media.flow(CALLER).source == "none"
+    assert media.flow(CALLER).profile.source == "none"
 
 
 def test_payload_types_are_each_sides_own() -> None:
@@ -380,17 +381,17 @@ def test_payload_types_are_each_sides_own() -> None:
     answer = media.answer(CALLEE, sdp("8 101"))
     assert line(answer, "m=") == ["m=audio 20000 RTP/AVP 110 120"]
     # The callee was told 110 and 120 and sends those; the caller wants them too.
-    assert media.flow(CALLER).renamed == {}
+    assert media.flow(CALLER).profile.renamed == {}
     # What the caller sends under its own numbers the callee wants under its own.
-    assert media.flow(CALLEE).renamed == {110: 8, 120: 101}
-    assert media.flow(CALLER).laws[110] == 8
-    assert 120 not in media.flow(CALLER).laws
+    assert media.flow(CALLEE).profile.renamed == {110: 8, 120: 101}
+    assert media.flow(CALLER).profile.laws[110] == 8
+    assert 120 not in media.flow(CALLER).profile.laws
 
 
 def test_a_static_number_with_another_meaning_is_no_g711() -> None:
     odd = ("a=rtpmap:0 opus/48000/2",)
     media = connected(sdp("0 8", lines=odd), sdp("0 8", lines=odd))
-    assert media.flow(CALLER).laws == {8: 8}
+    assert media.flow(CALLER).profile.laws == {8: 8}
 
 
 def test_reports_on_one_port_only_when_both_say_so() -> None:
@@ -399,8 +400,8 @@ def test_reports_on_one_port_only_when_both_say_so() -> None:
     offered(media, sdp(lines=mux))
     answer = media.answer(CALLEE, sdp(lines=EVENTS))
     assert b"a=rtcp-mux" in answer
-    assert media.flow(CALLER).mux
-    assert not media.flow(CALLEE).mux
+    assert media.flow(CALLER).profile.mux
+    assert not media.flow(CALLEE).profile.mux
 
 
 def test_an_answer_that_does_not_fit_the_other_sides_offer_changes_nothing() -> None:
@@ -511,7 +512,7 @@ def test_events_are_agreed_on_for_a_phone_that_takes_info_alone() -> None:
     offered(media, sdp("8 0 97", lines=("a=rtpmap:97 telephone-event/8000",)))
     answer = media.answer(CALLEE, sdp("0", lines=()), by_info=True)
     assert line(answer, "m=") == ["m=audio 20000 RTP/AVP 0 97"]
-    assert (media.flow(CALLER).keys, media.flow(CALLEE).keys) == (97, -1)
+    assert (media.flow(CALLER).profile.keys, media.flow(CALLEE).profile.keys) == (97, -1)
     again = media.reoffer(CALLER, sdp("8 0 97", "sendonly", lines=("a=rtpmap:97 telephone-event/8000",)))
     assert told_events(again) == ["a=rtpmap:97 telephone-event/8000"]
     assert line(media.align(CALLER) or b"", "m=") == []  # both send the same
@@ -522,7 +523,7 @@ def test_events_are_offered_for_a_caller_that_takes_info_alone() -> None:
     media.check_offer(CALLER, sdp("8", lines=()), by_info=True)
     assert told_events(media.offer(CALLER, CALLEE, sdp("8", lines=())))
     assert not told_events(media.answer(CALLEE, sdp("8 101"), by_info=True))
-    assert (media.flow(CALLER).keys, media.flow(CALLEE).keys) == (-1, 101)
+    assert (media.flow(CALLER).profile.keys, media.flow(CALLEE).profile.keys) == (-1, 101)
     media.leave(CALLEE)
     assert told_events(media.offer(CALLER, CALLEE, None))
 
@@ -532,7 +533,7 @@ def test_who_takes_events_gets_events() -> None:
     media.check_offer(CALLER, sdp(), by_info=True)
     media.offer(CALLER, CALLEE, sdp())
     media.answer(CALLEE, sdp(), by_info=True)
-    assert (media.flow(CALLER).keys, media.flow(CALLEE).keys) == (-1, -1)
+    assert (media.flow(CALLER).profile.keys, media.flow(CALLEE).profile.keys) == (-1, -1)
 
 
 @pytest.mark.parametrize(
@@ -548,7 +549,7 @@ def test_no_events_are_answered_that_were_not_offered_for_what_is_sent(formats: 
     said = tuple(text for text in lines if "telephone" not in text)
     answer = media.answer(CALLEE, sdp(formats.split()[0], lines=said), by_info=True)
     assert not told_events(answer)
-    assert media.flow(CALLER).keys == -1
+    assert media.flow(CALLER).profile.keys == -1
 
 
 def test_no_events_are_offered_under_a_number_that_means_something_else() -> None:

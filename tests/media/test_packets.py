@@ -16,9 +16,10 @@ from kobza.media.embedded import EmbeddedPlane
 from kobza.media.packet_loop import PacketLoop, is_compiled, packet_loop
 from kobza.media.plane import MediaError
 from kobza.media.reception import Doubles
-from kobza.media.recorder import NO_CODEC, Spool, Spools
+from kobza.media.recorder import Spool, Spools
 from kobza.media.rtp_port import RtpPort
 from kobza.media.spool import RECORD
+from kobza.media.voice_codecs import NO_CODEC
 from kobza.rtp.ice import Address
 from tests.media.phone_end import HOST
 

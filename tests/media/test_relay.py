@@ -37,6 +37,7 @@ from kobza.media.relay import Relay
 from kobza.media.relay_call import RelayCall
 from kobza.media.spool import END, read_header, read_records
 from kobza.rtp.packet import RtpPacket
+from tests.media.flows import flow_with
 from tests.media.phone_end import HOST, PhoneEnd
 from tests.support.ports import free_range
 from tests.support.waiting import PATIENCE
@@ -85,7 +86,7 @@ async def told(timeout: float = 60.0) -> AsyncIterator[Told]:  # noqa: ASYNC109 
 
 def flow(phone: PhoneEnd, **fields: object) -> SideFlow:
     values: dict[str, object] = {"rtp": (HOST, phone.port), "source": "relay", "tone_type": 8}
-    return SideFlow(**(values | fields))  # type: ignore[arg-type]
+    return flow_with(**(values | fields))
 
 
 def is_free(port: int) -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from kobza.media import latch, tones
-from kobza.media.messages import SideFlow
 from kobza.media.port_pair import PortPair
 from kobza.rtp.g711 import Law
 from kobza.rtp.packet import HEADER_BYTES, RtpPacket
+from tests.media.flows import flow_with
 from tests.media.phone_end import HOST, REPORT
 from tests.media.relayed import CALLEE, CALLER, Stack, both_ways, running
 from tests.support.waiting import PATIENCE
@@ -47,7 +47,7 @@ async def test_packets_faster_than_the_answer_are_of_the_phone_that_is_named(sta
     relayed = await running(stack, open_sides=False)
     relayed.call.open(CALLER, PortPair(HOST, relayed.ports[0]))
     relayed.call.open(CALLEE, PortPair(HOST, relayed.ports[2]))
-    relayed.configure(callee=SideFlow(source="relay"))
+    relayed.configure(callee=flow_with(source="relay"))
     await both_ways(relayed)
     relayed.configure(callee=relayed.flow(relayed.callee, rtp=("127.0.0.9", 9)))
     await both_ways(relayed)
@@ -126,7 +126,7 @@ async def test_what_cannot_be_sent_is_dropped_and_the_next_tried(stack: Stack) -
 async def test_until_the_other_side_is_there_nothing_is_relayed(stack: Stack) -> None:
     relayed = await running(stack, open_sides=False)
     relayed.call.open(CALLER, PortPair(HOST, relayed.ports[0]))
-    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: SideFlow(source="relay")})
+    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: flow_with(source="relay")})
     side = relayed.call.sides[CALLER]
 
     async def say_something() -> None:
@@ -140,7 +140,7 @@ async def test_until_the_other_side_is_there_nothing_is_relayed(stack: Stack) ->
     await say_something()
     relayed.call.open(CALLEE, PortPair(HOST, relayed.ports[2]))
     # The other side is there but nobody knows where its phone is.
-    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: SideFlow(source="relay")})
+    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: flow_with(source="relay")})
     await say_something()
     relayed.call.sides[CALLEE].outgoing.send_tone(tones.music(Law.A))
     relayed.configure()

@@ -18,7 +18,7 @@ def test_phones_that_send_something_else_are_asked_for_one_law() -> None:
     assert line(media.narrow(CALLEE), "m=") == ["m=audio 20002 RTP/AVP 0 101"], "of the law that the first one chose"
     media.reanswer(CALLEE, sdp("0 101"))
     assert media.narrow(CALLEE) == media.narrow(CALLER) == b""
-    assert (media.flow(CALLER).tone_type, media.flow(CALLEE).tone_type) == (0, 0)
+    assert (media.flow(CALLER).profile.tone_type, media.flow(CALLEE).profile.tone_type) == (0, 0)
 
 
 def test_a_phone_that_refuses_keeps_what_it_had() -> None:
@@ -26,7 +26,7 @@ def test_a_phone_that_refuses_keeps_what_it_had() -> None:
     media.narrow(CALLER)
     with pytest.raises(MediaError, match=r"^not acceptable"):
         media.reanswer(CALLER, sdp("9"))
-    assert media.flow(CALLER).tone_type == 8, "it takes G.711, and sends Opus"
+    assert media.flow(CALLER).profile.tone_type == 8, "it takes G.711, and sends Opus"
     assert line(media.narrow(CALLER), "m=") == ["m=audio 20000 RTP/AVP 8 0 101"]
 
 
@@ -36,16 +36,18 @@ def test_a_seat_answers_with_what_can_be_mixed_and_hears_no_tone() -> None:
     offer = media.offer(CALLER, CALLEE, None)
     answer = media.sit(CALLEE, offer)
     assert line(answer, "m=") == ["m=audio 9 RTP/AVP 0 101"]
-    assert media.flow(CALLEE).seated, "before the answer nobody else is heard at its ports either"
+    assert media.flow(CALLEE).profile.seated, "before the answer nobody else is heard at its ports either"
     media.answer(CALLEE, answer)
     flow = media.flow(CALLEE)
-    assert (flow.seated, flow.source, flow.tone_type, flow.rtp, flow.watched) == (True, "relay", 0, None, False)
+    profile = flow.profile
+    assert (profile.seated, profile.source, profile.watched) == (True, "relay", False)
+    assert (profile.tone_type, flow.rtp) == (0, None)
     media.sides[CALLEE].plays = "music"
-    assert media.flow(CALLEE).source == "none"
+    assert media.flow(CALLEE).profile.source == "none"
     with pytest.raises(MediaError, match="several voices"):
         media.event_type(CALLEE)
     media.leave(CALLEE)
-    assert not media.flow(CALLEE).seated
+    assert not media.flow(CALLEE).profile.seated
 
 
 def test_a_seat_refuses_what_cannot_be_mixed() -> None:
@@ -57,9 +59,9 @@ def test_a_phone_hears_the_mix_in_place_of_music_only_when_somebody_speaks_there
     media = connected()
     media.sides[CALLER].plays = "music"
     media.hears_mix = {CALLER: False, CALLEE: False}
-    assert (media.flow(CALLER).source, media.flow(CALLEE).source) == ("music", "mix")
+    assert (media.flow(CALLER).profile.source, media.flow(CALLEE).profile.source) == ("music", "mix")
     media.hears_mix = {CALLER: True}
-    assert (media.flow(CALLER).source, media.flow(CALLEE).source) == ("mix", "relay")
+    assert (media.flow(CALLER).profile.source, media.flow(CALLEE).profile.source) == ("mix", "relay")
 
 
 def test_who_hears_more_than_the_other_side() -> None:

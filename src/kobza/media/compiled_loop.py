@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from kobza.media import _packets
 from kobza.media.packet_loop import PacketLoop
-from kobza.media.rtp_port import NO_CODECS, Receive, RtpPort, Send
+from kobza.media.rtp_port import Receive, RtpPort, Send
+from kobza.media.voice_codecs import NO_CODECS
 from kobza.rtp.ice import Address
 
 

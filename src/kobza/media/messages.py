@@ -5,14 +5,20 @@ Each message is msgpack behind four bytes of length. Commands go to the relay in
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
+from kobza.media.media_profile import MediaProfile
 from kobza.media.plane import RecordingNotice, Seat, Side
 
 MAX_MESSAGE: Final = 64 * 1024
 """Bytes of one message: the longest, `Configure`, has about 500."""
+
+PROFILES: Final = 512
+"""Profiles that the relay remembers, so that calls share them: there is one for each set of codecs and what is heard.
+Those of calls that stand stay whole when they are forgotten."""
 
 JITTER_BOUNDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 """Seconds of jitter as phones report it. A phone's buffer usually takes 40 to 60 ms; beyond, the voice breaks up."""
@@ -22,7 +28,6 @@ LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 1.0)
 """Seconds by which the relay is late: 20 ms is one packet."""
 
 Peer = tuple[str, int]
-SourceName = Literal["relay", "mix", "ringback", "music", "none"]
 
 
 class MalformedStream(ValueError):
@@ -77,53 +82,21 @@ class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
     outgoing: str
 
 
-class Voice(msgspec.Struct, frozen=True, array_like=True):
-    """A codec of speech: its name as in an `rtpmap`, and its clock in Hz."""
-
-    name: str
-    clock: int
-
-
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
-    """What the relay does for one side.
+    """What the relay does for one side: by its profile, and where its phone is.
 
     `rtp` and `rtcp` are where its phone said it wants packets, None when it named no address (then it is learnt).
-    `source` is what the phone hears. `tone_type` is the payload type of a tone to it (0 mu-law, 8 A-law in `tone_law`),
-    -1 when it takes no G.711; then `source` is no tone. `laws` tells which payload types from it are G.711, `codecs`
-    which are speech, to be recorded, by the numbers of `kobza.media.voice_codecs`, `renamed` which payload types toward
-    it have another number than the other side uses. `watched`: it must send, else MediaTimedOut. `muted`: of its speech
-    the other side gets as much silence, and the recording nothing; `events` is then, and while a mix is heard by the
-    other side, the payload type of the DTMF events from it, which pass, -1 for none. `secure`: its phone is a browser;
-    where that wants packets is then found by ICE, and `rtp` and `rtcp` are None. `srtp`: its phone speaks SRTP.
-    `taped`: what comes from it is recorded and goes no further. `seated`: there is no phone but a seat in a mix.
-    `sound` is the file of the music ("" for our own), or the country of the ringback.
-    `voices` names which payload types from it are speech. `exchange` counts what its phone offered and answered since
-    its first word: with each it may have moved, and is learnt anew. `g722_type` is the payload type of G.722 to it
-    where it takes no G.711, -1 for none: what it is told of a recording can be in that, tones cannot. `keys` is the
-    payload type of the DTMF events from it which do not go to the other one but are told (Keyed), -1 for none.
+    `exchange` counts what its phone offered and answered since its first word: with each it may have moved, and is
+    learnt anew. `secure`: its phone is a browser; where that wants packets is then found by ICE, and `rtp` and `rtcp`
+    are None. `srtp`: its phone speaks SRTP.
     """
 
+    profile: MediaProfile = MediaProfile()
     rtp: Peer | None = None
     rtcp: Peer | None = None
-    mux: bool = False
-    source: SourceName = "none"
-    tone_type: int = -1
-    tone_law: int = 8
-    laws: dict[int, int] = {}
-    renamed: dict[int, int] = {}
-    watched: bool = False
-    muted: bool = False
-    events: int = -1
+    exchange: int = 0
     secure: Secure | None = None
     srtp: SrtpKeys | None = None
-    codecs: dict[int, int] = {}
-    taped: bool = False
-    seated: bool = False
-    sound: str = ""
-    voices: dict[int, Voice] = {}
-    exchange: int = 0
-    g722_type: int = -1
-    keys: int = -1
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -132,6 +105,27 @@ class Configure(msgspec.Struct, frozen=True, tag=True, array_like=True):
     call_id: str
     caller: SideFlow
     callee: SideFlow
+
+
+class _FlowAsItComes(msgspec.Struct, array_like=True):
+    """A SideFlow whose profile is mostly known already."""
+
+    profile: msgspec.Raw
+    rtp: Peer | None
+    rtcp: Peer | None
+    exchange: int
+    secure: Secure | None
+    srtp: SrtpKeys | None
+
+    def complete(self) -> SideFlow:
+        """Return it with the profile that all share who have the same; raise DecodeError."""
+        return SideFlow(_profile(bytes(self.profile)), self.rtp, self.rtcp, self.exchange, self.secure, self.srtp)
+
+
+class _ConfigureAsItComes(msgspec.Struct, tag="Configure", array_like=True):
+    call_id: str
+    caller: _FlowAsItComes
+    callee: _FlowAsItComes
 
 
 class Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -400,7 +394,22 @@ Report = (
 )
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_command_decoder: Final = msgspec.msgpack.Decoder(Command)
+_command_decoder: Final = msgspec.msgpack.Decoder(
+    Open
+    | Reserve
+    | Take
+    | _ConfigureAsItComes
+    | Record
+    | Tell
+    | Pause
+    | StopRecord
+    | Digits
+    | Mix
+    | Release
+    | Ping
+    | Measure
+)
+_profile_decoder: Final = msgspec.msgpack.Decoder(MediaProfile)
 _report_decoder: Final = msgspec.msgpack.Decoder(Report)
 
 
@@ -433,10 +442,18 @@ class Frames:
 def decode_command(body: bytes) -> Command:
     """Decode what goes to the relay; raise MalformedStream."""
     try:
-        command: Command = _command_decoder.decode(body)
+        came = _command_decoder.decode(body)
+        if isinstance(came, _ConfigureAsItComes):
+            return Configure(came.call_id, came.caller.complete(), came.callee.complete())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedStream(str(error)) from error
+    command: Command = came
     return command
+
+
+@lru_cache(maxsize=PROFILES)
+def _profile(encoded: bytes) -> MediaProfile:
+    return _profile_decoder.decode(encoded)
 
 
 def decode_report(body: bytes) -> Report:

@@ -45,7 +45,7 @@ class OneWay:
         return told
 
     def _silence(self, side: "RelaySide", other: "RelaySide | None", since: float, now: float) -> float:
-        if not side.flow.watched or other is None or other.rtp.heard is None:
+        if not side.flow.profile.watched or other is None or other.rtp.heard is None:
             return 0.0
         if now - other.voice_at > self._after / 2 or (side.rtp.heard is not None and pauses(side.rtp.heard)):
             return 0.0

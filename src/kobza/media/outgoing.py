@@ -10,7 +10,7 @@ from typing import Final
 
 from kobza.media.decoding import is_decoded
 from kobza.media.digits import STEP_SAMPLES, steps
-from kobza.media.messages import SideFlow
+from kobza.media.media_profile import MediaProfile
 from kobza.media.overlay import Overlay, Sound
 from kobza.media.rtp_port import RtpPort
 from kobza.media.tones import PACKET_SAMPLES
@@ -31,7 +31,6 @@ class Outgoing:
         "_digits",
         "_digits_sound",
         "_first_of_tone",
-        "_flow",
         "_g722",
         "_hush",
         "_keep",
@@ -39,7 +38,7 @@ class Outgoing:
         "_overlay",
         "_passing_until",
         "_port",
-        "_renamed",
+        "_profile",
         "_stream",
         "_tone_position",
         "in_digit",
@@ -49,14 +48,13 @@ class Outgoing:
         self._loop = loop
         self._port = port
         self._digits_sound = digits_sound
-        self._flow = SideFlow()
+        self._profile = MediaProfile()
         self._hush: Callable[[bytes], bytes] | None = None
         self._keep: Callable[[bytes], bool] | None = None
         self._stream: OutgoingStream | None = None
         self._overlay: Overlay | None = None
         self._g722: G722Encoder | None = None
         """Encodes what sounds over all else, for a phone that takes no G.711."""
-        self._renamed: bytes | None = None
         self._tone_position = 0
         self._first_of_tone = True
         self._digits: list[tuple[int, int, Iterator[TelephoneEvent | None]]] = []
@@ -66,16 +64,15 @@ class Outgoing:
         self.in_digit = False
         """A digit sounds now: the other phone's packets wait for its end."""
 
-    def configure(self, flow: SideFlow) -> None:
+    def configure(self, profile: MediaProfile) -> None:
         """Take what the PBX says about this side."""
-        before, self._flow = self._flow, flow
-        if flow.source != before.source:
+        before, self._profile = self._profile, profile
+        if profile.source != before.source:
             self._tone_position = 0
             self._first_of_tone = True
-            if flow.source in ("ringback", "music", "mix"):
+            if profile.source in ("ringback", "music", "mix"):
                 self._own_stream()
-        if flow.renamed != before.renamed:
-            self._renamed = _renaming(flow.renamed)
+        if profile.renaming != before.renaming:
             self._choose_rewriting()
 
     def hush(self, hush: Callable[[bytes], bytes] | None) -> None:
@@ -105,7 +102,7 @@ class Outgoing:
         return stream
 
     def _choose_rewriting(self) -> None:
-        changes = (self._keep, self._hush, self._overlay, self._stream, self._renamed)
+        changes = (self._keep, self._hush, self._overlay, self._stream, self._profile.renaming)
         self._port.rewrite = None if all(each is None for each in changes) else self._rewritten
 
     def _rewritten(self, data: bytes) -> bytes:
@@ -121,8 +118,9 @@ class Outgoing:
             self._choose_overlay()
             if not data:
                 return data
-        if self._renamed is not None:
-            data = data[:1] + data[1:2].translate(self._renamed) + data[2:]
+        renaming = self._profile.renaming
+        if renaming is not None:
+            data = data[:1] + data[1:2].translate(renaming) + data[2:]
         return data if self._stream is None else self._stream.relayed(data, self._loop.time())
 
     def pass_digit(self, data: bytes) -> None:
@@ -143,10 +141,10 @@ class Outgoing:
         payload = payloads[self._tone_position % len(payloads)]
         self._tone_position += 1
         if self._overlay is not None:
-            payload = self._overlay.over(payload, Law(self._flow.tone_law))
+            payload = self._overlay.over(payload, Law(self._profile.tone_law))
             self._choose_overlay()
         packet = self._stream.generated(
-            self._flow.tone_type, payload, samples=len(payload), first=self._first_of_tone, now=self._loop.time()
+            self._profile.tone_type, payload, samples=len(payload), first=self._first_of_tone, now=self._loop.time()
         )
         self._first_of_tone = False
         self._port.send_own(packet)
@@ -171,20 +169,20 @@ class Outgoing:
 
         A phone that hears nothing now, as it holds or has not answered, hears it later.
         """
-        overlay, port, flow = self._overlay, self._port, self._flow
+        overlay, port, profile = self._overlay, self._port, self._profile
         now = self._loop.time()
         if overlay is None:
             return False
-        if flow.source != "relay" or port.peer is None or self.in_digit or now < self._passing_until:
+        if profile.source != "relay" or port.peer is None or self.in_digit or now < self._passing_until:
             return True
         if not self._takes_sounds:  # any more
             overlay.give_up()
         elif not overlay.waits_for_voice(now):
-            law = Law(flow.tone_law)
-            payload, kind = overlay.over(bytes([SILENCE[law]]) * PACKET_SAMPLES, law), flow.tone_type
+            law = Law(profile.tone_law)
+            payload, kind = overlay.over(bytes([SILENCE[law]]) * PACKET_SAMPLES, law), profile.tone_type
             if kind < 0:
                 self._g722 = self._g722 or G722Encoder()
-                payload, kind = self._g722.encode(payload), flow.g722_type
+                payload, kind = self._g722.encode(payload), profile.g722_type
             first, overlay.alone = not overlay.alone, True
             stream = self._own_stream()
             port.send_own(stream.generated(kind, payload, samples=PACKET_SAMPLES, first=first, now=now))
@@ -194,7 +192,7 @@ class Outgoing:
     @property
     def _takes_sounds(self) -> bool:
         """Whether the phone has agreed on a codec that sounds can be sent in."""
-        return self._flow.tone_type >= 0 or (self._flow.g722_type >= 0 and is_decoded(G722))
+        return self._profile.tone_type >= 0 or (self._profile.g722_type >= 0 and is_decoded(G722))
 
     def _choose_overlay(self) -> None:
         """Let packets pass untouched again when nothing sounds over them any more."""
@@ -215,7 +213,7 @@ class Outgoing:
 
     def send_digit(self) -> list[tuple[int, bool]]:
         """Do the next step of what is dialled; return the requests that are done, and whether all of each went out."""
-        if self._port.peer is None or self._flow.source == "none":
+        if self._port.peer is None or self._profile.source == "none":
             done = [(request, False) for request, _, _ in self._digits]
             self._digits.clear()
             self._between_digits()
@@ -243,13 +241,3 @@ class Outgoing:
             self.in_digit = False
             self._first_of_tone = True
             self._digits_sound()
-
-
-def _renaming(renamed: dict[int, int]) -> bytes | None:
-    """Return the table for the second byte of packets: the payload type changes, the marker stays."""
-    if not renamed:
-        return None
-    table = bytearray(range(256))
-    for sent, wanted in renamed.items():
-        table[sent], table[sent | 0x80] = wanted, wanted | 0x80
-    return bytes(table)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 from kobza.media.mixer import encode_sum, to_lanes
-from kobza.media.recorder import NO_CODEC
+from kobza.media.voice_codecs import NO_CODEC
 from kobza.rtp.errors import MalformedRtp
 from kobza.rtp.g711 import SILENCE, Law, decode, encode
 from kobza.rtp.packet import HEADER_BYTES, RtpPacket

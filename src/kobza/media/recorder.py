@@ -37,9 +37,6 @@ FLUSH_INTERVAL: Final = 0.5
 MAX_PENDING: Final = 2 * 1024 * 1024
 """Bytes of one recording that may wait for the disk, about two minutes; then it is too slow and the recording stops."""
 
-NO_CODEC: Final = 255
-"""Marks a payload type that is no speech in a table of codecs; its packets are not recorded."""
-
 
 class Spool:
     """One recording. `packet` is called by the relay for each packet that is to be heard later."""

@@ -356,7 +356,7 @@ class Relay(asyncio.Protocol):
         for side in call.sides.values():
             self._playing.pop(side, None)
         for side in call.playing():
-            self._playing[side] = tone_of(side.flow, side.tone_law)
+            self._playing[side] = tone_of(side.flow.profile, side.tone_law)
         self._tick()
 
     def _dial(self, command: Digits) -> None:

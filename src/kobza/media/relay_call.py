@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from kobza.media import sound_files, tones
 from kobza.media.browsers import SecureSockets
+from kobza.media.media_profile import MediaProfile
 from kobza.media.messages import CallQuality, SideFlow, SideQuality
 from kobza.media.one_way import OneWay
 from kobza.media.packet_loop import PacketLoop
@@ -22,11 +23,11 @@ from kobza.rtp.g711 import Law
 TONES: Final = frozenset({"ringback", "music"})
 
 
-def tone_of(flow: SideFlow, law: Law) -> tuple[bytes, ...]:
+def tone_of(profile: MediaProfile, law: Law) -> tuple[bytes, ...]:
     """Return the packets of the tone that a side hears. Music whose file cannot be read is our own."""
-    if flow.source == "ringback":
-        return tones.ringback(law, flow.sound or USUAL)
-    return (sound_files.payloads(flow.sound, law) if flow.sound else ()) or tones.music(law)
+    if profile.source == "ringback":
+        return tones.ringback(law, profile.sound or USUAL)
+    return (sound_files.payloads(profile.sound, law) if profile.sound else ()) or tones.music(law)
 
 
 class CallEar(Ear, Tap, Protocol):
@@ -108,7 +109,7 @@ class RelayCall:
         now = self._loop.time()
         for side, relay_side in self.sides.items():
             flow = flows[side]
-            if flow.watched and not relay_side.flow.watched:
+            if flow.profile.watched and not relay_side.flow.profile.watched:
                 self._watched_since[side] = now
             relay_side.configure(flow)
 
@@ -189,7 +190,7 @@ class RelayCall:
             self._armed_at = now
         for side, relay_side in self.sides.items():
             since = max(relay_side.alive_at, self._armed_at, self._watched_since.get(side, now))
-            if relay_side.flow.watched and now - since >= timeout:
+            if relay_side.flow.profile.watched and now - since >= timeout:
                 self._timed_out = True
                 return side
         return None
@@ -203,7 +204,7 @@ class RelayCall:
 
     def playing(self) -> list[RelaySide]:
         """Return the sides that hear a tone."""
-        return [side for side in self.sides.values() if side.flow.source in TONES]
+        return [side for side in self.sides.values() if side.flow.profile.source in TONES]
 
     def release(self, at: float | None = None) -> CallQuality:
         """Close everything; `at` is when its recordings end. Return how the packets fared."""

@@ -3,6 +3,7 @@
 import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from kobza.media.browsers import SecureSockets
@@ -17,14 +18,17 @@ from kobza.media.port_pair import PortPair
 from kobza.media.reception import Totals
 from kobza.media.recorder import Tap
 from kobza.media.rtcp_port import RtcpPort
-from kobza.media.rtp_port import NO_CODECS, Ear, Send
+from kobza.media.rtp_port import Ear, Send
 from kobza.media.side_count import SideCount
-from kobza.media.speech import Speech
+from kobza.media.speech import hushed
 from kobza.media.spool import KINDS
+from kobza.media.voice_codecs import NO_CODECS
 from kobza.rtp.event import DigitReader
 from kobza.rtp.g711 import Law
 from kobza.rtp.ice import Address
 
+UNKNOWN: Final = SideFlow()
+"""That of a side before the PBX has said anything about it."""
 SEAT: Final[Address] = ("", 0)
 """Stands for the address of a phone where there is none, but a seat in a mix."""
 
@@ -49,7 +53,6 @@ class RelaySide:
         "_loop",
         "_other",
         "_packet_loop",
-        "_speech",
         "_swept",
         "_swept_rtcp",
         "alive_at",
@@ -80,13 +83,12 @@ class RelaySide:
         self.side = side
         totals = totals or Totals()
         self._other: RelaySide | None = None
-        self.flow = SideFlow()
+        self.flow = UNKNOWN
         self.rtcp = RtcpPort(loop, pair.rtcp, totals)
         self.rtp = self._packet_loop.open(pair.rtp, KINDS[side], self._believe, self.rtcp.arrived)
         self.rtcp.beside(self.rtp)
         self._guard = Guard(self.rtp, self.rtcp, secure_sockets)
         self._latch = Latch()
-        self._speech = Speech()
         self._keyed = keyed
         self._keys: DigitReader | None = None
         """Reads the digits that are told."""
@@ -138,24 +140,23 @@ class RelaySide:
             self._latch.agree(self.rtp.heard)
         if flow.rtcp != before.rtcp:
             self.rtcp.name(self._address(flow.rtcp))
-        self.outgoing.configure(flow)
-        if _speaks(flow) != _speaks(before):
-            self._speech.configure(flow)
-            self.rtp.codecs = NO_CODECS if flow.muted else self._speech.codecs
+        profile = flow.profile
+        self.outgoing.configure(profile)
+        self.rtp.codecs = NO_CODECS if profile.muted else profile.spoken
         self.rtcp.configure(flow)
         self.flow = flow
-        if flow.taped:
+        if profile.taped:
             self.rtp.other = self.rtcp.other = None
-        if flow.seated is not before.seated:
-            self._sit_down() if flow.seated else self._stand_up()
+        if profile.seated is not before.profile.seated:
+            self._sit_down() if profile.seated else self._stand_up()
         self._choose_relaying()
         if self._other is not None:
-            self._other.outgoing.hush(self._speech.hushed if flow.muted else None)
+            self._other.outgoing.hush(partial(hushed, profile) if profile.muted else None)
             self._keep_keys(self._other)
 
     def _keep_keys(self, other: "RelaySide") -> None:
         """Have the phone's digits told instead of passed, or passed again."""
-        if self.flow.keys < 0:
+        if self.flow.profile.keys < 0:
             self._keys = None
             other.outgoing.keep(None)
         elif self._keys is None:
@@ -164,7 +165,7 @@ class RelaySide:
 
     def _is_key(self, data: bytes) -> bool:
         """Tell the digit of a packet that is one, once; return whether it is one."""
-        if self._keys is None or data[1] & 0x7F != self.flow.keys:
+        if self._keys is None or data[1] & 0x7F != self.flow.profile.keys:
             return False
         digit = self._keys.take(data)
         if digit is not None:
@@ -174,7 +175,7 @@ class RelaySide:
     def _choose_relaying(self) -> None:
         """Let the other phone's packets pass, or not: something else may sound in their place."""
         if self._other is not None:
-            self._other.rtp.relaying = self.flow.source == "relay" and not self.outgoing.in_digit
+            self._other.rtp.relaying = self.flow.profile.source == "relay" and not self.outgoing.in_digit
 
     def _name(self, peer: Peer | None) -> None:
         """The phone named another address: send there, and learn anew."""
@@ -254,7 +255,7 @@ class RelaySide:
 
     def _spoken(self) -> bytes:
         """Return by payload type what the other phone speaks."""
-        return NO_CODECS if self._other is None else self._other._speech.codecs  # noqa: SLF001  the same class
+        return NO_CODECS if self._other is None else self._other.flow.profile.spoken
 
     # life
 
@@ -288,8 +289,4 @@ class RelaySide:
     @property
     def tone_law(self) -> Law:
         """The law of a tone to this side."""
-        return Law(self.flow.tone_law)
-
-
-def _speaks(flow: SideFlow) -> tuple[object, ...]:
-    return flow.laws, flow.codecs, flow.events, flow.muted
+        return Law(self.flow.profile.tone_law)

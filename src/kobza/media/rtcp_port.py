@@ -63,7 +63,7 @@ class RtcpPort:
 
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side, but for the address."""
-        self._mux = flow.mux
+        self._mux = flow.profile.mux
 
     def name(self, address: Address | None) -> None:
         """The phone named another address for its RTCP."""

@@ -5,10 +5,10 @@ All that is needed for each packet of each call is here, and nothing else: every
 
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from kobza.media.recorder import NO_CODEC
 from kobza.media.spool import MAX_PACKET
+from kobza.media.voice_codecs import NO_CODEC, NO_CODECS
 from kobza.rtp.ice import Address
 from kobza.rtp.packet import HEADER_BYTES
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Receive = Callable[[int], tuple[bytes, Address]]
 Send = Callable[[bytes, Address], object]
-
-NO_CODECS: Final = bytes([NO_CODEC]) * 128
-"""By payload type: none is recorded."""
 
 
 class Ear(Protocol):

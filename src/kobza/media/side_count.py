@@ -1,7 +1,8 @@
 """What the ports of one side moved, added up: for the totals of the relay and for the quality of the call."""
 
 from kobza.media.arrivals import Arrivals
-from kobza.media.messages import SideFlow, SideQuality, Voice
+from kobza.media.media_profile import Voice
+from kobza.media.messages import SideFlow, SideQuality
 from kobza.media.reception import Doubles, Losses, Reports, Totals
 from kobza.media.rtp_port import RtpPort
 
@@ -26,11 +27,11 @@ class SideCount:
 
         `reported`: RTCP came since the last look.
         """
-        voice = flow.voices.get(newest[1] & 0x7F)
+        voice = flow.profile.voices.get(newest[1] & 0x7F)
         if voice is None:
             return
         self.voice = voice
-        if not port.dropped and not (reported and flow.mux):
+        if not port.dropped and not (reported and flow.profile.mux):
             self._arrivals.look(port.sock, newest, voice.clock)
 
     def add_up(self, port: RtpPort) -> None:

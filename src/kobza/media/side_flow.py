@@ -3,7 +3,8 @@
 from functools import lru_cache
 from typing import Final
 
-from kobza.media.messages import SideFlow, SourceName, Voice
+from kobza.media.media_profile import MediaProfile, SourceName, Voice
+from kobza.media.messages import SideFlow
 from kobza.media.seats import G711
 from kobza.media.side_media import SideMedia
 from kobza.media.voice_codecs import number_of
@@ -12,7 +13,7 @@ from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import TELEPHONE_EVENT, Codec
 
 REMEMBERED: Final = 256
-"""Results kept of each question about codecs, see `kobza.sdp.codecs`. Nobody may change those that are dictionaries."""
+"""Profiles that are kept, see `kobza.sdp.codecs`. Nobody may change what is in them."""
 
 _LAWS: Final = {("pcmu", 8000, 1): Law.MU, ("pcma", 8000, 1): Law.A}
 _G722: Final = ("g722", 8000, 1)
@@ -23,56 +24,111 @@ def flow_of(side: SideMedia, other: SideMedia, *, mixed: bool | None, other_is_m
 
     `mixed`: whether it hears a mix instead of the other side, and somebody else speaks in it; None: it hears none.
     """
+    told = side.told
     if side.remote is None:
-        told = side.told
-        return SideFlow(
-            laws=_laws(told),
-            source="none",
-            srtp=side.protection.srtp(None),
-            codecs=_codecs(told),
-            seated=side.seated,
-            voices=_voices(told),
-        )
+        return SideFlow(_from_a_stranger(told, seated=side.seated), srtp=side.protection.srtp(None))
     to = side.remote.destination
     if side.taped:
-        codecs = _codecs(side.told)
-        return SideFlow(rtp=(to.host or "", to.port), source="relay", laws=_laws(side.told), codecs=codecs, taped=True)
-    tone_type, tone_law = _tone_codec(side.common)
+        return SideFlow(_taped(told), rtp=(to.host or "", to.port))
     source = _source(side, other)
     if side.seated:
-        return SideFlow(
-            source="relay" if source == "relay" else "none",
-            tone_type=tone_type,
-            tone_law=tone_law,
-            laws=_laws(side.told),
-            codecs=_codecs(side.told),
-            renamed=_renamed(other.told, side.remote.codecs),
-            seated=True,
-        )
+        return SideFlow(_seated(told, side.common, other.told, side.remote.codecs, heard=source == "relay"))
     if mixed is not None and side.receives and (source == "relay" or mixed):
         source = "mix"
     secure = side.protection.secure(side.remote)
     named = secure is None
     return SideFlow(
+        _profile(
+            told,
+            side.common,
+            other.told,
+            side.remote.codecs,
+            source,
+            side.sounds.music if source == "music" else side.sounds.ringback if source == "ringback" else "",
+            mux=secure is not None or (to.mux and side.local is not None and side.local.mux),
+            watched=side.watched,
+            muted=side.muted,
+            events=_events_from(side) if side.muted or other_is_mixed else -1,
+            keys=_events_from(side) if other.keys_by_info else -1,
+        ),
         rtp=(to.host, to.port) if named and to.host is not None else None,
         rtcp=(to.rtcp_host, to.rtcp_port) if named and to.rtcp_host is not None else None,
-        mux=secure is not None or (to.mux and side.local is not None and side.local.mux),
+        exchange=side.exchange,
+        secure=secure,
+        srtp=side.protection.srtp(side.remote),
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _from_a_stranger(told: tuple[Codec, ...], *, seated: bool) -> MediaProfile:
+    """Return what is done with the packets of a phone that has said nothing yet."""
+    return MediaProfile(laws=_laws(told), codecs=_codecs(told), seated=seated, voices=_voices(told))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _taped(told: tuple[Codec, ...]) -> MediaProfile:
+    """Return what is done with the packets of a copy."""
+    return MediaProfile(source="relay", laws=_laws(told), codecs=_codecs(told), taped=True)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _seated(
+    told: tuple[Codec, ...],
+    common: tuple[Codec, ...],
+    sent: tuple[Codec, ...],
+    wanted: tuple[Codec, ...],
+    *,
+    heard: bool,
+) -> MediaProfile:
+    """Return what is done with the packets of a seat; see `_profile`. `heard`: it hears the phone on the other side."""
+    tone_type, tone_law = _tone_codec(common)
+    return MediaProfile(
+        source="relay" if heard else "none",
+        tone_type=tone_type,
+        tone_law=tone_law,
+        laws=_laws(told),
+        codecs=_codecs(told),
+        renamed=_renamed(sent, wanted),
+        seated=True,
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _profile(
+    told: tuple[Codec, ...],
+    common: tuple[Codec, ...],
+    sent: tuple[Codec, ...],
+    wanted: tuple[Codec, ...],
+    source: SourceName,
+    sound: str,
+    *,
+    mux: bool,
+    watched: bool,
+    muted: bool,
+    events: int,
+    keys: int,
+) -> MediaProfile:
+    """Return what is done with the packets of a phone: one object for all calls of which the same is to be said.
+
+    `told` are the codecs that the phone was told, `wanted` those that it named, `common` what is in both; `sent` those
+    that the other one was told.
+    """
+    tone_type, tone_law = _tone_codec(common)
+    return MediaProfile(
+        mux=mux,
         source=source if tone_type >= 0 or source == "relay" else "none",
         tone_type=tone_type,
         tone_law=tone_law,
-        laws=_laws(side.told),
-        renamed=_renamed(other.told, side.remote.codecs),
-        watched=side.watched,
-        muted=side.muted,
-        events=_events_from(side) if side.muted or other_is_mixed else -1,
-        secure=secure,
-        srtp=side.protection.srtp(side.remote),
-        codecs=_codecs(side.told),
-        sound=side.sounds.music if source == "music" else side.sounds.ringback if source == "ringback" else "",
-        voices=_voices(side.told),
-        exchange=side.exchange,
-        g722_type=_g722_type(side.common) if tone_type < 0 else -1,
-        keys=_events_from(side) if other.keys_by_info else -1,
+        laws=_laws(told),
+        renamed=_renamed(sent, wanted),
+        watched=watched,
+        muted=muted,
+        events=events,
+        codecs=_codecs(told),
+        sound=sound,
+        voices=_voices(told),
+        g722_type=_g722_type(common) if tone_type < 0 else -1,
+        keys=keys,
     )
 
 
@@ -87,7 +143,6 @@ def _source(side: SideMedia, other: SideMedia) -> SourceName:
     return "relay" if other.sends else "none"
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
     for codec in codecs:
         if codec.key in _LAWS:
@@ -95,7 +150,6 @@ def _tone_codec(codecs: tuple[Codec, ...]) -> tuple[int, int]:
     return -1, int(Law.A)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _g722_type(codecs: tuple[Codec, ...]) -> int:
     return next((codec.payload_type for codec in codecs if codec.key == _G722), -1)
 
@@ -106,7 +160,6 @@ def _events_from(side: SideMedia) -> int:
     return next((codec.payload_type for codec in codecs if codec.name.lower() == TELEPHONE_EVENT), -1)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _laws(told: tuple[Codec, ...]) -> dict[int, int]:
     """Return the law of each payload type from a side that is G.711: as we told it, and the static ones."""
     laws = {int(law): int(law) for law in Law}
@@ -117,14 +170,12 @@ def _laws(told: tuple[Codec, ...]) -> dict[int, int]:
     return laws
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _codecs(told: tuple[Codec, ...]) -> dict[int, int]:
     """Return the number in a spool of each payload type from a side that is speech."""
     numbers = {codec.payload_type: number_of(codec) for codec in told if codec.is_speech}
     return _laws(told) | numbers
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _voices(told: tuple[Codec, ...]) -> dict[int, Voice]:
     """Return which payload types from a side are speech: as we told it, and G.711 under its own."""
     voices = {codec.payload_type: Voice(codec.name.lower(), codec.rate) for codec in G711}
@@ -135,7 +186,6 @@ def _voices(told: tuple[Codec, ...]) -> dict[int, Voice]:
     return voices
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _renamed(told: tuple[Codec, ...], wanted: tuple[Codec, ...]) -> dict[int, int]:
     """Return the payload types that a sender was told to use and that the receiver wants under another number."""
     numbers = {codec.key: codec.payload_type for codec in reversed(wanted)}

@@ -12,6 +12,10 @@ G722: Final = 9
 OPUS: Final = 111
 OTHER: Final = 254
 """A codec without a number of its own."""
+NO_CODEC: Final = 255
+"""Marks a payload type that is no speech in a table of codecs; its packets are not recorded."""
+NO_CODECS: Final = bytes([NO_CODEC]) * 128
+"""By payload type: none is recorded."""
 
 _NUMBERS: Final = {
     ("pcmu", 8000): MU,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from kobza.media.messages import SourceName
+from kobza.media.media_profile import SourceName
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import Done, Side
 from kobza.media.rtpengine import words
@@ -95,7 +95,7 @@ class Carried:
         caller, callee = (self.media.sides[side] for side in Side)
         return Wanted(
             descriptions=(words.describe(caller, callee), words.describe(callee, caller)),
-            hears=(self.media.flow(Side.CALLER).source, self.media.flow(Side.CALLEE).source),
+            hears=(self.media.flow(Side.CALLER).profile.source, self.media.flow(Side.CALLEE).profile.source),
             muted=(caller.muted, callee.muted),
             inject=self.injects,
             copied=self.copies.wanted(self.call_id),
