@@ -1,9 +1,12 @@
 """What waits for who looks at messages, and which of them a capture wants."""
 
 import asyncio
+import tracemalloc
+
+import pytest
 
 from kobza.capture.message import Seen
-from kobza.capture.recent import OVERHEAD, RecentMessages
+from kobza.capture.recent import OF_A_DIALOG, OVERHEAD, RecentMessages
 from kobza.capture.selection import Selection
 from kobza.capture.tap import Tap
 from kobza.sip.flow import Flow, Transport
@@ -14,6 +17,10 @@ FLOW = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.7", 5062))
 def seen(first: str, call_id: str = "one", *headers: str, body: str = "") -> Seen:
     lines = [first, f"Call-ID: {call_id}", *headers, "", body]
     return Seen(1.0, False, FLOW, "\r\n".join(lines).encode())
+
+
+def keep(recent: RecentMessages, name: bytes, message: Seen) -> None:
+    recent.note(name, message.at, message.sent, message.flow, message.data)
 
 
 async def test_who_is_slow_loses_messages_and_is_told_how_many() -> None:
@@ -29,15 +36,34 @@ async def test_who_is_slow_loses_messages_and_is_told_how_many() -> None:
 
 
 def test_the_dialogs_that_began_first_are_forgotten_first() -> None:
-    recent = RecentMessages(3 * (OVERHEAD + 100))
+    recent = RecentMessages(3 * (OF_A_DIALOG + OVERHEAD + 100))
     messages = {name: seen("INVITE x SIP/2.0", name.decode(), body="b" * 50) for name in (b"a", b"b", b"c", b"d")}
     for name, message in messages.items():
-        recent.note(name, message)
-        recent.note(b"a", message) if name == b"b" else None
+        keep(recent, name, message)
+        keep(recent, b"a", message) if name == b"b" else None
     assert [len(recent.of(name)) for name in (b"a", b"b", b"c", b"d")] == [0, 1, 1, 1]
     huge = RecentMessages(100)
-    huge.note(b"a", messages[b"a"])
+    keep(huge, b"a", messages[b"a"])
     assert huge.of(b"a") == []
+
+
+@pytest.mark.parametrize(("length", "of_each"), [(300, 1), (300, 4), (800, 6), (500, 40)])
+def test_they_take_the_memory_that_they_are_given(length: int, of_each: int) -> None:
+    most = 2**20
+    recent = RecentMessages(most)
+    began = tracemalloc.is_tracing()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for dialog in range(2 * most // length // of_each):
+            flow = Flow(Transport.UDP, FLOW.local, (f"192.0.2.{dialog}", 6000 + dialog))
+            for number in range(of_each):
+                recent.note(b"%032d@192.0.2.1" % dialog, dialog + number / 7, number % 2 == 0, flow, bytes(length))
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        if not began:
+            tracemalloc.stop()
+    assert 0.8 * most < taken <= most
 
 
 def chosen(**wanted: str | None) -> Selection:

@@ -43,7 +43,7 @@ def caller_id(phone: SoftPhone) -> tuple[Any, Any]:
 
 
 def invite_of(call: PhoneCall) -> str:
-    """Return the INVITE that a phone got, as text."""
+    """Return the INVITE that a phone got, as text, while it rings."""
     assert call.dialog is not None
     assert call.dialog.request is not None
     return call.dialog.request.to_bytes().decode()
@@ -355,14 +355,15 @@ async def test_clip_is_what_the_destination_sees(phones: Phones, ledger: Ledger,
 
 
 async def test_a_restricted_number_is_in_nothing_that_a_phone_gets(phones: Phones, ledger: Ledger, sipp: Sipp) -> None:
-    c, d = await phones.pair(answer_after=0.1)
+    c, d = await phones.pair()
     setting = {"number": C, "presentation_number": B, "restricted": True}
     await asyncio.to_thread(phones.server.put, "/v1/clip", setting)
     try:
         call = c.dial(D)
-        await call.established()
-        (other,) = d.calls
+        other = await one_call(d)
         invite = invite_of(other)
+        other.answer()
+        await call.established()
         assert 'From: "Anonymous" <sip:anonymous@anonymous.invalid>' in invite
         assert "\r\nPrivacy: id\r\n" in invite
         assert "P-Asserted-Identity" not in invite
@@ -391,7 +392,7 @@ async def test_a_restricted_number_is_in_nothing_that_a_phone_gets(phones: Phone
 async def test_a_hidden_caller_from_outside_is_hidden_from_everybody(
     phones: Phones, ledger: Ledger, sipp: Sipp
 ) -> None:
-    d = await phones.at(D, 660, answer_after=0.1)
+    d = await phones.at(D, 660)
     port = phones.server.site.trunk_port
     before = len(phones.server.log)  # others call with the same number, not hidden
     async with sipp.start(
@@ -399,6 +400,7 @@ async def test_a_hidden_caller_from_outside_is_hidden_from_everybody(
     ) as it:
         call = await one_call(d)
         invite = invite_of(call)
+        call.answer()
         await it.success()
     assert OUTSIDE[1:] not in invite
     assert "anonymous.invalid" in invite

@@ -39,6 +39,7 @@ def test_call(transport: Transport, caller_ends: bool) -> None:
     mine = network.invite(headers=[("X-Call", "7")], contact_user="alice", max_forwards=12)
     theirs = network.arrived()
     invite = theirs.request
+    assert invite is not None
     assert invite.body == OFFER
     assert invite.get("X-Call") == "7"
     assert invite.max_forwards == 12
@@ -334,8 +335,8 @@ def test_late_offer() -> None:
     network = Network()
     mine = network.invite(body=b"")
     theirs = network.arrived()
-    assert theirs.request.body == b""
-    assert theirs.request.content_type is None
+    assert theirs.request is not None
+    assert (theirs.request.body, theirs.request.content_type) == (b"", None)
     theirs.accept(OFFER, now=network.now)
     network.wait(2)
     assert (mine.state, theirs.state) == (InviteState.ACCEPTED, InviteState.ACCEPTED)

@@ -130,9 +130,8 @@ def test_a_call_whose_invite_and_answer_have_parts() -> None:
     parts = [CONTACT, ("Content-Type", MIXED)]
     body = mixed(sdp(body=OFFER.decode()), ISUP.format("optional"))
     ours.receive(ours.request("INVITE", headers=parts, body=body))
-    dialog = ours.told(InviteReceived)[0].dialog
-    assert dialog.request is not None
-    assert (dialog.request.session, dialog.request.body) == (OFFER, body)
+    dialog, request = ours.told(InviteReceived)[0].dialog, ours.told(InviteReceived)[0].request
+    assert (request.session, request.body) == (OFFER, body)
     dialog.accept(ANSWER, now=ours.now)
     ours.receive(ours.within(dialog, "ACK", number=1))
     ours.receive(ours.within(dialog, "UPDATE", number=2, headers=parts, body=mixed(ISUP.format("optional"))))

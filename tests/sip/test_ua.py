@@ -197,7 +197,7 @@ def test_refusal_without_an_owner(name: str) -> None:
 def test_body_that_is_taken_as_sdp(headers: Headers) -> None:
     stand = Stand()
     dialog = stand.invited(headers=headers)
-    assert dialog.request.body == OFFER
+    assert stand.told(InviteReceived)[0].request.body == OFFER
     dialog.reject(486, now=stand.now)
     stand.finish()
 

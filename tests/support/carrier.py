@@ -113,8 +113,8 @@ class Carrier:
             match event:
                 case sip.RequestReceived(incoming):
                     self._answer(incoming)
-                case sip.InviteReceived(dialog):
-                    self._ring(dialog)
+                case sip.InviteReceived(dialog, request):
+                    self._ring(dialog, request)
                 case sip.InviteAnswered(dialog):
                     self.outcomes[dialog] = 200
                 case sip.InviteRejected(dialog, status):
@@ -146,12 +146,12 @@ class Carrier:
             headers += self.refusal_headers
         self._ua.respond(incoming, self.register_status, headers=headers, now=self._now())
 
-    def _ring(self, dialog: InviteDialog) -> None:
-        refusal = self._challenge(dialog.request, "proxy-authorization", "Proxy-Authenticate")
+    def _ring(self, dialog: InviteDialog, request: SipRequest) -> None:
+        refusal = self._challenge(request, "proxy-authorization", "Proxy-Authenticate")
         if refusal:
             dialog.reject(407, headers=refusal, now=self._now())
             return
-        self.invites.append(dialog.request)
+        self.invites.append(request)
         if self.invite_status != 200:
             dialog.reject(self.invite_status, headers=self.refusal_headers, now=self._now())
             return

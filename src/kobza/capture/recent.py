@@ -1,12 +1,19 @@
 """The last messages of calls, whole, in memory alone: for who asks right after a call what exactly was said."""
 
 from collections import OrderedDict
-from typing import Final
+from typing import Any, Final
 
 from kobza.capture.message import Seen
+from kobza.sip.flow import Flow
 
-OVERHEAD: Final = 250
+OVERHEAD: Final = 120
 """Bytes that keeping a message takes beside its own."""
+OF_A_DIALOG: Final = 450
+"""Bytes that keeping a dialog takes beside its messages and its Call-ID."""
+_FIELDS: Final = 4
+"""Of a message, which stand in the list of its dialog one after the other: each as an object takes twice as much."""
+_DATA: Final = 3
+"""Which of them is the message itself."""
 
 
 class RecentMessages:
@@ -16,19 +23,21 @@ class RecentMessages:
         """`most` is in bytes; 0: nothing is kept."""
         self._most = most
         self._bytes = 0
-        self._dialogs: OrderedDict[bytes, list[Seen]] = OrderedDict()
+        self._dialogs: OrderedDict[bytes, list[Any]] = OrderedDict()
 
-    def note(self, call_id: bytes, seen: Seen) -> None:
-        """Take a message of a dialog."""
+    def note(self, call_id: bytes, at: float, sent: bool, flow: Flow, data: bytes) -> None:
+        """Take a message of a dialog, with what `Seen` has of it."""
         known = self._dialogs.get(call_id)
         if known is None:
             known = self._dialogs[call_id] = []
-        known.append(seen)
-        self._bytes += len(seen.data) + OVERHEAD
+            self._bytes += len(call_id) + OF_A_DIALOG
+        known += (at, sent, flow, data)
+        self._bytes += len(data) + OVERHEAD
         while self._bytes > self._most:
-            _, forgotten = self._dialogs.popitem(last=False)
-            self._bytes -= sum(len(each.data) + OVERHEAD for each in forgotten)
+            name, forgotten = self._dialogs.popitem(last=False)
+            self._bytes -= len(name) + OF_A_DIALOG + sum(len(each) + OVERHEAD for each in forgotten[_DATA::_FIELDS])
 
     def of(self, call_id: bytes) -> list[Seen]:
         """Return what is left of a dialog, in its order."""
-        return self._dialogs.get(call_id, [])
+        known = self._dialogs.get(call_id, ())
+        return [Seen(*known[at : at + _FIELDS]) for at in range(0, len(known), _FIELDS)]

@@ -1,44 +1,48 @@
 """Which SIP dialogs belong to which call, for who looks at messages: while it is on, and some time after its end."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Final
 
 from kobza.capture.drawing import CALLER, TRUNK
 from kobza.sip.invite import InviteDialog
 
 MAX_ENDED: Final = 5000
-"""Ended calls of which it is remembered, some 2 MB; those that ended first are forgotten first."""
+"""Ended calls of which it is remembered, some 3 MB; those that ended first are forgotten first."""
+_LATIN: Final = "latin-1"
+"""Reads whatever bytes a stranger's Call-ID has; those of a dialog are ASCII."""
 
 
 class CallDialogs:
     """By Call-ID, as bytes of messages have it. Belongs into the loop's thread."""
 
     def __init__(self) -> None:
-        self._calls: dict[bytes, str] = {}
-        self._dialogs: dict[str, list[tuple[str, bytes]]] = {}
+        self._calls: dict[str, str] = {}
+        self._dialogs: dict[str, tuple[str, ...]] = {}
+        """By call: of each dialog who is at the other end, and its Call-ID, in turn."""
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     def join(self, call_id: str, dialog: InviteDialog, trunk: str | None) -> None:
         """Note that a dialog is of a call now, and of no other. `trunk`: the name of the trunk that it goes over."""
-        name = dialog.sip_call_id.encode()
+        name = dialog.sip_call_id
         before = self._calls.get(name)
         if before is not None:
-            self._dialogs[before] = [each for each in self._dialogs[before] if each[1] != name]
+            dialogs = self._dialogs[before]
+            at = dialogs.index(name, 1) - 1
+            self._dialogs[before] = dialogs[:at] + dialogs[at + 2 :]
         self._calls[name] = call_id
-        self._dialogs.setdefault(call_id, []).append((_lane(dialog, trunk), name))
+        self._dialogs[call_id] = (*self._dialogs.get(call_id, ()), _lane(dialog, trunk), name)
 
     def end(self, call_id: str) -> None:
         """Note that a call has ended."""
         self._ended[call_id] = None
         while len(self._ended) > MAX_ENDED:
             forgotten, _ = self._ended.popitem(last=False)
-            for _, name in self._dialogs.pop(forgotten, ()):
+            for name in self._dialogs.pop(forgotten, ())[1::2]:
                 self._calls.pop(name, None)
 
     def call_of(self, sip_call_id: bytes) -> str | None:
         """Return the call that a dialog belongs to."""
-        return self._calls.get(sip_call_id)
+        return self._calls.get(sip_call_id.decode(_LATIN))
 
     def trunk_of(self, call_id: str, dialog: InviteDialog) -> str | None:
         """Return the name of the trunk that a dialog of a call goes over; None: a phone's."""
@@ -46,9 +50,10 @@ class CallDialogs:
         lanes = (lane.removeprefix(f"{CALLER} ") for lane, each in self.of(call_id) if each == name)
         return next((lane.removeprefix(TRUNK) for lane in lanes if lane.startswith(TRUNK)), None)
 
-    def of(self, call_id: str) -> Sequence[tuple[str, bytes]]:
+    def of(self, call_id: str) -> list[tuple[str, bytes]]:
         """Return the dialogs of a call: who is at the other end (as `SipLadder.lanes` has it), and the Call-ID."""
-        return self._dialogs.get(call_id, ())
+        dialogs = self._dialogs.get(call_id, ())
+        return [(lane, name.encode()) for lane, name in zip(dialogs[::2], dialogs[1::2], strict=True)]
 
 
 def _lane(dialog: InviteDialog, trunk: str | None) -> str:

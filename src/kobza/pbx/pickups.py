@@ -79,12 +79,12 @@ class Pickups:
         self._new_id = new_id
         self._now = now
 
-    def take(self, dialog: InviteDialog, asked: WantsPlace) -> None:
-        """Answer an INVITE."""
+    def take(self, dialog: InviteDialog, sdp: bytes, asked: WantsPlace) -> None:
+        """Answer an INVITE. `sdp` is its offer, b"" without one."""
         who = asked.who
         about: dict[str, str | None] = {"enterprise_id": who.enterprise_id if isinstance(who, Subscriber) else None}
         try:
-            live = self._place(dialog, who, asked.wanted)
+            live = self._place(dialog, sdp, who, asked.wanted)
         except _Refused as refused:
             name = who.number if isinstance(who, Subscriber) else f"trunk {who.name}"
             log.info("%s gets no place in a call: %d, %s", name, refused.status, refused, extra=about)
@@ -93,9 +93,8 @@ class Pickups:
             return
         self._enter(live, _nothing)
 
-    def _place(self, dialog: InviteDialog, who: Subscriber | Trunk, wanted: PlaceWanted) -> LiveCall:
+    def _place(self, dialog: InviteDialog, sdp: bytes, who: Subscriber | Trunk, wanted: PlaceWanted) -> LiveCall:
         """Begin to give an INVITE its place, and return in which call."""
-        sdp = dialog.request.session
         if not sdp:
             raise _Refused(NO_OFFER, "it has no offer")
         if wanted.replaces is not None:

@@ -7,12 +7,11 @@ some seconds after the end, with others.
 
 import logging
 from collections import OrderedDict, deque
-from typing import Final
+from typing import Any, Final
 
-from kobza.capture.message import Seen
 from kobza.capture.reading import call_id_in, description_in, what_it_says
 from kobza.capture.recent import RecentMessages
-from kobza.capture.told import Said, ladder
+from kobza.capture.told import Said, ladder, said
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull, JournalStopped
@@ -23,9 +22,11 @@ from kobza.store.entries import DetailStored
 log = logging.getLogger(__name__)
 
 MAX_REMEMBERED: Final = 400_000
-"""Messages remembered, some 80 MB: those of 20,000 calls. Beyond, the dialogs that began first are forgotten."""
+"""Messages remembered, some 35 MB: those of 20,000 calls. Beyond, the dialogs that began first are forgotten."""
 MAX_MESSAGES: Final = 200
 """Messages kept of one dialog: its beginning. An hour of holding and resuming has as many."""
+MAX_CALL_ID: Final = 256
+"""Bytes of a Call-ID: a stranger's may be as long as a datagram, and it is kept as long as what is said under it."""
 LINGER: Final = 3.0
 """Seconds after the end of a call in which the last answers come."""
 
@@ -38,7 +39,8 @@ class SipLadders:
         self._books = books
         self._dialogs = dialogs
         self._recent = recent
-        self._seen: OrderedDict[bytes, list[Said]] = OrderedDict()
+        self._seen: OrderedDict[bytes, list[Any]] = OrderedDict()
+        """When a message was, seconds since the epoch, and what it said (`Said`), in turn: half of what pairs take."""
         self._remembered = 0
         self._over: deque[tuple[float, str]] = deque()
         """When the ladders of ended calls are due."""
@@ -46,18 +48,18 @@ class SipLadders:
     def note(self, data: bytes, flow: Flow, sent: bool, at: float) -> None:
         """Take a message that came or goes; one of no call is forgotten at once."""
         call_id = call_id_in(data)
-        if call_id is None:
+        if call_id is None or len(call_id) > MAX_CALL_ID:
             return
         known = self._seen.get(call_id)
         if known is None:
             if not data.startswith(b"INVITE "):
                 return
             known = self._seen[call_id] = []
-        if len(known) < MAX_MESSAGES:
-            known.append(Said(at, sent, what_it_says(data), description_in(data, address=False)))
+        if len(known) < 2 * MAX_MESSAGES:
+            known += (at, said(sent, what_it_says(data), description_in(data, address=False)))
             self._remembered += 1
         if self._recent is not None:
-            self._recent.note(call_id, Seen(at, sent, flow, data))
+            self._recent.note(call_id, at, sent, flow, data)
         while self._remembered > MAX_REMEMBERED:
             self._forget(next(iter(self._seen)))
 
@@ -80,8 +82,9 @@ class SipLadders:
             except (JournalFull, JournalStopped) as error:
                 log.warning("the messages of %d calls are not stored: %s", len(entries), error)
 
-    def _forget(self, call_id: bytes) -> list[Said]:
+    def _forget(self, call_id: bytes) -> list[tuple[float, Said]]:
         """Return what is remembered of a dialog, and remember it no longer."""
-        found = self._seen.pop(call_id, [])
+        known = self._seen.pop(call_id, [])
+        found = list(zip(known[::2], known[1::2], strict=True))
         self._remembered -= len(found)
         return found

@@ -473,14 +473,14 @@ class Switch:
     # a call comes in
 
     def _invite_received(self, event: sip.InviteReceived) -> None:
-        dialog = event.dialog
+        dialog, request = event.dialog, event.request
         now = self._now()
         if self._stopping:
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
-        answer = self._admission.admit(dialog.request, dialog.source, now)
+        answer = self._admission.admit(request, dialog.source, now)
         if isinstance(answer, WantsPlace):
-            self._pickups.take(dialog, answer)
+            self._pickups.take(dialog, request.session, answer)
             return
         if isinstance(answer, Turned):
             call_id = self._opening.write_refused(answer, now)
@@ -491,7 +491,7 @@ class Switch:
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
         branch_id = self._new_id()
-        live = self._opening.incoming(answer, dialog.request, branch_id, self.ring_timeout, now)
+        live = self._opening.incoming(answer, request, branch_id, self.ring_timeout, now)
         tell_admission(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:

@@ -318,8 +318,8 @@ class SoftPhone:
 
     def _invited(self, event: InviteReceived) -> None:
         dialog = event.dialog
-        request = dialog.request
-        if len(self.calls) >= MAX_CALLS or self._closing or request is None:
+        request = event.request
+        if len(self.calls) >= MAX_CALLS or self._closing:
             dialog.reject(BUSY_HERE, now=self._now())
             return
         caller = request.from_

@@ -29,11 +29,10 @@ class Dialog:
 
     __slots__ = (
         "_base",
-        "_keys",
-        "_lines",
+        "_contact",
+        "_route_lines",
         "_uri",
         "call_id",
-        "contact_line",
         "flow",
         "from_line",
         "local_cseq",
@@ -73,11 +72,10 @@ class Dialog:
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
         """CSeq number of the peer's last request; None before the first."""
-        self.contact_line = ("contact", f"Contact: {contact_of(flow, contact_user)}")
+        self._contact = f"Contact: {contact_of(flow, contact_user)}"
         self._base = flow
-        self._uri = ""
-        self._keys: list[str] = []
-        self._lines: list[str] = []
+        self._uri = remote_target
+        self._route_lines: tuple[str, ...] = ()
         self._write_head()
 
     @classmethod
@@ -186,8 +184,18 @@ class Dialog:
         max_forwards: int = MAX_FORWARDS,
     ) -> SipRequest:
         """Write a request of ours (12.2.1.1). `lines` are raw lines to add, `headers` values that are checked."""
-        keys = ["via", "max-forwards", *self._keys, "cseq"]
-        text = [via_line(self.flow, branch), f"Max-Forwards: {max_forwards}", *self._lines, f"CSeq: {cseq} {method}"]
+        keys = ["via", "max-forwards", "from", "to", "call-id", "cseq"]
+        text = [
+            via_line(self.flow, branch),
+            f"Max-Forwards: {max_forwards}",
+            self.from_line,
+            self.to_line,
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {cseq} {method}",
+        ]
+        if self._route_lines:
+            keys[2:2] = ["route"] * len(self._route_lines)
+            text[2:2] = self._route_lines
         request = SipRequest(method, self._uri, keys, text, body)
         request.extend(lines)
         for name, value in headers:
@@ -199,9 +207,14 @@ class Dialog:
     def check(self) -> None:
         """Raise MalformedMessage for values of the owner that cannot stand in a message."""
         SipUri.parse(self.remote_target, "Request-URI")
-        for line in self._lines:
+        for line in (*self._route_lines, self.from_line, self.to_line, self.call_id):
             if "\r" in line or "\n" in line:
                 raise MalformedMessage("line break in a value", line.partition(":")[0])
+
+    @property
+    def contact_line(self) -> RawLine:
+        """Our Contact."""
+        return "contact", self._contact
 
     @property
     def source(self) -> Flow:
@@ -219,7 +232,7 @@ class Dialog:
         return str(NameAddr.parse(self.routes[0]).uri) if self.routes else self.remote_target
 
     def _write_head(self) -> None:
-        """Keep Request-URI, Route, From, To and Call-ID ready; a strict router gets its URI first (12.2.1.1)."""
+        """Keep Request-URI and Route ready; a strict router gets its URI first (12.2.1.1)."""
         uri, routes = self.remote_target, self.routes
         if routes:
             first = NameAddr.parse(routes[0], "Route header").uri
@@ -227,9 +240,7 @@ class Dialog:
                 routes = (*routes[1:], f"<{uri}>")
                 uri = _request_uri(first)
         self._uri = uri
-        self._keys = ["route"] * len(routes) + ["from", "to", "call-id"]
-        self._lines = [f"Route: {route}" for route in routes]
-        self._lines += (self.from_line, self.to_line, f"Call-ID: {self.call_id}")
+        self._route_lines = tuple([f"Route: {route}" for route in routes]) if routes else ()
 
 
 def raw_lines(headers: Iterable[tuple[str, str]]) -> tuple[RawLine, ...]:

@@ -9,11 +9,11 @@ from kobza.sip.dialog import Dialog, RawLine, raw_lines
 from kobza.sip.flow import Flow
 from kobza.sip.invite_client import CANCELLED, FirstInvite
 from kobza.sip.invite_offer import REQUEST_PENDING, ReceivedUpdate, Reinvite
-from kobza.sip.invite_requests import ByeRequest, InDialogRequest, Prack
+from kobza.sip.invite_requests import ByeRequest, InDialogRequest
 from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.invite_state import OVER, STANDING, UNANSWERED, InviteState
 from kobza.sip.message import SipRequest, SipResponse
-from kobza.sip.reliable import RAck
+from kobza.sip.reliable_server import ReliableResponses
 from kobza.sip.request import ClientRequest, Credentials
 from kobza.sip.session_timer import RefreshUpdate, SessionTimer
 from kobza.sip.ua_core import UaCore
@@ -52,9 +52,9 @@ class InviteDialog:
 
     __slots__ = (
         "_bye_lines",
-        "_credentials",
         "_early_tags",
         "core",
+        "credentials",
         "dialog",
         "offer_in",
         "offer_out",
@@ -80,17 +80,17 @@ class InviteDialog:
         self.core = core
         self.dialog = dialog
         self.role: Literal["uac", "uas"] = role
-        self.request = request
-        """The first INVITE, ours or the peer's."""
+        self.request: SipRequest | None = request
+        """The first INVITE, ours or the peer's; None once the call stands, and nobody looks at it any more."""
         self.state = InviteState.TRYING
         self.tag: object | None = None
         """Free for the owner's use."""
         self.sent: FirstInvite | None = None
-        """The first INVITE when it is ours. This and what follows is for the parts of the user agent."""
+        """The first INVITE when it is ours, until its ACK. This and what follows is for the parts of the user agent."""
         self.received: ReceivedInvite | None = None
-        """The first INVITE when it is the peer's."""
-        self.unacknowledged: dict[int, ReceivedInvite] = {}
-        """INVITEs that we answered with 2xx and whose ACK is awaited, by CSeq number."""
+        """The first INVITE when it is the peer's, until its ACK."""
+        self.unacknowledged: tuple[ReceivedInvite, ...] = ()
+        """INVITEs that we answered with 2xx and whose ACK is awaited."""
         self.offer_out: Reinvite | None = None
         """Our offer that is under way."""
         self.offer_in: ReceivedInvite | ReceivedUpdate | None = None
@@ -99,9 +99,9 @@ class InviteDialog:
         """Sees that the peer is there; None: nobody does."""
         self.takes_info = role == "uas" and request.allows("INFO") is True
         """The peer has said in Allow that it takes INFO."""
-        self._credentials = credentials
+        self.credentials = credentials
         self._bye_lines: tuple[RawLine, ...] = ()
-        self._early_tags: list[str | None] = []
+        self._early_tags: tuple[str | None, ...] = ()
         core.dialogs[dialog.local_tag] = self
 
     def __repr__(self) -> str:
@@ -171,7 +171,7 @@ class InviteDialog:
                 reliable.final = tuple(headers), body
                 return
             received.accept(headers, body, now)
-            self.unacknowledged[received.cseq] = received
+            self.unacknowledged = (*self.unacknowledged, received)
             self.state = InviteState.ACCEPTED
 
     def reject(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
@@ -194,8 +194,7 @@ class InviteDialog:
         """Send the ACK with our answer to the offer in a 2xx, after an INVITE or re-INVITE of ours without a body."""
         if self.sent is not None and self.sent.owes_ack:
             self.sent.acknowledge(self.dialog, body)
-            if self.state is InviteState.ENDED:
-                self.sent = None
+            self._let_go()
             if self.state is InviteState.ACCEPTED:
                 self.state = InviteState.CONFIRMED
         elif self.offer_out is not None and self.offer_out.owes_ack:
@@ -229,7 +228,7 @@ class InviteDialog:
             status = 481 if self.state in OVER else REQUEST_PENDING
             self.core.events.append(OfferRejected(self, status))
             return
-        self.offer_out = Reinvite(self.core, self, self._credentials, body, raw_lines(headers))
+        self.offer_out = Reinvite(self.core, self, self.credentials, body, raw_lines(headers))
         self.offer_out.start(now)
 
     def answer_offer(self, body: bytes, *, headers: Headers = (), now: float) -> None:
@@ -238,7 +237,7 @@ class InviteDialog:
         if offer is not None:
             offer.accept(headers, body, now)
         if isinstance(offer, ReceivedInvite):
-            self.unacknowledged[offer.cseq] = offer
+            self.unacknowledged = (*self.unacknowledged, offer)
 
     def reject_offer(self, status: int, reason: str | None = None, *, headers: Headers = (), now: float) -> None:
         """Refuse the offer of OfferReceived; what was agreed before stays."""
@@ -259,7 +258,7 @@ class InviteDialog:
             if method == "UPDATE":
                 lines = (*lines, *self.session_lines)
         request = dialog.request(method, cseq, branch, lines=lines, headers=headers, body=body)
-        client = InDialogRequest(self, request, branch, self._credentials)
+        client = InDialogRequest(self, request, branch, self.credentials)
         if not (self.is_standing or (self.state is InviteState.EARLY and self.role == "uas")):
             core.events.append(RequestFailed(client, 481))
         else:
@@ -299,7 +298,7 @@ class InviteDialog:
         """Take a 101 to 199 to our INVITE."""
         tag = response.to.tag
         if tag not in self._early_tags and len(self._early_tags) < MAX_EARLY_TAGS:
-            self._early_tags.append(tag)
+            self._early_tags = (*self._early_tags, tag)
         self.state = InviteState.EARLY
         self.core.events.append(InviteProgressed(self, response.status, response))
 
@@ -310,10 +309,11 @@ class InviteDialog:
     def answered(self, sent: FirstInvite, response: SipResponse, now: float) -> None:
         """Take the first 2xx to our INVITE."""
         self.dialog.confirm(response)
-        self._early_tags.clear()
-        if self.request.body:
+        self._early_tags = ()
+        if sent.request.body:
             self.state = InviteState.CONFIRMED
             sent.acknowledge(self.dialog, b"")
+            self._let_go()
         else:
             self.state = InviteState.ACCEPTED
             sent.owe_ack(self.dialog.remote_tag)
@@ -333,19 +333,14 @@ class InviteDialog:
         self.finish()
         self.core.events.append(InviteEnded(self, request, "cancel") if accepted else InviteCancelled(self, request))
 
-    def take_prack(self, rack: RAck) -> bool:
-        """Take a PRACK; False when no response of ours waits for it. `go_on` sends what waited for it."""
-        reliable = None if self.received is None else self.received.reliable
-        return reliable is not None and reliable.take(rack)
-
-    def brings_answer(self, rack: RAck) -> bool:
-        """Whether a PRACK acknowledges the response that had our offer, so that the answer is in it."""
-        reliable = None if self.received is None else self.received.reliable
-        return reliable is not None and reliable.brings_answer(rack)
+    @property
+    def reliable(self) -> ReliableResponses | None:
+        """How provisional responses are sent to a caller that requires PRACK; None to others. See `go_on`."""
+        return None if self.received is None else self.received.reliable
 
     def go_on(self, now: float) -> None:
         """Send what has waited for the caller to acknowledge our answer, or for ours to its new offer."""
-        reliable = None if self.received is None else self.received.reliable
+        reliable = self.reliable
         if reliable is not None and self.is_unanswered:
             if reliable.final is None:
                 reliable.go_on(now)
@@ -358,7 +353,7 @@ class InviteDialog:
 
         False: the peer may not make one.
         """
-        reliable = None if self.received is None else self.received.reliable
+        reliable = self.reliable
         if reliable is None or not self.is_unanswered or not reliable.may_be_offered:
             return False
         reliable.is_offered = True
@@ -368,7 +363,7 @@ class InviteDialog:
 
     def offer_settled(self, answer: bytes, now: float) -> None:
         """Take that an offer of the peer's UPDATE or PRACK has been answered, or (b"") refused."""
-        reliable = None if self.received is None else self.received.reliable
+        reliable = self.reliable
         if reliable is not None and reliable.is_offered:
             reliable.is_offered = False
             reliable.sdp = answer or reliable.sdp
@@ -379,21 +374,15 @@ class InviteDialog:
         self.finish()
         self.core.events.append(InviteEnded(self, None, "prack timeout"))
 
-    def send_prack(self, dialog: Dialog, request: SipRequest, branch: str, now: float) -> None:
-        """Send a PRACK in the dialog of a fork."""
-        Prack(self, dialog, request, branch, self._credentials).send(now)
-
-    def end_fork(self, fork: Dialog, now: float) -> None:
-        """Send a BYE to a fork that answered our INVITE beside the first, or after our CANCEL."""
-        branch = self.core.new_branch()
-        request = fork.request("BYE", fork.next_cseq(), branch)
-        ByeRequest(self.core, request, branch, fork.flow, self._credentials, None, fork).send(now)
-
     def take_ack(self, request: SipRequest, now: float) -> None:
         """Take an ACK to a 2xx of ours; one that came before does nothing."""
-        received = self.unacknowledged.pop(request.cseq.number, None)
-        if received is None:
+        number = request.cseq.number
+        for received in self.unacknowledged:
+            if received.cseq == number:
+                break
+        else:
             return
+        self.unacknowledged = tuple([each for each in self.unacknowledged if each is not received])
         received.stop()
         if self.state is InviteState.CLOSING:
             if received.is_first:
@@ -401,6 +390,7 @@ class InviteDialog:
             return
         if received.is_first:
             self.state = InviteState.CONFIRMED
+            self._let_go()
         self.core.events.append(InviteConfirmed(self, request, received.is_first))
         if received.differs:
             self.core.events.append(RefreshDue(self))
@@ -443,7 +433,7 @@ class InviteDialog:
         cseq, branch = dialog.next_cseq(), core.new_branch()
         lines = (dialog.contact_line, core.allow_line, *core.supported_lines, *session.request_lines())
         request = dialog.request("UPDATE", cseq, branch, lines=lines)
-        return RefreshUpdate(session, self, request, branch, self._credentials)
+        return RefreshUpdate(session, self, request, branch, self.credentials)
 
     def ended(self, request: SipRequest, now: float) -> None:
         """Take the peer's BYE. What it leaves open is answered 487 (15.1.2)."""
@@ -462,7 +452,7 @@ class InviteDialog:
         self.state = InviteState.CLOSING
         dialog, branch = self.dialog, self.core.new_branch()
         request = dialog.request("BYE", dialog.next_cseq(), branch, lines=lines)
-        ByeRequest(self.core, request, branch, dialog.flow, self._credentials, self, dialog).send(now)
+        ByeRequest(self.core, request, branch, dialog.flow, self.credentials, self, dialog).send(now)
 
     def finish(self) -> None:
         """Be over: no timer of ours runs, and nobody finds this dialog any more.
@@ -476,22 +466,31 @@ class InviteDialog:
             self.sent = None
         self.core.dialogs.pop(self.dialog.local_tag, None)
 
+    def _let_go(self) -> None:
+        """Let go of the first INVITE: the call stands, and what may still come for it comes to its transaction.
+
+        It is kept for the PRACK of a response that the caller has not acknowledged yet.
+        """
+        self.request = self.sent = None
+        if self.reliable is None or self.reliable.is_settled:
+            self.received = None
+
     def _stop_session(self) -> None:
         if self.session is not None:
             self.session.stop()
 
     def _drop_offers(self, now: float) -> None:
-        if self.received is not None and self.received.reliable is not None:
-            self.received.reliable.is_offered = False  # nothing waits for it any more
+        if self.reliable is not None:
+            self.reliable.is_offered = False  # nothing waits for it any more
         if self.offer_out is not None:
             self.offer_out.stop()
             self.offer_out = None
         offer = self._take_offer()
         if offer is not None:
             offer.reject(CANCELLED, None, (), now)
-        for received in self.unacknowledged.values():
+        for received in self.unacknowledged:
             received.stop()
-        self.unacknowledged.clear()
+        self.unacknowledged = ()
 
     def _take_offer(self) -> ReceivedInvite | ReceivedUpdate | None:
         offer, self.offer_in = self.offer_in, None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kobza.sip.dialog import Dialog, RawLine
 from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import Flow
+from kobza.sip.invite_requests import ByeRequest, Prack
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.reliable import EarlyDialog, RAck, rseq_of
 from kobza.sip.request import Authorizer, Credentials, again
@@ -186,7 +187,7 @@ class SentInvite(ABC):
         dialog, branch = early.dialog, self.core.new_branch()
         rack = RAck(rseq, self.cseq, "INVITE")
         request = dialog.request("PRACK", self.owner.dialog.next_cseq(), branch, headers=(("RAck", str(rack)),))
-        self.owner.send_prack(dialog, request, branch, now)
+        Prack(self.owner, dialog, request, branch, self.owner.credentials).send(now)
         return True
 
     # for subclasses
@@ -266,7 +267,9 @@ class FirstInvite(SentInvite):
             return
         fork = owner.dialog.fork(response)
         self.acknowledge(fork, b"")
-        owner.end_fork(fork, now)
+        branch = self.core.new_branch()
+        bye = fork.request("BYE", fork.next_cseq(), branch)
+        ByeRequest(self.core, bye, branch, fork.flow, owner.credentials, None, fork).send(now)
         if owner.is_unanswered:
             owner.rejected(CANCELLED, None)
 

@@ -85,11 +85,11 @@ def _take_bye(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> No
 
 def _take_prack(dialog: InviteDialog, incoming: IncomingRequest, now: float) -> None:
     """Take a PRACK (RFC 3262, section 3). An offer in it is refused while our answer to the first is not there yet."""
-    rack = rack_of(incoming.request)
-    if not dialog.take_prack(rack):
+    rack, reliable = rack_of(incoming.request), dialog.reliable
+    if reliable is None or not reliable.take(rack):
         incoming.respond(UNKNOWN_DIALOG, now=now)
         return
-    if dialog.brings_answer(rack):
+    if reliable.brings_answer(rack):
         _take_early_answer(dialog, incoming, now)
         return
     is_refused = refuse_body(incoming, now)
@@ -142,7 +142,7 @@ def _refuse_offer(dialog: InviteDialog, incoming: IncomingRequest, now: float) -
         ours = dialog.received is None or dialog.received.asks_for_offer
     else:
         ours = dialog.offer_out is not None and dialog.offer_out.is_busy
-    owed = any(received.awaits_answer_in_ack for received in dialog.unacknowledged.values())
+    owed = any(received.awaits_answer_in_ack for received in dialog.unacknowledged)
     if ours or owed or (dialog.state is InviteState.ACCEPTED and dialog.role == "uac"):
         incoming.respond(REQUEST_PENDING, now=now)
         return True

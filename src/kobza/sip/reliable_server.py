@@ -67,6 +67,11 @@ class ReliableResponses:
         """Whether the caller may offer anew before the call is answered: the first offer, whosever, has its answer."""
         return bool(self.sdp) and not self.holds_back_200
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all are acknowledged."""
+        return not self._unacknowledged
+
     def brings_answer(self, rack: RAck) -> bool:
         """Whether a PRACK owes us the answer to our offer: it acknowledges the response that had it."""
         return self._received.asks_for_offer and rack.rseq == self._sdp_in
@@ -93,7 +98,7 @@ class ReliableResponses:
         self._start(now)
 
     def take(self, rack: RAck) -> bool:
-        """Take what a PRACK acknowledges; False when nothing of ours waits for it."""
+        """Take what a PRACK acknowledges; False when nothing of ours waits for it. `go_on` sends what waited for it."""
         if rack.method != "INVITE" or rack.cseq != self._received.cseq or rack.rseq not in self._unacknowledged:
             return False
         self._unacknowledged.discard(rack.rseq)

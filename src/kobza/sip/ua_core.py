@@ -24,7 +24,7 @@ DIALOG_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 OFFER_TYPE = "application/sdp"
 """What is negotiated with in INVITE and UPDATE, alone or as a part of a multipart body."""
 MAX_DIALOGS = 20_000
-"""Live dialogs before new calls are refused with 503. A call of the PBX has two; one holds about 5 kB."""
+"""Live dialogs before new calls are refused with 503. A call of the PBX has two; one that stands holds about 1.3 kB."""
 MAX_SUBSCRIPTIONS = 20_000
 """Subscriptions before new ones are refused with 503: 500 phones with 40 lamps each. One holds about 4 kB."""
 

@@ -22,10 +22,11 @@ class RequestReceived(Value, frozen=True):
 
 
 class InviteReceived(Value, frozen=True):
-    """A call comes in: `dialog.request` is the INVITE; without a body it asks for our offer. 100 is sent when
-    nothing else is within 200 ms."""
+    """A call comes in: `request` is the INVITE; without a body it asks for our offer. 100 is sent when nothing else is
+    within 200 ms."""
 
     dialog: InviteDialog
+    request: SipRequest
 
 
 class InviteProgressed(Value, frozen=True):

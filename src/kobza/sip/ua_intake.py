@@ -183,7 +183,7 @@ class Intake:
             incoming.dialog = dialog
             dialog.received = ReceivedInvite(core, dialog, incoming, is_first=True)
             dialog.received.expire(now)
-            core.events.append(InviteReceived(dialog))
+            core.events.append(InviteReceived(dialog, request))
 
 
 def stamp(request: SipRequest, flow: Flow) -> Via:
