@@ -19,11 +19,13 @@ from kobza.media.browsers import Browsers
 from kobza.media.dtls import Certificate, Handshake
 from kobza.media.messages import MalformedStream, Secure, SideFlow, SrtpKeys, decode_command, decode_report, encode
 from kobza.media.negotiation import CallMedia
+from kobza.media.packet_loop import PythonLoop
 from kobza.media.plane import MediaError, Side
 from kobza.media.port_pair import PortPair
 from kobza.media.reception import Reports, Totals
 from kobza.media.recorder import SpoolWriter
 from kobza.media.relay_call import RelayCall
+from kobza.media.relay_context import RelayContext
 from kobza.media.spool import END, PAUSED, RECORD, MalformedSpool, SpoolHeader, mark_record, read_header, read_records
 from kobza.phone.agreement import Agreement
 from kobza.rtp.continuity import OutgoingStream
@@ -241,12 +243,12 @@ class Relayed:
 
     def __init__(self, flow: SideFlow) -> None:
         loop = _loop()
-        sockets = _browsers().sockets(loop, "call")
-        self.call = RelayCall(loop, "call", SpoolWriter(loop, lambda _: None), Totals(), sockets)
+        context = RelayContext(loop, _packets(), SpoolWriter(loop, lambda _: None), browsers=_browsers())
+        self.call = RelayCall(context, "call")
         self.wires = {side: Wires() for side in Side}
         for side, wires in self.wires.items():
             self.call.open(side, wires)
-        self.call.configure({CALLER: flow, CALLEE: flow_with(rtp=HERE, source="relay", laws={8: 8}, watched=True)})
+        self.call.configure(flow, flow_with(rtp=HERE, source="relay", laws={8: 8}, watched=True))
         self.moments = itertools.count()
 
     def take(self, data: bytes) -> bool:
@@ -268,6 +270,11 @@ class Relayed:
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
+
+
+@cache
+def _packets() -> PythonLoop:
+    return PythonLoop(_loop())
 
 
 @cache
@@ -313,7 +320,7 @@ def _browsing() -> Take:
     check, side = _checks()[0], _relayed[-1].call.sides[CALLER]
 
     def checked(data: bytes) -> bool:
-        secure = side._guard._browser
+        secure = None if side._guard is None else side._guard._browser
         assert secure is not None
         if secure._failed:
             secure._begin()

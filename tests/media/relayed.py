@@ -9,6 +9,7 @@ from kobza.media.plane import Side
 from kobza.media.port_pair import PortPair
 from kobza.media.recorder import SpoolWriter
 from kobza.media.relay_call import RelayCall
+from kobza.media.relay_context import RelayContext
 from tests.media.flows import flow_with
 from tests.media.phone_end import HOST, PhoneEnd
 from tests.support.ports import free_range
@@ -30,7 +31,8 @@ class Relayed:
         self.ports = free_range(8)
         self.writer = SpoolWriter(asyncio.get_running_loop(), lambda _: None)
         loop = asyncio.get_running_loop()
-        self.call = RelayCall(loop, "call", self.writer, packet_loop=packet_loop(loop, stack.loop_name))
+        context = RelayContext(loop, packet_loop(loop, stack.loop_name), self.writer)
+        self.call = RelayCall(context, "call")
         self.caller, self.callee = stack.enter_context(PhoneEnd()), stack.enter_context(PhoneEnd(ssrc=2))
         self.other = stack.enter_context(PhoneEnd(ssrc=3))
         self.caller.to, self.callee.to = self.ports[0], self.ports[2]
@@ -53,7 +55,7 @@ class Relayed:
         return flow_with(**(values | fields))
 
     def configure(self, caller: SideFlow | None = None, callee: SideFlow | None = None) -> None:
-        self.call.configure({CALLER: caller or self.flow(self.caller), CALLEE: callee or self.flow(self.callee)})
+        self.call.configure(caller or self.flow(self.caller), callee or self.flow(self.callee))
 
     @property
     def dropped(self) -> int:

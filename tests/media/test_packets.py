@@ -21,6 +21,7 @@ from kobza.media.rtp_port import RtpPort
 from kobza.media.spool import RECORD
 from kobza.media.voice_codecs import NO_CODEC
 from kobza.rtp.ice import Address
+from tests.media.by_hand import ByHand
 from tests.media.phone_end import HOST
 
 PHONES = 3
@@ -59,6 +60,35 @@ class HeardBy:
         self.seen.append(("ear", data, codec))
 
 
+class Owner:
+    """Believes packets by their last byte."""
+
+    port: RtpPort
+
+    def __init__(self, way: "Way") -> None:
+        self.way = way
+
+    def believes(self, data: bytes, source: Address) -> bool:
+        self.way.seen.append(("believe", data, self.way.phone(source)))
+        if data[-1:] < b"\x80":
+            self.port.peer = source
+            return True
+        return False
+
+    def no_rtp(self, data: bytes, source: Address) -> None:
+        self.way.seen.append(("rtcp", data, self.way.phone(source)))
+
+
+class Stranger:
+    """Believes nobody."""
+
+    def believes(self, _data: bytes, _source: Address) -> bool:
+        return False
+
+    def no_rtp(self, _data: bytes, _source: Address) -> None:
+        pass
+
+
 @dataclass
 class Way:
     """Two ports of one loop, phones that send to the first, and one that hears what the second sends."""
@@ -79,20 +109,11 @@ class Way:
         self.spools: list[Spool] = []
 
     def _open(self, kind: int) -> RtpPort:
-        def believe(data: bytes, source: Address) -> bool:
-            self.seen.append(("believe", data, self._phone(source)))
-            if data[-1:] < b"\x80":
-                port.peer = source
-                return True
-            return False
+        owner = Owner(self)
+        owner.port = self.loop.open(udp(), kind, owner)
+        return owner.port
 
-        def rtcp(data: bytes, source: Address) -> None:
-            self.seen.append(("rtcp", data, self._phone(source)))
-
-        port = self.loop.open(udp(), kind, believe, rtcp)
-        return port
-
-    def _phone(self, source: Address) -> int:
+    def phone(self, source: Address) -> int:
         return [phone.getsockname() for phone in self.phones].index(source)
 
     def change(self, change: Change) -> None:
@@ -152,7 +173,7 @@ class Way:
             except BlockingIOError:
                 break
         return {
-            "peer": None if port.peer is None else self._phone(port.peer),
+            "peer": None if port.peer is None else self.phone(port.peer),
             "heard": port.heard and port.heard[:12],
             "sent": other.sent and other.sent[:12],
             "counts": (port.packets, port.bytes_received, port.beyond, port.bytes_beyond, port.dropped),
@@ -179,27 +200,6 @@ def without_times(buffer: bytearray) -> list[tuple[int, int, bytes]]:
         at += RECORD.size + length
         records.append((kind, codec, bytes(buffer[at - length : at])))
     return records
-
-
-class ByHand:
-    """In the place of an event loop: what is readable is called when a test says so."""
-
-    def __init__(self) -> None:
-        self.readers: dict[int, Callable[[], object]] = {}
-        self.errors: list[dict[str, Any]] = []
-
-    def add_reader(self, fd: Any, callback: Callable[[], object]) -> None:
-        self.readers[fd if isinstance(fd, int) else fd.fileno()] = callback
-
-    def remove_reader(self, fd: Any) -> None:
-        del self.readers[fd.fileno()]
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        self.errors.append(context)
-
-    def run(self) -> None:
-        for callback in list(self.readers.values()):
-            callback()
 
 
 def way(name: Literal["python", "compiled"]) -> tuple[Way, ByHand]:
@@ -251,7 +251,7 @@ def test_both_know_what_the_network_has_doubled(first: int, moves: list[tuple[in
 @pytest.mark.usefixtures("compiled_packets")
 def test_what_goes_wrong_for_one_packet_is_told_and_the_next_passes() -> None:
     made, hand = way("compiled")
-    made.port.believe = lambda data, source: 1 // 0  # type: ignore[assignment,return-value]
+    made.port.owner.believes = lambda data, source: 1 // 0  # type: ignore[method-assign,assignment,return-value]
     made.send(0, b"\x80\x08" + bytes(20))
     [told] = hand.errors
     assert isinstance(told["exception"], ZeroDivisionError)
@@ -289,7 +289,7 @@ def test_a_port_that_is_closed_by_what_came_before_it_is_left_alone() -> None:
     made, hand = way("compiled")
     # Both are readable; whichever is first closes the other one.
     for port, other in ((made.port, made.other), (made.other, made.port)):
-        port.rtcp = lambda _data, _source, other=other: made.loop.close(other)  # type: ignore[misc]
+        port.owner.no_rtp = lambda _data, _source, other=other: made.loop.close(other)  # type: ignore[method-assign,misc]
         made.phones[0].sendto(b"nothing", port.sock.getsockname())
     hand.run()
     assert sorted(port.sock.fileno() >= 0 for port in (made.port, made.other)) == [False, True]
@@ -304,7 +304,7 @@ def test_packets_that_come_in_company_are_let_gather_as_long_as_they_do() -> Non
     made, hand = way("compiled")
     made.change("name")
     alone = (made.port,)
-    more = [made.loop.open(udp(), 0, lambda _data, _source: False, lambda _data, _source: None) for _ in range(2)]
+    more = [made.loop.open(udp(), 0, Stranger()) for _ in range(2)]
     gathers: list[bool] = []
     loop: Any = made.loop._ports  # type: ignore[attr-defined]
     for ports in (alone, (*alone, *more), (*alone, *more), alone, ()):
@@ -323,7 +323,7 @@ def test_packets_that_come_in_company_are_let_gather_as_long_as_they_do() -> Non
 @pytest.mark.usefixtures("compiled_packets")
 def test_a_loop_that_is_behind_lets_nothing_gather() -> None:
     made, _ = way("compiled")
-    ports = [made.loop.open(udp(), 0, lambda _data, _source: False, lambda _data, _source: None) for _ in range(300)]
+    ports = [made.loop.open(udp(), 0, Stranger()) for _ in range(300)]
     for port in ports:
         made.phones[0].sendto(b"\x80\x08" + bytes(20), port.sock.getsockname())
     loop: Any = made.loop._ports  # type: ignore[attr-defined]

@@ -74,7 +74,7 @@ def test_what_is_lost_before_the_first_look_is_found() -> None:
 
 def test_what_a_network_doubles_is_found_across_two_looks() -> None:
     doubles = Doubles()
-    numbers = [number.to_bytes(2, "big") for number in range(200)]
+    numbers = [number.to_bytes(2, "big") + bytes(8) for number in range(200)]
     assert doubles.look([]) == 0
     assert doubles.look([*numbers[:100], numbers[40], numbers[97]]) == 2
     assert doubles.look([numbers[99], *numbers[100:110]]) == 1

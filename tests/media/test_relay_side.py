@@ -1,13 +1,19 @@
 """One side in the relay by itself, with sockets but without a process: whom it believes, and what it changes."""
 
 import asyncio
+import gc
 import socket
 from pathlib import Path
 
 import pytest
 
 from kobza.media import latch, tones
+from kobza.media.outgoing import Outgoing
 from kobza.media.port_pair import PortPair
+from kobza.media.relay_side import RelaySide
+from kobza.media.rtcp_port import RtcpPort
+from kobza.media.rtp_port import RtpPort
+from kobza.media.side_count import SideCount
 from kobza.rtp.g711 import Law
 from kobza.rtp.packet import HEADER_BYTES, RtpPacket
 from tests.media.flows import flow_with
@@ -126,7 +132,7 @@ async def test_what_cannot_be_sent_is_dropped_and_the_next_tried(stack: Stack) -
 async def test_until_the_other_side_is_there_nothing_is_relayed(stack: Stack) -> None:
     relayed = await running(stack, open_sides=False)
     relayed.call.open(CALLER, PortPair(HOST, relayed.ports[0]))
-    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: flow_with(source="relay")})
+    relayed.call.configure(relayed.flow(relayed.caller), flow_with(source="relay"))
     side = relayed.call.sides[CALLER]
 
     async def say_something() -> None:
@@ -140,7 +146,7 @@ async def test_until_the_other_side_is_there_nothing_is_relayed(stack: Stack) ->
     await say_something()
     relayed.call.open(CALLEE, PortPair(HOST, relayed.ports[2]))
     # The other side is there but nobody knows where its phone is.
-    relayed.call.configure({CALLER: relayed.flow(relayed.caller), CALLEE: flow_with(source="relay")})
+    relayed.call.configure(relayed.flow(relayed.caller), flow_with(source="relay"))
     await say_something()
     relayed.call.sides[CALLEE].outgoing.send_tone(tones.music(Law.A))
     relayed.configure()
@@ -183,6 +189,30 @@ async def test_a_side_opened_again_takes_the_place_of_the_first(stack: Stack) ->
     for port in relayed.ports[0], relayed.ports[2], relayed.ports[4]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
             again.bind((HOST, port))
+
+
+async def test_a_call_that_is_over_gives_its_memory_back_without_the_collector(stack: Stack) -> None:
+    relayed = await running(stack)
+    # All that a side may have is made: what is changed on the way, tones, digits and counts.
+    relayed.configure(
+        caller=relayed.flow(relayed.caller, muted=True, keys=101),
+        callee=relayed.flow(relayed.callee, renamed={101: 96}),
+    )
+    relayed.call.sides[CALLER].outgoing.send_tone(tones.music(Law.A))
+    relayed.callee.send()
+    await relayed.caller.hear(1)
+    relayed.callee.rtcp.sendto(REPORT, (HOST, relayed.ports[3]))
+    await relayed.caller.wait(lambda: relayed.caller.reports == [REPORT])
+    relayed.call.sweep(0.0, 1.0)
+    gc.collect()
+    gc.disable()
+    try:
+        relayed.call.release()
+        left = {type(each) for each in gc.get_objects()} & {RelaySide, RtcpPort, Outgoing, SideCount}
+        ports = [each for each in gc.get_objects() if isinstance(each, RtpPort)]
+        assert (left, ports) == (set(), [])
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("taken", [0, 1])

@@ -2,8 +2,8 @@
  *
  * A Port has the state of an RTP port as its Python twin has it, under the same names. A packet takes the short way
  * here when nothing has to be decided about it: it is RTP from the known source, nothing protects it on either side,
- * and nothing changes it. For any other packet `readable` is called, which is written in Python and gets it from
- * `recvfrom`: so each decision is written once. A Loop waits for many ports at once.
+ * and nothing changes it. Any other packet is given to `arrived`, which is written in Python: so each decision is
+ * written once. What is protected is read by Python too, in `readable`. A Loop waits for many ports at once.
  *
  * All of it runs with the interpreter's lock held, and every call of the system here returns at once; but for the moment
  * in which a Loop lets packets gather.
@@ -66,14 +66,13 @@ typedef struct {
     PyObject *peer, *other, *rewrite, *codecs, *ear;
     PyObject *spool, *buffer; /* the buffer is the spool's, when it has one */
     double started, ticks;
-    PyObject *data, *source; /* a packet for `readable` */
 } Port;
 
 typedef struct {
     PyObject_HEAD
     int fd;
     PyObject *ports;
-    PyObject *failed; /* called with the exception that a `readable` raised */
+    PyObject *failed; /* called with the exception that Python raised for a packet */
     char gathers;     /* packets come so close that waiting for some more pays */
 } Loop;
 
@@ -209,8 +208,6 @@ static int port_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->ear);
     Py_VISIT(self->spool);
     Py_VISIT(self->buffer);
-    Py_VISIT(self->data);
-    Py_VISIT(self->source);
     return 0;
 }
 
@@ -225,8 +222,6 @@ static int port_clear(PyObject *object)
     Py_CLEAR(self->ear);
     Py_CLEAR(self->spool);
     Py_CLEAR(self->buffer);
-    Py_CLEAR(self->data);
-    Py_CLEAR(self->source);
     forget_last(&self->first);
     forget_last(&self->heard);
     forget_last(&self->sent);
@@ -241,37 +236,6 @@ static void port_dealloc(PyObject *object)
     port_clear(object);
     release(object);
     Py_DECREF(type);
-}
-
-static PyObject *port_recvfrom(PyObject *object, PyObject *size)
-{
-    Port *self = (Port *)object;
-    unsigned char packet[MAX_PACKET];
-    Address source;
-    socklen_t length = sizeof source;
-    ssize_t got;
-    PyObject *from, *both;
-    long wanted = PyLong_AsLong(size);
-    if (wanted == -1 && PyErr_Occurred())
-        return NULL;
-    if (self->data != NULL) {
-        both = PyTuple_Pack(2, self->data, self->source);
-        Py_CLEAR(self->data);
-        Py_CLEAR(self->source);
-        return both;
-    }
-    memset(&source, 0, sizeof source);
-    if (wanted < 0 || wanted > MAX_PACKET)
-        wanted = MAX_PACKET;
-    do
-        got = recvfrom(self->fd, packet, (size_t)wanted, MSG_DONTWAIT, &source.any, &length);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    from = python_address(&source);
-    both = from == NULL ? NULL : Py_BuildValue("(y#O)", (char *)packet, (Py_ssize_t)got, from);
-    Py_XDECREF(from);
-    return both;
 }
 
 static PyObject *port_forget_socket(PyObject *self, PyObject *Py_UNUSED(none))
@@ -496,7 +460,7 @@ static void withhold(Port *self, size_t length)
     self->bytes_beyond -= (long long)length;
 }
 
-/* Carry a packet as `readable` does it. 0: it is not for the short way, nothing was done; -1 with an exception. */
+/* Carry a packet as `arrived` does it. 0: it is not for the short way, nothing was done; -1 with an exception. */
 static int carried(Port *self, const unsigned char *packet, size_t length, const Address *source)
 {
     Port *to = (Port *)self->other;
@@ -539,15 +503,17 @@ static int carried(Port *self, const unsigned char *packet, size_t length, const
     return 1;
 }
 
-/* Take one packet, the short way or by `readable`; -1 with an exception. */
+/* Take one packet, the short way or by Python; -1 with an exception. */
 static int take(Port *self)
 {
     unsigned char packet[MAX_PACKET];
     Address source;
     socklen_t size = sizeof source;
     ssize_t length;
-    PyObject *done;
-    if (self->plain) {
+    PyObject *from, *done;
+    if (!self->plain)
+        done = PyObject_CallMethod((PyObject *)self, "readable", NULL);
+    else {
         memset(&source, 0, sizeof source);
         do
             length = recvfrom(self->fd, packet, sizeof packet, MSG_DONTWAIT, &source.any, &size);
@@ -560,19 +526,11 @@ static int take(Port *self)
         case -1:
             return -1;
         }
-        Py_XDECREF(self->data);
-        Py_XDECREF(self->source);
-        self->data = PyBytes_FromStringAndSize((const char *)packet, length);
-        self->source = python_address(&source);
-        if (self->data == NULL || self->source == NULL) {
-            Py_CLEAR(self->data);
-            Py_CLEAR(self->source);
+        if ((from = python_address(&source)) == NULL)
             return -1;
-        }
+        done = PyObject_CallMethod((PyObject *)self, "arrived", "y#O", (char *)packet, (Py_ssize_t)length, from);
+        Py_DECREF(from);
     }
-    done = PyObject_CallMethod((PyObject *)self, "readable", NULL);
-    Py_CLEAR(self->data);
-    Py_CLEAR(self->source);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
@@ -604,7 +562,6 @@ static PyGetSetDef port_attributes[] = {
 };
 
 static PyMethodDef port_methods[] = {
-    {"recvfrom", port_recvfrom, METH_O, "Return a packet and its source, as a socket does; raise OSError."},
     {"forget_socket", port_forget_socket, METH_NOARGS, "The socket is closed: another one may get its number."},
     {NULL, NULL, 0, NULL},
 };
@@ -797,7 +754,7 @@ static PyMethodDef loop_methods[] = {
 };
 
 static PyType_Slot loop_slots[] = {
-    {Py_tp_doc, "Waits for many ports. What `readable` of one raises is given to `failed`."},
+    {Py_tp_doc, "Waits for many ports. What Python raises for one is given to `failed`."},
     {Py_tp_init, loop_init},
     {Py_tp_traverse, loop_traverse},
     {Py_tp_clear, loop_clear},

@@ -1,11 +1,8 @@
 from collections.abc import Callable
 
-from kobza.rtp.ice import Address
-
 class Port:
     plain: bool
     def __init__(self, fd: int, kind: int) -> None: ...
-    def recvfrom(self, size: int, /) -> tuple[bytes, Address]: ...
     def forget_socket(self) -> None: ...
 
 class Loop:

@@ -35,7 +35,7 @@ class Arrivals:
         """The mean difference between the ways of two packets, seconds; None: nothing could be measured."""
         return self._total / self._count if self._count else None
 
-    def look(self, opened: socket.socket, newest: bytes, clock: int) -> None:
+    def look(self, opened: socket.SocketType, newest: bytes, clock: int) -> None:
         """Look when the packet came that was read last from a socket. `clock` is that of its codec, in Hz."""
         arrived = _arrival(opened)
         if arrived is not None:
@@ -53,7 +53,7 @@ class Arrivals:
             self._count += 1
 
 
-def _arrival(opened: socket.socket) -> float | None:
+def _arrival(opened: socket.SocketType) -> float | None:
     """Return when the packet that was read last came; None where the system does not tell, or does not yet."""
     if sys.platform != "linux":
         return None

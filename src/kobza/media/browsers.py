@@ -41,7 +41,7 @@ class SecureSockets:
         self._certificate = certificate
         self._call_id = call_id
 
-    def for_browser(self, opened: socket.socket) -> "SecureSocket":
+    def for_browser(self, opened: socket.SocketType) -> "SecureSocket":
         """Return the RTP socket of a side as a browser wants it."""
         from kobza.media.secure_socket import SecureSocket
 

@@ -2,41 +2,33 @@
 
 import socket
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 
 from kobza.media import _packets
 from kobza.media.packet_loop import PacketLoop
-from kobza.media.rtp_port import Receive, RtpPort, Send
+from kobza.media.readers import Readers
+from kobza.media.rtp_port import PortOwner, Receive, RtpPort, Send
 from kobza.media.voice_codecs import NO_CODECS
-from kobza.rtp.ice import Address
 
 
 class CompiledRtpPort(RtpPort, _packets.Port):
-    """A port whose state is the compiled loop's; what is not plain comes to `readable` all the same."""
+    """A port whose state is the compiled loop's; what is not plain comes to `arrived` all the same."""
 
-    __slots__ = ("believe", "numbers", "receive", "rtcp", "send", "sock")
+    __slots__ = ("numbers", "owner", "receive", "send", "sock")
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        kind: int,
-        believe: Callable[[bytes, Address], bool],
-        rtcp: Callable[[bytes, Address], None],
-    ) -> None:
+    def __init__(self, sock: socket.SocketType, kind: int, owner: PortOwner) -> None:
         _packets.Port.__init__(self, sock.fileno(), kind)
         self.sock = sock
-        self.believe = believe
-        self.rtcp = rtcp
+        self.owner = owner
         self.bare()
         self.codecs = NO_CODECS
         self.numbers = []
 
     def bare(self) -> None:
         """See RtpPort."""
-        self.receive, self.send = self.recvfrom, self.sock.sendto
+        super().bare()
         self.plain = True
 
-    def protect(self, receive: Receive, send: Send) -> None:
+    def protect(self, receive: Receive | None, send: Send) -> None:
         """See RtpPort."""
         self.plain = False
         super().protect(receive, send)
@@ -49,18 +41,13 @@ class CompiledLoop(PacketLoop):
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        self.readers = Readers(loop)
         self._ports = _packets.Loop(self._failed)
         loop.add_reader(self._ports.fileno(), self._ports.run)
 
-    def open(
-        self,
-        sock: socket.socket,
-        kind: int,
-        believe: Callable[[bytes, Address], bool],
-        rtcp: Callable[[bytes, Address], None],
-    ) -> RtpPort:
+    def open(self, sock: socket.SocketType, kind: int, owner: PortOwner) -> RtpPort:
         """See PacketLoop."""
-        port = CompiledRtpPort(sock, kind, believe, rtcp)
+        port = CompiledRtpPort(sock, kind, owner)
         self._ports.add(port)
         return port
 
@@ -79,7 +66,7 @@ class CompiledLoop(PacketLoop):
         port.sock.close()
 
     def _failed(self, error: BaseException) -> None:
-        """Tell of what a port's `readable` raised, as the event loop tells of its own callbacks."""
+        """Tell of what a port raised in Python, as the event loop tells of its own callbacks."""
         self._loop.call_exception_handler({"message": "a packet could not be taken", "exception": error})
 
 

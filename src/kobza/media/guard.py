@@ -1,4 +1,4 @@
-"""The protection around the ports of one side: none, as a browser does it, or SRTP with keys in the descriptions."""
+"""The protection around the ports of one side: as a browser does it, or SRTP with keys in the descriptions, or none."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Puts protection around two ports and takes it away. `sockets` None: it cannot."""
+    """Puts protection around two ports and takes it away."""
 
     __slots__ = ("_browser", "_rtcp", "_rtp", "_sockets", "_srtp")
 
-    def __init__(self, rtp: RtpPort, rtcp: RtcpPort, sockets: SecureSockets | None) -> None:
+    def __init__(self, rtp: RtpPort, rtcp: RtcpPort, sockets: SecureSockets) -> None:
         self._rtp, self._rtcp = rtp, rtcp
         self._sockets = sockets
         self._browser: SecureSocket | None = None
@@ -53,7 +53,7 @@ class Guard:
 
     def meet_browser(self, flow: SideFlow) -> Address | None:
         """Take how a browser and we know each other; return where its packets come from and go to."""
-        if self._sockets is None or flow.secure is None:
+        if flow.secure is None:
             return None
         if self._browser is None:
             self._browser = self._sockets.for_browser(self._rtp.sock)
@@ -63,7 +63,7 @@ class Guard:
 
     def meet_srtp(self, flow: SideFlow) -> None:
         """Take the keys of a phone that speaks SRTP."""
-        if self._sockets is None or flow.srtp is None:
+        if flow.srtp is None:
             return
         if self._srtp is None:
             line = self._srtp = self._sockets.for_phone()

@@ -4,6 +4,7 @@ Each message is msgpack behind four bytes of length. Commands go to the relay in
 `Open`; what the relay reports goes the other way.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -118,8 +119,9 @@ class _FlowAsItComes(msgspec.Struct, array_like=True):
     srtp: SrtpKeys | None
 
     def complete(self) -> SideFlow:
-        """Return it with the profile that all share who have the same; raise DecodeError."""
-        return SideFlow(_profile(bytes(self.profile)), self.rtp, self.rtcp, self.exchange, self.secure, self.srtp)
+        """Return it with what all share who have the same, profile and hosts; raise DecodeError."""
+        profile, rtp, rtcp = _profile(bytes(self.profile)), self.rtp, self.rtcp
+        return SideFlow(profile, rtp and _known(rtp), rtcp and _known(rtcp), self.exchange, self.secure, self.srtp)
 
 
 class _ConfigureAsItComes(msgspec.Struct, tag="Configure", array_like=True):
@@ -423,20 +425,22 @@ class Frames:
     """Cuts a stream of bytes into frames. Holds at most one unfinished frame."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take bytes; give each body that is complete. Raises MalformedStream for a frame that is too long."""
-        self._buffer += data
-        while len(self._buffer) >= 4:
-            length = int.from_bytes(self._buffer[:4], "big")
+        data = self._rest + data if self._rest else data
+        at, end = 0, len(data)
+        while end - at >= 4:
+            length = int.from_bytes(data[at : at + 4], "big")
             if length > MAX_MESSAGE:
                 raise MalformedStream(f"a frame of {length} bytes")
-            if len(self._buffer) < 4 + length:
-                return
-            body = bytes(self._buffer[4 : 4 + length])
-            del self._buffer[: 4 + length]
-            yield body
+            after = at + 4 + length
+            if after > end:
+                break
+            yield data[at + 4 : after]
+            at = after
+        self._rest = data[at:]
 
 
 def decode_command(body: bytes) -> Command:
@@ -449,6 +453,11 @@ def decode_command(body: bytes) -> Command:
         raise MalformedStream(str(error)) from error
     command: Command = came
     return command
+
+
+def _known(peer: Peer) -> Peer:
+    """Return an address whose host is one object for all: a side's two mostly have the same, as those at a trunk."""
+    return sys.intern(peer[0]), peer[1]
 
 
 @lru_cache(maxsize=PROFILES)

@@ -16,36 +16,34 @@ SHORTEST_VOICE: Final = 10
 
 
 class OneWay:
-    """Watches one call. `after` is in seconds."""
+    """Watches calls. `after` is in seconds."""
 
-    __slots__ = ("_after", "_told")
+    __slots__ = ("_after",)
 
-    def __init__(self, after: float) -> None:
+    def __init__(self, after: float = 10.0) -> None:
         self._after = after
-        self._told: dict[Side, float] = {}
-        """The sides that are not heard, and when that was told last."""
 
-    def look(
-        self, sides: Mapping[Side, "RelaySide"], since: Mapping[Side, float], now: float
-    ) -> list[tuple[Side, float]]:
-        """Return the sides of which there is something to tell, and for how many seconds they have not been heard.
+    def look(self, sides: Mapping[Side, "RelaySide"], since: float, now: float) -> list[tuple[Side, float]]:
+        """Return the sides of a call of which there is something to tell, and how many seconds they were not heard.
 
-        0: it is heard again, or need not be any more. `since` is from when on each one should be heard. What lasts is
+        0: it is heard again, or need not be any more. `since` is from when on anyone should be heard. What lasts is
         told again as often: who was told may not have believed it yet.
         """
         told = []
         for name, side in sides.items():
-            silence = self._silence(side, sides.get(name.other), since.get(name, now), now)
+            expected = now if side.watched_since is None else max(side.watched_since, since)
+            silence = self._silence(side, sides.get(name.other), expected, now)
             if silence < self._after:
-                if self._told.pop(name, None) is not None:
+                if side.not_heard_at is not None:
+                    side.not_heard_at = None
                     told.append((name, 0.0))
-            elif now - self._told.get(name, -self._after) >= self._after:
-                self._told[name] = now
+            elif side.not_heard_at is None or now - side.not_heard_at >= self._after:
+                side.not_heard_at = now
                 told.append((name, silence))
         return told
 
     def _silence(self, side: "RelaySide", other: "RelaySide | None", since: float, now: float) -> float:
-        if not side.flow.profile.watched or other is None or other.rtp.heard is None:
+        if not side.profile.watched or other is None or other.rtp.heard is None:
             return 0.0
         if now - other.voice_at > self._after / 2 or (side.rtp.heard is not None and pauses(side.rtp.heard)):
             return 0.0

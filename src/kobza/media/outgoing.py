@@ -20,6 +20,8 @@ from kobza.rtp.continuity import OutgoingStream
 from kobza.rtp.event import TelephoneEvent
 from kobza.rtp.g711 import SILENCE, Law
 
+OWN_SOURCES: Final = frozenset({"ringback", "music", "mix"})
+"""What is made here: the stream is numbered here from then on."""
 DIGIT_GAP: Final = 0.06
 """Seconds between two packets of one DTMF event at most: 50 ms is what RFC 4733 (2.5.1.2) names, 20 what phones do."""
 
@@ -70,7 +72,7 @@ class Outgoing:
         if profile.source != before.source:
             self._tone_position = 0
             self._first_of_tone = True
-            if profile.source in ("ringback", "music", "mix"):
+            if profile.source in OWN_SOURCES:
                 self._own_stream()
         if profile.renaming != before.renaming:
             self._choose_rewriting()

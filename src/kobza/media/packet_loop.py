@@ -3,11 +3,10 @@
 import importlib.util
 import socket
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 from typing import Literal, Protocol
 
-from kobza.media.rtp_port import PythonRtpPort, RtpPort
-from kobza.rtp.ice import Address
+from kobza.media.readers import Readers
+from kobza.media.rtp_port import PortOwner, PythonRtpPort, RtpPort
 
 PacketLoopName = Literal["auto", "python", "compiled"]
 """`auto`: the compiled one where it was built."""
@@ -17,14 +16,10 @@ class PacketLoop(Protocol):
     """Opens RTP ports and lets packets come to them."""
 
     name: Literal["python", "compiled"]
+    readers: Readers
+    """What waits for the sockets of RTCP."""
 
-    def open(
-        self,
-        sock: socket.socket,
-        kind: int,
-        believe: Callable[[bytes, Address], bool],
-        rtcp: Callable[[bytes, Address], None],
-    ) -> RtpPort:
+    def open(self, sock: socket.SocketType, kind: int, owner: PortOwner) -> RtpPort:
         """Take over a bound socket; see RtpPort for the rest."""
         ...
 
@@ -42,37 +37,30 @@ class PacketLoop(Protocol):
 
 
 class PythonLoop(PacketLoop):
-    """Lets the event loop wait for each socket."""
+    """Reads all sockets in Python."""
 
     name = "python"
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self._loop = loop
+        self.readers = Readers(loop)
 
-    def open(
-        self,
-        sock: socket.socket,
-        kind: int,
-        believe: Callable[[bytes, Address], bool],
-        rtcp: Callable[[bytes, Address], None],
-    ) -> RtpPort:
+    def open(self, sock: socket.SocketType, kind: int, owner: PortOwner) -> RtpPort:
         """See PacketLoop."""
-        port = PythonRtpPort(sock, kind, believe, rtcp)
-        self._loop.add_reader(sock, port.readable)
+        port = PythonRtpPort(sock, kind, owner)
+        self.readers.add(port)
         return port
 
     def pause(self, port: RtpPort) -> None:
         """See PacketLoop."""
-        self._loop.remove_reader(port.sock)
+        self.readers.remove(port)
 
     def resume(self, port: RtpPort) -> None:
         """See PacketLoop."""
-        self._loop.add_reader(port.sock, port.readable)
+        self.readers.add(port)
 
     def close(self, port: RtpPort) -> None:
         """See PacketLoop."""
-        self._loop.remove_reader(port.sock)
-        port.sock.close()
+        self.readers.close(port)
 
 
 def is_compiled() -> bool:

@@ -4,6 +4,7 @@ Nothing here is done for each packet: losses are found once a sweep, from the fi
 many came between; reports come every few seconds.
 """
 
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +20,9 @@ MAX_BEYOND: Final = 50
 """Packets that came beyond what was expected and may still make up for losses: late ones, not somebody else's."""
 REMEMBERED: Final = 64
 """Numbers of packets against which those that follow are held: a network doubles within a second."""
+NUMBER_BYTES: Final = 10
+"""Number, time stamp and SSRC of a packet."""
+NUMBER: Final = f"{NUMBER_BYTES}s"
 
 
 MAX_ROUND_TRIP: Final = 10.0
@@ -47,15 +51,20 @@ class Doubles:
     __slots__ = ("_before",)
 
     def __init__(self) -> None:
-        self._before: set[bytes] = set()
+        self._before = b""
+        """The last ones, one behind the other: as objects they would be seven times as large."""
 
     def look(self, numbers: list[bytes]) -> int:
-        """Return how many came more than once, of those since the last look and the last ones before it."""
+        """Return how many came more than once, of those since the last look and the last ones before it.
+
+        Each is NUMBER_BYTES long.
+        """
         if not numbers:
             return 0
         now = set(numbers)
-        new = len(now - self._before)
-        self._before = now if len(numbers) <= REMEMBERED else set(numbers[-REMEMBERED:])
+        before = struct.unpack(NUMBER * (len(self._before) // NUMBER_BYTES), self._before)
+        new = len(now.difference(before))
+        self._before = b"".join(numbers[-REMEMBERED:])
         return len(numbers) - new
 
 

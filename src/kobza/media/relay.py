@@ -51,12 +51,14 @@ from kobza.media.messages import (
     decode_command,
     encode,
 )
-from kobza.media.packet_loop import PacketLoop, PacketLoopName, packet_loop
+from kobza.media.one_way import OneWay
+from kobza.media.packet_loop import PacketLoop, PacketLoopName, PythonLoop, packet_loop
 from kobza.media.plane import Side
-from kobza.media.port_pair import PortPair
+from kobza.media.port_pair import PortPair, drain
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import RelayCall, tone_of
+from kobza.media.relay_context import RelayContext
 from kobza.media.relay_log import PassedOn
 from kobza.media.relay_mix import Mixes
 from kobza.media.relay_notices import Notices
@@ -99,9 +101,7 @@ class Relay(asyncio.Protocol):
         """`timeout` and `one_way_after` are in seconds of the PBX's clock, of which `speed` pass in one of the wall."""
         self._loop = loop
         self._browsers = browsers
-        self._packets = packets
         self._timeout = timeout / speed
-        self._one_way_after = one_way_after / speed
         self._speed = speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
@@ -117,6 +117,15 @@ class Relay(asyncio.Protocol):
         self._writer = SpoolWriter(loop, self._spool_closed, speed)
         self._sweep_interval = max(min(1.0, timeout / 4) / speed, TONE_INTERVAL)
         self._totals = Totals()
+        self._context = RelayContext(
+            loop,
+            packets or PythonLoop(loop),
+            self._writer,
+            self._totals,
+            browsers,
+            OneWay(one_way_after / speed),
+            self._keyed,
+        )
         self._qualities: deque[CallQuality] = deque(maxlen=MAX_QUALITIES)
         self._sweep_due = loop.time() + self._sweep_interval
         self._sweeper = loop.call_at(self._sweep_due, self._sweep)
@@ -203,7 +212,7 @@ class Relay(asyncio.Protocol):
             case Configure():
                 call = self._calls.get(command.call_id)
                 if call is not None:
-                    call.configure({Side.CALLER: command.caller, Side.CALLEE: command.callee})
+                    call.configure(command.caller, command.callee)
                     self._choose_tones(call)
             case Record():
                 call = self._calls.get(command.call_id)
@@ -268,25 +277,15 @@ class Relay(asyncio.Protocol):
             if pair is None:
                 log.error("port %d was not reserved", port, extra={"call_id": command.call_id})
                 continue
-            pair.drain()
             pairs[side] = pair
+        drain(pairs.values())
         self._give(command.call_id, pairs)
 
     def _give(self, call_id: str, pairs: dict[Side, PortPair]) -> None:
         """Give a call its ports; one that is not there yet begins."""
         call = self._calls.get(call_id)
         if call is None:
-            secured = None if self._browsers is None else self._browsers.sockets(self._loop, call_id)
-            call = self._calls[call_id] = RelayCall(
-                self._loop,
-                call_id,
-                self._writer,
-                self._totals,
-                secured,
-                self._packets,
-                one_way_after=self._one_way_after,
-                keyed=self._keyed,
-            )
+            call = self._calls[call_id] = RelayCall(self._context, call_id)
         for side, pair in pairs.items():
             call.open(side, pair)
 
@@ -356,7 +355,7 @@ class Relay(asyncio.Protocol):
         for side in call.sides.values():
             self._playing.pop(side, None)
         for side in call.playing():
-            self._playing[side] = tone_of(side.flow.profile, side.tone_law)
+            self._playing[side] = tone_of(side.profile, side.tone_law)
         self._tick()
 
     def _dial(self, command: Digits) -> None:

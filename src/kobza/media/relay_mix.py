@@ -53,15 +53,13 @@ class _Seat:
     def _said(self, data: bytes, _peer: Address) -> None:
         """Take what the phone on the other side of its call says."""
         side = self.side
-        if data[1] & 0x7F == side.flow.profile.tone_type:
+        if data[1] & 0x7F == side.profile.tone_type:
             self._mixer.say(self._key, side.tone_law, data)
 
     def tell(self, payload: bytes) -> None:
         """Let that phone hear 20 ms."""
         now = self._loop.time()
-        packet = self._stream.generated(
-            self.side.flow.profile.tone_type, payload, samples=FRAME, first=self._first, now=now
-        )
+        packet = self._stream.generated(self.side.profile.tone_type, payload, samples=FRAME, first=self._first, now=now)
         self._first = False
         self.side.hand(packet)
 
@@ -90,9 +88,9 @@ class _Ear:
         """Hear a packet that the other side gets as part of the mix, or not at all. Digits are passed as they are."""
         side = SIDES[kind]
         other = self.call.sides.get(side.other)
-        is_mixed = other is not None and other.flow.profile.source == "mix"
+        is_mixed = other is not None and other.profile.source == "mix"
         if codec == NO_CODEC:
-            if other is not None and is_mixed and data[1] & 0x7F == self.call.sides[side].flow.profile.events:
+            if other is not None and is_mixed and data[1] & 0x7F == self.call.sides[side].profile.events:
                 other.outgoing.pass_digit(data)
             return
         self.packet(kind, codec, data)
@@ -145,13 +143,13 @@ class RelayMix:
             for key in sides
         }
         self._mixer.arrange(hears)
-        self._phones = {key: side for key, side in sides.items() if not side.flow.profile.seated}
+        self._phones = {key: side for key, side in sides.items() if not side.profile.seated}
         self._seats = {
             key: seat
             if (seat := self._seats.get(key)) is not None and seat.side is side
             else _Seat(self._loop, self._mixer, key, side)
             for key, side in sides.items()
-            if side.flow.profile.seated
+            if side.profile.seated
         }
         noticing = frozenset(command.noticing)
         if noticing != self._noticing:
@@ -193,7 +191,7 @@ class RelayMix:
         for key, seat in self._seats.items():
             seat.tell(mixer.heard_by(key, seat.side.tone_law))
         for key, side in self._phones.items():
-            if side.flow.profile.source == "mix":
+            if side.profile.source == "mix":
                 notice = (_notice(self._position),) if key in self._noticing else ()
                 side.outgoing.send_tone((mixer.heard_by(key, side.tone_law, notice),))
         self._position += 1

@@ -109,14 +109,14 @@ class Notices:
         if spool not in call.recording:  # it is paused
             return
         for side, relay_side in call.sides.items():
-            if relay_side.flow.profile.source in TALK and relay_side not in self._sounding:
+            if relay_side.profile.source in TALK and relay_side not in self._sounding:
                 self._lay(call, side, tones.beep(), _nothing)
 
     def _lay(
         self, call: RelayCall, side: Side, octets: bytes, ended: Callable[[bool], None], *, lowers: bool = False
     ) -> None:
         relay_side = call.sides.get(side)
-        if relay_side is None or relay_side.flow.profile.taped or relay_side.flow.profile.seated:
+        if relay_side is None or relay_side.profile.taped or relay_side.profile.seated:
             return  # there is no phone here that could hear it
         self._sounds += 1
         relay_side.lay(Sound(octets, partial(_heard, call, side, self._sounds), ended, lowers))

@@ -1,10 +1,9 @@
 """The RTCP of one side: passed on as it comes, and read for what the phone says of how it hears."""
 
 import socket
-from asyncio import AbstractEventLoop
 
-from kobza.media.messages import SideFlow
-from kobza.media.reception import Reports, Totals
+from kobza.media.reception import Reports
+from kobza.media.relay_context import RelayContext
 from kobza.media.rtp_port import Receive, RtpPort, Send
 from kobza.media.spool import MAX_PACKET
 from kobza.rtp.ice import Address
@@ -15,11 +14,10 @@ class RtcpPort:
     """Takes RTCP of a phone, on its own port or on that of RTP, and sends it the other phone's."""
 
     __slots__ = (
-        "_loop",
+        "_context",
         "_mux",
         "_named",
         "_rtp",
-        "_totals",
         "clock",
         "heard",
         "other",
@@ -30,40 +28,38 @@ class RtcpPort:
         "sock",
     )
 
-    def __init__(self, loop: AbstractEventLoop, sock: socket.socket, totals: Totals) -> None:
-        self._loop = loop
-        self._totals = totals
+    def __init__(self, context: RelayContext, sock: socket.SocketType, rtp: RtpPort) -> None:
+        """`rtp` is the RTP port of the same side: for its counts, for its host, and for RTCP that shares it."""
+        self._context = context
         self.sock = sock
-        self._rtp: RtpPort
+        self._rtp = rtp
         self._mux = False
         self._named: Address | None = None
-        self.receive: Receive = sock.recvfrom
-        self.send: Send = sock.sendto
+        self.receive: Receive | None = None
+        self.send: Send | None = None
+        """In the place of the socket's own, see RtpPort."""
         self.other: RtcpPort | None = None
         """That of the other side, once it is open."""
         self.peer: Address | None = None
         """Where it goes: learnt, or named by the phone and not yet contradicted."""
         self.heard: bytes | None = None
         """The last that came from the phone."""
-        self.reports = Reports()
+        self.reports: Reports | None = None
+        """What it says; None as long as no RTCP has come from either phone."""
         self.clock: int | None = None
         """That of the codec which the phone hears, in Hz; None: not known."""
 
-    def beside(self, rtp: RtpPort) -> None:
-        """Take the RTP port of the same side: for its counts, for its host, and for RTCP that shares it."""
-        self._rtp = rtp
-
     def bare(self) -> None:
         """Use the socket as it is: nothing is protected."""
-        self.receive, self.send = self.sock.recvfrom, self.sock.sendto
+        self.receive = self.send = None
 
     def protect(self, receive: Receive, send: Send) -> None:
         """Use what is put around the socket in its place."""
         self.receive, self.send = receive, send
 
-    def configure(self, flow: SideFlow) -> None:
-        """Take what the PBX says about this side, but for the address."""
-        self._mux = flow.profile.mux
+    def share(self, *, mux: bool) -> None:
+        """Expect RTCP on the port of RTP, or on its own."""
+        self._mux = mux
 
     def name(self, address: Address | None) -> None:
         """The phone named another address for its RTCP."""
@@ -71,8 +67,9 @@ class RtcpPort:
 
     def readable(self) -> None:
         """Take what arrived on the RTCP port."""
+        receive = self.receive
         try:
-            data, source = self.receive(MAX_PACKET)
+            data, source = self.sock.recvfrom(MAX_PACKET) if receive is None else receive(MAX_PACKET)
         except OSError:
             return
         self.arrived(data, source)
@@ -93,18 +90,28 @@ class RtcpPort:
             rtp.dropped += 1
             return
         self.heard = data
-        now = self._loop.time()
-        packets = self.reports.take(data, self._totals, clock=self.clock, now=now)
-        if self.other is not None:
-            self.other.pass_on(data)
-            self.other.reports.passed(packets, now)
+        now = self._context.loop.time()
+        self.reports = self.reports or Reports()
+        packets = self.reports.take(data, self._context.totals, clock=self.clock, now=now)
+        other = self.other
+        if other is not None:
+            other.pass_on(data)
+            other.reports = other.reports or Reports()
+            other.reports.passed(packets, now)
 
     def pass_on(self, data: bytes) -> None:
         """Send the other phone's RTCP to the phone, where it wants it."""
-        send, peer = (self._rtp.send, self._rtp.peer) if self._mux else (self.send, self.peer)
+        if self._mux:
+            if self._rtp.peer is not None:
+                self._rtp.passes(data, self._rtp.peer)
+            return
+        send, peer = self.send, self.peer
         if peer is None:
             return
         try:
-            send(data, peer)
+            if send is None:
+                self.sock.sendto(data, peer)
+            else:
+                send(data, peer)
         except OSError:
             self._rtp.dropped += 1

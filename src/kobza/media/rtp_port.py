@@ -27,20 +27,32 @@ class Ear(Protocol):
         ...
 
 
+class PortOwner(Protocol):
+    """The side of a call whose port it is."""
+
+    def believes(self, data: bytes, source: Address) -> bool:
+        """Decide about a packet from elsewhere than `peer` of the port, which may be changed."""
+        ...
+
+    def no_rtp(self, data: bytes, source: Address) -> None:
+        """Take what came and is no RTP."""
+        ...
+
+
 class RtpPort:
-    """Moves packets. Each kind of port keeps this state in its own way, so there are no slots here.
+    """Moves packets: reads one by `readable`, takes it by `arrived`. Each kind of port keeps this state in its way."""
 
-    Packets come by `readable`; `believe(data, source)` decides about one from elsewhere than `peer`, which it may
-    change; `rtcp(data, source)` takes what came and is no RTP.
-    """
+    if not TYPE_CHECKING:
+        __slots__ = ()  # to a type checker these would be all that may be set
 
-    sock: socket.socket
+    sock: socket.SocketType
     kind: int
     """Marks the side in a recording (KINDS)."""
-    believe: Callable[[bytes, Address], bool]
-    rtcp: Callable[[bytes, Address], None]
-    receive: Receive
-    send: Send
+    owner: PortOwner
+    receive: Receive | None
+    """In the place of the socket's `recvfrom`."""
+    send: Send | None
+    """In the place of the socket's `sendto`."""
     other: "RtpPort | None"
     """That of the other side, once it is open; until then nothing is relayed."""
     peer: Address | None
@@ -62,7 +74,7 @@ class RtpPort:
     """RTP packets from the phone since they were last added up."""
     bytes_received: int
     repeated: int
-    """Those of them that the network has doubled, as far as they did not come by `readable`."""
+    """Those of them that the network has doubled, as far as they did not come by `arrived`."""
     numbers: list[bytes]
     """Number, time stamp and SSRC of those that did, since they were last added up."""
     first: bytes | None
@@ -76,16 +88,11 @@ class RtpPort:
 
     def bare(self) -> None:
         """Use the socket as it is: nothing is protected."""
-        self.receive, self.send = self.sock.recvfrom, self.sock.sendto
+        self.receive = self.send = None
 
-    def protect(self, receive: Receive, send: Send) -> None:
+    def protect(self, receive: Receive | None, send: Send) -> None:
         """Use what is put around the socket in its place."""
         self.receive, self.send = receive, send
-
-    def hand(self, packet: bytes, source: Address) -> None:
-        """Take a packet that came by no socket."""
-        self.receive = lambda _size: (packet, source)
-        self.readable()
 
     def readable(self) -> None:
         """Take one packet.
@@ -93,16 +100,21 @@ class RtpPort:
         Only one: a second look finds the socket empty nearly always and costs a quarter of all. What is left there
         makes the loop call again, after all other sockets had their turn.
         """
+        receive = self.receive
         try:
-            data, source = self.receive(MAX_PACKET)
+            data, source = self.sock.recvfrom(MAX_PACKET) if receive is None else receive(MAX_PACKET)
         except OSError:
             # Mostly EAGAIN, a datagram with a wrong checksum. Whatever else it may be passes with the next packet.
             return
+        self.arrived(data, source)
+
+    def arrived(self, data: bytes, source: Address) -> None:
+        """Take a packet."""
         if len(data) < HEADER_BYTES or data[0] & 0xC0 != 0x80 or 192 <= (kind := data[1]) <= 223:
             # No RTP. RTCP on the same port (RFC 5761), or malformed.
-            self.rtcp(data, source)
+            self.owner.no_rtp(data, source)
             return
-        if source != self.peer and not self.believe(data, source):
+        if source != self.peer and not self.owner.believes(data, source):
             self.dropped += 1
             return
         self.heard = data
@@ -126,8 +138,12 @@ class RtpPort:
             if not data:
                 self._withhold(length)
                 return
+        send = to.send
         try:
-            to.send(data, to.peer)
+            if send is None:
+                to.sock.sendto(data, to.peer)
+            else:
+                send(data, to.peer)
         except OSError:
             self.dropped += 1
             self._withhold(len(data))
@@ -143,20 +159,28 @@ class RtpPort:
         """Send the phone a packet that was made here; `peer` is known."""
         if self.peer is None:
             return
-        try:
-            self.send(packet, self.peer)
-        except OSError:
-            self.dropped += 1
-        else:
+        if self.passes(packet, self.peer):
             self.beyond += 1
             self.bytes_beyond += len(packet)
+
+    def passes(self, packet: bytes, to: Address) -> bool:
+        """Send something to an address; return whether it could be sent."""
+        send = self.send
+        try:
+            if send is None:
+                self.sock.sendto(packet, to)
+            else:
+                send(packet, to)
+        except OSError:
+            self.dropped += 1
+            return False
+        return True
 
 
 class PythonRtpPort(RtpPort):
     """A port whose state is Python's."""
 
     __slots__ = (
-        "believe",
         "beyond",
         "bytes_beyond",
         "bytes_received",
@@ -168,30 +192,23 @@ class PythonRtpPort(RtpPort):
         "kind",
         "numbers",
         "other",
+        "owner",
         "packets",
         "peer",
         "receive",
         "relaying",
         "repeated",
         "rewrite",
-        "rtcp",
         "send",
         "sent",
         "sock",
         "spool",
     )
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        kind: int,
-        believe: Callable[[bytes, Address], bool],
-        rtcp: Callable[[bytes, Address], None],
-    ) -> None:
+    def __init__(self, sock: socket.SocketType, kind: int, owner: PortOwner) -> None:
         self.sock = sock
         self.kind = kind
-        self.believe = believe
-        self.rtcp = rtcp
+        self.owner = owner
         self.bare()
         self.other = self.peer = self.first = self.heard = self.sent = None
         self.rewrite = self.spool = self.ear = None

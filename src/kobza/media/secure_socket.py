@@ -31,7 +31,9 @@ class SecureSocket:
     peer: Final[Address] = BEHIND
     """Where all packets are said to come from, and go to."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, opened: socket.socket, certificate: Certificate, call_id: str):
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, opened: socket.SocketType, certificate: Certificate, call_id: str
+    ):
         self._loop = loop
         self._certificate = certificate
         self._about = {"call_id": call_id}

@@ -1,14 +1,14 @@
 """What the ports of one side moved, added up: for the totals of the relay and for the quality of the call."""
 
 from kobza.media.arrivals import Arrivals
-from kobza.media.media_profile import Voice
-from kobza.media.messages import SideFlow, SideQuality
+from kobza.media.media_profile import MediaProfile, Voice
+from kobza.media.messages import SideQuality
 from kobza.media.reception import Doubles, Losses, Reports, Totals
 from kobza.media.rtp_port import RtpPort
 
 
 class SideCount:
-    """Counts for one side."""
+    """Counts for one side of which anything has come, or to which anything went."""
 
     __slots__ = ("_arrivals", "_doubles", "_losses", "_received", "_totals", "voice")
 
@@ -22,16 +22,16 @@ class SideCount:
         self._received = 0
         """RTP packets from the phone, each once, until they were last added up."""
 
-    def look(self, port: RtpPort, newest: bytes, flow: SideFlow, *, reported: bool) -> None:
+    def look(self, port: RtpPort, newest: bytes, profile: MediaProfile, *, reported: bool) -> None:
         """Look at the newest packet, once a sweep: what it is and, if it came last to its port, when that was.
 
         `reported`: RTCP came since the last look.
         """
-        voice = flow.profile.voices.get(newest[1] & 0x7F)
+        voice = profile.voices.get(newest[1] & 0x7F)
         if voice is None:
             return
         self.voice = voice
-        if not port.dropped and not (reported and flow.profile.mux):
+        if not port.dropped and not (reported and profile.mux):
             self._arrivals.look(port.sock, newest, voice.clock)
 
     def add_up(self, port: RtpPort) -> None:

@@ -49,7 +49,7 @@ class SrtpLine:
         dropped, self._dropped = self._dropped, 0
         return dropped
 
-    def receiving(self, opened: socket.socket) -> Receive:
+    def receiving(self, opened: socket.SocketType) -> Receive:
         """Return the socket's `recvfrom`, as if nothing were protected; it raises OSError for what is not right."""
         receive = opened.recvfrom
 
@@ -68,7 +68,7 @@ class SrtpLine:
 
         return recvfrom
 
-    def sending(self, opened: socket.socket) -> Send:
+    def sending(self, opened: socket.SocketType) -> Send:
         """Return the socket's `sendto` for plain packets; it raises OSError."""
         send = opened.sendto
 
