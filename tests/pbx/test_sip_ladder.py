@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.capture.recent import RecentMessages
-from kobza.pbx import sip_ladder
+from kobza.pbx import call_dialogs, sip_ladder
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull
-from kobza.pbx.sip_ladder import LINGER, MAX_MESSAGES, SipLadders
+from kobza.pbx.sip_ladder import LINGER, MAX_CALL_ID, MAX_MESSAGES, SipLadders
 from kobza.sip.flow import Flow, Transport
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder, _decoder
@@ -106,6 +106,16 @@ def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_decoder.decode(books.written[0].text).messages) == 2 * MAX_MESSAGES
 
 
+def test_a_stranger_s_call_id_takes_no_room() -> None:
+    ladders, books = made()
+    names = ("n" * MAX_CALL_ID, "n" * (MAX_CALL_ID + 1))
+    for name in names:
+        ladders.see(message("INVITE sip:067@host SIP/2.0", name), False, 1.0)
+    ladders.end("call", [dialog("uas", name) for name in names], 1.0)
+    ladders.write(float("inf"))
+    assert len(_decoder.decode(books.written[0].text).lanes) == 1
+
+
 def test_a_journal_that_takes_nothing_loses_it() -> None:
     ladders, books = made(full=True)
     ladders.see(message("INVITE sip:067@host SIP/2.0"), False, 1.0)
@@ -122,3 +132,23 @@ def test_whatever_comes_does_no_harm(data: bytes) -> None:
     ladders.write(float("inf"))
     for entry in books.written:
         _decoder.decode(entry.text)
+
+
+def test_which_dialog_is_of_which_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialogs = CallDialogs()
+    first, second, third = (dialog("uas", "a"), dialog("uac", "b", "Kyivstar"), dialog("uac", "c"))
+    for each, trunk in (first, second):
+        dialogs.join("one", each, trunk)
+    dialogs.join("two", *third)
+    assert dialogs.of("one") == [("caller", b"a"), ("trunk Kyivstar", b"b")]
+    assert [dialogs.call_of(name) for name in (b"a", b"b", b"c", b"d", b"\xff")] == ["one", "one", "two", None, None]
+    assert [dialogs.trunk_of("one", each) for each, _ in (first, second)] == [None, "Kyivstar"]
+    dialogs.join("two", *second)  # it has been picked up
+    assert (dialogs.of("one"), dialogs.of("two")) == ([("caller", b"a")], [("phone", b"c"), ("trunk Kyivstar", b"b")])
+    dialogs.join("two", *dialog("uac", "phone"))
+    dialogs.join("three", *dialog("uac", "phone"))
+    assert dialogs.of("two") == [("phone", b"c"), ("trunk Kyivstar", b"b")]
+    monkeypatch.setattr(call_dialogs, "MAX_ENDED", 1)
+    for call_id in ("one", "two"):
+        dialogs.end(call_id)
+    assert (dialogs.of("one"), dialogs.call_of(b"a"), dialogs.call_of(b"b")) == ([], None, "two")

@@ -28,15 +28,18 @@ def call_id_in(data: bytes) -> bytes | None:
 def what_it_says(data: bytes) -> str:
     """Return the method of a request, or the status of a response with its phrase."""
     line = data[: data.find(b"\r\n")]
-    return _readable((line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0])[:MAX_LINE])
+    return _known((line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0])[:MAX_LINE])
 
 
-@lru_cache(256)  # most messages say one of some twenty things
 def _readable(said: bytes) -> str:
     text = said.decode("utf-8", "replace")
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+_known: Final = lru_cache(256)(_readable)
+"""Most messages say one of some twenty things."""
 
 
 def description_in(data: bytes, *, address: bool) -> str:

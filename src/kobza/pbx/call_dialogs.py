@@ -27,7 +27,7 @@ class CallDialogs:
         before = self._calls.get(name)
         if before is not None:
             dialogs = self._dialogs[before]
-            at = dialogs.index(name, 1) - 1
+            at = 2 * dialogs[1::2].index(name)
             self._dialogs[before] = dialogs[:at] + dialogs[at + 2 :]
         self._calls[name] = call_id
         self._dialogs[call_id] = (*self._dialogs.get(call_id, ()), _lane(dialog, trunk), name)
