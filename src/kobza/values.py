@@ -12,6 +12,13 @@ class Value(Struct, frozen=True):
     """
 
 
+class Leaf(Value, frozen=True, gc=False):
+    """A value of which no circle can be made, as nothing that it holds leads back to it: the collector passes it over.
+
+    So it is 16 bytes smaller, and costs the collector nothing as long as it is there.
+    """
+
+
 def same(one: object, other: object) -> bool:
     """Compare two values by what is in them: between two of one class the compiler writes `is` where `==` stands."""
     return one == other

@@ -74,7 +74,7 @@ def _descriptions() -> list[bytes]:
 def _call() -> CallMedia:
     access = BrowserAccess(("203.0.113.9",), "sha-256 01:02", lambda: ("name", PASSWORD), lambda suite: KEY_30)
     media = CallMedia("198.51.100.1", 77, access, "2001:db8::1")
-    media.sides[CALLER].port, media.sides[CALLEE].port = 20000, 20002
+    media.caller.port, media.callee.port = 20000, 20002
     return media
 
 

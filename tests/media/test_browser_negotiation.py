@@ -29,7 +29,7 @@ def call(*, browsers: bool = True) -> CallMedia:
     media = CallMedia(
         OURS, 77, BrowserAccess((PUBLIC, OURS), OWN, new_names, lambda suite: f"key for {suite}") if browsers else None
     )
-    media.sides[CALLER].port, media.sides[CALLEE].port = 20000, 20002
+    media.caller.port, media.callee.port = 20000, 20002
     return media
 
 

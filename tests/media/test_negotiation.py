@@ -37,7 +37,7 @@ def sdp(
 def call() -> CallMedia:
     """A call whose ports are open: 20000 toward the caller, 20002 toward the callee."""
     media = CallMedia(OURS, 77)
-    media.sides[CALLER].port, media.sides[CALLEE].port = 20000, 20002
+    media.caller.port, media.callee.port = 20000, 20002
     return media
 
 
@@ -191,7 +191,7 @@ def test_one_side_is_given_the_codec_of_the_other(
         if wanted is None:
             assert offer == b""
         else:
-            assert line(offer, "m=") == [f"m=audio {media.sides[side].port} RTP/AVP {wanted}"]
+            assert line(offer, "m=") == [f"m=audio {media.side(side).port} RTP/AVP {wanted}"]
             assert "a=sendrecv" in line(offer, "a=")
     if to_callee is not None:
         media.reanswer(CALLEE, sdp(to_callee, host="192.0.2.2", port=5000))
@@ -245,9 +245,9 @@ def test_a_payload_type_keeps_its_meaning() -> None:
     media = connected(odd, odd)
     media.leave(CALLEE)
     assert line(media.offer(CALLER, CALLEE, None), "m=") == ["m=audio 20002 RTP/AVP 8 0 101"]
-    media.sides[CALLER].named = media.sides[CALLER].common
+    media.caller.named = media.caller.common
     media.answer(CALLEE, sdp("0", port=5000))
-    media.sides[CALLER].named += (replace(PCMA, payload_type=0),)
+    media.caller.named += (replace(PCMA, payload_type=0),)
     with pytest.raises(MediaError, match="means another one"):
         media.align(CALLER)
 
@@ -364,13 +364,13 @@ def test_a_late_offer_says_what_holds() -> None:
 
 def test_tones_replace_the_other_side() -> None:
     media = connected()
-    media.sides[CALLER].plays = "ringback"
+    media.caller.plays = "ringback"
     flow = media.flow(CALLER)
     assert (flow.profile.source, flow.profile.tone_type, flow.profile.tone_law) == ("ringback", 8, 8)
     assert media.flow(CALLEE).profile.source == "relay"
     opus = ("a=rtpmap:96 opus/48000/2",)
     media = connected(sdp("96", lines=opus), sdp("96", lines=opus))
-    media.sides[CALLER].plays = "ringback"
+    media.caller.plays = "ringback"
     assert media.flow(CALLER).profile.source == "none"
 
 

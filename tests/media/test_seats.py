@@ -42,7 +42,7 @@ def test_a_seat_answers_with_what_can_be_mixed_and_hears_no_tone() -> None:
     profile = flow.profile
     assert (profile.seated, profile.source, profile.watched) == (True, "relay", False)
     assert (profile.tone_type, flow.rtp) == (0, None)
-    media.sides[CALLEE].plays = "music"
+    media.callee.plays = "music"
     assert media.flow(CALLEE).profile.source == "none"
     with pytest.raises(MediaError, match="several voices"):
         media.event_type(CALLEE)
@@ -57,7 +57,7 @@ def test_a_seat_refuses_what_cannot_be_mixed() -> None:
 
 def test_a_phone_hears_the_mix_in_place_of_music_only_when_somebody_speaks_there() -> None:
     media = connected()
-    media.sides[CALLER].plays = "music"
+    media.caller.plays = "music"
     media.hears_mix = {CALLER: False, CALLEE: False}
     assert (media.flow(CALLER).profile.source, media.flow(CALLEE).profile.source) == ("music", "mix")
     media.hears_mix = {CALLER: True}

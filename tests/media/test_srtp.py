@@ -49,7 +49,7 @@ def call(*, available: bool = True) -> CallMedia:
 
     access = BrowserAccess((OURS,), "sha-256 00", lambda: ("name", "password"), numbered)
     media = CallMedia(OURS, 77, access if available else None)
-    media.sides[CALLER].port, media.sides[CALLEE].port = 20000, 20002
+    media.caller.port, media.callee.port = 20000, 20002
     return media
 
 

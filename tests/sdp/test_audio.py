@@ -16,7 +16,7 @@ def test_the_first_usable_stream_is_taken() -> None:
     lines = ["v=0", "o=- 1 1 IN IP4 192.0.2.1", "c=IN IP4 192.0.2.1", "m=video 4 RTP/AVP 99", "m=audio 0 RTP/AVP 0"]
     lines += ["m=audio 4 RTP/SAVP 0", "m=audio 6 rtp/avpf 8", "m=audio 8 RTP/AVP 0"]
     found = audio_of(SessionDescription.parse("\n".join(lines).encode()))
-    assert (found.index, found.media.port, found.codecs[0].name) == (3, 6, "PCMA")
+    assert (found.index, found.destination.port, found.protocol, found.codecs[0].name) == (3, 6, "rtp/avpf", "PCMA")
 
 
 def test_without_one_nothing_can_be_agreed() -> None:

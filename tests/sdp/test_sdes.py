@@ -6,7 +6,7 @@ from kobza.sdp.audio import audio_of
 from kobza.sdp.codecs import PCMA
 from kobza.sdp.description import SessionDescription
 from kobza.sdp.errors import NotAcceptable
-from kobza.sdp.negotiation import LocalAudio, new_origin, write_answer, write_offer
+from kobza.sdp.negotiation import LocalAudio, origin, write_answer, write_offer
 from kobza.sdp.sdes import Crypto
 
 KEY_30 = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
@@ -67,10 +67,10 @@ def test_keys_beside_plain_rtp_are_not_looked_at() -> None:
 def test_our_offer_and_answer() -> None:
     ours = Crypto("1", "AES_CM_128_HMAC_SHA1_80", KEY_30)
     local = LocalAudio("198.51.100.1", 20000, (PCMA,), sdes=ours)
-    offer = str(write_offer(new_origin("1", "198.51.100.1"), local))
+    offer = str(write_offer(origin(1, "198.51.100.1"), local))
     assert "m=audio 20000 RTP/SAVP 8\r\n" in offer
     assert f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}\r\n" in offer
     theirs = phone(f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}", protocol="RTP/SAVPF")
-    answer = write_answer(new_origin("1", "198.51.100.1"), local, theirs, audio_of(theirs))
+    answer = write_answer(origin(1, "198.51.100.1"), local, audio_of(theirs))
     assert answer.media[0].protocol == "RTP/SAVPF"
     assert answer.media[0].get_all("crypto") == [f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}"]

@@ -6,7 +6,7 @@ from kobza.sdp.audio import Direction, audio_of
 from kobza.sdp.codecs import PCMA
 from kobza.sdp.description import SessionDescription
 from kobza.sdp.errors import NotAcceptable
-from kobza.sdp.negotiation import LocalAudio, new_origin, write_answer, write_offer
+from kobza.sdp.negotiation import LocalAudio, origin, write_answer, write_offer
 from kobza.sdp.webrtc import Setup, WebRtcEnd, WebRtcPeer, candidate_hosts
 
 SHA_256 = ":".join(f"{octet:02X}" for octet in range(32))
@@ -129,7 +129,7 @@ def test_a_stream_outside_the_bundle() -> None:
 
 def test_our_offer_to_a_browser() -> None:
     local = LocalAudio("198.51.100.1", 20000, (PCMA,), mux=True, webrtc=OUR_END)
-    offer = write_offer(new_origin("1", "198.51.100.1"), local)
+    offer = write_offer(origin(1, "198.51.100.1"), local)
     assert str(offer).split("\r\n")[3:-1] == [
         "c=IN IP4 198.51.100.1",
         "t=0 0",
@@ -155,7 +155,7 @@ def test_our_answer_names_the_stream_only_when_it_has_a_name() -> None:
     offer = browser("m=video 9 UDP/TLS/RTP/SAVPF 96", without="a=mid", protocol="UDP/TLS/RTP/SAVP")
     nameless = WebRtcEnd(("198.51.100.1",), "ufrag", "password", "sha-256 00", Setup.ACTIVE, "", bundled=False)
     local = LocalAudio("198.51.100.1", 20000, (PCMA,), mux=True, webrtc=nameless)
-    answer = write_answer(new_origin("1", "198.51.100.1"), local, offer, audio_of(offer))
+    answer = write_answer(origin(1, "198.51.100.1"), local, audio_of(offer))
     assert answer.attributes == (("ice-lite", None),)
     assert [(media.port, media.protocol) for media in answer.media] == [
         (20000, "UDP/TLS/RTP/SAVP"),

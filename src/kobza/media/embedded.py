@@ -34,8 +34,9 @@ from kobza.media.messages import (
     Tell,
     TimedOut,
     Traffic,
+    encode,
 )
-from kobza.media.negotiation import CallMedia
+from kobza.media.negotiation import NO_MIX, CallMedia
 from kobza.media.observed import InstanceNow
 from kobza.media.packet_loop import PacketLoopName, is_compiled
 from kobza.media.plane import (
@@ -68,6 +69,7 @@ STEADY_AFTER: Final = 10.0
 
 SIDES: Final = tuple(Side)
 """Going through an enumeration takes longer than through what is in it."""
+_CALLER, _CALLEE = SIDES
 
 
 class EmbeddedPlane(ExchangingPlane[PlaneCall]):
@@ -302,7 +304,8 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         for call_id in {seat.call_id for seat in seats} | self._mixed.pop(mix_id, set()):
             call = self._calls.get(call_id)
             if call is not None:
-                call.media.hears_mix = {side: hearing[call_id, side] for side in SIDES if (call_id, side) in hearing}
+                heard = {side: hearing[call_id, side] for side in SIDES if (call_id, side) in hearing}
+                call.media.hears_mix = heard or NO_MIX
                 self._changed(call)
         if seats:
             self._mixed[mix_id] = {seat.call_id for seat in seats}
@@ -359,11 +362,16 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     # what they have in common
 
     def _changed(self, call: PlaneCall, *, soon: bool = True) -> None:
-        flows = {side: call.media.flow(side) for side in SIDES}
-        if flows != call.flows and self._link is not None:
-            call.flows = flows
-            send = self._link.send if soon else self._link.send_with_the_next
-            send(Configure(call.call_id, flows[Side.CALLER], flows[Side.CALLEE]))
+        if self._link is None:
+            return
+        media = call.media
+        frame = encode(Configure(call.call_id, media.flow(_CALLER), media.flow(_CALLEE)))
+        # Of what was said a number is kept. That of something else is the same once in 2**64 times, by chance only, as
+        # the hash has a key of its own in each process.
+        told = hash(frame)
+        if told != call.told:
+            call.told = told
+            self._link.send_frame(frame, soon=soon)
 
     def _forget(self, call: PlaneCall) -> None:
         self._calls.pop(call.call_id, None)

@@ -70,20 +70,20 @@ class ExchangingPlane(MediaPlane, Generic[Carried]):
         """See MediaPlane."""
         call = self._calls.get(call_id)
         if call is not None:
-            call.media.sides[target].plays = what
+            call.media.side(target).plays = what
             self._changed(call)
 
     def dress(self, call_id: str, *, target: Side, sounds: SideSounds) -> None:
         """See MediaPlane."""
         call = self._calls.get(call_id)
         if call is not None:
-            call.media.sides[target].sounds = sounds
+            call.media.side(target).sounds = sounds
 
     def mute(self, call_id: str, *, source: Side, on: bool) -> None:
         """See MediaPlane."""
         call = self._calls.get(call_id)
         if call is not None:
-            call.media.sides[source].muted = on
+            call.media.side(source).muted = on
             self._changed(call)
 
     def leave(self, call_id: str, *, side: Side) -> None:

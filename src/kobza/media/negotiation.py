@@ -17,7 +17,7 @@ from kobza.media.messages import SideFlow
 from kobza.media.plane import MediaError, NoEvents, OfferForm, Side
 from kobza.media.seats import G711, narrowed, seat_answer
 from kobza.media.side_flow import REMEMBERED, flow_of
-from kobza.media.side_media import Offer, SideMedia, parse_description
+from kobza.media.side_media import SideMedia, parse_description
 from kobza.rtp.continuity import CLOCK
 from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import (
@@ -36,19 +36,34 @@ from kobza.sdp.codecs import (
     with_more,
 )
 
+_CALLER: Final = Side.CALLER
+"""By a name of its own, see `kobza.sip.flow.UDP`."""
+NO_MIX: Final[Mapping[Side, bool]] = {}
+
 _BEST_FOR_US: Final = {PCMA.key: 0, PCMU.key: 1}
 
 
 class CallMedia:
     """The media of one call. Methods raise MediaError and then change nothing that matters."""
 
+    __slots__ = ("callee", "caller", "hears_mix")
+
     def __init__(
         self, host: str, session_id: int, browsers: BrowserAccess | None = None, host6: str | None = None
     ) -> None:
         """`host` is our address, `host6` the one toward phones on IPv6; None: there is none but `host`."""
-        self.sides = {side: SideMedia(host, str(session_id), browsers, host6) for side in Side}
-        self.hears_mix: Mapping[Side, bool] = {}
+        self.caller = SideMedia(host, session_id, browsers, host6)
+        self.callee = SideMedia(host, session_id, browsers, host6)
+        self.hears_mix = NO_MIX
         """The sides that are phones and hear a mix instead of the other side; whether somebody else speaks in it."""
+
+    def side(self, which: Side) -> SideMedia:
+        """Return what was said to one phone, and by it."""
+        return self.caller if which is _CALLER else self.callee
+
+    def other(self, than: Side) -> SideMedia:
+        """Return the same of the other phone."""
+        return self.callee if than is _CALLER else self.caller
 
     def check_offer(self, source: Side | None, sdp: bytes | None, *, by_info: bool = False) -> None:
         """Check an offer before ports are opened for it; keep it as the source's open offer.
@@ -56,30 +71,28 @@ class CallMedia:
         `by_info`, here and below: the phone takes digits in INFO, so events of the other one are of use.
         """
         if sdp and source is not None:
-            description, audio = parse_description(sdp)
+            audio = parse_description(sdp)
             if audio.webrtc is not None:
                 audio = replace(audio, codecs=_g711_first(audio.codecs))
-            side = self.sides[source]
-            side.protection.meet(audio)
-            side.offer = Offer(description, audio)
-            side.remote = audio
+            side = self.side(source)
+            side.meet(audio)
+            side.offer = side.remote = audio
             side.by_info = by_info
             side.name(audio.codecs)
 
     def offer(self, source: Side | None, target: Side, sdp: bytes | None) -> bytes:
         """Return the offer to `target`; its port, and that of a `source` whose `sdp` was checked, are open."""
-        to = self.sides[target]
+        to = self.side(target)
         if source is not None and sdp:
-            offer = self.sides[source].offer
-            if offer is None:
+            audio = self.side(source).offer
+            if audio is None:
                 raise MediaError("the offer was withdrawn")
-            audio = offer.audio
             codecs = self._with_keys(source, audio.codecs)
             return to.write_offer(to.local_audio(codecs, audio.direction, ptime=audio.ptime))
         codecs = OWN_CODECS
         ptime = None
         if source is not None:
-            side = self.sides[source]
+            side = self.side(source)
             if side.local is not None and side.remote is not None:
                 # G.711 of either law is for phones that name in an answer what they chose, not what they can.
                 codecs = self._with_keys(source, with_more(with_more(side.common, side.named), G711))
@@ -88,39 +101,39 @@ class CallMedia:
 
     def offer_in(self, form: OfferForm, target: Side, *, ipv6: bool = False) -> bytes:
         """Return the offer to `target` that `offer` gave last in another form; a phone may answer either."""
-        return self.sides[target].write_offer_in(form, ipv6=ipv6)
+        return self.side(target).write_offer_in(form, ipv6=ipv6)
 
     def answer(self, source: Side, sdp: bytes, *, by_info: bool = False) -> bytes:
         """Return the answer for the other side's open offer, b"" when it has none."""
-        side, other = self.sides[source], self.sides[source.other]
-        description, audio, offered = side.parse_answer(sdp)
+        side, other = self.side(source), self.other(source)
+        audio, offered = side.parse_answer(sdp)
         side.by_info = by_info
-        if other.offer is None:
-            side.take_first_answer(description, audio, offered)
+        wanted = other.offer
+        if wanted is None:
+            side.take_first_answer(audio, offered)
             return b""
-        wanted = other.offer.audio
         codecs = codecs_with_types_of(audio.codecs, wanted.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no codec in common with the other side")
         if by_info:
             codecs = with_events_of(codecs, wanted.codecs)
-        side.take_first_answer(description, audio, offered)
+        side.take_first_answer(audio, offered)
         local = other.local_audio(
             codecs,
             wanted.direction.reversed.narrowed(audio.direction),
             ptime=audio.ptime,
             mux=wanted.destination.mux,
         )
-        return other.write_answer(other.offer, local)
+        return other.write_answer(wanted, local)
 
     def reoffer(self, source: Side, sdp: bytes) -> bytes:
         """Return our answer to a side's later offer, or our offer when it wants one."""
-        side, other = self.sides[source], self.sides[source.other]
+        side, other = self.side(source), self.other(source)
         if side.local is None or side.remote is None:
             raise MediaError("this side has agreed on nothing yet")
         if not sdp:
             return side.write_offer(replace(side.local, direction=side.directed))
-        description, audio = parse_description(sdp)
+        audio = parse_description(sdp)
         if other.agreed:  # what the other phone sends comes first, so that nothing changes for it
             codecs = in_order_of(with_more(other.common, other.named), audio.codecs)
         else:
@@ -129,7 +142,7 @@ class CallMedia:
             raise MediaError("not acceptable: no common codec")
         if other.by_info:
             codecs = with_events_of(codecs, audio.codecs)
-        side.protection.meet(audio)
+        side.meet(audio)
         side.exchange += 1
         side.remote = replace(audio, codecs=codecs)
         side.name(audio.codecs)
@@ -138,18 +151,18 @@ class CallMedia:
         local = side.local_audio(
             codecs, audio.direction.reversed.narrowed(side.directed), ptime=side.local.ptime, mux=audio.destination.mux
         )
-        return side.write_answer(Offer(description, audio), local)
+        return side.write_answer(audio, local)
 
     def direct(self, target: Side, direction: Direction) -> bytes:
         """Return our offer to a side with a direction; nothing changes until it is answered."""
-        side = self.sides[target]
+        side = self.side(target)
         if side.local is None:
             raise MediaError("this side has agreed on nothing yet")
         return side.write_offer(replace(side.local, direction=direction))
 
     def align(self, target: Side) -> bytes:
         """Return our offer to a side of the one codec that the other one sends, b"" when it sends the same."""
-        side, other = self.sides[target], self.sides[target.other]
+        side, other = self.side(target), self.other(target)
         sent, wanted = first_speech(side.common), first_speech(other.common)
         if side.local is None or not other.agreed or sent is None or wanted is None:
             raise MediaError("the sides have not both agreed on something yet")
@@ -164,23 +177,23 @@ class CallMedia:
 
     def narrow(self, target: Side) -> bytes:
         """Return our offer to a side of G.711 alone, of the other's law if it sends one; b"" when it does that."""
-        side = self.sides[target]
-        codecs = narrowed(side.common, side.named, self.sides[target.other].common)
+        side = self.side(target)
+        codecs = narrowed(side.common, side.named, self.other(target).common)
         if side.local is None or not codecs:
             return b""
         return side.write_offer(replace(side.local, codecs=codecs, direction=side.directed))
 
     def sit(self, which: Side, sdp: bytes) -> bytes:
         """Let a side be a seat in a mix; return what it answers to our offer."""
-        answer = seat_answer(*parse_description(sdp))
-        self.sides[which].seated = True
+        answer = seat_answer(parse_description(sdp))
+        self.side(which).seated = True
         return answer
 
     def reanswer(self, source: Side, sdp: bytes) -> bytes:
         """Take a side's answer to our later offer."""
-        side = self.sides[source]
-        description, audio, offered = side.parse_answer(sdp)
-        side.take_answer(description, audio, offered)
+        side = self.side(source)
+        audio, offered = side.parse_answer(sdp)
+        side.take_answer(audio, offered)
         side.exchange += 1
         side.offer = None
         side.directed = offered.direction
@@ -189,23 +202,23 @@ class CallMedia:
 
     def receive(self, source: Side, sdp: bytes) -> bytes:
         """Return our answer to the offer of a copy of what a phone sends."""
-        description, audio = parse_description(sdp)
-        side = self.sides[source]
+        audio = parse_description(sdp)
+        side = self.side(source)
         side.taped, side.remote = True, audio
         local = side.local_audio(audio.codecs, audio.direction.reversed, ptime=audio.ptime)
-        return side.write_answer(Offer(description, audio), local)
+        return side.write_answer(audio, local)
 
     def leave(self, which: Side) -> None:
         """Forget the phone of a side; what the other one had offered it is settled."""
-        self.sides[which].begin()
-        self.sides[which.other].offer = None
+        self.side(which).begin()
+        self.other(which).offer = None
 
     def event_type(self, target: Side) -> int:
         """Return the payload type under which a side takes DTMF events now; raise MediaError when it takes none.
 
         They share the stream of the speech, and so its clock (RFC 4733, section 2.1): only 8,000 Hz is counted here.
         """
-        side = self.sides[target]
+        side = self.side(target)
         if side.seated:
             raise MediaError("not acceptable: on the other side there is no phone, but several voices")
         if not side.receives:
@@ -217,7 +230,7 @@ class CallMedia:
 
     def _with_keys(self, source: Side, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
         """Return what to offer for the codecs of a side: with events too when those can become INFO for its phone."""
-        return with_events_of(codecs, (EVENTS,)) if self.sides[source].by_info else codecs
+        return with_events_of(codecs, (EVENTS,)) if self.side(source).by_info else codecs
 
     def _hear_hold(self, side: SideMedia, said: Direction) -> None:
         """Learn from a phone's direction whether it holds. The echo of our own "inactive" says nothing about it."""
@@ -228,8 +241,8 @@ class CallMedia:
         """Return what the relay does for a side, as things stand."""
         mixes = self.hears_mix
         return flow_of(
-            self.sides[which],
-            self.sides[which.other],
+            self.side(which),
+            self.other(which),
             mixed=mixes.get(which),
             other_is_mixed=which.other in mixes,
         )

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from kobza.media.messages import Open, Opened, OpenFailed, Reserve, Reserved, SideFlow, Take
+from kobza.media.messages import Open, Opened, OpenFailed, Reserve, Reserved, Take
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import MediaError, Side
 from kobza.media.port_stock import PortStock
@@ -20,38 +20,50 @@ BIND_ATTEMPTS: Final = 100
 Then = Callable[[MediaError | None], None]
 
 
-class PlaneCall:
-    """A call as the plane keeps it. `flows`: what the relay was told of it last."""
+NONE_OPENING: Final[Mapping[Side, int]] = {}
 
-    __slots__ = ("call_id", "flows", "held", "media", "opening", "waiting")
+
+class PlaneCall:
+    """A call as the plane keeps it. What is empty of most calls is shared by them: it is replaced, never changed."""
+
+    __slots__ = ("call_id", "held", "media", "opening", "told", "waiting")
 
     def __init__(self, call_id: str, media: CallMedia) -> None:
         self.call_id = call_id
         self.media = media
-        self.flows: dict[Side, SideFlow] = {}
-        self.held: set[int] = set()
+        self.told = 0
+        """Of what the relay was told of it last, see `EmbeddedPlane`; 0: nothing."""
+        self.held: tuple[int, ...] = ()
         """The even ports that it holds."""
-        self.opening: dict[Side, int] = {}
+        self.opening = NONE_OPENING
         """Those of them that are not bound yet."""
-        self.waiting: list[tuple[frozenset[Side], Then]] = []
+        self.waiting: tuple[tuple[frozenset[Side], Then], ...] = ()
         """What goes on once the ports of so many sides are open."""
 
     @property
     def has_ports(self) -> bool:
         """Whether it has a port, or will."""
-        return bool(self.opening) or any(side.port for side in self.media.sides.values())
+        return bool(self.opening) or bool(self.media.caller.port or self.media.callee.port)
 
     def go_on(self) -> None:
         """Go on with what has all the ports it needs."""
-        open_sides = {side for side, media in self.media.sides.items() if media.port}
-        ready = [then for sides, then in self.waiting if sides <= open_sides]
-        self.waiting = [(sides, then) for sides, then in self.waiting if not sides <= open_sides]
+        ready = [then for sides, then in self.waiting if self._has_all(sides)]
+        self.waiting = tuple([(sides, then) for sides, then in self.waiting if not self._has_all(sides)])
         for then in ready:
             then(None)
 
+    def _has_all(self, sides: Iterable[Side]) -> bool:
+        return all(self.media.side(side).port for side in sides)
+
+    def bound(self, sides: Iterable[Side]) -> None:
+        """Note that ports of sides are bound, or never will be."""
+        if self.opening:
+            gone = set(sides)
+            self.opening = {side: port for side, port in self.opening.items() if side not in gone} or NONE_OPENING
+
     def fail(self, error: MediaError) -> None:
         """Tell those that wait for ports that there will be none."""
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting = self.waiting, ()
         for _, then in waiting:
             then(error)
 
@@ -101,8 +113,8 @@ class PortBroker:
 
         With a MediaError when there are none.
         """
-        call.waiting.append((sides, then))
-        missing = [side for side in sides if not call.media.sides[side].port and side not in call.opening]
+        call.waiting = (*call.waiting, (sides, then))
+        missing = [side for side in sides if not call.media.side(side).port and side not in call.opening]
         if missing:
             bound = self._stock.take(len(missing))
             rest = missing[len(bound) :]
@@ -122,8 +134,8 @@ class PortBroker:
         call, ports, _ = self._requests.pop(report.request)
         for side, port in ports.items():
             if port in call.held:
-                call.media.sides[side].port = port
-                call.opening.pop(side, None)
+                call.media.side(side).port = port
+        call.bound(ports)
         call.go_on()
 
     def open_failed(self, report: OpenFailed) -> None:
@@ -134,15 +146,14 @@ class PortBroker:
         if not call.held:  # it was released meanwhile, and they with it
             return
         now = asyncio.get_running_loop().time()
-        call.held.difference_update(ports.values())
+        call.held = tuple([port for port in call.held if port not in ports.values()])
         for port in ports.values():
             if port == report.port:
                 self._pool.set_aside(port, now)
             else:
                 self._pool.give_back(port, now)
-        for side in ports:
-            call.opening.pop(side, None)
-        call.flows = {}  # the relay had no such call to configure
+        call.bound(ports)
+        call.told = 0  # the relay had no such call to configure
         if attempt < BIND_ATTEMPTS:
             self._request(call, list(ports), attempt + 1)
         else:
@@ -165,8 +176,8 @@ class PortBroker:
             held = f"calls hold {self.used} pairs of {self.total}"
             self._refuse(call, f"no free ports: {held}, the others rest for some seconds after theirs")
             return False
-        call.opening.update(ports)
-        call.held.update(ports.values())
+        call.opening = {**call.opening, **ports}
+        call.held += tuple(ports.values())
         self._last_request += 1
         self._requests[self._last_request] = (call, ports, attempt)
         if self._link is not None:
@@ -177,9 +188,9 @@ class PortBroker:
         """Give sides ports that the relay has bound already."""
         if not ports:
             return
-        call.held.update(ports.values())
+        call.held += tuple(ports.values())
         for side, port in ports.items():
-            call.media.sides[side].port = port
+            call.media.side(side).port = port
         if self._link is not None:
             self._link.send_with_the_next(Take(call.call_id, ports))
 
@@ -197,5 +208,5 @@ class PortBroker:
     def _give_back(self, call: PlaneCall, now: float) -> None:
         for port in call.held:
             self._pool.give_back(port, now)
-        call.held.clear()
-        call.opening.clear()
+        call.held = ()
+        call.opening = NONE_OPENING

@@ -45,7 +45,7 @@ class Protection:
         """
         said, form = _kind(audio), _kind(offered)
         if form not in ("", said):
-            raise MediaError(f"not acceptable: {audio.media.protocol} in the answer to an offer of {offered.protocol}")
+            raise MediaError(f"not acceptable: {audio.protocol} in the answer to an offer of {offered.protocol}")
         if audio.webrtc is not None:
             return self._browser.agree(audio.webrtc, offered)
         return offered if audio.sdes is None else self._sdes.agree(audio.sdes, offered)
@@ -65,6 +65,11 @@ class Protection:
         if audio is not None and audio.sdes is None:
             return None
         return self._sdes.keys(None if audio is None else audio.sdes)
+
+
+def is_protected(audio: Audio) -> bool:
+    """Tell whether a phone speaks in another form than the plain one."""
+    return audio.webrtc is not None or audio.sdes is not None
 
 
 def _kind(said: Audio | LocalAudio) -> Kind:

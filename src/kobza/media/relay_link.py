@@ -162,8 +162,15 @@ class RelayLink(asyncio.Protocol):
         What is sent in one turn of the loop goes in one write: each wakes the process up, which costs more than the
         command.
         """
-        self._unsent.append(encode(command))
-        if not self._hurries:
+        self.send_frame(encode(command), soon=True)
+
+    def send_frame(self, frame: bytes, *, soon: bool) -> None:
+        """Send an encoded command at the end of this turn, or (`soon` False) with the next one."""
+        self._unsent.append(frame)
+        if not soon:
+            if self._writing is None:
+                self._writing = self._loop.call_later(PATIENCE, self._write)
+        elif not self._hurries:
             self._hurries = True
             if self._writing is not None:
                 self._writing.cancel()
@@ -171,9 +178,7 @@ class RelayLink(asyncio.Protocol):
 
     def send_with_the_next(self, command: Command) -> None:
         """Send a command that may wait PATIENCE for company, behind those before it and before those after it."""
-        self._unsent.append(encode(command))
-        if self._writing is None:
-            self._writing = self._loop.call_later(PATIENCE, self._write)
+        self.send_frame(encode(command), soon=False)
 
     def _write(self) -> None:
         """Write what was sent; nobody is there any more when the process is gone."""

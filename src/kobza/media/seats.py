@@ -6,8 +6,7 @@ from typing import Final
 from kobza.media.plane import MediaError, Seat, Side
 from kobza.sdp.audio import Audio
 from kobza.sdp.codecs import EVENTS, PCMA, PCMU, Codec, codecs_with_types_of, first_speech, has_speech, with_more
-from kobza.sdp.description import SessionDescription
-from kobza.sdp.negotiation import LocalAudio, new_origin, write_answer
+from kobza.sdp.negotiation import LocalAudio, origin, write_answer
 
 G711: Final = (PCMA, PCMU)
 _KEYS: Final = frozenset(codec.key for codec in G711)
@@ -33,14 +32,14 @@ def heard_beyond(seats: Sequence[Seat], noticing: Collection[tuple[str, Side]]) 
     return hearing
 
 
-def seat_answer(offer: SessionDescription, audio: Audio) -> bytes:
+def seat_answer(audio: Audio) -> bytes:
     """Return what a seat answers to an offer of ours: G.711, and the digits, which it drops. Raises MediaError."""
     speech = next((codec for codec in audio.codecs if codec.key in _KEYS), None)
     if speech is None:
         raise MediaError("not acceptable: only G.711 can be mixed")
     codecs = (speech, *(codec for codec in audio.codecs if codec.key == EVENTS.key))
     local = LocalAudio(_NOWHERE, _DISCARD, codecs, audio.direction.reversed)
-    return write_answer(new_origin("1", _NOWHERE), local, offer, audio).to_bytes()
+    return write_answer(origin(1, _NOWHERE), local, audio).to_bytes()
 
 
 def narrowed(common: tuple[Codec, ...], named: tuple[Codec, ...], beside: tuple[Codec, ...]) -> tuple[Codec, ...]:

@@ -26,7 +26,7 @@ def flow_of(side: SideMedia, other: SideMedia, *, mixed: bool | None, other_is_m
     """
     told = side.told
     if side.remote is None:
-        return SideFlow(_from_a_stranger(told, seated=side.seated), srtp=side.protection.srtp(None))
+        return SideFlow(_from_a_stranger(told, seated=side.seated), srtp=side.srtp)
     to = side.remote.destination
     if side.taped:
         return SideFlow(_taped(told), rtp=(to.host or "", to.port))
@@ -35,7 +35,7 @@ def flow_of(side: SideMedia, other: SideMedia, *, mixed: bool | None, other_is_m
         return SideFlow(_seated(told, side.common, other.told, side.remote.codecs, heard=source == "relay"))
     if mixed is not None and side.receives and (source == "relay" or mixed):
         source = "mix"
-    secure = side.protection.secure(side.remote)
+    secure = side.secure
     named = secure is None
     return SideFlow(
         _profile(
@@ -55,7 +55,7 @@ def flow_of(side: SideMedia, other: SideMedia, *, mixed: bool | None, other_is_m
         rtcp=(to.rtcp_host, to.rtcp_port) if named and to.rtcp_host is not None else None,
         exchange=side.exchange,
         secure=secure,
-        srtp=side.protection.srtp(side.remote),
+        srtp=side.srtp,
     )
 
 

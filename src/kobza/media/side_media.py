@@ -1,23 +1,21 @@
 """The exchange of descriptions with one phone of a call: what it said, and what it was told."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from kobza.media.browser_end import BrowserAccess
+from kobza.media.messages import Secure, SrtpKeys
 from kobza.media.plane import MediaError, OfferForm, SideSounds, ToneName
-from kobza.media.protection import Protection
+from kobza.media.protection import Protection, is_protected
 from kobza.sdp.audio import Audio, Direction, audio_of
 from kobza.sdp.codecs import Codec, common_codecs, has_events, has_speech, in_order_of, with_more
-from kobza.sdp.description import Media, SessionDescription
+from kobza.sdp.description import Origin, SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
-from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
-from kobza.values import Value, same
+from kobza.sdp.negotiation import LocalAudio, origin, write_answer, write_offer
+from kobza.values import same
 
-
-class Offer(Value, frozen=True):
-    """A phone's offer: the whole, and its audio stream."""
-
-    description: SessionDescription
-    audio: Audio
+_USUAL_SOUNDS: Final = SideSounds()
 
 
 class SideMedia:
@@ -28,11 +26,11 @@ class SideMedia:
         "_host",
         "_host6",
         "_is_ipv6",
-        "_layout",
-        "_layout_index",
-        "_origin",
         "_phone_offered",
+        "_protection",
         "_said",
+        "_session_id",
+        "_version",
         "by_info",
         "directed",
         "exchange",
@@ -44,7 +42,6 @@ class SideMedia:
         "offered",
         "plays",
         "port",
-        "protection",
         "remote",
         "seated",
         "sounds",
@@ -52,11 +49,13 @@ class SideMedia:
     )
 
     def __init__(
-        self, host: str, session_id: str, browsers: BrowserAccess | None = None, host6: str | None = None
+        self, host: str, session_id: int, browsers: BrowserAccess | None = None, host6: str | None = None
     ) -> None:
         self._host, self._host6 = host, host6
         self._browsers = browsers
-        self._origin = new_origin(session_id, host)
+        self._session_id = session_id
+        self._version = 1
+        """Of our descriptions."""
         self.port = 0
         self.taped = False
         """What comes from it is for the recordings alone: it is no phone but a copy of what one sends."""
@@ -67,17 +66,15 @@ class SideMedia:
     def place(self, host: str, port: int) -> None:
         """Learn where packets of the phone are taken, before anything is said to it."""
         self._host, self.port = host, port
-        self._origin = replace(self._origin, host=host)
 
     def begin(self) -> None:
         """Know of no phone: at the beginning, and when one has gone and another one is to come on the same port."""
         self._is_ipv6 = False
         """The address that the phone named last is one of IPv6."""
         self._said: LocalAudio | None = None
-        self._layout: tuple[Media, ...] = ()
-        self._layout_index = 0
-        self.protection = Protection(self._browsers)
-        self.offer: Offer | None = None
+        self._protection: Protection | None = None
+        """Made when a phone is to be spoken to in another form than the plain one, or speaks so."""
+        self.offer: Audio | None = None
         """The phone's offer that the other side has to answer."""
         self.offered: LocalAudio | None = None
         """Our offer to the phone; stays after its answer, since other branches of a fork may answer too."""
@@ -91,12 +88,36 @@ class SideMedia:
         self.holds = False
         """Its phone put the call on hold."""
         self.plays: ToneName = "none"
-        self.sounds = SideSounds()
+        self.sounds = _USUAL_SOUNDS
         self.muted = False
         self.by_info = False
         """Its phone takes digits in INFO."""
         self.seated = False
         """There is no phone, but a seat in a mix."""
+
+    @property
+    def protection(self) -> Protection:
+        """Our ends toward its phones that do not speak in the plain form."""
+        if self._protection is None:
+            self._protection = Protection(self._browsers)
+        return self._protection
+
+    @property
+    def secure(self) -> Secure | None:
+        """What the relay has to know of its browser; None: it is none."""
+        if self._protection is None or self.remote is None:
+            return None
+        return self._protection.secure(self.remote)
+
+    @property
+    def srtp(self) -> SrtpKeys | None:
+        """The relay's keys for its phone with SRTP, or for one that was offered it and has not answered yet."""
+        return None if self._protection is None else self._protection.srtp(self.remote)
+
+    def meet(self, audio: Audio) -> None:
+        """Take the form in which the phone offers; raise MediaError."""
+        if self._protection is not None or is_protected(audio):
+            self.protection.meet(audio)
 
     @property
     def told(self) -> tuple[Codec, ...]:
@@ -112,8 +133,10 @@ class SideMedia:
     def write_offer(self, local: LocalAudio) -> bytes:
         """Return our offer to the phone, and remember it."""
         self.offered = local
-        self._count(local)
-        return write_offer(self._origin, local, self._layout, self._layout_index).to_bytes()
+        by = self._origin_of(local)
+        if self.remote is None:
+            return write_offer(by, local).to_bytes()
+        return write_offer(by, local, self.remote.layout, self.remote.index).to_bytes()
 
     def write_offer_in(self, form: OfferForm, *, ipv6: bool) -> bytes:
         """Return the offer made last in another form, for another branch of a fork."""
@@ -122,45 +145,44 @@ class SideMedia:
         local = self.offered if form == "plain" else self.protection.offer(form, self.offered)
         if ipv6 and self._host6 is not None and local.webrtc is None:
             local = replace(local, host=self._host6)
-        return write_offer(self._origin, local).to_bytes()
+        return write_offer(origin(self._session_id, self._host, self._version), local).to_bytes()
 
-    def parse_answer(self, sdp: bytes) -> tuple[SessionDescription, Audio, LocalAudio]:
+    def parse_answer(self, sdp: bytes) -> tuple[Audio, LocalAudio]:
         """Parse an answer to our offer; its codecs become those that are common. Return also what it answers."""
         if self.offered is None:
             raise MediaError("no offer was made to this side")
-        description, audio = parse_description(sdp)
+        audio = parse_description(sdp)
         codecs = common_codecs(audio.codecs, self.offered.codecs)
         if not has_speech(codecs):
             raise MediaError("not acceptable: no common codec")
-        agreed = self.protection.agree(audio, self.offered)
+        agreed = self.offered
+        if self._protection is not None or is_protected(audio):
+            agreed = self.protection.agree(audio, agreed)
         if self._host6 is not None and agreed.webrtc is None:
             agreed = replace(agreed, host=self._host_toward(audio))
-        return description, replace(audio, codecs=codecs), agreed
+        return replace(audio, codecs=codecs), agreed
 
-    def write_answer(self, offer: Offer, local: LocalAudio) -> bytes:
+    def write_answer(self, offer: Audio, local: LocalAudio) -> bytes:
         """Return our answer to the phone's offer; from now on it holds."""
         self.local = local
         self._phone_offered = True
-        self._layout, self._layout_index = offer.description.media, offer.audio.index
-        self._count(local)
-        return write_answer(self._origin, local, offer.description, offer.audio).to_bytes()
+        return write_answer(self._origin_of(local), local, offer).to_bytes()
 
-    def take_answer(self, description: SessionDescription, audio: Audio, offered: LocalAudio) -> None:
+    def take_answer(self, audio: Audio, offered: LocalAudio) -> None:
         """Take the phone's answer to our offer; `audio` is what is common."""
         self.remote = audio
         self.local = offered
         self._phone_offered = False
         self.name(audio.codecs)
-        self._layout, self._layout_index = description.media, audio.index
 
     def name(self, codecs: tuple[Codec, ...]) -> None:
         """Learn codecs that the phone has named."""
         self.named = with_more(codecs, self.named)
 
-    def take_first_answer(self, description: SessionDescription, audio: Audio, offered: LocalAudio) -> None:
+    def take_first_answer(self, audio: Audio, offered: LocalAudio) -> None:
         """Take the answer to a first offer: of another branch of a fork, maybe, than the one before."""
         self.named = ()
-        self.take_answer(description, audio, offered)
+        self.take_answer(audio, offered)
 
     def local_audio(
         self, codecs: tuple[Codec, ...], direction: Direction, *, ptime: int | None, mux: bool = False
@@ -168,7 +190,9 @@ class SideMedia:
         """Return a description of our end toward the phone."""
         host = self._host if self.remote is None else self._host_toward(self.remote)
         local = LocalAudio(host, self.port, codecs, direction, ptime, mux)
-        return local if self.remote is None else self.protection.describe(self.remote, local)
+        if self.remote is None or self._protection is None:
+            return local
+        return self._protection.describe(self.remote, local)
 
     def _host_toward(self, audio: Audio) -> str:
         """Return our address of the family that the phone is reached by; one that holds may name none."""
@@ -176,11 +200,12 @@ class SideMedia:
             self._is_ipv6 = ":" in audio.destination.host
         return self._host6 if self._is_ipv6 and self._host6 is not None else self._host
 
-    def _count(self, local: LocalAudio) -> None:
-        """Count the version up when what we say differs from what we said (RFC 3264, section 8)."""
+    def _origin_of(self, local: LocalAudio) -> Origin:
+        """Return who says it: the version counts up when it differs from what we said (RFC 3264, section 8)."""
         if self._said is not None and not same(local, self._said):
-            self._origin = next_version(self._origin)
+            self._version += 1
         self._said = local
+        return origin(self._session_id, self._host, self._version)
 
     @property
     def common(self) -> tuple[Codec, ...]:
@@ -225,15 +250,14 @@ class SideMedia:
         )
 
 
-def parse_description(sdp: bytes) -> tuple[SessionDescription, Audio]:
+def parse_description(sdp: bytes) -> Audio:
     """Parse what a phone said; what is wrong with it becomes a MediaError."""
     try:
-        description = SessionDescription.parse(sdp)
-        audio = audio_of(description)
+        audio = audio_of(SessionDescription.parse(sdp))
     except NotAcceptable as error:
         raise MediaError(f"not acceptable: {error}") from error
     except MalformedSdp as malformed:
         raise MediaError(f"malformed: {malformed}") from malformed
     if not has_speech(audio.codecs):
         raise MediaError("not acceptable: no codec for speech")
-    return description, audio
+    return audio

@@ -14,7 +14,7 @@ from kobza.sdp.codecs import (
 )
 from kobza.sdp.description import Origin, SessionDescription
 from kobza.sdp.errors import NotAcceptable
-from kobza.sdp.negotiation import LocalAudio, new_origin, next_version, write_answer, write_offer
+from kobza.sdp.negotiation import LocalAudio, origin, write_answer, write_offer
 
 _LAWS = {"pcmu": Law.MU, "pcma": Law.A}
 
@@ -36,46 +36,45 @@ class Agreement:
     """The descriptions of one dialog, with their versions. Raises `MalformedSdp` and `NotAcceptable` for the peer's."""
 
     def __init__(self, identifier: int, host: str, port: int, codecs: tuple[Codec, ...] = OWN_CODECS) -> None:
-        self._origin: Origin = new_origin(str(identifier), host)
+        self._identifier = identifier
         self._host = host
         self._port = port
         self._codecs = codecs
-        self._written = False
+        self._written = 0
         self._offered = Direction.SENDRECV
-        self._layout: SessionDescription | None = None
-        self._index = 0
+        self._theirs: Audio | None = None
         self.agreed: Agreed | None = None
 
     def offer(self, direction: Direction = Direction.SENDRECV) -> bytes:
         """Write an offer: the first of a dialog, or a later one (hold, resume)."""
         self._offered = direction
         local = LocalAudio(self._host, self._port, self._codecs, direction, ptime=20)
-        layout = self._layout.media if self._layout is not None else ()
-        return write_offer(self._next_origin(), local, layout, self._index).to_bytes()
+        theirs = self._theirs
+        if theirs is None:
+            return write_offer(self._next_origin(), local).to_bytes()
+        return write_offer(self._next_origin(), local, theirs.layout, theirs.index).to_bytes()
 
     def answered(self, body: bytes) -> Agreed:
         """Read the answer to our offer."""
-        answer = SessionDescription.parse(body)
-        audio = audio_of(answer)
-        return self._settle(answer, audio, self._offered.narrowed(audio.direction.reversed))
+        audio = audio_of(SessionDescription.parse(body))
+        return self._settle(audio, self._offered.narrowed(audio.direction.reversed))
 
     def answer(self, body: bytes, direction: Direction = Direction.SENDRECV) -> bytes:
         """Read an offer and write the answer. `direction` is the most this phone wants now."""
-        offer = SessionDescription.parse(body)
-        audio = audio_of(offer)
-        settled = self._settle(offer, audio, direction.narrowed(audio.direction.reversed))
+        audio = audio_of(SessionDescription.parse(body))
+        settled = self._settle(audio, direction.narrowed(audio.direction.reversed))
         codecs = codecs_with_types_of(common_codecs(self._codecs, audio.codecs), audio.codecs)
         local = LocalAudio(self._host, self._port, codecs, settled.direction, ptime=20)
-        return write_answer(self._next_origin(), local, offer, audio).to_bytes()
+        return write_answer(self._next_origin(), local, audio).to_bytes()
 
-    def _settle(self, theirs: SessionDescription, audio: Audio, direction: Direction) -> Agreed:
+    def _settle(self, audio: Audio, direction: Direction) -> Agreed:
         chosen = first_speech_with_events(common_codecs(audio.codecs, self._codecs))
         if not chosen:
             raise NotAcceptable("no G.711")
         speech = chosen[0]
         destination = audio.destination
         events = [codec.payload_type for codec in chosen if codec.name.lower() == TELEPHONE_EVENT]
-        self._layout, self._index = theirs, audio.index
+        self._theirs = audio
         self.agreed = Agreed(
             (destination.host, destination.port) if destination.host is not None else None,
             _LAWS[speech.name.lower()],
@@ -87,7 +86,5 @@ class Agreement:
         return self.agreed
 
     def _next_origin(self) -> Origin:
-        if self._written:
-            self._origin = next_version(self._origin)
-        self._written = True
-        return self._origin
+        self._written += 1
+        return origin(self._identifier, self._host, self._written)

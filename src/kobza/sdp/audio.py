@@ -3,6 +3,7 @@
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
+from sys import intern
 from typing import Final
 
 from kobza.sdp.codecs import Codec, codecs_of
@@ -12,7 +13,7 @@ from kobza.sdp.sdes import PROTOCOLS as SDES_PROTOCOLS
 from kobza.sdp.sdes import Crypto, crypto_of
 from kobza.sdp.webrtc import PROTOCOLS as WEBRTC_PROTOCOLS
 from kobza.sdp.webrtc import WebRtcPeer, webrtc_of
-from kobza.values import Value
+from kobza.values import Leaf
 
 PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
 """Transports of plain RTP. Feedback of AVPF is RTCP like any other and passes."""
@@ -60,7 +61,7 @@ _SENDRECV, _SENDONLY, _RECVONLY, _INACTIVE = Direction
 _DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 
 
-class Destination(Value, frozen=True):
+class Destination(Leaf, frozen=True):
     """Where RTP and RTCP of a stream should go. `host` is None when it names no usable address: a host name, "0.0.0.0".
 
     `mux`: RTCP comes and goes on the RTP port (RFC 5761).
@@ -73,11 +74,15 @@ class Destination(Value, frozen=True):
     mux: bool
 
 
-class Audio(Value, frozen=True):
-    """The audio stream that a call uses, the first usable one, with its place among the description's streams."""
+class Audio(Leaf, frozen=True):
+    """The audio stream that a call uses, the first usable one, with its place among the description's streams.
+
+    A call keeps it for its life, so of the description no more is in it than what is read later.
+    """
 
     index: int
-    media: Media
+    protocol: str
+    """The transport, as an answer has to name it."""
     codecs: tuple[Codec, ...]
     direction: Direction
     destination: Destination
@@ -87,6 +92,8 @@ class Audio(Value, frozen=True):
     """The owner's end when the stream is over DTLS-SRTP, as browsers have it."""
     sdes: Crypto | None = None
     """How the owner protects what it sends when the stream is over SRTP with keys in the description."""
+    layout: tuple[Media, ...] = ()
+    """All streams as an answer or a later offer refuses them; none where the audio is the only one."""
 
 
 def audio_of(description: SessionDescription) -> Audio:
@@ -110,7 +117,18 @@ def audio_of(description: SessionDescription) -> Audio:
             continue
         direction = _direction(description, media, webrtc)
         destination = _destination(description, media)
-        return Audio(index, media, codecs_of(media), direction, destination, _ptime(media), webrtc, sdes)
+        streams = description.media
+        return Audio(
+            index,
+            intern(media.protocol),
+            codecs_of(media),
+            direction,
+            destination,
+            _ptime(media),
+            webrtc,
+            sdes,
+            tuple([stream.refused() for stream in streams]) if len(streams) > 1 else (),
+        )
     raise NotAcceptable(reason)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.sdp.description import Attribute, Media
-from kobza.values import Value
+from kobza.values import Leaf
 
 TELEPHONE_EVENT: Final = "telephone-event"
 """DTMF digits as packets (RFC 4733): no codec of its own, always beside one."""
@@ -27,7 +27,7 @@ _STATIC: Final = {
 _NOT_SPEECH: Final = frozenset({"telephone-event", "cn", "red"})
 
 
-class Codec(Value, frozen=True):
+class Codec(Leaf, frozen=True):
     """A payload type and what it means. `rate` is the RTP clock in Hz, `parameters` the `fmtp` value or ""."""
 
     payload_type: int

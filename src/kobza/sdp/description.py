@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from kobza.sdp.errors import MalformedSdp
-from kobza.values import Value
+from kobza.values import Leaf
 
 MAX_BYTES: Final = 32 * 1024
 """A description longer than this is refused: a telephone needs 1 KiB, a browser with many codecs 8."""
@@ -24,7 +24,7 @@ Attribute = tuple[str, str | None]
 """Name and value; None for a flag (`a=sendrecv`)."""
 
 
-class Origin(Value, frozen=True):
+class Origin(Leaf, frozen=True):
     """The `o=` line (RFC 8866, section 5.2): who made the description, and its version."""
 
     username: str
@@ -44,7 +44,7 @@ class Origin(Value, frozen=True):
         return f"{self.username} {self.session_id} {self.version} IN {_address_type(self.host)} {self.host}"
 
 
-class Media(Value, frozen=True):
+class Media(Leaf, frozen=True):
     """One stream: an `m=` line with what follows it (RFC 8866, section 5.14).
 
     `port` is 0 for a stream that is refused; `connection` is the host of its own `c=` line, else None.
@@ -81,7 +81,7 @@ class Media(Value, frozen=True):
         return Media(self.kind, 0, self.protocol, self.formats)
 
 
-class SessionDescription(Value, frozen=True):
+class SessionDescription(Leaf, frozen=True):
     """A whole description; `str()` writes it with CRLF.
 
     `connection` is the host of the session's `c=` line; None when each stream has its own.

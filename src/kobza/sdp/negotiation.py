@@ -7,8 +7,6 @@ does not pass.
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from kobza.sdp.audio import Audio, Direction
 from kobza.sdp.codecs import Codec
 from kobza.sdp.description import Attribute, Media, Origin, SessionDescription
@@ -16,10 +14,10 @@ from kobza.sdp.sdes import PROTOCOL as SDES_PROTOCOL
 from kobza.sdp.sdes import Crypto
 from kobza.sdp.webrtc import PROTOCOL as WEBRTC_PROTOCOL
 from kobza.sdp.webrtc import WebRtcEnd
-from kobza.values import Value
+from kobza.values import Leaf
 
 
-class LocalAudio(Value, frozen=True):
+class LocalAudio(Leaf, frozen=True):
     """What the plane says to one side about its end of the audio stream. `ptime` is in milliseconds.
 
     `webrtc` is there for a side that takes the stream over DTLS-SRTP; it has `mux`. `sdes` is there for one that takes
@@ -65,33 +63,33 @@ class LocalAudio(Value, frozen=True):
         return Media("audio", self.port, protocol, formats, attributes=tuple(attributes))
 
 
-def new_origin(session_id: str, host: str) -> Origin:
-    """Return the origin of the first description to a side. `session_id` is a number, unique for its host."""
-    return Origin("kobza", session_id, "1", host)
+def origin(session_id: int, host: str, version: int = 1) -> Origin:
+    """Return the origin of a description to a side: its `version` counts up by one with each change (RFC 3264, 8).
+
+    `session_id` is unique for its host.
+    """
+    return Origin("kobza", str(session_id), str(version), host)
 
 
-def next_version(origin: Origin) -> Origin:
-    """Return the origin of the next description to the same side: the version counts up by one (RFC 3264, 8)."""
-    return replace(origin, version=str(int(origin.version) + 1))
-
-
-def write_offer(origin: Origin, local: LocalAudio, layout: Sequence[Media] = (), index: int = 0) -> SessionDescription:
+def write_offer(by: Origin, local: LocalAudio, layout: Sequence[Media] = (), index: int = 0) -> SessionDescription:
     """Return an offer of the audio stream.
 
-    In a dialog that has agreed on streams already, `layout` is what they were and `index` the place of the audio: a
-    later offer keeps number and order of streams (RFC 3264, section 8).
+    In a dialog that has agreed on streams already, `layout` is what they were, see `Audio`, and `index` the place of
+    the audio: a later offer keeps number and order of streams (RFC 3264, section 8).
     """
     media = _placed(local.stream(local.protocol), layout, index)
-    return SessionDescription(origin, local.host, media, local.session_attributes)
+    return SessionDescription(by, local.host, media, local.session_attributes)
 
 
-def write_answer(origin: Origin, local: LocalAudio, offer: SessionDescription, audio: Audio) -> SessionDescription:
+def write_answer(by: Origin, local: LocalAudio, audio: Audio) -> SessionDescription:
     """Return the answer to an offer: the audio stream taken, all others refused with port 0 (RFC 3264, section 6)."""
-    media = _placed(local.stream(audio.media.protocol), offer.media, audio.index)
-    return SessionDescription(origin, local.host, media, local.session_attributes)
+    media = _placed(local.stream(audio.protocol), audio.layout, audio.index)
+    return SessionDescription(by, local.host, media, local.session_attributes)
 
 
 def _placed(stream: Media, layout: Sequence[Media], index: int) -> tuple[Media, ...]:
-    media = [other.refused() for other in layout] or [stream]
+    if not layout:
+        return (stream,)
+    media = list(layout)
     media[index] = stream
     return tuple(media)

@@ -5,7 +5,7 @@ from typing import Final
 
 from kobza.sdp.description import Attribute, Media
 from kobza.sdp.errors import NotAcceptable
-from kobza.values import Value
+from kobza.values import Leaf
 
 PROTOCOL: Final = "RTP/SAVP"
 """What is offered."""
@@ -25,7 +25,7 @@ _CRYPTO: Final = re.compile(
 several keys, parts that are not protected, a rate of derivation."""
 
 
-class Crypto(Value, frozen=True):
+class Crypto(Leaf, frozen=True):
     """One `a=crypto`: what its owner sends is protected with `key`, the key and the salt in base64."""
 
     tag: str

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from kobza.sdp.codecs import static_name
-from kobza.values import Value
+from kobza.values import Leaf
 
 MAX_CODECS: Final = 8
 """Named; what comes behind is an ellipsis."""
@@ -26,7 +26,7 @@ _MOST: Final = 4096
 """Bytes of a stream that are looked at."""
 
 
-class Summary(Value, frozen=True):
+class Summary(Leaf, frozen=True):
     """What the first stream of a description is."""
 
     kind: str

@@ -10,7 +10,7 @@ from typing import Final
 
 from kobza.sdp.description import Attribute, Media, SessionDescription
 from kobza.sdp.errors import NotAcceptable
-from kobza.values import Value
+from kobza.values import Leaf
 
 PROTOCOL: Final = "UDP/TLS/RTP/SAVPF"
 """What browsers offer and want to be offered (RFC 8829, section 5.1.2)."""
@@ -40,7 +40,7 @@ class Setup(StrEnum):
         return Setup.ACTIVE if self is Setup.PASSIVE else Setup.PASSIVE
 
 
-class WebRtcPeer(Value, frozen=True):
+class WebRtcPeer(Leaf, frozen=True):
     """What a phone said of its end. Its password is not kept: an ICE-lite end sends no checks.
 
     `fingerprints` are of its certificate, "sha-256 AB:CD…", all of one hash: one of them must fit. `mid` is "" when it
@@ -54,7 +54,7 @@ class WebRtcPeer(Value, frozen=True):
     bundled: bool
 
 
-class WebRtcEnd(Value, frozen=True):
+class WebRtcEnd(Leaf, frozen=True):
     """What we say of ours. `hosts` are our addresses, the best first; `fingerprint` is "sha-256 AB:CD…"."""
 
     hosts: tuple[str, ...]

@@ -15,7 +15,7 @@ CALLER, CALLEE = Side.CALLER, Side.CALLEE
 
 
 def told(media: CallMedia, side: Side) -> bytes:
-    return words.describe(media.sides[side], media.sides[side.other])
+    return words.describe(media.side(side), media.other(side))
 
 
 def test_a_phone_is_told_of_as_far_as_it_is_known() -> None:

@@ -92,7 +92,7 @@ class Carried:
     @property
     def wanted(self) -> Wanted:
         """What it shall be."""
-        caller, callee = (self.media.sides[side] for side in Side)
+        caller, callee = self.media.caller, self.media.callee
         return Wanted(
             descriptions=(words.describe(caller, callee), words.describe(callee, caller)),
             hears=(self.media.flow(Side.CALLER).profile.source, self.media.flow(Side.CALLEE).profile.source),
@@ -130,9 +130,9 @@ class Carried:
         answered = await self.instance.ask(words.answer(self.key, callee, inject=wanted.inject))
         toward_caller = words.place_in(answered)
         if self.settled is None:
-            self.media.sides[Side.CALLER].place(*toward_caller)
-            self.media.sides[Side.CALLER].protection.settle_key(words.key_in(answered))
-            self.media.sides[Side.CALLEE].place(*toward_callee)
+            self.media.caller.place(*toward_caller)
+            self.media.caller.protection.settle_key(words.key_in(answered))
+            self.media.callee.place(*toward_callee)
 
     async def _let_hear(self, side: Side, wanted: Wanted, was: Wanted) -> None:
         """Let a side hear what it shall hear."""
@@ -146,7 +146,7 @@ class Carried:
                 await self.tell(words.about(verb, self.key, side.other))
             if new == "music" or new == "ringback":
                 # Made once, which takes longer than the loop should be kept for.
-                blob = await asyncio.to_thread(tune, new, self.media.sides[side].sounds)
+                blob = await asyncio.to_thread(tune, new, self.media.side(side).sounds)
                 await self.tell(words.play(self.key, side, blob))
         if wanted.muted[other] != was.muted[other]:
             verb = "silence media" if wanted.muted[other] else "unsilence media"
@@ -170,7 +170,7 @@ class Carried:
         for side, seen in self.sides.items():
             if reply[side].arrived != seen.arrived:
                 seen.arrived, seen.alive_at = reply[side].arrived, now
-            if not self.media.sides[side].watched:
+            if not self.media.side(side).watched:
                 seen.watched_since = None
             elif seen.watched_since is None:
                 seen.watched_since = now

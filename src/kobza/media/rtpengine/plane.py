@@ -205,7 +205,7 @@ class RtpenginePlane(Observed, ExchangingPlane[Carried]):
         self._sessions += 1
         media = CallMedia("", new_session_id(self._sessions))
         # A phone that calls with SRTP is answered so; with one that is called rtpengine would change its key at will.
-        media.sides[Side.CALLER].protection.expect_key()
+        media.caller.protection.expect_key()
         return Carried(call_id, media, instance, instance.new_key(), self._copies)
 
     def _choose(self, tried: frozenset[Instance]) -> Instance | None:

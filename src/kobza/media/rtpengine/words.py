@@ -15,7 +15,7 @@ from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import OWN_CODECS
 from kobza.sdp.description import Attribute, Media, SessionDescription
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
-from kobza.sdp.negotiation import new_origin
+from kobza.sdp.negotiation import origin
 from kobza.sdp.sdes import PROTOCOL as SDES_PROTOCOL
 from kobza.sdp.sdes import crypto_of
 
@@ -73,7 +73,7 @@ def describe(side: SideMedia, other: SideMedia) -> bytes:
         attributes.append(replace(remote.sdes, tag="1").attribute)
     formats = tuple(str(codec.payload_type) for codec in codecs)
     stream = Media("audio", port, protocol, formats, attributes=tuple(attributes))
-    return SessionDescription(new_origin("1", host), host, (stream,), ()).to_bytes()
+    return SessionDescription(origin(1, host), host, (stream,), ()).to_bytes()
 
 
 def offer(key: str, sdp: bytes, *, inject: bool) -> Command:
