@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from kobza.call.actions import SideName
 from kobza.call.directory import Directory
 from kobza.call.group import RingingGroup
 from kobza.call.routing import Identity, Party
@@ -228,8 +227,9 @@ def test_in_a_call_nothing_is_watched(desk: Desk) -> None:
 def test_a_call_as_its_callers_phone_has_it(desk: Desk) -> None:
     """Also with the mobile phone of the same number, which it may call."""
     live = live_call(BOHDAN_PARTY, BOHDAN_PARTY)
-    live.present |= {"leg-1", "leg-2"}
-    dialog = live.dialogs["in"] = desk.invited()
+    live.present = ("leg-1", "leg-2")
+    dialog = desk.invited()
+    live.add_dialog("in", dialog)
 
     def phases() -> list[str]:
         return [each.phase for each in dialogs_of(live, ("ent-1", BOHDAN))]
@@ -247,8 +247,8 @@ def test_a_call_as_its_callers_phone_has_it(desk: Desk) -> None:
 def test_a_phone_that_rings(desk: Desk, tag: str | None, phase: str) -> None:
     """Without a tag there is no dialog yet that could be named."""
     live = live_call(BOHDAN_PARTY, STRANGER)
-    live.present.add("leg-1")
-    live.dialogs["in"] = desk.invite()
+    live.present = ("leg-1",)
+    live.add_dialog("in", desk.invite())
     desk.answer(desk.one("INVITE"), 180, tag=tag)
     (dialog,) = dialogs_of(live, ("ent-1", BOHDAN))
     assert (dialog.phase, dialog.local_tag) == (phase, tag or "")
@@ -318,7 +318,7 @@ async def test_a_fault_of_the_lamps_is_none_of_the_call(desk: Desk, caplog: pyte
     desk.ask()
     desk.fine()
     live = live_call(STRANGER, BOHDAN_PARTY)
-    live.shown = cast("dict[SideName, Identity]", {"callee": "nobody"})
+    live.show({"callee": Identity(cast(str, 5), "", restricted=False)})
     talk(desk, live)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         "the lamps do not show what the call does"
@@ -394,8 +394,8 @@ def test_who_is_shown(
 ) -> None:
     """No more than the watched phone itself shows."""
     live = live_call(caller, BOHDAN_PARTY)
-    live.shown = {} if shown is None else {"callee": shown}
-    live.present |= {"leg-1", "leg-2"}
+    live.show({} if shown is None else {"callee": shown})
+    live.present = ("leg-1", "leg-2")
     (called,) = dialogs_of(live, ("ent-1", BOHDAN))
     assert (called.remote_user, called.remote_name) == told_called
     assert (called.initiator, called.phase, called.call_id) == (False, "trying", "")

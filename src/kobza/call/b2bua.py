@@ -6,7 +6,7 @@ branch it does not know is harmless. `docs/calls.md` shows every scenario and wh
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from kobza.call.actions import Action, Bye, Reject, RejectOffer, SideName, Target
 from kobza.call.causes import (
@@ -28,11 +28,16 @@ from kobza.call.renegotiation import COMMAND_TIMEOUT, Renegotiation
 from kobza.call.routing import Party
 from kobza.call.setup import Setup
 from kobza.call.step import Destination, FindTargets, Onward, Step
-from kobza.call.taking import Taking
+from kobza.call.taking import NOTHING_RINGS, Taking
 from kobza.call.transfer import Transfer
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
+
+
+CALLERS_BRANCH: Final = "in"
+"""The id of the INVITE by which a call came in: one of this call alone, as those of the branches that it dials."""
+_LIVE: Final = (BranchState.PENDING, BranchState.ANSWERED)
 
 
 def _nowhere(_rejection: Rejection, _now: float) -> None:
@@ -42,14 +47,18 @@ def _nowhere(_rejection: Rejection, _now: float) -> None:
 class Call:
     """One call between two legs. Made by `incoming` or `originated`; over when `finished`."""
 
-    __slots__ = ("_core", "_placing", "_renegotiation", "_setup")
+    __slots__ = ("_core", "_placing", "_setup")
 
-    def __init__(self, core: CallCore, renegotiation: Renegotiation, setup: Setup) -> None:
+    def __init__(self, core: CallCore, setup: Setup) -> None:
         self._core = core
-        self._setup = setup
-        self._placing: Setup | Transfer = setup
-        """What the INVITEs under way belong to."""
-        self._renegotiation = renegotiation
+        self._setup: Setup | None = setup
+        """None once both talk, and the caller has answered if the offer was ours: a call may last for hours."""
+        self._placing: Setup | Transfer | None = setup
+        """What the INVITEs under way belong to; None: both talk, so there are none."""
+
+    @property
+    def _renegotiation(self) -> Renegotiation:
+        return Renegotiation(self._core)
 
     @classmethod
     def incoming(
@@ -59,7 +68,7 @@ class Call:
         caller: Party,
         callee: Party,
         dialled: str,
-        branch_id: str,
+        branch_id: str = CALLERS_BRANCH,
         sdp: bytes,
         first: Step,
         origin: Origin,
@@ -80,10 +89,9 @@ class Call:
         """
         started = CallStarted(call_id, now, caller, dialled, callee, origin, caller_leg_id, callee_leg_id)
         core = CallCore(started, Phase.PREPARING, new_id)
-        renegotiation = Renegotiation(core)
-        setup = Setup(core, renegotiation, lambda _: first, onward, ring_timeout)
+        setup = Setup(core, Renegotiation(core), lambda _: first, onward, ring_timeout)
         setup.begin_incoming(branch_id, sdp, now, answers_early=answers_early)
-        return cls(core, renegotiation, setup)
+        return cls(core, setup)
 
     @classmethod
     def originated(
@@ -110,10 +118,9 @@ class Call:
         """
         started = CallStarted(call_id, now, caller, dialled, callee, "api", caller_leg_id, callee_leg_id, client_state)
         core = CallCore(started, Phase.ORIGINATOR_PREPARING, new_id)
-        renegotiation = Renegotiation(core)
-        setup = Setup(core, renegotiation, find_destination, onward, timeout)
+        setup = Setup(core, Renegotiation(core), find_destination, onward, timeout)
         setup.begin_originated(originator_targets, now)
-        return cls(core, renegotiation, setup)
+        return cls(core, setup)
 
     # what the call says
 
@@ -159,7 +166,7 @@ class Call:
     def branch_progressed(self, branch_id: str, status: int, sdp: bytes, now: float) -> None:
         """A device answered provisionally: 180 rings; any other counts only with SDP, as early media."""
         branch = self._dialled(branch_id)
-        if branch is not None and branch.state is BranchState.PENDING:
+        if branch is not None and branch.state is BranchState.PENDING and self._placing is not None:
             self._placing.progressed(branch, status, sdp, now)
 
     def branch_answered(self, branch_id: str, sdp: bytes, now: float) -> None:
@@ -170,7 +177,7 @@ class Call:
         if branch.state is BranchState.CANCELLED:
             self._core.outbox.actions.append(Bye(branch_id, branch.cancel_cause))
             self._core.close(branch)
-        elif branch.state is BranchState.PENDING:
+        elif branch.state is BranchState.PENDING and self._placing is not None:
             self._placing.answered(branch, sdp, now)
 
     def branch_rejected(self, branch_id: str, status: int, reasons: "Sequence[Reason]", now: float) -> None:
@@ -183,7 +190,7 @@ class Call:
             return
         if branch.state is BranchState.CANCELLED:
             self._core.close(branch)
-        elif branch.state is BranchState.PENDING:
+        elif branch.state is BranchState.PENDING and self._placing is not None:
             self._placing.rejected(branch, status, reasons, now)
 
     def branch_silent(self, branch_id: str, now: float) -> None:  # noqa: ARG002
@@ -194,7 +201,7 @@ class Call:
 
     def branch_cancelled(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
         """The caller took its INVITE back (200 and 487 are sent by the user agent already)."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is not None and branch.incoming and branch.state is BranchState.PENDING:
             branch.state = BranchState.CLOSED
             if not branch.takes_place:
@@ -202,7 +209,7 @@ class Call:
 
     def branch_ended(self, branch_id: str, reasons: "Sequence[Reason]", now: float) -> None:
         """The peer ended its dialog with BYE."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is None:
             return
         if branch.state is BranchState.CANCELLED:
@@ -210,21 +217,20 @@ class Call:
         elif branch.state is BranchState.ANSWERED:
             branch.state = BranchState.CLOSED
             self._hung_up(branch.leg, reasons, now)
-        elif branch.state is BranchState.PENDING:
-            if branch.takes_place:
-                branch.state = BranchState.CLOSED
-                self._core.outbox.actions.append(Reject(branch_id, 487, NORMAL_UNSPECIFIED))
-            elif branch.incoming:  # BYE in an early dialog: the INVITE still wants its 487 (RFC 3261, 15.1.2)
-                self._give_up(reasons, now)
-            else:
-                self._placing.rejected(branch, 480, reasons, now)
+        elif branch.state is BranchState.PENDING and branch.takes_place:
+            branch.state = BranchState.CLOSED
+            self._core.outbox.actions.append(Reject(branch_id, 487, NORMAL_UNSPECIFIED))
+        elif branch.state is BranchState.PENDING and branch.incoming:
+            self._give_up(reasons, now)  # BYE in an early dialog: the INVITE still wants its 487 (RFC 3261, 15.1.2)
+        elif branch.state is BranchState.PENDING and self._placing is not None:
+            self._placing.rejected(branch, 480, reasons, now)
 
     def branch_lost(self, branch_id: str, cause: int, now: float) -> None:
         """The dialog broke: no ACK or PRACK came, nobody refreshed its session, or the peer does not know it any more.
 
         Nobody hung up, so it is the network that ended the call.
         """
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         begins = branch is not None and branch.incoming and not branch.takes_place
         waits = branch is not None and begins and branch.state is BranchState.PENDING
         if branch is None or not (waits or branch.state is BranchState.ANSWERED):
@@ -235,47 +241,49 @@ class Call:
 
     def branch_confirmed(self, branch_id: str, sdp: bytes, now: float) -> None:
         """The ACK came to a 200 of ours; `sdp` is the answer if our 200 had the offer, else b""."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is None or branch.state is not BranchState.ANSWERED:
             return
-        if not branch.incoming or branch.takes_place or not self._setup.confirmed(sdp, now):
+        setup = self._setup
+        if not branch.incoming or branch.takes_place or setup is None or not setup.confirmed(sdp, now):
             self._renegotiation.confirmed(branch, sdp, now)
 
     def branch_answered_early(self, branch_id: str, sdp: bytes, now: float) -> None:
         """The caller acknowledged that it rings; `sdp` is its answer to the offer in that, b"" when it gave none."""
-        branch = self._core.branches.get(branch_id)
-        if branch is not None and branch.incoming and branch.state in (BranchState.PENDING, BranchState.ANSWERED):
-            self._setup.caller_answered(sdp, now)
+        branch, setup = self._core.branch(branch_id), self._setup
+        is_of_caller = branch is not None and branch.incoming
+        if branch is not None and is_of_caller and setup is not None and branch.state in _LIVE:
+            setup.caller_answered(sdp, now)
 
     def branch_offered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """A phone sent a re-INVITE or UPDATE with a new offer, or (b"") asks for one of ours."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED):
             self._core.outbox.actions.append(RejectOffer(branch_id, 481))
-        elif not self._setup.offered(branch, sdp):
+        elif self._setup is None or not self._setup.offered(branch, sdp):
             self._renegotiation.offered(branch, sdp)
 
     def refresh_due(self, branch_id: str, now: float) -> None:  # noqa: ARG002
         """The dialog wants a re-INVITE that changes nothing, so that it is known whether its phone is there."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is not None and branch.state is BranchState.ANSWERED:
             self._renegotiation.refresh(branch)
 
     def offer_answered(self, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """A phone accepted a SendOffer."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is not None and branch.state is BranchState.ANSWERED:
             self._renegotiation.answered(branch, sdp)
 
     def offer_rejected(self, branch_id: str, status: int, now: float) -> None:
         """A phone refused a SendOffer, or never answered it (408)."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         if branch is not None and branch.state is BranchState.ANSWERED:
             self._renegotiation.refused(branch, status, now)
 
     def _dialled(self, branch_id: str) -> Branch | None:
         """Return a branch that we dialled."""
-        branch = self._core.branches.get(branch_id)
+        branch = self._core.branch(branch_id)
         return None if branch is None or branch.incoming else branch
 
     def _hung_up(self, leg: Leg, reasons: "Sequence[Reason]", now: float) -> None:
@@ -330,6 +338,10 @@ class Call:
     def media_replied(self, request_id: str, sdp: bytes, now: float) -> None:
         """The media plane replied to a request that has an id."""
         self._core.outbox.reply(request_id, sdp, now)
+        if self._core.phase is Phase.TALKING:
+            self._placing = None
+            if self._setup is not None and not self._setup.waits_for_answer:
+                self._setup = None
 
     def media_failed(self, request_id: str, reason: str, now: float) -> None:
         """The media plane refused a request: "not acceptable" in the reason blames the SDP, all else the plane."""
@@ -342,7 +354,7 @@ class Call:
 
     def timer_fired(self, name: str, now: float) -> None:
         """A timer ran out; an unknown or forgotten one changes nothing."""
-        if name == RING_TIMER:
+        if name == RING_TIMER and self._placing is not None:
             self._placing.timed_out(now)
         elif name == SETTLE_TIMER:
             self._core.settled = True
@@ -365,7 +377,7 @@ class Call:
                 self._placing.cleared(now)
             elif not self._goes_on_without(leg, NORMAL_CLEARING, by, now):
                 core.end(NORMAL_CLEARING, 200, by, now)
-        elif leg in core.members:
+        elif leg in core.members and self._setup is not None:
             self._setup.member_cleared(leg, by, now)
         elif leg is core.caller and not core.originated:
             core.end(NORMAL_UNSPECIFIED, 487, by, now)
@@ -423,7 +435,10 @@ class Call:
         It gets its 200 from the call, or a refusal: 488 for its offer, 486 when another one was faster. Raises
         NotFoundError, or WrongStateError when nothing rings there.
         """
-        Taking(self._core, self._renegotiation).pick_up(self._placing, self._leg(leg_id), party, branch_id, sdp, now)
+        place, placing = self._leg(leg_id), self._placing
+        if placing is None:
+            raise WrongStateError(NOTHING_RINGS)
+        Taking(self._core, self._renegotiation).pick_up(placing, place, party, branch_id, sdp, now)
 
     def move(self, leg_id: str, branch_id: str, sdp: bytes, now: float) -> None:  # noqa: ARG002
         """Let a leg's owner go on talking on another phone, whose INVITE `branch_id` is; the phone before gets BYE.
@@ -434,7 +449,8 @@ class Call:
 
     def rings(self, leg_id: str) -> bool:
         """Tell whether somebody is called on a leg, so that the call can be picked up there."""
-        return any(leg.leg_id == leg_id and self._placing.rings(leg) for leg in self._core.legs)
+        placing = self._placing
+        return placing is not None and any(leg.leg_id == leg_id and placing.rings(leg) for leg in self._core.legs)
 
     def hand_over(self, leg_id: str, by: ReleasedBy, now: float) -> None:
         """End the call, but not the dialog of a leg's phone, which talks on in another call.
@@ -451,7 +467,7 @@ class Call:
 
     def leg_of(self, branch_id: str) -> str | None:
         """Return the leg whose phone a branch is; None when it has left, or none is."""
-        branch, core = self._core.branches.get(branch_id), self._core
+        branch, core = self._core.branch(branch_id), self._core
         gone = branch is None or branch.state in (BranchState.CLOSED, BranchState.CANCELLED)
         return None if branch is None or gone or branch.leg not in core.legs else branch.leg.leg_id
 

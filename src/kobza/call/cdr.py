@@ -1,6 +1,7 @@
 """Call detail records: folded from the facts of a call, one for each enterprise that takes part."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from kobza.call.causes import sip_from_cause
 from kobza.call.events import (
@@ -19,11 +20,11 @@ from kobza.call.events import (
     TransferAnswered,
 )
 from kobza.call.routing import Party
-from kobza.call.states import Direction, direction_of
-from kobza.values import Value
+from kobza.call.states import NO_RECORDS, Direction, direction_of
+from kobza.values import Leaf
 
 
-class Cdr(Value, frozen=True, kw_only=True):
+class Cdr(Leaf, frozen=True, kw_only=True):
     """The record of one call for one enterprise. Numbers are E.164 or short codes, moments seconds (the store rounds).
 
     `ended_at` None: the call is still on; then `cause`, `sip_status` and `released_by` are None as well.
@@ -68,6 +69,10 @@ class _Joined:
         """When its leg was over, and why, if that was before the end of the call."""
 
 
+_NOBODY: Final[Mapping[str, _Joined]] = {}
+_NO_MEMBERS: Final[Mapping[str, str]] = {}
+
+
 class CdrFold:
     """The call records of one call, growing with its facts; `records` is what is known so far.
 
@@ -76,7 +81,7 @@ class CdrFold:
     """
 
     __slots__ = (
-        "_answered",
+        "_answered_at",
         "_answered_number",
         "_ended",
         "_joined",
@@ -91,12 +96,13 @@ class CdrFold:
         self._started: CallStarted | None = None
         self._originator_rang_at: float | None = None
         self._ringing_at: float | None = None
-        self._answered: CallAnswered | None = None
+        self._answered_at: float | None = None
         self._answered_number: str | None = None
-        self._record_ids: dict[str, str] = {}
-        self._joined: dict[str, _Joined] = {}
+        self._record_ids = NO_RECORDS
+        """By enterprise. This one and the next ones are mostly empty, and replaced when they grow."""
+        self._joined = _NOBODY
         """By enterprise."""
-        self._members: dict[str, str] = {}
+        self._members = _NO_MEMBERS
         """Of ringing groups: the group's leg by the member's."""
         self._ended: CallEnded | None = None
 
@@ -106,13 +112,13 @@ class CdrFold:
             case CallStarted():
                 self._started = fact
             case CallRinging():
-                if self._answered is None and self._ringing_at is None:
+                if self._answered_at is None and self._ringing_at is None:
                     self._ringing_at = fact.at
                 for joined in self._of_leg(fact.leg_id):
                     if joined.ringing_at is None:
                         joined.ringing_at = fact.at
             case CallAnswered():
-                self._answered = fact
+                self._answered_at = fact.at
                 self._answered_number = fact.answered_number
                 for joined in self._of_leg(fact.leg_id):
                     joined.answered_at, joined.answered_number = fact.at, fact.answered_number
@@ -121,11 +127,11 @@ class CdrFold:
             case OriginatorRang():
                 self._originator_rang_at = fact.at
             case RecordingStarted():
-                self._record_ids[fact.enterprise_id] = fact.record_id
+                self._record_ids = {**self._record_ids, fact.enterprise_id: fact.record_id}
             case CallTransferred():
                 self._transfer(fact)
             case MemberCalled():
-                self._members[fact.leg_id] = fact.group_leg_id
+                self._members = {**self._members, fact.leg_id: fact.group_leg_id}
                 return False
             case CallForwarded():
                 for joined in self._of_leg(fact.leg_id):
@@ -154,7 +160,7 @@ class CdrFold:
         if enterprise_id is None or started is None or enterprise_id in self._joined:
             return
         if enterprise_id not in (started.caller.enterprise_id, started.callee.enterprise_id):
-            self._joined[enterprise_id] = _Joined(fact)
+            self._joined = {**self._joined, enterprise_id: _Joined(fact)}
 
     def _of_leg(self, leg_id: str) -> Iterable[_Joined]:
         if not self._joined:
@@ -209,7 +215,7 @@ class CdrFold:
         """Return the record for the enterprise of one side. A recording is that of the enterprise that asked for it."""
         direction = direction_of(own, other, calls=calls)
         local = direction == "local"
-        answered, ended = self._answered, self._ended
+        ended = self._ended
         rang_first = self._originator_rang_at if calls else None
         return Cdr(
             call_id=started.call_id,
@@ -219,7 +225,7 @@ class CdrFold:
             answered_number=self._answered_number,
             started_at=started.at,
             ringing_at=self._ringing_at if rang_first is None else rang_first,
-            answered_at=None if answered is None else answered.at,
+            answered_at=self._answered_at,
             ended_at=None if ended is None else ended.at,
             direction=direction,
             cause=None if ended is None else ended.cause,

@@ -1,6 +1,7 @@
 """What the parts of a call share: its legs and branches, its phase, and its end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from kobza.call.actions import (
@@ -58,6 +59,8 @@ SETTLE_TIME: Final = 40.0
 """Seconds after the end in which a cancelled branch may still report; the longest that a cancelled INVITE lives
 (RFC 3261, section 9.1: 64*T1 = 32 s) and some."""
 
+NO_RECORDINGS: Final[Mapping[str, Recording]] = {}
+
 COMMAND_TIMER: Final = "command:"
 """What the names of command timers start with; the command's token follows."""
 
@@ -68,6 +71,7 @@ class CallCore:
     __slots__ = (
         "answered_number",
         "branches",
+        "branches_made",
         "call_id",
         "callee",
         "caller",
@@ -93,10 +97,12 @@ class CallCore:
         """A click2dial call: the caller's leg has branches that we dialled."""
         self.caller = Leg(started.caller_leg_id, "caller", started.caller, started.at)
         self.callee = Leg(started.callee_leg_id, "callee", started.callee, started.at)
-        self.members: list[Leg] = []
+        self.members: tuple[Leg, ...] = ()
         """Of the ringing group on the called side, those that ring now."""
-        self.branches: dict[str, Branch] = {}
-        """Every branch that there ever was, by id."""
+        self.branches: tuple[Branch, ...] = ()
+        """Every branch that there ever was."""
+        self.branches_made = 0
+        """How many there were that we dialled, for their ids."""
         self.media_open = False
         """The media plane knows the call."""
         self.narrow = False
@@ -107,10 +113,10 @@ class CallCore:
         """Who the call's record says answered, once somebody has."""
         self.commands = 0
         """How many there were, for their tokens."""
-        self.tokens: dict[str, None] = {}
+        self.tokens: tuple[str, ...] = ()
         """Of commands under way that wait for the media plane."""
-        self.recordings: dict[str, Recording] = {}
-        """By enterprise."""
+        self.recordings = NO_RECORDINGS
+        """By enterprise. Replaced when another one begins."""
         self.settled = False
         """After the end: no branch has anything left to report."""
         self.outbox = Outbox()
@@ -133,7 +139,7 @@ class CallCore:
     def add_member(self, party: Party, targets: Sequence[Target], sdp: bytes, now: float) -> None:
         """Call a member of a ringing group beside the others."""
         leg = Leg(self.new_id(), "callee", party, now)
-        self.members.append(leg)
+        self.members += (leg,)
         called = MemberCalled(self.call_id, now, leg.leg_id, self.callee.leg_id, party, self.caller.party)
         self.outbox.facts.append(called)
         self.outbox.actions.append(AddLeg(leg.leg_id, party))
@@ -144,10 +150,14 @@ class CallCore:
     ) -> None:
         """Call a member of a ringing group no longer."""
         self.cancel_pending(leg, cause, answered_elsewhere=answered_elsewhere)
-        self.members.remove(leg)
+        self.forget_member(leg)
         leg.change(LegState.FINISHED, now)
         self.outbox.facts.append(MemberLeft(self.call_id, now, leg.leg_id, cause, released_by))
         self.outbox.actions.append(DropLeg(leg.leg_id))
+
+    def forget_member(self, leg: Leg) -> None:
+        """Have a leg no more among those that ring."""
+        self.members = tuple([member for member in self.members if member is not leg])
 
     def replace_callee(self, leg: Leg, now: float) -> None:
         """Let another leg be the called side."""
@@ -176,20 +186,23 @@ class CallCore:
     def begin_command(self, leg: Leg) -> str:
         """Return the token of a command that waits for the media plane."""
         token = self.new_token(leg)
-        self.tokens[token] = None
+        self.tokens += (token,)
         return token
 
     def command_done(self, token: str, state: LegState) -> None:
         """Tell whoever asked that a command that waited is carried out; once."""
-        if token in self.tokens:
-            del self.tokens[token]
+        if self._take_token(token):
             self.outbox.actions.append(CommandDone(token, state))
 
     def command_failed(self, token: str, error: KobzaError) -> None:
         """Tell whoever asked that a command that waited came to nothing; once."""
-        if token in self.tokens:
-            del self.tokens[token]
+        if self._take_token(token):
             self.outbox.actions.append(CommandFailed(token, error))
+
+    def _take_token(self, token: str) -> bool:
+        waits = token in self.tokens
+        self.tokens = tuple([each for each in self.tokens if each != token])
+        return waits
 
     def record_party(self, party: Party, now: float) -> None:
         """Begin the recording that a party's package asks for, unless its enterprise has one."""
@@ -199,7 +212,7 @@ class CallCore:
     def record(self, enterprise_id: str, now: float) -> None:
         """Begin the recording of an enterprise."""
         record_id = self.new_id()
-        self.recordings[enterprise_id] = Recording(record_id)
+        self.recordings = {**self.recordings, enterprise_id: Recording(record_id)}
         self.outbox.actions.append(MediaRecord(record_id, enterprise_id))
         self.outbox.facts.append(RecordingStarted(self.call_id, now, record_id, enterprise_id))
 
@@ -217,10 +230,26 @@ class CallCore:
 
     def add_branch(self, leg: Leg, branch_id: str, *, incoming: bool = False) -> Branch:
         """Note a new INVITE of a leg."""
-        branch = Branch(branch_id, leg, incoming=incoming)
-        leg.branches.append(branch)
-        self.branches[branch_id] = branch
+        branch = self.note(Branch(branch_id, leg, incoming=incoming))
+        leg.branches += (branch,)
         return branch
+
+    def note(self, branch: Branch) -> Branch:
+        """Note a branch by which something may come, whether its leg counts on it yet or not."""
+        self.branches += (branch,)
+        return branch
+
+    def branch(self, branch_id: str) -> Branch | None:
+        """Return a branch of the call; None: it has no such one."""
+        for branch in self.branches:
+            if branch.branch_id == branch_id:
+                return branch
+        return None
+
+    def _new_branch_id(self) -> str:
+        """Return an id that no other branch of this call has. It means nothing elsewhere, so calls share the text."""
+        self.branches_made += 1
+        return intern(str(self.branches_made))
 
     def dial(self, leg: Leg, targets: Sequence[Target], sdp: bytes) -> None:
         """Send an INVITE with an offer to each target of a leg; of those in turn to the first."""
@@ -228,7 +257,7 @@ class CallCore:
             if isinstance(target, InTurn):
                 self._dial_in_turn(leg, target.targets, sdp)
             else:
-                branch_id = self.new_id()
+                branch_id = self._new_branch_id()
                 self.add_branch(leg, branch_id)
                 self.outbox.actions.append(Dial(branch_id, target, sdp, leg.side))
 
@@ -258,7 +287,7 @@ class CallCore:
             self._dial_in_turn(leg, following, branch.offer, branch.branch_id)
 
     def _dial_in_turn(self, leg: Leg, targets: tuple[Target, ...], sdp: bytes, replaces: str = "") -> None:
-        branch = self.add_branch(leg, self.new_id())
+        branch = self.add_branch(leg, self._new_branch_id())
         first, branch.others = targets[0], targets[1:]
         target, *servers = first.targets if isinstance(first, Servers) else (first,)
         branch.servers = tuple(servers)
@@ -290,8 +319,8 @@ class CallCore:
 
     def dissolve(self) -> None:
         """Let legs and branches go that know each other: so what is over is given back without the collector."""
-        for branch in self.branches.values():
-            branch.leg.branches.clear()
+        for branch in self.branches:
+            branch.leg.branches = ()
             branch.leg.talking = None
 
     def terminate(self, cause: int, now: float) -> None:
@@ -307,7 +336,7 @@ class CallCore:
         self.enter(Phase.ENDED)
         actions = self.outbox.actions
         self.outbox.forget_questions()
-        for branch in self.branches.values():
+        for branch in self.branches:
             if branch.state is BranchState.ANSWERED:
                 branch.state = BranchState.CLOSED
                 if branch.leg.reoffering:  # its re-INVITE wants an answer all the same (RFC 3261, section 15.1.2)
@@ -330,7 +359,7 @@ class CallCore:
             leg.change(LegState.FINISHED, now)
         if self.tokens:
             actions += [CommandFailed(token, WrongStateError("The call has ended.")) for token in self.tokens]
-            self.tokens.clear()
+            self.tokens = ()
         self.outbox.facts.append(CallEnded(self.call_id, now, cause, status, released_by))
         self.settled = not self._is_waiting
         if not self.settled:
@@ -338,4 +367,4 @@ class CallCore:
 
     @property
     def _is_waiting(self) -> bool:
-        return any(branch.state is BranchState.CANCELLED for branch in self.branches.values())
+        return any(branch.state is BranchState.CANCELLED for branch in self.branches)

@@ -6,10 +6,9 @@ epoch. A leg is one side of the call (`leg_id` is the contract's `call_control_i
 
 from typing import Literal
 
-from msgspec import Struct
-
 from kobza.call.heard import HeardCall
 from kobza.call.routing import Party
+from kobza.values import Leaf
 
 Origin = Literal["phone", "trunk", "api"]
 """Who started a call: a phone of ours, somebody outside, or a click2dial request."""
@@ -18,7 +17,7 @@ ReleasedBy = Literal["caller", "called", "api", "network"]
 """Who ended a call."""
 
 
-class CallFact(Struct, frozen=True):
+class CallFact(Leaf, frozen=True):
     """Something that happened to a call."""
 
     call_id: str

@@ -180,7 +180,7 @@ class Leg:
         self.party = party
         self.state = LegState.ALERTING
         self.since = now
-        self.branches: list[Branch] = []
+        self.branches: tuple[Branch, ...] = ()
         self.talking: Branch | None = None
         """The branch that answered, or the caller's."""
         self.connected = False

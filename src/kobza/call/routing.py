@@ -10,7 +10,7 @@ from kobza.call.group import RingingGroup, group_key
 from kobza.call.hours import Callers, WorkingHours
 from kobza.call.numbers import normalize
 from kobza.call.trunk import Trunk
-from kobza.values import Value
+from kobza.values import Leaf, Value
 
 ANONYMOUS: Final = "anonymous"
 """Stands in the place of the number of a caller who hides it (RFC 3323, section 4.1.1.3)."""
@@ -19,7 +19,7 @@ SEVERAL: Final = "0000"
 """Stands in the place of a number where there is no phone, but a seat in a mix of several voices: nobody's number."""
 
 
-class Party(Value, frozen=True):
+class Party(Leaf, frozen=True):
     """One side of a call as the call's facts know it: a subscriber of an enterprise, or somebody outside."""
 
     number: str
@@ -97,7 +97,7 @@ class Refused(Value, frozen=True):
 Route = ToSubscriber | ToGroup | Diverted | ToTrunk | Refused
 
 
-class Identity(Value, frozen=True):
+class Identity(Leaf, frozen=True):
     """What the called side may learn about a calling number."""
 
     number: str

@@ -223,7 +223,7 @@ class Setup:
         if self._core.phase is Phase.TALKING:  # the 200 waited for this
             self._align_again()
             return
-        rings = (branch for branch in self._core.branches.values() if branch.state is BranchState.PENDING)
+        rings = (branch for branch in self._core.branches if branch.state is BranchState.PENDING)
         early = next((branch for branch in rings if branch.early_sdp), None)
         if early is not None:
             self._hear_early(early)
@@ -365,8 +365,8 @@ class Setup:
         core.cancel_pending(leg, ANSWERED_ELSEWHERE, answered_elsewhere=True)
         is_member = leg in core.members
         if is_member:
-            core.members.remove(leg)
-        for other in core.members.copy():
+            core.forget_member(leg)
+        for other in core.members:
             core.drop_member(other, ANSWERED_ELSEWHERE, "called", now, answered_elsewhere=True)
         if leg is core.caller or leg is core.callee:
             return
@@ -460,6 +460,11 @@ class Setup:
             self._core.end(PROTOCOL_ERROR, 200, "network", now)
         return True
 
+    @property
+    def waits_for_answer(self) -> bool:
+        """Whether the caller has an offer of ours that it has not answered yet."""
+        return self._late_offer
+
     def _late_answer_failed(self, reason: str, now: float) -> None:
         self._core.terminate(why(reason)[0], now)
 
@@ -472,10 +477,10 @@ class Setup:
         core = self._core
         if core.phase in (Phase.ORIGINATOR_RINGING, Phase.RINGING):
             leg = core.caller if core.phase is Phase.ORIGINATOR_RINGING else core.callee
-            for member in core.members.copy():
+            for member in core.members:
                 core.drop_member(member, NO_ANSWER, "network", now)
             self._fail(leg, Rejection(480, NO_ANSWER), now, "network")
-        elif not core.answered and core.phase is not Phase.ENDED:
+        elif core.phase is not Phase.ENDED:
             core.terminate(TEMPORARY_FAILURE, now)
 
 

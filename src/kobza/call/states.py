@@ -26,7 +26,7 @@ from kobza.call.events import (
 )
 from kobza.call.heard import HeardCall
 from kobza.call.routing import Party
-from kobza.values import Value
+from kobza.values import Leaf
 
 Direction = Literal["incoming", "outgoing", "local"]
 """A call as an owner or an enterprise sees it; local: both sides are of the same enterprise."""
@@ -47,7 +47,7 @@ EXTENDED: Final = frozenset({StateType.HELD, StateType.RESUMED, StateType.RECORD
 """States only for those that have asked for more than the three of the operator's service."""
 
 
-class OwnerState(Value, frozen=True, kw_only=True):
+class OwnerState(Leaf, frozen=True, kw_only=True):
     """One call state of one owner. Numbers are E.164 (or short codes), `at` is in seconds, durations in whole ones."""
 
     event_id: str
@@ -85,6 +85,10 @@ def direction_of(own: Party, other: Party, *, calls: bool) -> Direction:
     if own.enterprise_id == other.enterprise_id:
         return "local"
     return "outgoing" if calls else "incoming"
+
+
+NO_CLIENT_STATE: Final[tuple[str | None, str | None]] = (None, None)
+NO_RECORDS: Final[Mapping[str, str]] = {}
 
 
 class _Owner:
@@ -147,14 +151,14 @@ class OwnerStates:
         self._new_id = new_id
         self._call_id = ""
         self._extended_for = extended_for
-        self._owners: list[_Owner] = []
-        self._left: list[_Owner] = []
+        self._owners: tuple[_Owner, ...] = ()
+        self._left: tuple[_Owner, ...] = ()
         """Owners that have transferred their side away: told `finished` already."""
         self._originated = False
-        self._client_state: tuple[str | None, str | None] = (None, None)
+        self._client_state = NO_CLIENT_STATE
         """Whose it is, and what it says."""
-        self._record_ids: dict[str, str] = {}
-        """By enterprise."""
+        self._record_ids = NO_RECORDS
+        """By enterprise. Replaced when another recording begins."""
 
     def feed(self, fact: CallFact) -> list[OwnerState]:
         """Take the next fact; return the states that follow from it, the calling side's first."""
@@ -162,14 +166,15 @@ class OwnerStates:
             case CallRinging() | OriginatorRang():
                 return self._ring(fact)
             case CallAnswered():
-                return [self._established(owner, fact) for owner in self._owners]
+                answered_ms = to_ms(fact.at)
+                return [self._established(owner, fact, answered_ms) for owner in self._owners]
             case CallEnded():
                 return self._finish(fact)
             case CallStarted():
                 self._start(fact)
                 return []
             case RecordingStarted():
-                self._record_ids[fact.enterprise_id] = fact.record_id
+                self._record_ids = {**self._record_ids, fact.enterprise_id: fact.record_id}
                 return []
             case CallHeld():
                 return self._extended(StateType.HELD, fact)
@@ -183,7 +188,10 @@ class OwnerStates:
             case CallTransferred() | CallForwarded() | CallPickedUp():
                 return self._transfer(fact)
             case TransferAnswered():
-                return [self._established(owner, fact) for owner in self._owners if owner.leg_id == fact.leg_id]
+                answered_ms = to_ms(fact.at)
+                return [
+                    self._established(owner, fact, answered_ms) for owner in self._owners if owner.leg_id == fact.leg_id
+                ]
             case _:
                 raise TypeError(f"not a call fact: {fact!r}")
 
@@ -215,7 +223,8 @@ class OwnerStates:
     def _start(self, fact: CallStarted) -> None:
         caller, callee = fact.caller, fact.callee
         self._call_id = fact.call_id
-        self._client_state = (caller.enterprise_id, fact.client_state)
+        if fact.client_state is not None:
+            self._client_state = (caller.enterprise_id, fact.client_state)
         self._add_owner(fact.caller_leg_id, caller, callee, calls=True)
         self._add_owner(fact.callee_leg_id, callee, caller, calls=False)
         self._originated = fact.origin == "api"
@@ -224,7 +233,7 @@ class OwnerStates:
         if own.owner and own.enterprise_id is not None:
             whose, client_state = self._client_state
             own_state = client_state if whose == own.enterprise_id else None
-            self._owners.append(_Owner(leg_id, own, other, own.enterprise_id, own_state, calls=calls))
+            self._owners += (_Owner(leg_id, own, other, own.enterprise_id, own_state, calls=calls),)
 
     def _transfer(self, fact: CallTransferred | CallForwarded | CallPickedUp) -> list[OwnerState]:
         """Tell the owner that left of its end; the one who is called in its place is told when its phone rings."""
@@ -237,24 +246,24 @@ class OwnerStates:
         states = []
         for owner in self._owners:
             if owner.leg_id == fact.leg_id:
-                self._owners.remove(owner)
-                self._left.append(owner)
+                self._owners = tuple([each for each in self._owners if each is not owner])
+                self._left += (owner,)
                 if owner.sequence:
                     states.append(self._finished(owner, fact, fact.cause, fact.released_by))
                 break
         return states
 
-    def _established(self, owner: _Owner, fact: CallFact) -> OwnerState:
-        owner.answered_ms = to_ms(fact.at)
+    def _established(self, owner: _Owner, fact: CallFact, answered_ms: int) -> OwnerState:
+        owner.answered_ms = answered_ms
         return self._state(owner, StateType.ESTABLISHED, fact.at)
 
     def _ring(self, fact: CallRinging | OriginatorRang) -> list[OwnerState]:
         states = []
-        own_phone_only = isinstance(fact, OriginatorRang)
+        own_phone_only, alerting_ms = isinstance(fact, OriginatorRang), to_ms(fact.at)
         for owner in self._owners:
             rings = owner.alerting_ms is None and owner.answered_ms is None
             if rings and (owner.leg_id == fact.leg_id or (owner.calls and not own_phone_only)):
-                owner.alerting_ms = to_ms(fact.at)
+                owner.alerting_ms = alerting_ms
                 states.append(self._state(owner, StateType.ALERTING, fact.at))
         return states
 
@@ -273,7 +282,7 @@ class OwnerStates:
                 gave_up = fact.cause == NORMAL_CLEARING and fact.sip_status == 200 and owner.answered_ms is None
                 cause = NORMAL_UNSPECIFIED if gave_up else fact.cause
                 states.append(self._finished(owner, fact, cause, fact.released_by))
-        self._owners = []
+        self._owners = ()
         return states
 
     def _finished(self, owner: _Owner, fact: CallFact, cause: int, released_by: ReleasedBy) -> OwnerState:

@@ -5,7 +5,7 @@ before. Until the media plane has agreed to the INVITE's offer nothing has chang
 """
 
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from kobza.call.actions import Answer, Bye, MediaAnswer, MediaReoffer, Reject
 from kobza.call.causes import ANSWERED_ELSEWHERE, NORMAL_CLEARING
@@ -15,6 +15,8 @@ from kobza.call.leg import Branch, BranchState, Leg
 from kobza.call.renegotiation import Renegotiation
 from kobza.call.routing import Party
 from kobza.call.setup import why
+
+NOTHING_RINGS: Final = "Nothing rings there."
 
 ANSWERED_ALREADY = 486
 """What who picks up is told when somebody else was faster (RFC 3891, section 3)."""
@@ -49,12 +51,12 @@ class Taking:
         answer for the other side, and as a new offer, which makes ours.
         """
         if not ringing.rings(place):
-            raise WrongStateError("Nothing rings there.")
+            raise WrongStateError(NOTHING_RINGS)
         core = self._core
         called = [place, *(leg for leg in core.legs if ringing.rings(leg) and leg.party.is_same(party))]
         own = next((leg for leg in reversed(called) if leg.party == party), None)
         leg = own or Leg(core.new_id(), place.side, party, now)
-        branch = core.branches[branch_id] = Branch(branch_id, leg, incoming=True, takes_place=True)
+        branch = core.note(Branch(branch_id, leg, incoming=True, takes_place=True))
         refused = partial(self._refused, branch)
         request_id = core.outbox.ask(partial(self._read, ringing, place, branch, sdp), refused)
         core.outbox.actions.append(MediaAnswer(request_id, leg.side, sdp, branch_id))
@@ -89,8 +91,7 @@ class Taking:
         busy = leg.own_offer is not None or leg.is_read or leg.command is not None
         if leg.talking is None or not leg.connected or busy:
             raise WrongStateError("The phone is not talking, or is being asked for something.")
-        branch = leg.moving = Branch(branch_id, leg, incoming=True, takes_place=True)
-        self._core.branches[branch_id] = branch
+        branch = leg.moving = self._core.note(Branch(branch_id, leg, incoming=True, takes_place=True))
         request_id = self._core.outbox.ask(partial(self._moved, branch, sdp), partial(self._not_moved, branch))
         self._core.outbox.actions.append(MediaReoffer(request_id, leg.side, sdp))
 
@@ -119,7 +120,7 @@ class Taking:
     def _accept(self, branch: Branch, answer: bytes) -> None:
         leg = branch.leg
         branch.state = BranchState.ANSWERED
-        leg.branches.append(branch)
+        leg.branches += (branch,)
         leg.talking = branch
         self._core.outbox.actions.append(Answer(branch.branch_id, answer))
 

@@ -14,14 +14,14 @@ class BusyNumbers:
     def join(self, live: LiveCall, leg_id: str, party: Party) -> None:
         """Note that a call makes a number busy, unless it does already or is over."""
         if not live.ended and leg_id not in live.present and leg_id not in live.absent:
-            live.present.add(leg_id)
+            live.present += (leg_id,)
             if party.enterprise_id is not None:
                 self._presence.call_began(party.number)
 
     def leave(self, live: LiveCall, leg_id: str, party: Party) -> None:
         """Note that a call does not make a number busy any more."""
         if leg_id in live.present:
-            live.present.remove(leg_id)
+            live.present = tuple([each for each in live.present if each != leg_id])
             if party.enterprise_id is not None:
                 self._presence.call_ended(party.number)
 

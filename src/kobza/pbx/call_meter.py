@@ -109,16 +109,16 @@ class MeteredCall:
         self._started_at: float | None = None
         """None once its setup is measured, and when there is none to measure."""
         self._answered_at: float | None = None
-        self._trunks: list[tuple[str, Direction, bool, str]] = []
+        self._trunks: tuple[tuple[str, Direction, bool, str], ...] = ()
         """Name, direction, whether it was answered there, and the branch of a leg that goes out."""
 
     def came_by(self, trunk: str) -> None:
         """Note, before the call's first facts, by which trunk it came."""
-        self._trunks.append((trunk, "incoming", False, ""))
+        self._trunks += ((trunk, "incoming", False, ""),)
 
     def goes_by(self, trunk: str, branch_id: str) -> None:
         """Note that a leg of the call goes out by a trunk."""
-        self._trunks.append((trunk, "outgoing", False, branch_id))
+        self._trunks += ((trunk, "outgoing", False, branch_id),)
         self._meter.trunk_attempts[trunk, "outgoing"] += 1
 
     def failed_over(self, branch_id: str) -> str | None:
@@ -129,7 +129,7 @@ class MeteredCall:
         for used in self._trunks:
             name, way, _, branch = used
             if branch == branch_id:
-                self._trunks.remove(used)
+                self._trunks = tuple([each for each in self._trunks if each[3] != branch_id])
                 self._meter.trunk_ends[name, way, "failed"] += 1
                 return name
         return None
@@ -192,4 +192,4 @@ class MeteredCall:
             for name, way, answered, _ in self._trunks:
                 if not answered:
                     self._meter.trunk_answers[name, way] += 1
-            self._trunks = [(name, way, True, branch) for name, way, _, branch in self._trunks]
+            self._trunks = tuple([(name, way, True, branch) for name, way, _, branch in self._trunks])

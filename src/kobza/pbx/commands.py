@@ -249,7 +249,7 @@ class Commands:
 
     async def _outcome(self, live: LiveCall, token: str) -> str:
         """Let a call do what a command asked for, and wait for what comes of it."""
-        outcome = live.commands[token] = asyncio.get_running_loop().create_future()
+        outcome = live.expect(token)
         self._switch.feed(live, _nothing)
         return str(await outcome)
 

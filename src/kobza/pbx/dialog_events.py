@@ -114,7 +114,7 @@ class DialogEvents:
             live, branch_id = found
             sdp = event.response.session
             if branch_id in live.taking:
-                live.taking.discard(branch_id)
+                live.end_taking(branch_id)
                 self._enter(live, lambda: live.call.branch_answered(branch_id, sdp, self._now()))
             else:
                 self._enter(live, lambda: live.call.offer_answered(branch_id, sdp, self._now()))
@@ -123,7 +123,7 @@ class DialogEvents:
         if (found := call_of(event.dialog)) is not None:
             live, branch_id = found
             if branch_id in live.taking:
-                live.taking.discard(branch_id)
+                live.end_taking(branch_id)
                 event.dialog.bye(now=self._now())
                 self._enter(live, lambda: live.call.branch_rejected(branch_id, event.status, (), self._now()))
             else:

@@ -224,13 +224,13 @@ class GuestCalls:
         if host.call.phase is not Phase.TALKING:  # one of the first two has left, and the guests send G.711 anyway
             return
         token = host.call.narrow(leg_id if host is live else host.caller_leg_id, self._now())
-        outcome = host.commands[token] = asyncio.get_running_loop().create_future()
+        outcome = host.expect(token)
         self._switch.feed(host, lambda: None)
         try:
             async with asyncio.timeout(NARROWED_WITHIN):
                 await outcome
         except TimeoutError:
-            host.commands.pop(token, None)
+            host.take_command(token)
             raise NoAnswerFromPhoneError("A phone did not answer in time whether it sends G.711.") from None
 
     @staticmethod

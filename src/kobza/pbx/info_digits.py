@@ -8,7 +8,7 @@ from typing import Final
 
 from kobza.call.errors import KobzaError
 from kobza.media.plane import MediaError
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import LiveCall, branch_of
 from kobza.pbx.reading import call_of
 from kobza.sip import ua as sip
 from kobza.sip.dtmf_info import ACCEPTED, RELAY, body_of, digit_of
@@ -140,8 +140,8 @@ class InfoDigits:
 
 def _dialog_of(live: LiveCall, leg_id: str) -> InviteDialog | None:
     """Return the dialog of a leg's phone that has answered."""
-    for branch_id, dialog in live.dialogs.items():
-        if dialog.is_standing and live.call.leg_of(branch_id) == leg_id:
+    for dialog in live.dialogs:
+        if dialog.is_standing and live.call.leg_of(branch_of(dialog)) == leg_id:
             return dialog
     return None
 

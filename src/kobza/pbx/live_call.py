@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
 
 from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
@@ -36,8 +37,25 @@ class LiveLeg:
     """The same of the other side."""
 
 
+Key = TypeVar("Key")
+Kept = TypeVar("Kept")
+
+NOTHING: Final[Mapping[Any, Any]] = {}
+"""Stands in the place of what is empty of nearly every call: thousands stand, and an empty dictionary has 64 bytes."""
+
+
+def without(kept: Mapping[Key, Kept], key: Key) -> Mapping[Key, Kept]:
+    """Return what is kept but for a key, if it is there."""
+    return {each: value for each, value in kept.items() if each != key} or NOTHING
+
+
+def branch_of(dialog: InviteDialog) -> str:
+    """Return the branch that a dialog of a call is."""
+    return cast("tuple[LiveCall, str]", dialog.tag)[1]
+
+
 class LiveCall:
-    """One running call."""
+    """One running call. The mappings that it has are replaced, never changed."""
 
     __slots__ = (
         "absent",
@@ -62,7 +80,8 @@ class LiveCall:
         "present",
         "ringing",
         "seats",
-        "shown",
+        "shown_to_callee",
+        "shown_to_caller",
         "silences",
         "stored",
         "taken",
@@ -92,32 +111,31 @@ class LiveCall:
         self.caller_calls = True
         """False once a transfer has put somebody who is called on the caller's side."""
         self.callee_leg_id = callee_leg_id
-        self.shown = shown
-        """By the side that is dialled: what it may learn of the other one."""
+        self.show(shown)
         self.max_forwards = max_forwards
         """Of the caller's INVITE: what is left for ours."""
         self.diverted = diverted
         """What the caller's INVITE said of diversions before it came here, the last one first."""
         self.asserted: str | None = None
         """Whose number carriers are told from now on (E.164); None: that of the side which calls."""
-        self.dialogs: dict[str, InviteDialog] = {}
-        """By branch id."""
-        self.absent: set[str] = set()
+        self.dialogs: tuple[InviteDialog, ...] = ()
+        """Each has the call and its branch as its tag."""
+        self.absent: tuple[str, ...] = ()
         """Legs whose owners are not on this line themselves, so that it makes them not busy."""
-        self.seats: dict[str, SideName] = {}
+        self.seats: Mapping[str, SideName] = NOTHING
         """By branch id: the sides that are no phones, but seats in a mix."""
         self.mixed = False
         """Whether its voices are in a mix, or will be when it is answered."""
         self.taken: InviteDialog | None = None
         """The dialog of another call that this one takes over, until it has a branch here."""
-        self.taking: set[str] = set()
+        self.taking: tuple[str, ...] = ()
         """Branches of dialogs that were taken over, until their phones have answered our offer."""
-        self.timers: dict[str, asyncio.TimerHandle] = {}
-        self.commands: dict[str, asyncio.Future[str]] = {}
+        self.timers: Mapping[str, asyncio.TimerHandle] = NOTHING
+        self.commands: Mapping[str, asyncio.Future[str]] = NOTHING
         """By token: who waits for the outcome of a command."""
-        self.present: set[str] = set()
+        self.present: tuple[str, ...] = ()
         """The legs whose numbers count as busy because of this call."""
-        self.ringing: dict[str, Party] = {}
+        self.ringing: Mapping[str, Party] = NOTHING
         """The members of a ringing group that are called now, by leg."""
         self.is_settling = False
         self.stored = False
@@ -126,10 +144,64 @@ class LiveCall:
         """Whether the end of the call is in the books."""
         self.asks_quality = False
         """Whether its end waits for how it was heard."""
-        self.not_heard: dict[Side, float] = {}
+        self.not_heard: Mapping[Side, float] = NOTHING
         """The sides that are not heard now, and since when."""
-        self.silences: dict[Side, float] = {}
+        self.silences: Mapping[Side, float] = NOTHING
         """For how many seconds sides were not heard that are by now."""
+
+    def add_dialog(self, branch_id: str, dialog: InviteDialog) -> None:
+        """Note the dialog of a branch."""
+        dialog.tag = (self, branch_id)
+        self.dialogs += (dialog,)
+
+    def dialog(self, branch_id: str) -> InviteDialog | None:
+        """Return the dialog of a branch; None for a seat, and for what is no branch of the call."""
+        for dialog in self.dialogs:
+            if branch_of(dialog) == branch_id:
+                return dialog
+        return None
+
+    def give_away(self, dialog: InviteDialog) -> None:
+        """Let a dialog be one of no call, until it has a branch in another one."""
+        self.dialogs = tuple([each for each in self.dialogs if each is not dialog])
+        dialog.tag = None
+
+    def show(self, shown: Mapping[SideName, Identity]) -> None:
+        """Note, by the side that is dialled, what it may learn of the other one."""
+        self.shown_to_caller = shown.get("caller")
+        self.shown_to_callee = shown.get("callee")
+
+    def shown_to(self, side: SideName) -> Identity | None:
+        """Return what a side may learn of the other one when it is dialled; None: it is not to be dialled."""
+        return self.shown_to_caller if side == "caller" else self.shown_to_callee
+
+    def wait(self, name: str, timer: asyncio.TimerHandle) -> None:
+        """Note a timer that runs."""
+        self.timers = {**self.timers, name: timer}
+
+    def take_timer(self, name: str) -> asyncio.TimerHandle | None:
+        """Return a timer, which is not kept any longer; None: there is none of that name."""
+        timer = self.timers.get(name)
+        if timer is not None:
+            self.timers = without(self.timers, name)
+        return timer
+
+    def expect(self, token: str) -> asyncio.Future[str]:
+        """Return what will have the outcome of a command."""
+        waiting: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.commands = {**self.commands, token: waiting}
+        return waiting
+
+    def take_command(self, token: str) -> asyncio.Future[str] | None:
+        """Return who waits for the outcome of a command, and is not to be told again; None: nobody."""
+        waiting = self.commands.get(token)
+        if waiting is not None:
+            self.commands = without(self.commands, token)
+        return waiting
+
+    def end_taking(self, branch_id: str) -> None:
+        """Note that a phone which was taken over has answered our offer, or never will."""
+        self.taking = tuple([each for each in self.taking if each != branch_id])
 
     @property
     def about(self) -> dict[str, str | None]:
@@ -142,7 +214,7 @@ class LiveCall:
             self.caller, self.caller_leg_id, self.caller_calls = party, leg_id, False
         else:
             self.callee, self.callee_leg_id = party, leg_id
-            self.ringing.pop(leg_id, None)
+            self.ringing = without(self.ringing, leg_id)
 
     def leg_at(self, side: Side) -> str:
         """Return the id of the leg that a side has now."""
@@ -197,4 +269,4 @@ class LiveCall:
         for waiting in self.commands.values():
             if not waiting.done():
                 waiting.set_exception(error)
-        self.commands.clear()
+        self.commands = NOTHING

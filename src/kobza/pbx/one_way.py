@@ -8,7 +8,7 @@ from typing import Final
 
 from kobza.call.phases import Phase
 from kobza.media.plane import Side, SideNotHeard
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import LiveCall, without
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class OneWayCalls:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._over: OrderedDict[str, dict[Side, float]] = OrderedDict()
+        self._over: OrderedDict[str, Mapping[Side, float]] = OrderedDict()
         self.noticed: dict[Side, int] = defaultdict(int)
         """How often each side was not heard."""
 
@@ -37,7 +37,7 @@ class OneWayCalls:
         elif side not in live.not_heard and live.call.phase is Phase.TALKING:
             view = live.call.legs.get(live.caller_leg_id if side is Side.CALLER else live.callee_leg_id)
             since = now - event.seconds
-            live.not_heard[side] = since if view is None else max(since, view.since)
+            live.not_heard = {**live.not_heard, side: since if view is None else max(since, view.since)}
             self.noticed[side] += 1
             log.warning(
                 "one-way audio: nothing is heard of the %s for %.0f s, while the other side is",
@@ -49,7 +49,7 @@ class OneWayCalls:
     def ended(self, live: LiveCall) -> None:
         """Note that a call is over."""
         now = self._now()
-        for side in list(live.not_heard):
+        for side in live.not_heard:
             self._end(live, side, now)
         if live.silences:
             self._over[live.call_id] = live.silences
@@ -61,8 +61,9 @@ class OneWayCalls:
         return self._over.pop(call_id, NONE)
 
     def _end(self, live: LiveCall, side: Side, now: float) -> None:
-        since = live.not_heard.pop(side, None)
+        since = live.not_heard.get(side)
         if since is not None:
-            live.silences[side] = live.silences.get(side, 0.0) + max(0.0, now - since)
+            live.not_heard = without(live.not_heard, side)
+            live.silences = {**live.silences, side: live.silences.get(side, 0.0) + max(0.0, now - since)}
             if not live.ended:
                 log.info("the %s is heard again", side.value, extra=live.about)

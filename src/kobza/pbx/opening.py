@@ -48,9 +48,7 @@ class CallOpening:
         self._books = books
         self._new_id = new_id
 
-    def incoming(
-        self, admitted: Admitted, request: SipRequest, branch_id: str, ring_timeout: float, now: float
-    ) -> LiveCall:
+    def incoming(self, admitted: Admitted, request: SipRequest, ring_timeout: float, now: float) -> LiveCall:
         """Make the call of an INVITE that was admitted; nothing of it is stored yet."""
         caller, callee = admitted.caller, admitted.callee
         call_id, caller_leg_id, callee_leg_id = self._ids()
@@ -59,7 +57,6 @@ class CallOpening:
             caller=caller,
             callee=callee,
             dialled=admitted.dialled,
-            branch_id=branch_id,
             sdp=request.session,
             answers_early=wants_reliable(request),
             first=admitted.first,

@@ -13,7 +13,7 @@ from kobza.media.plane import MediaError, MediaPlane, NoEvents, OfferForm
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.dialling import DeviceTarget, OneTarget, SeatTarget, TakenTarget, TrunkTarget, invitation
 from kobza.pbx.info_digits import InfoDigits
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import LiveCall, without
 from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.seats import SIDES, Seats
@@ -147,7 +147,7 @@ class Performer:
             return
         target = cast("OneTarget", action.target)
         if action.replaces and (failed := live.books.meter.failed_over(action.replaces)) is not None:
-            flow = live.dialogs[action.replaces].flow
+            flow = self._dialog(live, action.replaces).flow
             same = isinstance(target, TrunkTarget) and target.trunk.name == failed
             self._keeper.suspect(failed, NextHop(flow.transport, flow.remote), out_of_service=same)
         if isinstance(target, TrunkTarget) and not self._lines.has_room(target.trunk):
@@ -169,10 +169,13 @@ class Performer:
             except MediaError:  # the plane said why when it started
                 live.call.branch_rejected(action.branch_id, 488, NO_SRTP, now)
                 return
+        shown = live.shown_to(action.side)
+        if shown is None:
+            raise RuntimeError(f"the {action.side} is dialled, and nobody has said what it may learn")
         try:
             invite = invitation(
                 target,
-                live.shown[action.side],
+                shown,
                 own_number,
                 self._endpoint.flow_to,
                 live.diverted,
@@ -208,7 +211,7 @@ class Performer:
             live.call.branch_rejected(action.branch_id, 480, (), now)
             return
         self._add_dialog(live, action.branch_id, dialog)
-        live.taking.add(action.branch_id)
+        live.taking += (action.branch_id,)
         sdp = action.sdp
         if ":" in dialog.flow.remote[0]:
             sdp = self._plane.offer_in("plain", live.call_id, target=SIDES[action.side], ipv6=True)
@@ -238,11 +241,13 @@ class Performer:
             return
         self._dialog(live, action.branch_id).cancel(headers=reason, now=now)
         if action.branch_id in live.taking:  # a call that was answered before: that was a BYE, which has no outcome
-            live.taking.discard(action.branch_id)
+            live.end_taking(action.branch_id)
             live.call.branch_rejected(action.branch_id, 487, (), now)
 
     def _bye(self, live: LiveCall, action: act.Bye) -> None:
-        if live.seats.pop(action.branch_id, None) is None:
+        if action.branch_id in live.seats:
+            live.seats = without(live.seats, action.branch_id)
+        else:
             self._dialog(live, action.branch_id).bye(headers=reason_of(action.cause), now=self._now())
 
     def _send_offer(self, live: LiveCall, action: act.SendOffer) -> None:
@@ -259,7 +264,10 @@ class Performer:
 
     @staticmethod
     def _dialog(live: LiveCall, branch_id: str) -> InviteDialog:
-        return live.dialogs[branch_id]
+        dialog = live.dialog(branch_id)
+        if dialog is None:
+            raise RuntimeError(f"the branch {branch_id} has no dialog")
+        return dialog
 
     # media
 
@@ -279,7 +287,7 @@ class Performer:
     @staticmethod
     def _by_info(live: LiveCall, branch_id: str) -> bool:
         """Return whether the phone of a branch takes digits in INFO. A seat in a mix has none."""
-        dialog = live.dialogs.get(branch_id)
+        dialog = live.dialog(branch_id)
         return dialog is not None and dialog.takes_info
 
     def _media_reoffer(self, live: LiveCall, action: act.MediaReoffer) -> None:
@@ -369,13 +377,13 @@ class Performer:
 
     def _wait(self, live: LiveCall, name: str, delay: float, due: float) -> None:
         due_call = partial(self._timer_due, live, name, due)
-        live.timers[name] = asyncio.get_running_loop().call_later(delay / self._speed, due_call)
+        live.wait(name, asyncio.get_running_loop().call_later(delay / self._speed, due_call))
 
     def _stop_timer(self, live: LiveCall, action: act.StopTimer) -> None:
         self._forget_timer(live, action.name)
 
     def _timer_due(self, live: LiveCall, name: str, due: float) -> None:
-        live.timers.pop(name, None)
+        live.take_timer(name)
         if self._speed != 1 and (left := due - self._now()) > 0:  # a sandbox's clock has stood meanwhile
             self._wait(live, name, left, due)
             return
@@ -383,7 +391,7 @@ class Performer:
 
     @staticmethod
     def _forget_timer(live: LiveCall, name: str) -> None:
-        timer = live.timers.pop(name, None)
+        timer = live.take_timer(name)
         if timer is not None:
             timer.cancel()
 
@@ -391,13 +399,13 @@ class Performer:
 
     @staticmethod
     def _command_done(live: LiveCall, action: act.CommandDone) -> None:
-        waiting = live.commands.pop(action.token, None)
+        waiting = live.take_command(action.token)
         if waiting is not None and not waiting.done():
             waiting.set_result(action.state)
 
     @staticmethod
     def _command_failed(live: LiveCall, action: act.CommandFailed) -> None:
-        waiting = live.commands.pop(action.token, None)
+        waiting = live.take_command(action.token)
         if waiting is not None and not waiting.done():
             waiting.set_exception(action.error)
 

@@ -13,7 +13,7 @@ from kobza.call.routing import party_of
 from kobza.call.trunk import Trunk
 from kobza.pbx.admission import Admission
 from kobza.pbx.call_dialogs import CallDialogs
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import LiveCall, branch_of
 from kobza.pbx.place_wanted import PlaceWanted, WantsPlace
 from kobza.pbx.trunk_lines import TrunkLines
 from kobza.sip.invite import InviteDialog, InviteState
@@ -142,12 +142,12 @@ class Pickups:
         if live is None:
             raise _Refused(PLACE_IS_GONE, "that call is over")
         tags = {replaces.to_tag, replaces.from_tag}
-        for branch_id, place in live.dialogs.items():
+        for place in live.dialogs:
             if (
                 place.sip_call_id == replaces.call_id
                 and {place.local_tag, place.remote_tag or place.ringing_tag} == tags
             ):
-                return live, branch_id, place
+                return live, branch_of(place), place
         raise _Refused(NO_SUCH_DIALOG, "there is no such dialog")
 
     # what rings somewhere
@@ -205,12 +205,8 @@ def _rings(live: LiveCall, leg_id: str) -> bool:
     if not live.call.rings(leg_id):
         return False
     legs = (leg_id, *live.ringing) if leg_id == live.callee_leg_id else (leg_id,)
-    return any(
-        live.dialogs[branch_id].state is InviteState.EARLY
-        for each in legs
-        for branch_id in live.call.branches_of(each)
-        if branch_id in live.dialogs
-    )
+    dialogs = [live.dialog(branch_id) for each in legs for branch_id in live.call.branches_of(each)]
+    return any(dialog is not None and dialog.state is InviteState.EARLY for dialog in dialogs)
 
 
 def _number(at: str) -> str:

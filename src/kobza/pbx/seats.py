@@ -28,7 +28,7 @@ class Seats:
     def dial(self, live: LiveCall, action: Dial) -> None:
         """Answer what would be an INVITE."""
         branch_id, call = action.branch_id, live.call
-        live.seats[branch_id] = action.side
+        live.seats = {**live.seats, branch_id: action.side}
         self._answer(
             live,
             action.side,

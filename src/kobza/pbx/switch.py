@@ -10,6 +10,7 @@ from math import inf
 from typing import Any, Final
 
 from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg
+from kobza.call.b2bua import CALLERS_BRANCH
 from kobza.call.causes import NORMAL_CLEARING, TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
 from kobza.call.events import CallEnded, CallFact
@@ -37,7 +38,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.heard import Hearings
 from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import NOTHING, LiveCall, without
 from kobza.pbx.notifier import Notifier
 from kobza.pbx.one_way import OneWayCalls
 from kobza.pbx.opening import CallOpening, Origination
@@ -138,7 +139,6 @@ class Switch:
         self._lines = keeper.lines
         self._guard = guard
         self._now = now
-        self._new_id = new_id
         self.ring_timeout = ring_timeout
         """Seconds for which phones ring, unless somebody asks for another time."""
         self._calls: dict[str, LiveCall] = {}
@@ -398,7 +398,7 @@ class Switch:
 
     def _stored(self, live: LiveCall) -> None:
         """Let a call go on whose beginning is in the store."""
-        timer = live.timers.pop(STORE_TIMER, None)
+        timer = live.take_timer(STORE_TIMER)
         if timer is not None:
             timer.cancel()
         if not live.stored:
@@ -414,19 +414,19 @@ class Switch:
 
     def add_dialog(self, live: LiveCall, branch_id: str, dialog: InviteDialog, trunk: str | None = None) -> None:
         """Note that a dialog is a branch of a call. `trunk`: the name of the trunk that it goes over."""
-        dialog.tag = (live, branch_id)
-        live.dialogs[branch_id] = dialog
+        live.add_dialog(branch_id, dialog)
         self._dialogs.join(live.call_id, dialog, trunk)
 
     def add_leg(self, live: LiveCall, action: AddLeg) -> None:
         """Note that a member of a ringing group is called."""
-        live.ringing[action.leg_id] = action.party
+        live.ringing = {**live.ringing, action.leg_id: action.party}
         self._by_leg[action.leg_id] = live
         self._busy.join(live, action.leg_id, action.party)
 
     def drop_leg(self, live: LiveCall, action: DropLeg) -> None:
         """Note that a member of a ringing group is called no longer."""
-        party = live.ringing.pop(action.leg_id)
+        party = live.ringing[action.leg_id]
+        live.ringing = without(live.ringing, action.leg_id)
         del self._by_leg[action.leg_id]
         self._busy.leave(live, action.leg_id, party)
 
@@ -443,7 +443,7 @@ class Switch:
 
     def leave_line(self, live: LiveCall, leg_id: str) -> None:
         """Note that the owner of a leg is not on that line, so that it makes them not busy."""
-        live.absent.add(leg_id)
+        live.absent += (leg_id,)
         for own_leg_id, own, _ in live.parties():
             if own_leg_id == leg_id:
                 self._busy.leave(live, leg_id, own)
@@ -455,14 +455,14 @@ class Switch:
             self._by_leg.pop(leg_id, None)
         for timer in live.timers.values():
             timer.cancel()
-        live.timers.clear()
+        live.timers = NOTHING
         live.fail_commands(WrongStateError("The call has ended."))
         if self._notifier.watches:  # once more: one that was cut off was not settled
             self._notifier.call_changed(live)
         if live.call_id not in self._partings:
             live.books.close()
         self._ladders.over(live.call_id, self._now())
-        live.dialogs.clear()
+        live.dialogs = ()
         live.call.dissolve()
         if live.taken is not None:  # the call ended before it could talk to that phone
             live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())
@@ -490,8 +490,7 @@ class Switch:
                 self._ladders.over(call_id, now)
             dialog.reject(answer.status, headers=answer.headers, now=now)
             return
-        branch_id = self._new_id()
-        live = self._opening.incoming(answer, request, branch_id, self.ring_timeout, now)
+        live = self._opening.incoming(answer, request, self.ring_timeout, now)
         tell_admission(self._watch, live.call_id, answer, now)
         facts = live.call.take_facts()
         try:
@@ -502,10 +501,10 @@ class Switch:
             log.error("a call from %s is refused: %s", answer.caller.number, error, extra=live.about)  # noqa: TRY400
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
-        self.add_dialog(live, branch_id, dialog, None if answer.trunk is None else answer.trunk.name)
+        self.add_dialog(live, CALLERS_BRANCH, dialog, None if answer.trunk is None else answer.trunk.name)
         if answer.trunk is not None:
             self._lines.take(answer.trunk, dialog)
-        live.timers[STORE_TIMER] = asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live)
+        live.wait(STORE_TIMER, asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live))
         self._begin(live, facts)
 
     # what the media plane says

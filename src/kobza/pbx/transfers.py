@@ -12,7 +12,7 @@ from kobza.call.step import Destination, Step
 from kobza.pbx.admission import Admission, called
 from kobza.pbx.dialling import TakenTarget
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import LiveCall, branch_of
 
 NO_ROUTE: Final = {
     404: "Nothing leads to the destination: it is nobody's here, and no trunk takes it.",
@@ -94,18 +94,17 @@ class Transfers:
                 raise WrongStateError("One of the calls is not established, or is being transferred.")
         kept_leg_id, party, _ = next(side for side in other_call.parties() if side[0] != other_leg_id)
         leaves_first: ReleasedBy = "caller" if other_leg_id == other_call.caller_leg_id else "called"
-        kept = [each for each in other_call.dialogs if other_call.call.leg_of(each) == kept_leg_id]
+        kept = [each for each in other_call.dialogs if other_call.call.leg_of(branch_of(each)) == kept_leg_id]
         if not kept:
             raise WrongStateError("On the other side of one of the calls is no phone, but a conference.")
-        branch_id = kept[0]
-        target = TakenTarget(other_call.dialogs[branch_id])
+        target = TakenTarget(kept[0])
         if target.is_browser:  # it would keep the keys of the old call, and both sides hear nothing
             raise WrongStateError("A browser cannot be taken over from another call; transfer to it without asking.")
         destination = Destination(party, [target])
         token = self._transfer(live, leg_id, destination, now, ring_timeout=ring_timeout, by=by)
         other_call.call.hand_over(kept_leg_id, leaves_first, now)
-        live.taken = other_call.dialogs.pop(branch_id)
-        live.taken.tag = None  # of no call, until its branch in the new one is made
+        other_call.give_away(kept[0])
+        live.taken = kept[0]
         return token
 
     def _transfer(
@@ -116,7 +115,7 @@ class Transfers:
         devices = [] if subscriber is None else self._admission.devices_of(subscriber, now)
         token = live.call.transfer(leg_id, to, Destination(own, devices), now, ring_timeout=ring_timeout, by=by)
         side: SideName = "caller" if leg_id == live.caller_leg_id else "callee"
-        live.shown = {side: live.shown.get(side) or self._identity_of(other, now)}
+        live.show({side: live.shown_to(side) or self._identity_of(other, now)})
         live.asserted = own.number if other.enterprise_id is None else None
         return token
 

@@ -140,7 +140,7 @@ def _telling(live: LiveCall, leg_id: str) -> InviteDialog | None:
         dialog
         for each in legs
         for branch_id in live.call.branches_of(each)
-        if (dialog := live.dialogs.get(branch_id)) is not None
+        if (dialog := live.dialog(branch_id)) is not None
     ]
     return max(dialogs, key=_progress, default=None)
 
@@ -162,10 +162,10 @@ def _phase(dialog: InviteDialog) -> DialogPhase:
 
 def _remote(live: LiveCall, own: Party, other: Party, *, calls: bool) -> tuple[str, str]:
     """Return number and name of the other side, no more of it than the watched phone itself shows."""
-    shown = live.shown.get("caller" if calls else "callee")
+    shown = live.shown_to("caller" if calls else "callee")
     if shown is not None:
         return ("", "") if shown.restricted else (national(shown.number), shown.display_name)
-    to_callee = live.shown.get("callee")
+    to_callee = live.shown_to_callee
     if calls and to_callee is not None and to_callee.restricted:  # the lamp of who hides would tell who called
         return "", ""
     seen = other.seen_by(own.enterprise_id)
