@@ -35,9 +35,9 @@ class Reader:
 class Waiting:
     """Readers, the loop they are in, and a phone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, let_gather: bool = False) -> None:
         self.hand = ByHand()
-        self.readers = Readers(cast(asyncio.AbstractEventLoop, self.hand))
+        self.readers = Readers(cast(asyncio.AbstractEventLoop, self.hand), let_gather=let_gather)
         self.phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.made: list[Reader] = []
 
@@ -179,3 +179,29 @@ def test_what_came_before_the_call_is_thrown_away_of_all_ports() -> None:
                 sock.recv(100)
         phone.sendto(b"late", (HOST, ports[0]))
         assert pairs[0].rtp.recv(100) == b"late"
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
+def test_packets_that_come_in_company_are_let_gather_as_long_as_they_do() -> None:
+    waiting = Waiting(let_gather=True)
+    try:
+        made = waiting.add(AT_ONCE + 5)
+        gathers = []
+        for company in (1, 3, 3, 1, 0, AT_ONCE + 5):
+            for reader in made[:company]:
+                waiting.send(reader)
+            waiting.hand.run()
+            gathers.append(waiting.readers.gathers)
+        assert gathers == [False, True, True, False, False, False]  # at last there are more than are taken at once
+        waiting.hand.run()
+        assert waiting.readers.gathers
+        assert sum(reader.looks for reader in made) == 8 + AT_ONCE + 5
+    finally:
+        waiting.close()
+
+
+def test_reports_are_not_waited_for(waiting: Waiting) -> None:
+    for reader in waiting.add(5):
+        waiting.send(reader)
+    waiting.hand.run()
+    assert not waiting.readers.gathers

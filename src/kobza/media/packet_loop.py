@@ -42,7 +42,7 @@ class PythonLoop(PacketLoop):
     name = "python"
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self.readers = Readers(loop)
+        self.readers = Readers(loop, let_gather=True)
 
     def open(self, sock: socket.SocketType, kind: int, owner: PortOwner) -> RtpPort:
         """See PacketLoop."""

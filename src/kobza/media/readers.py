@@ -2,11 +2,17 @@
 
 import select
 import socket
+import time
 from asyncio import AbstractEventLoop
 from typing import Final, Protocol
 
 AT_ONCE: Final = 64
 """Sockets that are read in one turn of the loop, a millisecond of Python at most; the next turn goes on behind them."""
+COMPANY: Final = 3
+"""Sockets that had something at once: with that many in a moment it pays to wait for one, as being woken costs more
+than a packet (docs/adr/0051-cost-of-media.md)."""
+MOMENT: Final = 0.0005
+"""Seconds of it."""
 
 
 class Readable(Protocol):
@@ -25,12 +31,16 @@ class Readable(Protocol):
 class Readers:
     """Calls `readable` of what is added as long as its socket has something. To the event loop all are one."""
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: AbstractEventLoop, *, let_gather: bool = False) -> None:
+        """`let_gather`: wait a moment for more, in which nothing else is done, when packets come close together."""
         self._loop = loop
         self._readers: list[Readable | None] = []
         """By file descriptor: these are small numbers, of which the process has few others."""
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         """None where there is none, outside Linux: there the event loop waits for each."""
+        self._let_gather = let_gather
+        self.gathers = False
+        """The next turn waits for more."""
         if self._epoll is not None:
             loop.add_reader(self._epoll.fileno(), self._run)
 
@@ -76,7 +86,11 @@ class Readers:
         """
         if self._epoll is None:
             return
-        for fd, _ in self._epoll.poll(0, AT_ONCE):
+        if self.gathers:
+            time.sleep(MOMENT)
+        ready = self._epoll.poll(0, AT_ONCE)
+        self.gathers = self._let_gather and COMPANY <= len(ready) < AT_ONCE  # else there are more already
+        for fd, _ in ready:
             reader = self._readers[fd]
             if reader is None:
                 continue
