@@ -11,6 +11,7 @@ from kobza.media.messages import (
     Certified,
     Command,
     Configure,
+    Frames,
     Open,
     Opened,
     OpenFailed,
@@ -21,6 +22,7 @@ from kobza.media.messages import (
     Reserved,
     Take,
     TimedOut,
+    decode_command,
 )
 from kobza.media.plane import MediaError, MediaEvent, MediaTimedOut, RecordingClosed, Side
 from tests.media.phone_end import HOST
@@ -41,6 +43,10 @@ class Link:
         self.sent.append(command)
 
     send_with_the_next = send
+
+    def send_frame(self, frame: bytes, *, soon: bool) -> None:
+        (body,) = Frames().feed(frame)
+        self.sent.append(decode_command(body))
 
     async def stop(self) -> None:
         pass

@@ -114,6 +114,9 @@ class QuickLink(RelayLink):
         if answer is not None:
             self._loop.call_soon(self._on_report, answer)
 
+    def send_frame(self, frame: bytes, *, soon: bool) -> None:
+        """Move no packets, however they are to be moved."""
+
     def send_with_the_next(self, command: Command) -> None:
         """Do the same."""
         self.send(command)

@@ -1,7 +1,7 @@
 """What the relay is to do for one side of a call, by what was said between us and its two phones."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from kobza.media.media_profile import MediaProfile, SourceName, Voice
 from kobza.media.messages import SideFlow
@@ -11,6 +11,8 @@ from kobza.media.voice_codecs import number_of
 from kobza.rtp.g711 import Law
 from kobza.sdp.audio import Direction
 from kobza.sdp.codecs import TELEPHONE_EVENT, Codec
+
+Meaning = TypeVar("Meaning")
 
 REMEMBERED: Final = 256
 """Profiles that are kept, see `kobza.sdp.codecs`. Nobody may change what is in them."""
@@ -167,13 +169,13 @@ def _laws(told: tuple[Codec, ...]) -> dict[int, int]:
         laws.pop(codec.payload_type, None)
         if codec.key in _LAWS:
             laws[codec.payload_type] = int(_LAWS[codec.key])
-    return laws
+    return _in_order(laws)
 
 
 def _codecs(told: tuple[Codec, ...]) -> dict[int, int]:
     """Return the number in a spool of each payload type from a side that is speech."""
     numbers = {codec.payload_type: number_of(codec) for codec in told if codec.is_speech}
-    return _laws(told) | numbers
+    return _in_order(_laws(told) | numbers)
 
 
 def _voices(told: tuple[Codec, ...]) -> dict[int, Voice]:
@@ -183,14 +185,21 @@ def _voices(told: tuple[Codec, ...]) -> dict[int, Voice]:
         voices.pop(codec.payload_type, None)
         if codec.is_speech:
             voices[codec.payload_type] = Voice(codec.name.lower(), codec.rate)
-    return voices
+    return _in_order(voices)
 
 
 def _renamed(told: tuple[Codec, ...], wanted: tuple[Codec, ...]) -> dict[int, int]:
     """Return the payload types that a sender was told to use and that the receiver wants under another number."""
     numbers = {codec.key: codec.payload_type for codec in reversed(wanted)}
-    return {
-        codec.payload_type: numbers[codec.key]
-        for codec in told
-        if codec.key in numbers and codec.payload_type != numbers[codec.key]
-    }
+    return _in_order(
+        {
+            codec.payload_type: numbers[codec.key]
+            for codec in told
+            if codec.key in numbers and codec.payload_type != numbers[codec.key]
+        }
+    )
+
+
+def _in_order(of: dict[int, Meaning]) -> dict[int, Meaning]:
+    """Return what payload types mean in one order, as what is the same is to be the same bytes for the relay."""
+    return dict(sorted(of.items()))
