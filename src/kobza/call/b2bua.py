@@ -455,12 +455,14 @@ class Call:
     def hand_over(self, leg_id: str, by: ReleasedBy, now: float) -> None:
         """End the call, but not the dialog of a leg's phone, which talks on in another call.
 
-        Raises NotFoundError, and WrongStateError when the call is not established, or is being transferred.
+        An offer of that phone that is open is for whoever takes the dialog to refuse. Raises NotFoundError, and
+        WrongStateError when the call is not established, or is being transferred.
         """
         leg, core = self._leg(leg_id), self._core
         branch = leg.talking
         if core.phase is not Phase.TALKING or branch is None:
             raise WrongStateError("The call is not established, or is being transferred.")
+        leg.reoffering = False
         self._renegotiation.leave(leg)
         branch.state = BranchState.CLOSED
         core.end(NORMAL_CLEARING, 200, by, now)

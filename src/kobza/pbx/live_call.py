@@ -166,6 +166,12 @@ class LiveCall:
         self.dialogs = tuple([each for each in self.dialogs if each is not dialog])
         dialog.tag = None
 
+    def leave_dialogs(self) -> None:
+        """Let all dialogs be of no call: what comes of them once this one has ended is no concern of it."""
+        for dialog in self.dialogs:
+            dialog.tag = None
+        self.dialogs = ()
+
     def show(self, shown: Mapping[SideName, Identity]) -> None:
         """Note, by the side that is dialled, what it may learn of the other one."""
         self.shown_to_caller = shown.get("caller")

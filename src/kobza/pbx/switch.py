@@ -160,7 +160,7 @@ class Switch:
         """The sockets."""
         self._dialogs = CallDialogs()
         recent = RecentMessages(kept_messages)
-        self._ladders = SipLadders(books, self._dialogs, recent if kept_messages else None)
+        self._ladders = SipLadders(books.append, self._dialogs, recent if kept_messages else None)
         self.sip_watch = SipWatch(self.endpoint, self._ladders, self._dialogs, recent, self._calls.get)
         """The messages of the sockets, for who wants to see them."""
         plane.on_event = self._media_event
@@ -462,7 +462,7 @@ class Switch:
         if live.call_id not in self._partings:
             live.books.close()
         self._ladders.over(live.call_id, self._now())
-        live.dialogs = ()
+        live.leave_dialogs()
         live.call.dissolve()
         if live.taken is not None:  # the call ended before it could talk to that phone
             live.taken.bye(headers=reason_of(TEMPORARY_FAILURE), now=self._now())

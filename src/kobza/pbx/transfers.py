@@ -13,6 +13,7 @@ from kobza.pbx.admission import Admission, called
 from kobza.pbx.dialling import TakenTarget
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.live_call import LiveCall, branch_of
+from kobza.sip.invite_offer import REQUEST_PENDING
 
 NO_ROUTE: Final = {
     404: "Nothing leads to the destination: it is nobody's here, and no trunk takes it.",
@@ -104,6 +105,7 @@ class Transfers:
         token = self._transfer(live, leg_id, destination, now, ring_timeout=ring_timeout, by=by)
         other_call.call.hand_over(kept_leg_id, leaves_first, now)
         other_call.give_away(kept[0])
+        kept[0].reject_offer(REQUEST_PENDING, now=now)  # ours follows
         live.taken = kept[0]
         return token
 
