@@ -36,7 +36,8 @@ class Watched(SipWatch):
     def __init__(self) -> None:
         self.endpoint: Any = SimpleNamespace(watch=None)
         dialogs = CallDialogs()
-        super().__init__(self.endpoint, SipLadders(None, dialogs, None), dialogs, RecentMessages(0), {}.get)  # type: ignore[arg-type]
+        ladders = SipLadders(lambda _entries, _states: None, dialogs, None)
+        super().__init__(self.endpoint, ladders, dialogs, RecentMessages(0), {}.get)  # type: ignore[arg-type]
 
     def see(self, count: int = 1) -> None:
         for _ in range(count):

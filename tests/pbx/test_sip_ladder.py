@@ -1,5 +1,6 @@
 """What is remembered of the SIP messages of calls."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.capture.recent import RecentMessages
-from kobza.pbx import call_dialogs, sip_ladder
+from kobza.pbx import call_dialogs
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull
-from kobza.pbx.sip_ladder import LINGER, MAX_CALL_ID, MAX_MESSAGES, SipLadders
+from kobza.pbx.sip_ladder import LINGER, MAX_CALL_ID, MAX_MESSAGES, MAX_REMEMBERED, SipLadders
 from kobza.sip.flow import Flow, Transport
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder, _decoder
@@ -27,7 +28,7 @@ class Books:
         self.written: list[DetailStored] = []
         self.full = full
 
-    def append(self, entries: list[DetailStored], _states: list[Any]) -> None:
+    def append(self, entries: Sequence[DetailStored], _states: Sequence[Any]) -> None:
         if self.full:
             raise JournalFull("20000 entries wait")
         self.written += entries
@@ -41,24 +42,26 @@ def dialog(role: str, call_id: str, trunk: str | None = None) -> Any:
     return SimpleNamespace(role=role, sip_call_id=call_id), trunk
 
 
-class Ladders(SipLadders):
+class Ladders:
     """Ladders whose calls are what a test says when they end."""
 
-    def __init__(self, books: Any, recent: RecentMessages | None = None) -> None:
-        super().__init__(books, CallDialogs(), recent)
+    def __init__(self, books: Books, recent: RecentMessages | None = None, most: int = MAX_REMEMBERED) -> None:
+        self._dialogs = CallDialogs()
+        self.ladders = SipLadders(books.append, self._dialogs, recent, most)
+        self.write = self.ladders.write
 
     def see(self, data: bytes, sent: bool, at: float) -> None:
-        self.note(data, FLOW, sent, at)
+        self.ladders.note(data, FLOW, sent, at)
 
     def end(self, call_id: str, dialogs: list[tuple[Any, str | None]], now: float) -> None:
         for each, trunk in dialogs:
             self._dialogs.join(call_id, each, trunk)
-        self.over(call_id, now)
+        self.ladders.over(call_id, now)
 
 
-def made(*, full: bool = False) -> tuple[Ladders, Books]:
+def made(*, full: bool = False, most: int = MAX_REMEMBERED) -> tuple[Ladders, Books]:
     books = Books(full=full)
-    return Ladders(books), books
+    return Ladders(books, most=most), books
 
 
 def test_a_call_with_a_caller_and_two_phones() -> None:
@@ -95,9 +98,8 @@ def test_a_call_with_a_caller_and_two_phones() -> None:
     assert len(books.written) == 1  # nothing is left of it
 
 
-def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    ladders, books = made()
-    monkeypatch.setattr(sip_ladder, "MAX_REMEMBERED", 2 * MAX_MESSAGES)
+def test_it_is_bounded() -> None:
+    ladders, books = made(most=2 * MAX_MESSAGES)
     for name in ("first", "second", "third"):
         for _ in range(MAX_MESSAGES + 5):
             ladders.see(message("INVITE sip:067@host SIP/2.0", name), False, 1.0)

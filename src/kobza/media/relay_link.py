@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
+from kobza.beat import next_beat
 from kobza.media import relay_log
 from kobza.media.messages import (
     Command,
@@ -169,7 +170,7 @@ class RelayLink(asyncio.Protocol):
         self._unsent.append(frame)
         if not soon:
             if self._writing is None:
-                self._writing = self._loop.call_later(PATIENCE, self._write)
+                self._writing = self._loop.call_at(next_beat(self._loop.time() + PATIENCE), self._write)
         elif not self._hurries:
             self._hurries = True
             if self._writing is not None:

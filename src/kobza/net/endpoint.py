@@ -1,4 +1,4 @@
-"""Drives one `UserAgent` over sockets: what arrives goes in, what it wants sent goes out, its timers are kept."""
+"""Drives one user agent over sockets: what arrives goes in, what it wants sent goes out, its timers are kept."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 from kobza.defence.door import Door
 from kobza.net.addresses import family_of
+from kobza.net.agent import Agent
 from kobza.net.large_requests import LargeRequests
 from kobza.net.tcp import Connection, TcpTransport
 from kobza.net.tls import Tls
@@ -18,7 +19,7 @@ from kobza.sip.errors import MalformedMessage
 from kobza.sip.flow import UDP, Address, Flow, Transmit, Transport
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.stream import BrokenMessage
-from kobza.sip.ua import MalformedReceived, UaEvent, UserAgent
+from kobza.sip.ua_events import MalformedReceived, UaEvent
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class SipEndpoint:
 
     def __init__(
         self,
-        ua: UserAgent,
+        ua: Agent,
         *,
         now: Callable[[], float],
         on_events: Callable[[list[UaEvent]], None],

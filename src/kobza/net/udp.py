@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
+from kobza.beat import next_beat
 from kobza.net.addresses import LocalHosts, family_of, is_wildcard, told_host
 from kobza.sip.flow import Address
 
@@ -57,6 +58,8 @@ class UdpSocket:
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self.dropped = 0
         self._erred = False
+        self._looking: asyncio.Handle | None = None
+        """The look to come, while the loop does not watch the socket."""
         self._socket = socket.socket(family_of(bind[0]), socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
@@ -107,6 +110,8 @@ class UdpSocket:
     def close(self) -> None:
         """Close the socket; what waits to be sent is lost."""
         if self._socket.fileno() >= 0:
+            if self._looking is not None:
+                self._looking.cancel()
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
@@ -164,7 +169,32 @@ class UdpSocket:
         self._loop.remove_writer(self._socket)
 
     def _readable(self) -> None:
-        received = 0
+        """Take what has come; what comes soon after waits for the next beat."""
+        taken = self._take()
+        if taken == DATAGRAMS_PER_WAKEUP:
+            return
+        if self._erred or not taken:
+            self._watch_again()
+        elif self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._looking = self._loop.call_at(next_beat(self._loop.time()), self._look)
+
+    def _look(self) -> None:
+        """Take what has come since the last beat; when nothing has, wait for the next datagram."""
+        self._looking = None
+        taken = self._take()
+        if self._socket.fileno() < 0:
+            return
+        if self._erred or not taken:
+            self._watch_again()
+        elif taken == DATAGRAMS_PER_WAKEUP:
+            self._looking = self._loop.call_soon(self._look)
+        else:
+            self._looking = self._loop.call_at(next_beat(self._loop.time()), self._look)
+
+    def _take(self) -> int:
+        """Read a batch; return how many datagrams it had."""
+        taken = 0
         for _ in range(DATAGRAMS_PER_WAKEUP):
             try:
                 data, remote = self._socket.recvfrom(MAX_DATAGRAM)
@@ -174,13 +204,13 @@ class UdpSocket:
                 if not self._take_errors():
                     log.info("UDP %s:%s: %s", *self.address, error)
                 continue
-            received += 1
+            taken += 1
             self._received(self, data, remote[:2])
             if self._socket.fileno() < 0:
-                return
-        if self._erred or not received:
-            self._watch_again()
-        self._drained()
+                return taken
+        if taken:
+            self._drained()
+        return taken
 
     def _watch_again(self) -> None:
         """Put the socket into the loop anew: uvloop watches no longer what the kernel once reported an error for.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple, TypeVar
 
+from kobza.beat import next_beat
 from kobza.measures import Histogram
 from kobza.pbx.doorbell import Doorbell
 from kobza.store.journal import BindingStored, CdrOpened, Entry, JournalWriter, passes_by_itself
@@ -249,7 +250,7 @@ class Journal:
         if threading.get_ident() != self._loop_thread or loop.is_closed():
             self._bell.ring()
         elif patience > 0:
-            loop.call_later(patience, self._ring, due)
+            loop.call_at(next_beat(loop.time() + patience), self._ring, due)
         else:
             loop.call_soon(self._ring, due)
 

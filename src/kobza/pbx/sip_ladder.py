@@ -7,19 +7,21 @@ some seconds after the end, with others.
 
 import logging
 from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from kobza.capture.reading import call_id_in, description_in, what_it_says
 from kobza.capture.recent import RecentMessages
 from kobza.capture.told import Said, ladder, said
-from kobza.pbx.books import BookKeeper
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.sip.flow import Flow
 from kobza.store import messages
-from kobza.store.entries import DetailStored
+from kobza.store.entries import DetailStored, StateStored
 
 log = logging.getLogger(__name__)
+
+Append = Callable[[Sequence[DetailStored], Sequence[StateStored]], None]
 
 MAX_REMEMBERED: Final = 400_000
 """Messages remembered, some 35 MB: those of 20,000 calls. Beyond, the dialogs that began first are forgotten."""
@@ -34,9 +36,12 @@ LINGER: Final = 3.0
 class SipLadders:
     """Remembers messages by Call-ID while calls are on. Belongs into the loop's thread."""
 
-    def __init__(self, books: BookKeeper, dialogs: CallDialogs, recent: RecentMessages | None) -> None:
-        """`recent` gets the messages of calls, whole; None: nobody does."""
-        self._books = books
+    def __init__(
+        self, append: Append, dialogs: CallDialogs, recent: RecentMessages | None, most: int = MAX_REMEMBERED
+    ) -> None:
+        """`append` writes into the books; `recent` gets the messages of calls, whole; None: nobody does."""
+        self._most = most
+        self._append = append
         self._dialogs = dialogs
         self._recent = recent
         self._seen: OrderedDict[bytes, list[Any]] = OrderedDict()
@@ -60,7 +65,7 @@ class SipLadders:
             self._remembered += 1
         if self._recent is not None:
             self._recent.note(call_id, at, sent, flow, data)
-        while self._remembered > MAX_REMEMBERED:
+        while self._remembered > self._most:
             self._forget(next(iter(self._seen)))
 
     def over(self, call_id: str, now: float) -> None:
@@ -78,7 +83,7 @@ class SipLadders:
                 entries.append(DetailStored(call_id, "sip_ladder", messages.written(told)))
         if entries:
             try:
-                self._books.append(entries, [])
+                self._append(entries, [])
             except (JournalFull, JournalStopped) as error:
                 log.warning("the messages of %d calls are not stored: %s", len(entries), error)
 
