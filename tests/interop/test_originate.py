@@ -19,7 +19,7 @@ from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
 from tests.interop.server import KYIV, Server, Site
 from tests.interop.sipp import Line, Sipp
-from tests.interop.test_commands import Phones, hears, made
+from tests.interop.test_commands import Phones, hears, leg_of, made
 from tests.support.spectrum import needs_sox, tones_over_time
 from tests.support.waiting import PATIENCE, until
 
@@ -245,7 +245,7 @@ async def test_the_originator_does_not_take_it(
 STAGES = ["the originator rings", "the destination rings", "both talk"]
 
 
-async def reached(phones: Phones, stage: str) -> tuple[str, PhoneCall, PhoneCall | None]:
+async def reached(phones: Phones, ledger: Ledger, stage: str) -> tuple[str, PhoneCall, PhoneCall | None]:
     """Make a call and bring it to a stage; return the originator's leg and what the two phones have of it."""
     c, d = await phones.pair()
     began = await phones.originate(C, D)
@@ -257,12 +257,14 @@ async def reached(phones: Phones, stage: str) -> tuple[str, PhoneCall, PhoneCall
     if stage == "both talk":
         other.answer()
         await hears(own, 660)
+    else:
+        await leg_of(phones, ledger, D, "alerting")  # its 180 may come to the server after our next request
     return began["call_control_id"], own, other
 
 
 @pytest.mark.parametrize("stage", STAGES)
 async def test_it_is_cleared_when(phones: Phones, ledger: Ledger, stage: str) -> None:
-    leg, own, other = await reached(phones, stage)
+    leg, own, other = await reached(phones, ledger, stage)
     done = await phones.control(leg, "clear")
     assert done["state"] == "finished"
     cause, status = (16, 200) if stage == "both talk" else (21, 603)
@@ -278,7 +280,7 @@ async def test_it_is_cleared_when(phones: Phones, ledger: Ledger, stage: str) ->
 
 @pytest.mark.parametrize("stage", STAGES)
 async def test_the_originator_hangs_up_when(phones: Phones, ledger: Ledger, stage: str) -> None:
-    _, own, other = await reached(phones, stage)
+    _, own, other = await reached(phones, ledger, stage)
     own.hang_up()
     if other is not None:
         assert (await other.ended()).by == "peer"

@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
-from kobza.net.udp import DATAGRAMS_PER_WAKEUP, UdpSocket
+from kobza.beat import BEAT_MS
+from kobza.net.udp import DATAGRAMS_PER_WAKEUP, MANY, UdpSocket
 from tests.support.waiting import until
 
 
@@ -66,6 +68,31 @@ async def test_more_than_a_batch_is_read_without_waiting_for_a_beat(peer: socket
         assert [len(batch) for batch in read[before:]] == [DATAGRAMS_PER_WAKEUP, DATAGRAMS_PER_WAKEUP, 1, 0]
 
 
+async def test_where_many_come_the_next_look_is_two_beats_away(
+    peer: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, waits = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def noted(when: float, callback: Any, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+        if getattr(callback, "__name__", "") == "_look":
+            waits.append(1000 * (when - loop.time()))
+        return call_at(when, callback, *rest, **named)
+
+    async with batches() as (sock, read):
+        peer.sendto(b"first", sock.address)
+        await until(lambda: len(read) == 2)
+        for count in (MANY, MANY - 1):
+            for _ in range(count):
+                peer.sendto(b"more", sock.address)
+            with monkeypatch.context() as patch:
+                patch.setattr(loop, "call_at", noted)
+                await until(lambda: not read[-1] and len(read[-2]) == count)  # noqa: B023 - used at once
+        many, few = waits
+        assert BEAT_MS - 1 < many < 2 * BEAT_MS + 1
+        assert few < BEAT_MS + 1
+
+
 async def test_closed_before_the_beat_it_looks_no_more(peer: socket.socket) -> None:
     async with batches() as (sock, read):
         peer.sendto(b"first", sock.address)
@@ -73,3 +100,27 @@ async def test_closed_before_the_beat_it_looks_no_more(peer: socket.socket) -> N
         sock.close()
         await asyncio.sleep(0.05)
         assert read == [[b"first"], []]
+
+
+async def test_an_owner_that_fails_makes_it_no_deafer(peer: socket.socket) -> None:
+    loop, faults = asyncio.get_running_loop(), list[Any]()
+    loop.set_exception_handler(lambda _loop, context: faults.append(context["exception"]))
+    read: list[bytes] = []
+
+    def fail() -> None:
+        raise RuntimeError("the owner")
+
+    sock = UdpSocket(
+        ("127.0.0.1", 0),
+        received=lambda _sock, data, _remote: read.append(data),
+        drained=fail,
+        failed=lambda _sock, _remote, error: pytest.fail(str(error)),
+    )
+    try:
+        for number in range(1, 6):
+            for _ in range(2):
+                peer.sendto(b"more", sock.address)
+            await until(lambda number=number: len(read) == 2 * number)  # type: ignore[misc]
+    finally:
+        sock.close()
+    assert {str(fault) for fault in faults} == {"the owner"}

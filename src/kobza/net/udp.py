@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
-from kobza.beat import next_beat
+from kobza.beat import BEAT_MS, next_beat
 from kobza.net.addresses import LocalHosts, family_of, is_wildcard, told_host
 from kobza.sip.flow import Address
 
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 DATAGRAMS_PER_WAKEUP = 64
 """Datagrams read before the loop gets its turn: about 10 ms of SIP work at most, so timers and HTTP are not starved."""
+MANY = 8
+"""Datagrams of one beat from which on the next look is two beats away: where so much comes, nobody waits for one."""
 SEND_QUEUE = 1024
 """Datagrams that wait when the kernel's buffer is full. The oldest goes first: SIP retransmits, and new beats old."""
 MAX_DATAGRAM = 65535
@@ -177,20 +179,28 @@ class UdpSocket:
             self._watch_again()
         elif self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
-            self._looking = self._loop.call_at(next_beat(self._loop.time()), self._look)
+            self._rest(taken)
 
     def _look(self) -> None:
         """Take what has come since the last beat; when nothing has, wait for the next datagram."""
         self._looking = None
-        taken = self._take()
-        if self._socket.fileno() < 0:
-            return
-        if self._erred or not taken:
-            self._watch_again()
-        elif taken == DATAGRAMS_PER_WAKEUP:
-            self._looking = self._loop.call_soon(self._look)
-        else:
-            self._looking = self._loop.call_at(next_beat(self._loop.time()), self._look)
+        taken = 0
+        try:
+            taken = self._take()
+        finally:  # whatever the owner made of it, the socket must be heard again
+            if self._socket.fileno() < 0:
+                pass
+            elif self._erred or not taken:
+                self._watch_again()
+            elif taken == DATAGRAMS_PER_WAKEUP:
+                self._looking = self._loop.call_soon(self._look)
+            else:
+                self._rest(taken)
+
+    def _rest(self, taken: int) -> None:
+        """Look again on the next beat, or the one after it."""
+        more = BEAT_MS / 1000 if taken >= MANY else 0.0
+        self._looking = self._loop.call_at(next_beat(self._loop.time() + more), self._look)
 
     def _take(self) -> int:
         """Read a batch; return how many datagrams it had."""
