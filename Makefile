@@ -9,7 +9,7 @@ UV := $(BIN)/uv
 # More than processors: most tests wait most of the time, for a phone to ring or for seconds to pass.
 WORKERS ?= 4
 # The tests of what `make compile` compiles, and calls through all of Kobza.
-COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/pbx tests/net/test_clock.py \
+COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/capture tests/pbx tests/net tests/test_beat.py \
 	tests/media/test_negotiation.py tests/media/test_browser_negotiation.py tests/media/test_packets.py \
 	tests/media/test_relay_side.py tests/media/test_relaying.py tests/media/test_hold_and_tones.py \
 	tests/media/test_recording.py tests/media/test_digits.py tests/media/test_srtp.py tests/store/test_ids.py \

@@ -1,7 +1,6 @@
 """Call detail records: folded from the facts of a call, one for each enterprise that takes part."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from kobza.call.causes import sip_from_cause
 from kobza.call.events import (
@@ -20,8 +19,8 @@ from kobza.call.events import (
     TransferAnswered,
 )
 from kobza.call.routing import Party
-from kobza.call.states import NO_RECORDS, Direction, direction_of
-from kobza.values import Leaf
+from kobza.call.states import Direction, direction_of
+from kobza.values import NO_ENTRIES, Leaf
 
 
 class Cdr(Leaf, frozen=True, kw_only=True):
@@ -69,10 +68,6 @@ class _Joined:
         """When its leg was over, and why, if that was before the end of the call."""
 
 
-_NOBODY: Final[Mapping[str, _Joined]] = {}
-_NO_MEMBERS: Final[Mapping[str, str]] = {}
-
-
 class CdrFold:
     """The call records of one call, growing with its facts; `records` is what is known so far.
 
@@ -98,11 +93,11 @@ class CdrFold:
         self._ringing_at: float | None = None
         self._answered_at: float | None = None
         self._answered_number: str | None = None
-        self._record_ids = NO_RECORDS
+        self._record_ids: Mapping[str, str] = NO_ENTRIES
         """By enterprise. This one and the next ones are mostly empty, and replaced when they grow."""
-        self._joined = _NOBODY
+        self._joined: Mapping[str, _Joined] = NO_ENTRIES
         """By enterprise."""
-        self._members = _NO_MEMBERS
+        self._members: Mapping[str, str] = NO_ENTRIES
         """Of ringing groups: the group's leg by the member's."""
         self._ended: CallEnded | None = None
 

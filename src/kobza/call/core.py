@@ -43,6 +43,7 @@ from kobza.call.outbox import Outbox
 from kobza.call.phases import TRANSITIONS, Phase
 from kobza.call.routing import Party
 from kobza.call.step import Destination
+from kobza.values import NO_ENTRIES
 
 if TYPE_CHECKING:
     from kobza.sip.headers import Reason
@@ -58,8 +59,6 @@ PLACE_IS_GONE: Final = 603
 SETTLE_TIME: Final = 40.0
 """Seconds after the end in which a cancelled branch may still report; the longest that a cancelled INVITE lives
 (RFC 3261, section 9.1: 64*T1 = 32 s) and some."""
-
-NO_RECORDINGS: Final[Mapping[str, Recording]] = {}
 
 COMMAND_TIMER: Final = "command:"
 """What the names of command timers start with; the command's token follows."""
@@ -115,7 +114,7 @@ class CallCore:
         """How many there were, for their tokens."""
         self.tokens: tuple[str, ...] = ()
         """Of commands under way that wait for the media plane."""
-        self.recordings = NO_RECORDINGS
+        self.recordings: Mapping[str, Recording] = NO_ENTRIES
         """By enterprise. Replaced when another one begins."""
         self.settled = False
         """After the end: no branch has anything left to report."""

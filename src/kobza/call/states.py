@@ -26,7 +26,7 @@ from kobza.call.events import (
 )
 from kobza.call.heard import HeardCall
 from kobza.call.routing import Party
-from kobza.values import Leaf
+from kobza.values import NO_ENTRIES, Leaf
 
 Direction = Literal["incoming", "outgoing", "local"]
 """A call as an owner or an enterprise sees it; local: both sides are of the same enterprise."""
@@ -88,7 +88,6 @@ def direction_of(own: Party, other: Party, *, calls: bool) -> Direction:
 
 
 NO_CLIENT_STATE: Final[tuple[str | None, str | None]] = (None, None)
-NO_RECORDS: Final[Mapping[str, str]] = {}
 
 
 class _Owner:
@@ -157,7 +156,7 @@ class OwnerStates:
         self._originated = False
         self._client_state = NO_CLIENT_STATE
         """Whose it is, and what it says."""
-        self._record_ids = NO_RECORDS
+        self._record_ids: Mapping[str, str] = NO_ENTRIES
         """By enterprise. Replaced when another recording begins."""
 
     def feed(self, fact: CallFact) -> list[OwnerState]:

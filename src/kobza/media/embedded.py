@@ -36,7 +36,7 @@ from kobza.media.messages import (
     Traffic,
     encode,
 )
-from kobza.media.negotiation import NO_MIX, CallMedia
+from kobza.media.negotiation import CallMedia
 from kobza.media.observed import InstanceNow
 from kobza.media.packet_loop import PacketLoopName, is_compiled
 from kobza.media.plane import (
@@ -59,6 +59,7 @@ from kobza.media.priority import PriorityName
 from kobza.media.relay_link import RelayLink
 from kobza.media.seats import heard_beyond
 from kobza.sdp.sdes import SUITES
+from kobza.values import NO_ENTRIES
 
 log = logging.getLogger(__name__)
 
@@ -305,7 +306,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             call = self._calls.get(call_id)
             if call is not None:
                 heard = {side: hearing[call_id, side] for side in SIDES if (call_id, side) in hearing}
-                call.media.hears_mix = heard or NO_MIX
+                call.media.hears_mix = heard or NO_ENTRIES
                 self._changed(call)
         if seats:
             self._mixed[mix_id] = {seat.call_id for seat in seats}

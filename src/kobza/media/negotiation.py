@@ -35,10 +35,10 @@ from kobza.sdp.codecs import (
     with_events_of,
     with_more,
 )
+from kobza.values import NO_ENTRIES
 
 _CALLER: Final = Side.CALLER
 """By a name of its own, see `kobza.sip.flow.UDP`."""
-NO_MIX: Final[Mapping[Side, bool]] = {}
 
 _BEST_FOR_US: Final = {PCMA.key: 0, PCMU.key: 1}
 
@@ -54,7 +54,7 @@ class CallMedia:
         """`host` is our address, `host6` the one toward phones on IPv6; None: there is none but `host`."""
         self.caller = SideMedia(host, session_id, browsers, host6)
         self.callee = SideMedia(host, session_id, browsers, host6)
-        self.hears_mix = NO_MIX
+        self.hears_mix: Mapping[Side, bool] = NO_ENTRIES
         """The sides that are phones and hear a mix instead of the other side; whether somebody else speaks in it."""
 
     def side(self, which: Side) -> SideMedia:

@@ -11,6 +11,7 @@ from kobza.media.plane import MediaError, Side
 from kobza.media.port_stock import PortStock
 from kobza.media.ports import NoFreePorts, PortPool
 from kobza.media.relay_link import RelayLink
+from kobza.values import NO_ENTRIES
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +19,6 @@ BIND_ATTEMPTS: Final = 100
 """Port pairs tried for one side before a call is refused: another program may have a whole row of the range."""
 
 Then = Callable[[MediaError | None], None]
-
-
-NONE_OPENING: Final[Mapping[Side, int]] = {}
 
 
 class PlaneCall:
@@ -35,7 +33,7 @@ class PlaneCall:
         """Of what the relay was told of it last, see `EmbeddedPlane`; 0: nothing."""
         self.held: tuple[int, ...] = ()
         """The even ports that it holds."""
-        self.opening = NONE_OPENING
+        self.opening: Mapping[Side, int] = NO_ENTRIES
         """Those of them that are not bound yet."""
         self.waiting: tuple[tuple[frozenset[Side], Then], ...] = ()
         """What goes on once the ports of so many sides are open."""
@@ -59,7 +57,7 @@ class PlaneCall:
         """Note that ports of sides are bound, or never will be."""
         if self.opening:
             gone = set(sides)
-            self.opening = {side: port for side, port in self.opening.items() if side not in gone} or NONE_OPENING
+            self.opening = {side: port for side, port in self.opening.items() if side not in gone} or NO_ENTRIES
 
     def fail(self, error: MediaError) -> None:
         """Tell those that wait for ports that there will be none."""
@@ -209,4 +207,4 @@ class PortBroker:
         for port in call.held:
             self._pool.give_back(port, now)
         call.held = ()
-        call.opening = NONE_OPENING
+        call.opening = NO_ENTRIES

@@ -172,17 +172,11 @@ class UdpSocket:
 
     def _readable(self) -> None:
         """Take what has come; what comes soon after waits for the next beat."""
-        taken = self._take()
-        if taken == DATAGRAMS_PER_WAKEUP:
-            return
-        if self._erred or not taken:
-            self._watch_again()
-        elif self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            self._rest(taken)
+        self._loop.remove_reader(self._socket)
+        self._look()
 
     def _look(self) -> None:
-        """Take what has come since the last beat; when nothing has, wait for the next datagram."""
+        """Take what has come, and look again on the next beat; when nothing has, wait for the next datagram."""
         self._looking = None
         taken = 0
         try:
@@ -195,12 +189,8 @@ class UdpSocket:
             elif taken == DATAGRAMS_PER_WAKEUP:
                 self._looking = self._loop.call_soon(self._look)
             else:
-                self._rest(taken)
-
-    def _rest(self, taken: int) -> None:
-        """Look again on the next beat, or the one after it."""
-        more = BEAT_MS / 1000 if taken >= MANY else 0.0
-        self._looking = self._loop.call_at(next_beat(self._loop.time() + more), self._look)
+                more = BEAT_MS / 1000 if taken >= MANY else 0.0
+                self._looking = self._loop.call_at(next_beat(self._loop.time() + more), self._look)
 
     def _take(self) -> int:
         """Read a batch; return how many datagrams it had."""
@@ -228,7 +218,6 @@ class UdpSocket:
         It wakes the reader a last time then, with nothing to read unless somebody sent at that moment.
         """
         self._erred = False
-        self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._loop.add_reader(self._socket, self._readable)
         if self._waiting:

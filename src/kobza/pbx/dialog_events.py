@@ -9,6 +9,7 @@ from kobza.pbx.live_call import LiveCall
 from kobza.pbx.reading import call_of, reasons_of
 from kobza.sip import ua as sip
 from kobza.sip.invite import InviteDialog
+from kobza.sip.invite_offer import REQUEST_PENDING
 from kobza.sip.message import SipResponse
 
 LOST: Final[Mapping[str, int]] = MappingProxyType({"481": TEMPORARY_FAILURE})
@@ -102,8 +103,8 @@ class DialogEvents:
 
     def _offer_received(self, event: sip.OfferReceived) -> None:
         found = call_of(event.dialog)
-        if found is None:
-            event.dialog.reject_offer(481, now=self._now())
+        if found is None:  # it is on its way from one call to another, and our offer follows
+            event.dialog.reject_offer(REQUEST_PENDING, now=self._now())
             return
         live, branch_id = found
         sdp = event.request.session

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import TypeVar, cast
 
 from kobza.call.actions import SideName
 from kobza.call.b2bua import Call
@@ -15,6 +15,7 @@ from kobza.media.plane import Side
 from kobza.pbx.books import CallBooks
 from kobza.sip.diversion import Diversion
 from kobza.sip.invite import InviteDialog
+from kobza.values import NO_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,10 @@ class LiveLeg:
 Key = TypeVar("Key")
 Kept = TypeVar("Kept")
 
-NOTHING: Final[Mapping[Any, Any]] = {}
-"""Stands in the place of what is empty of nearly every call: thousands stand, and an empty dictionary has 64 bytes."""
-
 
 def without(kept: Mapping[Key, Kept], key: Key) -> Mapping[Key, Kept]:
     """Return what is kept but for a key, if it is there."""
-    return {each: value for each, value in kept.items() if each != key} or NOTHING
+    return {each: value for each, value in kept.items() if each != key} or NO_ENTRIES
 
 
 def branch_of(dialog: InviteDialog) -> str:
@@ -122,7 +120,7 @@ class LiveCall:
         """Each has the call and its branch as its tag."""
         self.absent: tuple[str, ...] = ()
         """Legs whose owners are not on this line themselves, so that it makes them not busy."""
-        self.seats: Mapping[str, SideName] = NOTHING
+        self.seats: Mapping[str, SideName] = NO_ENTRIES
         """By branch id: the sides that are no phones, but seats in a mix."""
         self.mixed = False
         """Whether its voices are in a mix, or will be when it is answered."""
@@ -130,12 +128,12 @@ class LiveCall:
         """The dialog of another call that this one takes over, until it has a branch here."""
         self.taking: tuple[str, ...] = ()
         """Branches of dialogs that were taken over, until their phones have answered our offer."""
-        self.timers: Mapping[str, asyncio.TimerHandle] = NOTHING
-        self.commands: Mapping[str, asyncio.Future[str]] = NOTHING
+        self.timers: Mapping[str, asyncio.TimerHandle] = NO_ENTRIES
+        self.commands: Mapping[str, asyncio.Future[str]] = NO_ENTRIES
         """By token: who waits for the outcome of a command."""
         self.present: tuple[str, ...] = ()
         """The legs whose numbers count as busy because of this call."""
-        self.ringing: Mapping[str, Party] = NOTHING
+        self.ringing: Mapping[str, Party] = NO_ENTRIES
         """The members of a ringing group that are called now, by leg."""
         self.is_settling = False
         self.stored = False
@@ -144,9 +142,9 @@ class LiveCall:
         """Whether the end of the call is in the books."""
         self.asks_quality = False
         """Whether its end waits for how it was heard."""
-        self.not_heard: Mapping[Side, float] = NOTHING
+        self.not_heard: Mapping[Side, float] = NO_ENTRIES
         """The sides that are not heard now, and since when."""
-        self.silences: Mapping[Side, float] = NOTHING
+        self.silences: Mapping[Side, float] = NO_ENTRIES
         """For how many seconds sides were not heard that are by now."""
 
     def add_dialog(self, branch_id: str, dialog: InviteDialog) -> None:
@@ -275,4 +273,4 @@ class LiveCall:
         for waiting in self.commands.values():
             if not waiting.done():
                 waiting.set_exception(error)
-        self.commands = NOTHING
+        self.commands = NO_ENTRIES

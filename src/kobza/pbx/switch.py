@@ -38,7 +38,7 @@ from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.heard import Hearings
 from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
-from kobza.pbx.live_call import NOTHING, LiveCall, without
+from kobza.pbx.live_call import LiveCall, without
 from kobza.pbx.notifier import Notifier
 from kobza.pbx.one_way import OneWayCalls
 from kobza.pbx.opening import CallOpening, Origination
@@ -64,6 +64,7 @@ from kobza.sip import ua as sip
 from kobza.sip.invite import InviteDialog
 from kobza.sip.traffic import SipTraffic
 from kobza.store.entries import Entry
+from kobza.values import NO_ENTRIES
 
 log = logging.getLogger(__name__)
 
@@ -455,7 +456,7 @@ class Switch:
             self._by_leg.pop(leg_id, None)
         for timer in live.timers.values():
             timer.cancel()
-        live.timers = NOTHING
+        live.timers = NO_ENTRIES
         live.fail_commands(WrongStateError("The call has ended."))
         if self._notifier.watches:  # once more: one that was cut off was not settled
             self._notifier.call_changed(live)
