@@ -20,7 +20,7 @@ async def phones(kobza_server: Server) -> AsyncIterator[Phones]:
 
 async def test_one_hangs_up_and_the_other_holds(phones: Phones, ledger: Ledger) -> None:
     c, d = await phones.pair(answer_after=0.1)
-    for number in range(1, 4):  # on a busy machine the server may have been quick enough
+    for _ in range(3):  # on a busy machine the server may have been quick enough
         call = c.dial(D)
         await call.established()
         other = d.calls[-1]
@@ -31,7 +31,7 @@ async def test_one_hangs_up_and_the_other_holds(phones: Phones, ledger: Ledger) 
         assert (await other.ended()).cause == 16
         states, row = await story(phones, ledger, leg, 2)
         assert [state[-1]["cause"] for state in states.values()] == [16, 16]
-        assert (row["cause"], number) == (16, number)
+        assert row["cause"] == 16
     phones.server.assert_no_errors()
 
 

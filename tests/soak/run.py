@@ -9,6 +9,7 @@ the rest of the time, and in the end there must be no more. The books must agree
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from tests.crash.books import Found, wrong_states
 from tests.crash.evidence import Evidence, arrivals
 from tests.interop.conftest import SinkThread
 from tests.interop.server import Site
+from tests.soak.files import grown, open_files
 from tests.soak.inside import at_rest
 from tests.soak.office import Office
 from tests.soak.stories import ORDERLY
@@ -60,16 +62,18 @@ def soak(
         began = time.time()
         try:
             wrong: list[str] = []
-            before = None
+            before, files = None, Counter[str]()
             for part in (FIRST, 1 - FIRST):
                 office = Office(server, sink, ("127.0.0.1", web), seed, impairment=impairment)
                 asyncio.run(office.day(part * seconds, KINDS, at_once=at_once, pause=PAUSE))
                 inside, unrest = at_rest(site.http, REST, later=True)
                 tell(f"{sum(office.told.values())} stories, {len(office.failed)} failed; {inside}")
                 wrong += [*unrest, *inside.wrong(), *office.failed]
+                now_open = open_files(server.process.pid)
                 if before is not None:
+                    tell(f"more files than after the first part: {grown(files, now_open) or 'none'}")
                     wrong += inside.grown(before)
-                before = inside
+                before, files = inside, now_open
             wrong += wrong_books(site, sink, began, 0)
         except BaseException:
             server.kill()
