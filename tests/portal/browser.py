@@ -114,6 +114,11 @@ class Watched:
         await self.page.goto(self._address + path)
         assert 0 < self.bytes < PAGE_LIMIT, f"{path} weighs {self.bytes} bytes"
 
+    async def follow(self, selector: str) -> None:
+        """Click what leads to another page, and wait until it is there: a click itself does not."""
+        async with self.page.expect_navigation():
+            await self.page.click(selector)
+
     async def sign_in(self, login: str) -> None:
         """Sign in as somebody of the world of tests."""
         await self.open("/signin")
