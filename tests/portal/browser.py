@@ -116,8 +116,14 @@ class Watched:
 
     async def follow(self, selector: str) -> None:
         """Click what leads to another page, and wait until it is there: a click itself does not."""
-        async with self.page.expect_navigation():
+        async with self.leaving():
             await self.page.click(selector)
+
+    @asynccontextmanager
+    async def leaving(self) -> AsyncIterator[None]:
+        """Do what leads to another page, and wait until it is there; a new address of the same page does not count."""
+        async with self.page.expect_event("domcontentloaded"):
+            yield
 
     async def sign_in(self, login: str) -> None:
         """Sign in as somebody of the world of tests."""

@@ -80,7 +80,7 @@ async def find_calls(watched: Watched) -> None:
     await page.click("text=Save this search")
     await page.fill("#filter-name", "Зайняті вхідні")
     await watched.sound()
-    async with page.expect_navigation():
+    async with watched.leaving():
         await page.press("#filter-name", "Enter")
     await watched.open("/history")
     await page.click(".saved a")
