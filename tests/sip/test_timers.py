@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from kobza.sip.timers import COMPACT_ABOVE, Timer, TimerQueue, Timers
 
 
@@ -60,6 +62,39 @@ def test_a_stopped_timer_never_fires() -> None:
     queue.fire_due(5.0)
     queue.stop(second)
     assert owner.fired == [(2, 5.0)]
+    assert (len(queue), queue.heap_size) == (0, 0)
+
+
+class Failing(Owner):
+    def timer_fired(self, kind: int, now: float) -> None:
+        raise ValueError(kind)
+
+
+def test_many_that_are_due_together_share_an_entry() -> None:
+    queue, owner = TimerQueue(), Owner()
+    timers = [queue.share(1.0, owner, kind) for kind in range(10, 14)]
+    queue.share(2.0, owner, 20)
+    queue.start(1.5, owner, 15)
+    queue.stop(timers[1])
+    queue.stop(timers[1])
+    assert (len(queue), queue.heap_size, queue.next_deadline()) == (5, 3, 1.0)
+    queue.fire_due(1.0)
+    assert owner.fired == [(kind, 1.0) for kind in (10, 12, 13)]
+    assert (len(queue), queue.heap_size) == (2, 2)
+    queue.fire_due(2.0)
+    assert owner.fired[3:] == [(15, 2.0), (20, 2.0)]
+    assert (len(queue), queue.heap_size) == (0, 0)
+
+
+def test_those_behind_one_that_fails_fire_the_next_time() -> None:
+    queue, owner = TimerQueue(), Owner()
+    for each, kind in ((owner, 10), (Failing(), 11), (owner, 12), (owner, 13)):
+        queue.share(1.0, each, kind)
+    with pytest.raises(ValueError, match="11"):
+        queue.fire_due(1.0)
+    assert (len(queue), queue.next_deadline()) == (2, 1.0)
+    queue.fire_due(1.1)
+    assert owner.fired == [(10, 1.0), (12, 1.1), (13, 1.1)]
     assert (len(queue), queue.heap_size) == (0, 0)
 
 

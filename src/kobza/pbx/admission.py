@@ -134,7 +134,7 @@ class Admission:
 
     def _who(self, request: SipRequest, flow: Flow, directory: Directory, now: float) -> Subscriber | Trunk | Turned:
         """Return whose an INVITE is, or what to answer to whoever has not proved it."""
-        via, own_port = request.via, None
+        via, own_port = request.sent_by, None
         # A phone behind the same router says the address and port that it has there.
         if via.host == flow.remote[0]:
             own_port = via.port or flow.transport.default_port

@@ -34,8 +34,6 @@ _PARAM: Final = re.compile(
     )?)""",
     re.DOTALL | re.VERBOSE,
 )
-_PLAIN_PARAMS: Final = re.compile(r"(?>(?:;[A-Za-z0-9\-._]++(?>(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]/@?&$]*+)?))+)")
-"""Most are such: no white space, no quotes, none empty."""
 
 
 def is_token(text: str) -> bool:
@@ -114,9 +112,25 @@ def split_list(text: str, where: str) -> list[str]:
 
 def parse_params(text: str, where: str) -> Params:
     """Read `;name=value;flag` of a header. Empty ones (`;;`, a trailing `;`) are skipped: some phones send them."""
-    if _PLAIN_PARAMS.fullmatch(text) is not None:
-        plain = [part.partition("=") for part in text[1:].split(";")]
-        return tuple([(name, value if equals else None) for name, equals, value in plain])
+    plain = _plain_params(text)
+    return _params(text, where) if plain is None else plain
+
+
+def _plain_params(text: str) -> Params | None:
+    """Read parameters as most are, without white space and quotes, none empty; None for others."""
+    if not text.isprintable() or " " in text or '"' in text or "," in text or "<" in text or ">" in text:
+        return None
+    params: list[tuple[str, str | None]] = []
+    before, *parts = text.split(";")
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not name or value.startswith("="):
+            return None
+        params.append((name, value if equals else None))
+    return None if before else tuple(params)
+
+
+def _params(text: str, where: str) -> Params:
     params = []
     at = 0
     end = len(text)

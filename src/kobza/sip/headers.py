@@ -29,9 +29,10 @@ from kobza.values import Value
 
 __all__ = ["MAX_CSEQ", "AuthParams", "CSeq", "NameAddr", "Reason", "Via", "parse_auth", "parse_name_addr_list"]
 
-REMEMBERED = 4096
-"""Values kept of each kind. The messages of a call repeat From, To, Contact and, in responses, Via: reading one
-costs fifty times as much as finding it again."""
+REMEMBERED = 512
+"""Values kept of each kind. The messages of a call repeat From, To and Contact, and calls what stands before their
+parameters: reading one costs several times as much as finding it again. Not more: what is thrown away for something new
+is then still in the processor's caches."""
 REMEMBERED_LENGTH = 256
 """Characters of a value that is worth keeping: nobody can fill the memory with long ones."""
 MAX_CSEQ = 2**31 - 1
@@ -40,7 +41,7 @@ MAX_CSEQ = 2**31 - 1
 _NAME_ADDR: Final = re.compile(r'(?:("(?>(?:[^"\\]++|\\.)*)")[ \t]*+|([^<",;]*+))<([^<>]*+)>[ \t]*+', re.DOTALL)
 _VIA: Final = re.compile(
     rf"""[ \t]*+[Ss][Ii][Pp][ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++
-    {HOST_PATTERN}[ \t]*+(?>(?::[ \t]*+([0-9]++)[ \t]*+)?)(?=;|\Z)""",
+    {HOST_PATTERN}[ \t]*+(?>(?::[ \t]*+([0-9]++)[ \t]*+)?)""",
     re.VERBOSE,
 )
 _CSEQ: Final = re.compile(r"[ \t]*+([0-9]++)[ \t]++([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+")
@@ -62,13 +63,16 @@ class NameAddr(Value, frozen=True):
     @classmethod
     def _read(cls, text: str, where: str) -> NameAddr:
         text = text.strip()
-        found = _NAME_ADDR.match(text)
-        if found is not None:
-            quoted, plain, uri = found.groups()
-            display_name = unquote(quoted) if quoted is not None else readable(plain.strip())
-            at = found.end()
-            params = parse_params(text[at:], where) if at != len(text) else ()
-            return cls(display_name, SipUri.parse(uri.strip(), where), params)
+        end = text.find(">") + 1
+        if not end or ">" in text[end:]:  # one may stand in a quoted name
+            found = _NAME_ADDR.match(text)
+            end = 0 if found is None else found.end()
+        named = None
+        if end:
+            named = _known_named(text[:end], where) if end <= REMEMBERED_LENGTH else _named(text[:end], where)
+        if named is not None:
+            rest = text[end:]
+            return cls(named.display_name, named.uri, parse_params(rest, where)) if rest else named
         uri, semicolon, rest = text.partition(";")
         uri = uri.rstrip()
         if uri.startswith('"'):
@@ -109,20 +113,17 @@ class Via(Value, frozen=True):
     @classmethod
     def parse(cls, text: str, where: str = "Via header") -> Via:
         """Read one value, e.g. `SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport`."""
-        return _known_via(text, where) if len(text) <= REMEMBERED_LENGTH else cls._read(text, where)
+        end = text.find(";")
+        sent_by = cls.parse_sent_by(text, where)
+        if end < 0:
+            return sent_by
+        return cls(sent_by.transport, sent_by.host, sent_by.port, parse_params(text[end:].rstrip(), where))
 
     @classmethod
-    def _read(cls, text: str, where: str) -> Via:
-        found = _VIA.match(text)
-        if found is None:
-            raise MalformedMessage(f"not a Via: {shorten(text)}", where)
-        transport, ipv6, host, port = found.groups()
-        return cls(
-            transport.upper(),
-            host or checked_ipv6(ipv6, where),
-            None if port is None else parse_number(port, MAX_PORT, where),
-            parse_params(text[found.end() :].rstrip(), where),
-        )
+    def parse_sent_by(cls, text: str, where: str = "Via header") -> Via:
+        """Read one value up to its parameters: many have the same there, and no two the same branch."""
+        head = text.partition(";")[0]
+        return _known_sent_by(head, where) if len(head) <= REMEMBERED_LENGTH else _sent_by(head, where)
 
     def __str__(self) -> str:
         """Write one value."""
@@ -223,6 +224,28 @@ def parse_name_addr_list(text: str, where: str = "name-addr list") -> list[NameA
     return [NameAddr.parse(element, where) for element in split_list(text, where)]
 
 
+def _named(text: str, where: str) -> NameAddr | None:
+    """Read `"Name" <uri>`; None for what is not that: whoever reads the whole value says what it is."""
+    found = _NAME_ADDR.fullmatch(text)
+    if found is None:
+        return None
+    quoted, plain, uri = found.groups()
+    name = unquote(quoted) if quoted is not None else readable(plain.strip())
+    return NameAddr(name, SipUri.parse(uri.strip(), where))
+
+
+def _sent_by(text: str, where: str) -> Via:
+    """Read a Via up to its parameters."""
+    found = _VIA.fullmatch(text)
+    if found is None:
+        raise MalformedMessage(f"not a Via: {shorten(text)}", where)
+    transport, ipv6, host, port = found.groups()
+    number = None if port is None else parse_number(port, MAX_PORT, where)
+    return Via(transport.upper(), host or checked_ipv6(ipv6, where), number)
+
+
+_known_named: Final = lru_cache(REMEMBERED)(_named)
+_known_sent_by: Final = lru_cache(REMEMBERED)(_sent_by)
+"""What stands before the parameters is the same in many calls; a tag and a branch are in one."""
 _known_name_addr: Final = lru_cache(REMEMBERED)(NameAddr._read)  # noqa: SLF001 - all of one module
-_known_via: Final = lru_cache(REMEMBERED)(Via._read)  # noqa: SLF001
 _known_cseq: Final = lru_cache(REMEMBERED)(CSeq._read)  # noqa: SLF001

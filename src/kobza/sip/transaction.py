@@ -122,7 +122,7 @@ class Transaction:
 
     def _forget_after(self, delay: float, kind: Input, now: float) -> None:
         """Start a timer after which nobody hears of the transaction again: a little later is as good."""
-        self._end = self.layer.queue.start(self.layer.timers.on_the_beat(now + delay), self, kind)
+        self._end = self.layer.queue.share(self.layer.timers.on_the_beat(now + delay), self, kind)
 
     def _linger(self, delay: float, kind: Input, now: float) -> None:
         """Start a timer that absorbs what the network repeats: zero where it repeats nothing."""

@@ -4,15 +4,16 @@ import hashlib
 import os
 import secrets
 import time
+from typing import Final
 
 TOKEN_BYTES = 32
 """256 random bits: what the contract promises for every token."""
 
 
-RANDOM_BYTES = 4096
+RANDOM_BYTES: Final = 4096
 """Read from the kernel at a time by `IdMaker`: each read is a system call, and a call would take thirty of them."""
 
-STOCK_DIGITS = 2 * RANDOM_BYTES
+STOCK_DIGITS: Final = 2 * RANDOM_BYTES
 
 
 class IdMaker:
@@ -21,6 +22,8 @@ class IdMaker:
     def __init__(self) -> None:
         self._stock = ""
         self._at = STOCK_DIGITS
+        self._millisecond = 0
+        self._moment = ""
 
     def id(self) -> str:
         """Return a new identifier: 32 hex digits that begin with the moment (the layout of UUID version 7, RFC 9562).
@@ -29,9 +32,12 @@ class IdMaker:
         of 25 events touches some 25 pages of each index, with these one or two. Nothing reads the moment out of an id.
         """
         random = self.token(19)
-        # Compiled, a format costs as much as all the rest: the digit above the twelve keeps zeros in front of them.
-        moment = hex(_DIGIT_ABOVE + time.time_ns() // 1_000_000)[3:]
-        return moment + "7" + random[:3] + _VARIANT[random[3]] + random[4:]
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            # Compiled, a format costs as much as all the rest: the digit above the twelve keeps zeros in front of them.
+            self._moment = hex(_DIGIT_ABOVE + millisecond)[3:]
+        return f"{self._moment}7{random[:3]}{_VARIANT[random[3]]}{random[4:]}"
 
     def token(self, digits: int = 16) -> str:
         """Return unguessable hex digits: 64 random bits unless told otherwise."""
@@ -44,9 +50,9 @@ class IdMaker:
         return self._stock[at:end]
 
 
-_DIGIT_ABOVE = 16**12
+_DIGIT_ABOVE: Final = 16**12
 
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def new_id() -> str:
