@@ -81,7 +81,7 @@ async def test_a_capture_ends_at_its_bounds_and_nothing_is_left_of_it(data: Path
     for asked, passed, because in (
         (question(messages=3), 3, "messages"),
         (question(size=2 * len(MESSAGE), secrets=True), 2, "size"),
-        (question(seconds=0.2), 4, "seconds"),
+        (question(seconds=1.0), 4, "seconds"),
     ):
         running = asyncio.create_task(answers(data, asked))
         await taps(watch, 1)

@@ -19,7 +19,7 @@ def seen(first: str, call_id: str = "one", *headers: str, body: str = "") -> See
     return Seen(1.0, False, FLOW, "\r\n".join(lines).encode())
 
 
-def keep(recent: RecentMessages, name: bytes, message: Seen) -> None:
+def keep(recent: RecentMessages, name: str, message: Seen) -> None:
     recent.note(name, message.at, message.sent, message.flow, message.data)
 
 
@@ -37,14 +37,14 @@ async def test_who_is_slow_loses_messages_and_is_told_how_many() -> None:
 
 def test_the_dialogs_that_began_first_are_forgotten_first() -> None:
     recent = RecentMessages(3 * (OF_A_DIALOG + OVERHEAD + 100))
-    messages = {name: seen("INVITE x SIP/2.0", name.decode(), body="b" * 50) for name in (b"a", b"b", b"c", b"d")}
+    messages = {name: seen("INVITE x SIP/2.0", name, body="b" * 50) for name in ("a", "b", "c", "d")}
     for name, message in messages.items():
         keep(recent, name, message)
-        keep(recent, b"a", message) if name == b"b" else None
-    assert [len(recent.of(name)) for name in (b"a", b"b", b"c", b"d")] == [0, 1, 1, 1]
+        keep(recent, "a", message) if name == "b" else None
+    assert [len(recent.of(name)) for name in ("a", "b", "c", "d")] == [0, 1, 1, 1]
     huge = RecentMessages(100)
-    keep(huge, b"a", messages[b"a"])
-    assert huge.of(b"a") == []
+    keep(huge, "a", messages["a"])
+    assert huge.of("a") == []
 
 
 @pytest.mark.parametrize(("length", "of_each"), [(300, 1), (300, 4), (800, 6), (500, 40)])
@@ -58,7 +58,7 @@ def test_they_take_the_memory_that_they_are_given(length: int, of_each: int) -> 
         for dialog in range(2 * most // length // of_each):
             flow = Flow(Transport.UDP, FLOW.local, (f"192.0.2.{dialog}", 6000 + dialog))
             for number in range(of_each):
-                recent.note(b"%032d@192.0.2.1" % dialog, dialog + number / 7, number % 2 == 0, flow, bytes(length))
+                recent.note(f"{dialog:032}@192.0.2.1", dialog + number / 7, number % 2 == 0, flow, bytes(length))
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         if not began:
@@ -70,7 +70,7 @@ def chosen(**wanted: str | None) -> Selection:
     asked = {"number": None, "call_id": None, **wanted}
     return Selection(
         **asked,
-        call_of={b"leg1": "call", b"leg2": "call", b"leg3": "other"}.get,
+        call_of={"leg1": "call", "leg2": "call", "leg3": "other"}.get,
         numbers_in=lambda call_id: {"+380671234567", "+380501112233"} if call_id == "call" else set(),
     )
 

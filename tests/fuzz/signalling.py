@@ -215,8 +215,8 @@ def _capture() -> Take:
         hidden = masked(data)
         if len(hidden) != len(data):
             raise AssertionError("masking changed the length")
-        found = call_id_in(data)
-        encoder.packet(seen, hidden, "" if found is None else found.decode("utf-8", "replace"))
+        found = call_id_in(seen.text)
+        encoder.packet(seen, hidden, found or "")
         writer.message(seen)
         made = ladder([("caller", [said_in(seen)]), ("trunk x", [said_in(seen)])])
         if made is None or not lines(drawn(made, _named), 80):

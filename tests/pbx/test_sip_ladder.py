@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.capture.recent import RecentMessages
-from kobza.pbx import call_dialogs
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull
 from kobza.pbx.sip_ladder import LINGER, MAX_CALL_ID, MAX_MESSAGES, MAX_REMEMBERED, SipLadders
@@ -136,21 +134,20 @@ def test_whatever_comes_does_no_harm(data: bytes) -> None:
         _decoder.decode(entry.text)
 
 
-def test_which_dialog_is_of_which_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    dialogs = CallDialogs()
+def test_which_dialog_is_of_which_call() -> None:
+    dialogs = CallDialogs(most_ended=1)
     first, second, third = (dialog("uas", "a"), dialog("uac", "b", "Kyivstar"), dialog("uac", "c"))
     for each, trunk in (first, second):
         dialogs.join("one", each, trunk)
     dialogs.join("two", *third)
-    assert dialogs.of("one") == [("caller", b"a"), ("trunk Kyivstar", b"b")]
-    assert [dialogs.call_of(name) for name in (b"a", b"b", b"c", b"d", b"\xff")] == ["one", "one", "two", None, None]
+    assert dialogs.of("one") == [("caller", "a"), ("trunk Kyivstar", "b")]
+    assert [dialogs.call_of(name) for name in ("a", "b", "c", "d", "\xff")] == ["one", "one", "two", None, None]
     assert [dialogs.trunk_of("one", each) for each, _ in (first, second)] == [None, "Kyivstar"]
     dialogs.join("two", *second)  # it has been picked up
-    assert (dialogs.of("one"), dialogs.of("two")) == ([("caller", b"a")], [("phone", b"c"), ("trunk Kyivstar", b"b")])
+    assert (dialogs.of("one"), dialogs.of("two")) == ([("caller", "a")], [("phone", "c"), ("trunk Kyivstar", "b")])
     dialogs.join("two", *dialog("uac", "phone"))
     dialogs.join("three", *dialog("uac", "phone"))
-    assert dialogs.of("two") == [("phone", b"c"), ("trunk Kyivstar", b"b")]
-    monkeypatch.setattr(call_dialogs, "MAX_ENDED", 1)
+    assert dialogs.of("two") == [("phone", "c"), ("trunk Kyivstar", "b")]
     for call_id in ("one", "two"):
         dialogs.end(call_id)
-    assert (dialogs.of("one"), dialogs.call_of(b"a"), dialogs.call_of(b"b")) == ([], None, "two")
+    assert (dialogs.of("one"), dialogs.call_of("a"), dialogs.call_of("b")) == ([], None, "two")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.sdp.summary import MAX_CODECS, Summary, summary_of
+from kobza.sdp.summary import MAX_CODECS, Summary, summary_of, words_of
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
 AUDIO = "m=audio 7078 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
@@ -33,14 +33,18 @@ AUDIO = "m=audio 7078 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=
     ],
 )
 def test_what_is_said_of_a_description(body: str, words: str) -> None:
+    assert words_of(body, address=True) == words
     summary = summary_of(body.encode())
     assert summary is not None
-    assert summary.text(address=True) == words
-    assert "192.0.2" not in summary.text(address=False)
+    short = words_of(body, address=False)
+    assert short == summary.text(address=False)
+    assert "192.0.2" not in short
 
 
 def test_a_body_without_a_stream_is_no_description() -> None:
-    assert summary_of(b"Signal=5\r\nDuration=160\r\n") is None
+    body = "Signal=5\r\nDuration=160\r\n"
+    assert summary_of(body.encode()) is None
+    assert words_of(body, address=True) == words_of(body, address=False) == ""
 
 
 def test_many_codecs_are_cut() -> None:
@@ -52,14 +56,18 @@ def test_many_codecs_are_cut() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            [b"m=audio ", b"9", b" RTP/AVP", b" 8 0", b"\r\n", b"\n", b"a=rtpmap:", b"a=sendonly", b"c=IN IP4 "]
+            [
+                *(b"m=audio ", b"m=", b"9", b"0", b" 0", b" 70000/2", b" RTP/AVP", b" 8 0", b"\r\n", b"\n"),
+                *(b"a=rtpmap:", b"\na=sendonly", b"\nc=IN IP4 0.0.0.0", b"c=IN IP4 "),
+            ]
         )
         | st.binary(max_size=6),
         max_size=30,
     ).map(b"".join)
 )
 def test_whatever_comes_is_told_in_few_printable_words(body: bytes) -> None:
-    summary = summary_of(body)
+    summary, short = summary_of(body), words_of(body.decode("latin-1"), address=False)
+    assert short == ("" if summary is None else summary.text(address=False))
     if summary is not None:
         assert isinstance(summary, Summary)
         words = summary.text(address=True)

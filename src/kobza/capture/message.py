@@ -13,3 +13,8 @@ class Seen(Value, frozen=True):
     """By us; else to us."""
     flow: Flow
     data: bytes
+
+    @property
+    def text(self) -> str:
+        """The message with a character for each byte, to be searched."""
+        return self.data.decode("latin-1")

@@ -1,38 +1,47 @@
-"""What a SIP message says at a glance: a look at its bytes, as every message of every call gets one."""
+"""What a SIP message says at a glance: a look at its text, as every message of every call gets one.
+
+The text has a character for each byte (`Seen.text`): to search it is several times as cheap as to search bytes.
+"""
 
 import re
 from functools import lru_cache
 from typing import Final
 
-from kobza.sdp.summary import summary_of
+from kobza.sdp.summary import words_of
 
 MAX_LINE: Final = 60
 """Characters of what a message says."""
 
-_CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
-_USUAL: Final = b"\r\nCall-ID: "
+_CALL_ID: Final = re.compile(r"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
+_USUAL: Final = "\r\nCall-ID: "
+_SPACE: Final = " \t"
 _USUAL_LENGTH: Final = len(_USUAL)
 
 
-def call_id_in(data: bytes) -> bytes | None:
+def call_id_in(text: str) -> str | None:
     """Return the Call-ID in a message; None without one."""
-    start = data.find(_USUAL)
+    start = text.find(_USUAL)
     if start >= 0:
         start += _USUAL_LENGTH
-        end = data.find(b"\r\n", start)
-        return data[start : end if end >= 0 else None].strip()
-    found = _CALL_ID.search(data)
-    return None if found is None else found[1].strip()
+        end = text.find("\r\n", start)
+        return text[start : end if end >= 0 else len(text)].strip(_SPACE)
+    found = _CALL_ID.search(text)
+    return None if found is None else found[1].strip(_SPACE)
 
 
-def what_it_says(data: bytes) -> str:
+def what_it_says(text: str) -> str:
     """Return the method of a request, or the status of a response with its phrase."""
-    line = data[: data.find(b"\r\n")]
-    return _known((line[8:] if line.startswith(b"SIP/2.0 ") else line.partition(b" ")[0])[:MAX_LINE])
+    end = text.find("\r\n")
+    if end < 0:
+        end = len(text)
+    if text.startswith("SIP/2.0 "):
+        return _known(text[8 : min(end, 8 + MAX_LINE)])
+    space = text.find(" ", 0, end)
+    return _known(text[: min(end if space < 0 else space, MAX_LINE)])
 
 
-def _readable(said: bytes) -> str:
-    text = said.decode("utf-8", "replace")
+def _readable(said: str) -> str:
+    text = said.encode("latin-1").decode("utf-8", "replace")
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
@@ -42,12 +51,11 @@ _known: Final = lru_cache(256)(_readable)
 """Most messages say one of some twenty things."""
 
 
-def description_in(data: bytes, *, address: bool) -> str:
+def description_in(text: str, *, address: bool) -> str:
     """Return the session description in a message in short, if wanted with its address; "" without one."""
-    if data.endswith(b"\r\n\r\n"):  # no body, as most have none
+    if text.endswith("\r\n\r\n"):  # no body, as most have none
         return ""
-    end = data.find(b"\r\n\r\n")
-    if end < 0 or data.find(b"\nm=", end) < 0:
+    end = text.find("\r\n\r\n")
+    if end < 0 or text.find("\nm=", end) < 0:
         return ""
-    summary = summary_of(data[end + 4 :])
-    return "" if summary is None else summary.text(address=address)
+    return words_of(text[end + 4 :], address=address)

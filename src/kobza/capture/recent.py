@@ -8,7 +8,7 @@ from kobza.sip.flow import Flow
 
 OVERHEAD: Final = 120
 """Bytes that keeping a message takes beside its own."""
-OF_A_DIALOG: Final = 450
+OF_A_DIALOG: Final = 470
 """Bytes that keeping a dialog takes beside its messages and its Call-ID."""
 _FIELDS: Final = 4
 """Of a message, which stand in the list of its dialog one after the other: each as an object takes twice as much."""
@@ -23,9 +23,9 @@ class RecentMessages:
         """`most` is in bytes; 0: nothing is kept."""
         self._most = most
         self._bytes = 0
-        self._dialogs: OrderedDict[bytes, list[Any]] = OrderedDict()
+        self._dialogs: OrderedDict[str, list[Any]] = OrderedDict()
 
-    def note(self, call_id: bytes, at: float, sent: bool, flow: Flow, data: bytes) -> None:
+    def note(self, call_id: str, at: float, sent: bool, flow: Flow, data: bytes) -> None:
         """Take a message of a dialog, with what `Seen` has of it."""
         known = self._dialogs.get(call_id)
         if known is None:
@@ -37,7 +37,7 @@ class RecentMessages:
             name, forgotten = self._dialogs.popitem(last=False)
             self._bytes -= len(name) + OF_A_DIALOG + sum(len(each) + OVERHEAD for each in forgotten[_DATA::_FIELDS])
 
-    def of(self, call_id: bytes) -> list[Seen]:
+    def of(self, call_id: str) -> list[Seen]:
         """Return what is left of a dialog, in its order."""
         known = self._dialogs.get(call_id, ())
         return [Seen(*known[at : at + _FIELDS]) for at in range(0, len(known), _FIELDS)]

@@ -20,7 +20,7 @@ class Selection:
         *,
         number: str | None,
         call_id: str | None,
-        call_of: Callable[[bytes], str | None],
+        call_of: Callable[[str], str | None],
         numbers_in: Callable[[str], Collection[str]],
     ) -> None:
         """`number` is E.164 or a short code; with neither it nor a call all is wanted.
@@ -32,13 +32,13 @@ class Selection:
         self._call_of = call_of
         self._numbers_in = numbers_in
         self._names = None if number is None else _addresses_of(number)
-        self._wanted: set[bytes] = set()
+        self._wanted: set[str] = set()
 
     def wants(self, seen: Seen) -> bool:
         """Tell whether a message is wanted."""
         if self._number is None and self._call_id is None:
             return True
-        dialog = call_id_in(seen.data)
+        dialog = call_id_in(seen.text)
         if dialog is None:
             return False
         if dialog in self._wanted:
@@ -50,7 +50,7 @@ class Selection:
         self._wanted.add(dialog)
         return True
 
-    def _begins_to(self, dialog: bytes, data: bytes) -> bool:
+    def _begins_to(self, dialog: str, data: bytes) -> bool:
         call_id = self._call_of(dialog)
         if self._names is None:
             return call_id is not None and call_id == self._call_id

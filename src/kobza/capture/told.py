@@ -29,7 +29,8 @@ def said(sent: bool, what: str, about: str) -> Said:
 
 def said_in(seen: Seen) -> tuple[float, Said]:
     """Return when a whole message was and what it says in short, with the address in its session description."""
-    return seen.at, Said(seen.sent, what_it_says(seen.data), description_in(seen.data, address=True))
+    text = seen.text
+    return seen.at, Said(seen.sent, what_it_says(text), description_in(text, address=True))
 
 
 def ladder(dialogs: Iterable[tuple[str, Sequence[tuple[float, Said]]]]) -> SipLadder | None:
@@ -49,6 +50,6 @@ def ladder(dialogs: Iterable[tuple[str, Sequence[tuple[float, Said]]]]) -> SipLa
     told.sort()
     began = told[0][0]
     written = [
-        Message(round((at - began) * 1000), lane, each.sent, each.what, each.about) for at, _, lane, each in told
+        Message(int((at - began) * 1000 + 0.5), lane, each.sent, each.what, each.about) for at, _, lane, each in told
     ]
     return SipLadder(round(began * 1000), lanes, written)

@@ -1,27 +1,37 @@
 """Which SIP dialogs belong to which call, for who looks at messages: while it is on, and some time after its end."""
 
 from collections import OrderedDict
-from typing import Final
+from typing import Final, Protocol
 
 from kobza.capture.drawing import CALLER, TRUNK
-from kobza.sip.invite import InviteDialog
 
 MAX_ENDED: Final = 5000
 """Ended calls of which it is remembered, some 3 MB; those that ended first are forgotten first."""
-_LATIN: Final = "latin-1"
-"""Reads whatever bytes a stranger's Call-ID has; those of a dialog are ASCII."""
+
+
+class Dialog(Protocol):
+    """What is asked of a dialog."""
+
+    @property
+    def role(self) -> str:
+        """ "uas": its phone called; else "uac"."""
+
+    @property
+    def sip_call_id(self) -> str:
+        """Its Call-ID."""
 
 
 class CallDialogs:
-    """By Call-ID, as bytes of messages have it. Belongs into the loop's thread."""
+    """By Call-ID. Belongs into the loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_ended: int = MAX_ENDED) -> None:
+        self._most_ended = most_ended
         self._calls: dict[str, str] = {}
         self._dialogs: dict[str, tuple[str, ...]] = {}
         """By call: of each dialog who is at the other end, and its Call-ID, in turn."""
         self._ended: OrderedDict[str, None] = OrderedDict()
 
-    def join(self, call_id: str, dialog: InviteDialog, trunk: str | None) -> None:
+    def join(self, call_id: str, dialog: Dialog, trunk: str | None) -> None:
         """Note that a dialog is of a call now, and of no other. `trunk`: the name of the trunk that it goes over."""
         name = dialog.sip_call_id
         before = self._calls.get(name)
@@ -35,28 +45,28 @@ class CallDialogs:
     def end(self, call_id: str) -> None:
         """Note that a call has ended."""
         self._ended[call_id] = None
-        while len(self._ended) > MAX_ENDED:
+        while len(self._ended) > self._most_ended:
             forgotten, _ = self._ended.popitem(last=False)
             for name in self._dialogs.pop(forgotten, ())[1::2]:
                 self._calls.pop(name, None)
 
-    def call_of(self, sip_call_id: bytes) -> str | None:
+    def call_of(self, sip_call_id: str) -> str | None:
         """Return the call that a dialog belongs to."""
-        return self._calls.get(sip_call_id.decode(_LATIN))
+        return self._calls.get(sip_call_id)
 
-    def trunk_of(self, call_id: str, dialog: InviteDialog) -> str | None:
+    def trunk_of(self, call_id: str, dialog: Dialog) -> str | None:
         """Return the name of the trunk that a dialog of a call goes over; None: a phone's."""
-        name = dialog.sip_call_id.encode()
+        name = dialog.sip_call_id
         lanes = (lane.removeprefix(f"{CALLER} ") for lane, each in self.of(call_id) if each == name)
         return next((lane.removeprefix(TRUNK) for lane in lanes if lane.startswith(TRUNK)), None)
 
-    def of(self, call_id: str) -> list[tuple[str, bytes]]:
+    def of(self, call_id: str) -> list[tuple[str, str]]:
         """Return the dialogs of a call: who is at the other end (as `SipLadder.lanes` has it), and the Call-ID."""
         dialogs = self._dialogs.get(call_id, ())
-        return [(lane, name.encode()) for lane, name in zip(dialogs[::2], dialogs[1::2], strict=True)]
+        return list(zip(dialogs[::2], dialogs[1::2], strict=True))
 
 
-def _lane(dialog: InviteDialog, trunk: str | None) -> str:
+def _lane(dialog: Dialog, trunk: str | None) -> str:
     is_caller = dialog.role == "uas"
     if trunk is None:
         return CALLER if is_caller else "phone"

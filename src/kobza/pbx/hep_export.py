@@ -98,8 +98,8 @@ class HepExport:
 
     def _correlation(self, seen: Seen) -> str:
         """Return the Call-ID of the first leg of a call, as collectors want it of all others; "" without one."""
-        dialog = call_id_in(seen.data)
-        return "" if dialog is None else self._watch.first_leg(dialog).decode("utf-8", "replace")
+        dialog = call_id_in(seen.text)
+        return "" if dialog is None else self._watch.first_leg(dialog).encode("latin-1").decode("utf-8", "replace")
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[Line]:

@@ -135,7 +135,7 @@ class Pickups:
 
     def _named(self, replaces: Replaces) -> tuple[LiveCall, str, InviteDialog]:
         """Find a dialog by its name, as its phone says it, or as one who watches that phone does: the tags swapped."""
-        call_id = self._dialogs.call_of(replaces.call_id.encode())
+        call_id = self._dialogs.call_of(replaces.call_id)
         if call_id is None:
             raise _Refused(NO_SUCH_DIALOG, "there is no such dialog")
         live = self._running.get(call_id)

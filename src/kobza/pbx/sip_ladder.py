@@ -28,7 +28,7 @@ MAX_REMEMBERED: Final = 400_000
 MAX_MESSAGES: Final = 200
 """Messages kept of one dialog: its beginning. An hour of holding and resuming has as many."""
 MAX_CALL_ID: Final = 256
-"""Bytes of a Call-ID: a stranger's may be as long as a datagram, and it is kept as long as what is said under it."""
+"""Characters of a Call-ID: a stranger's may be as long as a datagram, and is kept as long as what is said under it."""
 LINGER: Final = 3.0
 """Seconds after the end of a call in which the last answers come."""
 
@@ -44,7 +44,7 @@ class SipLadders:
         self._append = append
         self._dialogs = dialogs
         self._recent = recent
-        self._seen: OrderedDict[bytes, list[Any]] = OrderedDict()
+        self._seen: OrderedDict[str, list[Any]] = OrderedDict()
         """When a message was, seconds since the epoch, and what it said (`Said`), in turn: half of what pairs take."""
         self._remembered = 0
         self._over: deque[tuple[float, str]] = deque()
@@ -52,16 +52,17 @@ class SipLadders:
 
     def note(self, data: bytes, flow: Flow, sent: bool, at: float) -> None:
         """Take a message that came or goes; one of no call is forgotten at once."""
-        call_id = call_id_in(data)
+        text = data.decode("latin-1")  # as `Seen.text`
+        call_id = call_id_in(text)
         if call_id is None or len(call_id) > MAX_CALL_ID:
             return
         known = self._seen.get(call_id)
         if known is None:
-            if not data.startswith(b"INVITE "):
+            if not text.startswith("INVITE "):
                 return
             known = self._seen[call_id] = []
         if len(known) < 2 * MAX_MESSAGES:
-            known += (at, said(sent, what_it_says(data), description_in(data, address=False)))
+            known += (at, said(sent, what_it_says(text), description_in(text, address=False)))
             self._remembered += 1
         if self._recent is not None:
             self._recent.note(call_id, at, sent, flow, data)
@@ -87,7 +88,7 @@ class SipLadders:
             except (JournalFull, JournalStopped) as error:
                 log.warning("the messages of %d calls are not stored: %s", len(entries), error)
 
-    def _forget(self, call_id: bytes) -> list[tuple[float, Said]]:
+    def _forget(self, call_id: str) -> list[tuple[float, Said]]:
         """Return what is remembered of a dialog, and remember it no longer."""
         known = self._seen.pop(call_id, [])
         found = list(zip(known[::2], known[1::2], strict=True))

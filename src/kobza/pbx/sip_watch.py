@@ -90,7 +90,7 @@ class SipWatch:
         """Return what picks the messages of a number (E.164 or a short code) or of a call; without either all."""
         return Selection(number=number, call_id=call_id, call_of=self._dialogs.call_of, numbers_in=self._numbers_in)
 
-    def first_leg(self, sip_call_id: bytes) -> bytes:
+    def first_leg(self, sip_call_id: str) -> str:
         """Return the Call-ID of the first leg of the call that a dialog belongs to; its own where there is none."""
         call_id = self._dialogs.call_of(sip_call_id)
         dialogs = () if call_id is None else self._dialogs.of(call_id)

@@ -16,12 +16,14 @@ MAX_CODECS: Final = 8
 _SHORT: Final = {"telephone-event": "dtmf"}
 _HELD: Final = {"sendonly": "hold", "recvonly": "held", "inactive": "hold"}
 _NOWHERE: Final = "0.0.0.0"  # noqa: S104 - nothing is bound to it: RFC 2543 put a call on hold with it
+_DIGITS: Final = 5
+"""Of a port."""
 _MEDIA: Final = re.compile(rb"([a-z]{1,16}) ([0-9]{1,5})[^ ]* ([A-Z/]{1,32}) ([0-9 ]{0,200})")
 _RTPMAP: Final = re.compile(rb"\na=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,24})")
 _DIRECTION: Final = re.compile(rb"\na=(sendrecv|sendonly|recvonly|inactive)[ \t]*(?=[\r\n]|$)")
 _HOST: Final = re.compile(rb"\nc=IN IP[46] ([0-9A-Fa-f:.]{2,45})")
 _REMEMBERED: Final = 256
-"""Streams: phones of one kind say the same in every call. 1 MB at most, see `_MOST`."""
+"""Streams in words: phones of one kind say the same in every call but for the port. 1 MB at most, see `_MOST`."""
 _MOST: Final = 4096
 """Bytes of a stream that are looked at."""
 
@@ -62,6 +64,24 @@ class Summary(Leaf, frozen=True):
         return words
 
 
+def words_of(body: str, *, address: bool) -> str:
+    """Return `Summary.text` of what a body says of its first stream; "" for one without a stream.
+
+    The body has a character for each byte. Without the address, what matters is the same in many calls: what a stream
+    says beside its port. It is remembered, unless the session itself says more than where it is.
+    """
+    if not address:
+        at = 0 if body.startswith("m=") else body.find("\nm=") + 1
+        port = body.find(" ", at) + 1
+        rest = body.find(" ", port)
+        digits = body[port:rest]
+        session = body[:at]
+        if len(digits) <= _DIGITS and digits.isdecimal() and "\na=" not in session and _NOWHERE not in session:
+            return _words_of_stream(body[at:port], int(digits) == 0, body[rest : at + _MOST])
+    summary = summary_of(body.encode("latin-1"))
+    return "" if summary is None else summary.text(address=address)
+
+
 def summary_of(body: bytes) -> Summary | None:
     """Return what a body says of its first stream; None for one without a stream, which is no description.
 
@@ -86,6 +106,11 @@ def summary_of(body: bytes) -> Summary | None:
 
 
 @lru_cache(_REMEMBERED)
+def _words_of_stream(before: str, refused: bool, behind: str) -> str:
+    summary = summary_of(f"{before}{'0' if refused else '9'}{behind}".encode("latin-1"))
+    return "" if summary is None else summary.text(address=False)
+
+
 def _stream(formats: bytes, stream: bytes) -> tuple[tuple[str, ...], str, str]:
     """Return the codecs of a stream, its direction and its host; "" for what it does not say itself."""
     names = {found[1]: found[2].decode() for found in _RTPMAP.finditer(stream)}
