@@ -11,6 +11,7 @@ WORKERS ?= 4
 # The tests of what `make compile` compiles, and calls through all of Kobza.
 COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/capture tests/pbx tests/net tests/test_beat.py \
 	tests/media/test_negotiation.py tests/media/test_browser_negotiation.py tests/media/test_packets.py \
+	tests/media/test_embedded.py tests/media/test_life.py tests/media/test_ports.py tests/media/test_port_stock.py \
 	tests/media/test_relay_side.py tests/media/test_relaying.py tests/media/test_hold_and_tones.py \
 	tests/media/test_recording.py tests/media/test_digits.py tests/media/test_srtp.py tests/store/test_ids.py \
 	tests/store/test_journal.py tests/webhooks/test_payload.py tests/interop/test_calls.py

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media import port_broker
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.messages import (
     Certified,
@@ -163,8 +162,8 @@ async def test_a_call_that_ends_while_its_ports_cannot_be_opened(plane: Plane) -
     assert len(plane.opens()) == 1
 
 
-async def test_ports_of_a_part_are_kept_when_another_part_fails(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_broker, "BIND_ATTEMPTS", 2)
+async def test_ports_of_a_part_are_kept_when_another_part_fails(plane: Plane) -> None:
+    plane.plane._ports.attempts = 2
     plane.offer(source=None, target=CALLER)
     (first,) = plane.opens()
     plane.plane._reported(Opened(first.request))

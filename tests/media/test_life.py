@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media import embedded, port_broker, ports
+from kobza.media import embedded
 from kobza.media.embedded import EmbeddedPlane
 from kobza.media.plane import MediaError, MediaPlaneLost, MediaTimedOut, RecordingClosed, Side
 from kobza.media.port_stock import STOCK
@@ -254,33 +254,31 @@ async def test_the_relay_ends_with_its_parent_and_completes_the_spool(tmp_path: 
 
 async def test_a_thousand_calls_leave_no_port_and_no_file_open() -> None:
     """Opened and released in bunches: what was asked for, refused, or ended at once gives everything back."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ports, "QUARANTINE", 0.0)
-        async with running_plane(ports=free_range(80)) as running:
-            with PhoneEnd() as caller, PhoneEnd() as callee:
-                await running.settle()
-                before = files_of(running.plane.relay_pid)
-                for bunch in range(100):
-                    calls = [f"{bunch}.{number}" for number in range(10)]
-                    offers = [
-                        asyncio.create_task(running.offer(Side.CALLER, Side.CALLEE, caller.sdp(), call))
-                        for call in calls
-                    ]
-                    if bunch % 2:
-                        # These end while their ports are being opened.
-                        await asyncio.sleep(0)
-                    else:
-                        await asyncio.gather(*offers)
-                        await running.answer(Side.CALLEE, callee.sdp(), calls[0])
-                    for call in calls:
-                        running.plane.release(call)
-                    await asyncio.gather(*offers, return_exceptions=True)
-                    await running.ports_are_back()
-                async with asyncio.timeout(PATIENCE):
-                    # The relay closes in its own time; ports for calls to come may be on their way.
-                    while abs(files_of(running.plane.relay_pid) - before) > 4 * STOCK:  # noqa: ASYNC110
-                        await asyncio.sleep(0.02)
-                await running.connect(caller, callee)
+    async with running_plane(ports=free_range(80)) as running:
+        running.plane._ports._pool.quarantine = 0.0
+        with PhoneEnd() as caller, PhoneEnd() as callee:
+            await running.settle()
+            before = files_of(running.plane.relay_pid)
+            for bunch in range(100):
+                calls = [f"{bunch}.{number}" for number in range(10)]
+                offers = [
+                    asyncio.create_task(running.offer(Side.CALLER, Side.CALLEE, caller.sdp(), call)) for call in calls
+                ]
+                if bunch % 2:
+                    # These end while their ports are being opened.
+                    await asyncio.sleep(0)
+                else:
+                    await asyncio.gather(*offers)
+                    await running.answer(Side.CALLEE, callee.sdp(), calls[0])
+                for call in calls:
+                    running.plane.release(call)
+                await asyncio.gather(*offers, return_exceptions=True)
+                await running.ports_are_back()
+            async with asyncio.timeout(PATIENCE):
+                # The relay closes in its own time; ports for calls to come may be on their way.
+                while abs(files_of(running.plane.relay_pid) - before) > 4 * STOCK:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await running.connect(caller, callee)
 
 
 async def test_when_ports_run_out_calls_are_refused_and_the_others_go_on() -> None:
@@ -322,13 +320,13 @@ async def test_a_row_that_another_program_has_is_passed_over_by_one_call() -> No
                 assert min(caller.to, callee.to) >= taken.start + 48
 
 
-async def test_when_no_port_can_be_bound_the_call_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_broker, "BIND_ATTEMPTS", 2)
+async def test_when_no_port_can_be_bound_the_call_is_refused() -> None:
     taken = free_range(20)
     with ExitStack() as stack:
         for port in range(taken.start, taken.stop, 2):
             stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HOST, port))
         async with running_plane(ports=taken) as running:
+            running.plane._ports.attempts = 2
             with PhoneEnd() as caller, pytest.raises(MediaError, match="could be bound"):
                 await running.offer(Side.CALLER, Side.CALLEE, caller.sdp())
             assert running.plane.ports_used == 0

@@ -16,7 +16,7 @@ from kobza.values import NO_ENTRIES
 log = logging.getLogger(__name__)
 
 BIND_ATTEMPTS: Final = 100
-"""Port pairs tried for one side before a call is refused: another program may have a whole row of the range."""
+"""Another program may have a whole row of the range."""
 
 Then = Callable[[MediaError | None], None]
 
@@ -74,6 +74,8 @@ class PortBroker:
     """
 
     def __init__(self, host: str, ports: range, forget: Callable[[PlaneCall], None]) -> None:
+        self.attempts = BIND_ATTEMPTS
+        """Port pairs tried for one side before a call is refused."""
         self._host = host
         self._forget = forget
         self._pool = PortPool(ports)
@@ -152,7 +154,7 @@ class PortBroker:
                 self._pool.give_back(port, now)
         call.bound(ports)
         call.told = 0  # the relay had no such call to configure
-        if attempt < BIND_ATTEMPTS:
+        if attempt < self.attempts:
             self._request(call, list(ports), attempt + 1)
         else:
             self._refuse(call, "no port could be bound")

@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final
 
 QUARANTINE: Final = 5.0
-"""Seconds that a freed pair rests: packets still under way to the old call must not reach the next one."""
+"""Seconds: packets still under way to the old call must not reach the next one."""
 BUSY_QUARANTINE: Final = 60.0
 """Seconds before a pair is tried again that some other program had bound."""
 
@@ -26,6 +26,8 @@ class PortPool:
         self._busy: deque[tuple[float, int]] = deque()
         self._used: set[int] = set()
         self.size = len(self._free)
+        self.quarantine = QUARANTINE
+        """Seconds that a freed pair rests."""
 
     @property
     def used(self) -> int:
@@ -47,7 +49,7 @@ class PortPool:
         """Return a pair after its call. One that is not handed out is left alone."""
         if port in self._used:
             self._used.remove(port)
-            self._resting.append((now + QUARANTINE, port))
+            self._resting.append((now + self.quarantine, port))
 
     def set_aside(self, port: int, now: float) -> None:
         """Return a pair that could not be bound: it rests longer."""
