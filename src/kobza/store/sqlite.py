@@ -71,6 +71,7 @@ class SqliteBackend:
             poolclass=QueuePool,
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
+            pool_use_lifo=True,  # in turn, each would fill a page cache of its own with the same pages
         )
 
         @event.listens_for(engine, "begin")
