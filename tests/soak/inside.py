@@ -32,7 +32,6 @@ NEVER: Final = (
 SLACK: Final = {
     "kobza_loop_tasks": 2,
     "kobza_threads": 4,
-    "process_open_fds": 6,
     "kobza_media_process_open_fds": 2 * STOCK + 6,
 }
 """How much more there may be at the end than in the beginning: a look at the metrics, a thread that reads the store,

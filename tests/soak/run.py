@@ -21,7 +21,7 @@ from tests.crash.books import Found, wrong_states
 from tests.crash.evidence import Evidence, arrivals
 from tests.interop.conftest import SinkThread
 from tests.interop.server import Site
-from tests.soak.files import grown, open_files
+from tests.soak.files import leaked, open_files
 from tests.soak.inside import at_rest
 from tests.soak.office import Office
 from tests.soak.stories import ORDERLY
@@ -70,9 +70,10 @@ def soak(
                 tell(f"{sum(office.told.values())} stories, {len(office.failed)} failed; {inside}")
                 wrong += [*unrest, *inside.wrong(), *office.failed]
                 now_open = open_files(server.process.pid)
+                tell(f"files: {', '.join(f'{kind} {count}' for kind, count in sorted(now_open.items()))}")
                 if before is not None:
-                    tell(f"more files than after the first part: {grown(files, now_open) or 'none'}")
-                    wrong += inside.grown(before)
+                    more = leaked(files, now_open)
+                    wrong += [*inside.grown(before), *([f"more files are open: {more}"] if more else [])]
                 before, files = inside, now_open
             wrong += wrong_books(site, sink, began, 0)
         except BaseException:
