@@ -44,6 +44,7 @@ def test_a_request() -> None:
     assert invite.start_line == "INVITE sip:0501112233@pbx.example.net;user=phone SIP/2.0"
     assert invite.via == Via("UDP", "192.0.2.10", 5062, (("branch", "z9hG4bK.x1uHq~6Ys"), ("rport", None)))
     assert [via.host for via in invite.vias] == ["192.0.2.10", "edge.example.net", "198.51.100.7"]
+    assert invite.sent_by == Via("UDP", "192.0.2.10", 5062)
     assert invite.from_.display_name == "Шевченко, Оксана"
     assert (invite.from_.tag, invite.to.tag) == ("YtSZ1gFFA", None)
     assert invite.call_id == "FBLCvFjtUH"
