@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from kobza.capture.message import Seen
-from kobza.capture.recent import OF_A_DIALOG, OVERHEAD, RecentMessages
+from kobza.capture.recent import OF_A_DIALOG, OF_A_PIECE, OVERHEAD, PIECE, RecentMessages
 from kobza.capture.selection import Selection
 from kobza.capture.tap import Tap
 from kobza.sip.flow import Flow, Transport
@@ -36,7 +36,7 @@ async def test_who_is_slow_loses_messages_and_is_told_how_many() -> None:
 
 
 def test_the_dialogs_that_began_first_are_forgotten_first() -> None:
-    recent = RecentMessages(3 * (OF_A_DIALOG + OVERHEAD + 100))
+    recent = RecentMessages(3 * (OF_A_DIALOG + OVERHEAD + OF_A_PIECE + 100))
     messages = {name: seen("INVITE x SIP/2.0", name, body="b" * 50) for name in ("a", "b", "c", "d")}
     for name, message in messages.items():
         keep(recent, name, message)
@@ -45,6 +45,14 @@ def test_the_dialogs_that_began_first_are_forgotten_first() -> None:
     huge = RecentMessages(100)
     keep(huge, "a", messages["a"])
     assert huge.of("a") == []
+
+
+@pytest.mark.parametrize("length", [0, 1, PIECE, PIECE + 1, 5 * PIECE])
+def test_a_message_comes_back_whole(length: int) -> None:
+    recent = RecentMessages(10_000)
+    message = Seen(1.5, True, FLOW, (bytes(range(256)) * 10)[:length])
+    keep(recent, "a", message)
+    assert recent.of("a") == [message]
 
 
 @pytest.mark.parametrize(("length", "of_each"), [(300, 1), (300, 4), (800, 6), (500, 40)])

@@ -6,10 +6,15 @@ from typing import Any, Final
 from kobza.capture.message import Seen
 from kobza.sip.flow import Flow
 
-OVERHEAD: Final = 120
+OVERHEAD: Final = 140
 """Bytes that keeping a message takes beside its own."""
+OF_A_PIECE: Final = 48
+"""Bytes that keeping a piece of a message takes beside its own, beside that."""
 OF_A_DIALOG: Final = 470
 """Bytes that keeping a dialog takes beside its messages and its Call-ID."""
+PIECE: Final = 479
+"""Bytes of a message that are kept as one object: what Python's own allocator has room for. Larger ones lie in the heap
+of the C library, where messages of all lengths leave holes that nothing fits into: some 1 KB a call."""
 _FIELDS: Final = 4
 """Of a message, which stand in the list of its dialog one after the other: each as an object takes twice as much."""
 _DATA: Final = 3
@@ -31,13 +36,19 @@ class RecentMessages:
         if known is None:
             known = self._dialogs[call_id] = []
             self._bytes += len(call_id) + OF_A_DIALOG
-        known += (at, sent, flow, data)
-        self._bytes += len(data) + OVERHEAD
+        kept = tuple([data[start : start + PIECE] for start in range(0, len(data), PIECE)])
+        known += (at, sent, flow, kept)
+        self._bytes += _size(kept)
         while self._bytes > self._most:
             name, forgotten = self._dialogs.popitem(last=False)
-            self._bytes -= len(name) + OF_A_DIALOG + sum(len(each) + OVERHEAD for each in forgotten[_DATA::_FIELDS])
+            self._bytes -= len(name) + OF_A_DIALOG + sum([_size(each) for each in forgotten[_DATA::_FIELDS]])
 
     def of(self, call_id: str) -> list[Seen]:
         """Return what is left of a dialog, in its order."""
         known = self._dialogs.get(call_id, ())
-        return [Seen(*known[at : at + _FIELDS]) for at in range(0, len(known), _FIELDS)]
+        parts = zip(*(known[field::_FIELDS] for field in range(_FIELDS)), strict=True)
+        return [Seen(at, sent, flow, b"".join(kept)) for at, sent, flow, kept in parts]
+
+
+def _size(kept: tuple[bytes, ...]) -> int:
+    return sum([len(piece) + OF_A_PIECE for piece in kept]) + OVERHEAD
