@@ -216,7 +216,7 @@ def _capture() -> Take:
         if len(hidden) != len(data):
             raise AssertionError("masking changed the length")
         found = call_id_in(seen.text)
-        encoder.packet(seen, hidden, found or "")
+        encoder.packet(seen, hidden, "" if found is None else found.encode("latin-1").decode("utf-8", "replace"))
         writer.message(seen)
         made = ladder([("caller", [said_in(seen)]), ("trunk x", [said_in(seen)])])
         if made is None or not lines(drawn(made, _named), 80):

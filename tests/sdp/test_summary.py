@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.sdp.summary import MAX_CODECS, Summary, summary_of, words_of
+from kobza.sdp.summary import MAX_CODECS, Summary, _words_of_stream, summary_of, words_of
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
 AUDIO = "m=audio 7078 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
@@ -41,6 +41,14 @@ def test_what_is_said_of_a_description(body: str, words: str) -> None:
     assert "192.0.2" not in short
 
 
+def test_a_stream_is_remembered_whatever_the_port_and_what_the_session_is_called() -> None:
+    words_of(HEAD + AUDIO, address=False)
+    before = _words_of_stream.cache_info().hits
+    for port in range(20000, 20010):
+        words_of(f"{HEAD}a=group:BUNDLE {port}\r\na=sendrecv\r\n{AUDIO.replace('7078', str(port))}", address=False)
+    assert _words_of_stream.cache_info().hits == before + 10
+
+
 def test_a_body_without_a_stream_is_no_description() -> None:
     body = "Signal=5\r\nDuration=160\r\n"
     assert summary_of(body.encode()) is None
@@ -58,7 +66,7 @@ def test_many_codecs_are_cut() -> None:
         st.sampled_from(
             [
                 *(b"m=audio ", b"m=", b"9", b"0", b" 0", b" 70000/2", b" RTP/AVP", b" 8 0", b"\r\n", b"\n"),
-                *(b"a=rtpmap:", b"\na=sendonly", b"\nc=IN IP4 0.0.0.0", b"c=IN IP4 "),
+                *(b"a=rtpmap:", b"\na=sendonly", b"\na=inactive", b"\na=sendrecv", b"\nc=IN IP4 0.0.0.0", b"c=IN IP4 "),
             ]
         )
         | st.binary(max_size=6),

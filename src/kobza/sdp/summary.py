@@ -68,7 +68,7 @@ def words_of(body: str, *, address: bool) -> str:
     """Return `Summary.text` of what a body says of its first stream; "" for one without a stream.
 
     The body has a character for each byte. Without the address, what matters is the same in many calls: what a stream
-    says beside its port. It is remembered, unless the session itself says more than where it is.
+    says beside its port. It is remembered, unless the session itself may say hold.
     """
     if not address:
         at = 0 if body.startswith("m=") else body.find("\nm=") + 1
@@ -76,7 +76,8 @@ def words_of(body: str, *, address: bool) -> str:
         rest = body.find(" ", port)
         digits = body[port:rest]
         session = body[:at]
-        if len(digits) <= _DIGITS and digits.isdecimal() and "\na=" not in session and _NOWHERE not in session:
+        held = "only" in session or "inactive" in session or _NOWHERE in session
+        if not held and len(digits) <= _DIGITS and digits.isdecimal():
             return _words_of_stream(body[at:port], int(digits) == 0, body[rest : at + _MOST])
     summary = summary_of(body.encode("latin-1"))
     return "" if summary is None else summary.text(address=address)
