@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from kobza.app.lifetime import Lifetime
 from kobza.app.watchers import start_watchers
 from kobza.config.settings import Settings
 from kobza.config.values import Collector
@@ -27,14 +28,13 @@ SHOWN = MESSAGE.replace(b"0123", b"xxxx")
 @asynccontextmanager
 async def exporting(data: Path, server: str, **more: Any) -> AsyncIterator[Watched]:
     watch = Watched()
-    stops: list[Callable[[], Awaitable[object]]] = []
+    lifetime = Lifetime()
     settings = Settings(data=data, hep_server=Collector.parse(server), **more)
-    await start_watchers(settings, watch, stops.append)
+    await start_watchers(settings, watch, lifetime)
     try:
         yield watch
     finally:
-        for stop in reversed(stops):
-            await stop()
+        await lifetime.stop()
     assert watch._taps == []
 
 

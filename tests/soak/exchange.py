@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from kobza.app.server import Server
+from kobza.app.call_parts import build_call_parts
+from kobza.app.lifetime import Lifetime
 from kobza.call.directory import Package
 from kobza.call.forwarding import NO_FORWARDING, Forwarding
 from kobza.call.group import RingingGroup
@@ -28,6 +29,7 @@ from kobza.media.messages import (
 )
 from kobza.media.relay_link import RelayLink
 from kobza.pbx.books import BookKeeper
+from kobza.pbx.browser_phones import BrowserPhones
 from kobza.pbx.directory_view import DirectoryView
 from kobza.pbx.journal import Journal, Then
 from kobza.pbx.record_books import RecordBooks
@@ -39,6 +41,7 @@ from kobza.phone.voice import Voice
 from kobza.sip.digest import ha1
 from kobza.sip.flow import Transport
 from kobza.store import Store, enterprises, groups, meta, numbers, trunks
+from kobza.store.ids import IdMaker
 from tests.soak.stories import WITHOUT_SOUND, Story, draw, is_same, play
 from tests.soak.uncollected import nothing_collected
 from tests.soak.verdict import Verdict, verdict
@@ -162,16 +165,16 @@ class Trio:
     async def originate(self, originator: SoftPhone, destination: str) -> None:
         """See People."""
         exchange = self.exchange
-        await exchange.server.commands.originate(
+        await exchange.parts.commands.originate(
             exchange.enterprise_id, normalize(originator.number), normalize(destination)
         )
 
     async def control(self, owner: SoftPhone, action: Any, **fields: str) -> None:
         """See People."""
         exchange, number = self.exchange, normalize(owner.number)
-        legs = [leg for leg in exchange.server.commands.live_calls(exchange.enterprise_id) if leg.number == number]
+        legs = [leg for leg in exchange.parts.commands.live_calls(exchange.enterprise_id) if leg.number == number]
         for leg in legs[-1:]:
-            await exchange.server.commands.control(exchange.enterprise_id, leg.call_control_id, action, **fields)
+            await exchange.parts.commands.control(exchange.enterprise_id, leg.call_control_id, action, **fields)
 
     async def move(self, phone: SoftPhone) -> SoftPhone:
         """Stay: an address is a phone's for good here."""
@@ -183,7 +186,7 @@ class Trio:
         wanted = NO_FORWARDING
         if target is not None:
             wanted = Forwarding(no_answer=normalize(target.number), no_answer_after=5)
-        await exchange.server.commands.set_forwarding(exchange.enterprise_id, normalize(number.number), wanted)
+        await exchange.parts.commands.set_forwarding(exchange.enterprise_id, normalize(number.number), wanted)
 
     @asynccontextmanager
     async def vanished(self, phone: SoftPhone) -> AsyncIterator[None]:
@@ -208,7 +211,7 @@ class Exchange:
         self._folder = folder
         settings: dict[str, Any] = {"data": folder, "ring_timeout": RING, "webrtc": False, "sip_kept_mb": 0}
         settings |= {"session_expires": SESSION, "session_min_se": SESSION}
-        self.server = Server(Settings(**settings), clock=VirtualClock(loop))
+        self._settings = Settings(**settings)
         self.trios: list[Trio] = []
         self.faults: list[str] = []
 
@@ -243,7 +246,8 @@ class Exchange:
         view = DirectoryView(self.store)
         await view.refresh()
         await view.hops.settled(1.0)
-        books = BookKeeper(journal, view, lambda _: None, self.server._ids.id)
+        ids = IdMaker()
+        books = BookKeeper(journal, view, lambda _: None, ids.id)
         recordings = Recordings(
             self._folder / "recordings",
             store=self.store,
@@ -251,9 +255,21 @@ class Exchange:
             now=self.loop.now,
         )
         self.plane = QuickPlane(host=SERVER[0], ports=range(20_000, 21_000), timeout=60)
-        parts = await self.server._build(self.store, view, journal, books, recordings, self.plane, None)
-        self.server._commands = parts.commands
-        self.parts = parts
+        self._lifetime = Lifetime()
+        self.parts = parts = await build_call_parts(
+            self._settings,
+            store=self.store,
+            view=view,
+            journal=journal,
+            books=books,
+            recordings=recordings,
+            plane=self.plane,
+            browser_phones=BrowserPhones(),
+            ids=ids,
+            clock=VirtualClock(self.loop),
+            lifetime=self._lifetime,
+            watch=None,
+        )
         await self.plane.start()
         await parts.switch.endpoint.listen(Transport.UDP, *SERVER)
         parts.switch.start()
@@ -338,7 +354,7 @@ class Exchange:
             found.append(f"legs of no call: {list(switch._by_leg)}")
         for trio in self.trios:
             for phone in (trio.caller, trio.callee, trio.third):
-                if self.server.commands._presence.is_busy(normalize(phone.number)):
+                if self.parts.commands._presence.is_busy(normalize(phone.number)):
                     found.append(f"{phone.number} counts as busy")
                 found += self._left_at(phone)
         found += self._left_at(self.outside)
@@ -359,7 +375,7 @@ class Exchange:
         await self.parts.keeper.stop()
         await self.parts.switch.stop()
         await self.plane.stop()
-        await self.server.stop()
+        await self._lifetime.stop()
         await self._journal.stop()
         self.store.close()
 

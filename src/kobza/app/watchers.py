@@ -1,20 +1,17 @@
 """Who looks at SIP messages beside the calls: what commands on this machine ask for, and a collector."""
 
-from collections.abc import Awaitable, Callable
-
 from kobza.app.control.server import ControlSocket
+from kobza.app.lifetime import Lifetime
 from kobza.config.settings import Settings
 from kobza.pbx.hep_export import HepExport
 from kobza.pbx.sip_watch import SipWatch
 
 
-async def start_watchers(
-    settings: Settings, watch: SipWatch, stop_with: Callable[[Callable[[], Awaitable[object]]], None]
-) -> None:
-    """Start them; `stop_with` gets what stops each."""
+async def start_watchers(settings: Settings, watch: SipWatch, lifetime: Lifetime) -> None:
+    """Start them, until the end."""
     control = ControlSocket(settings.data, watch)
     await control.start()
-    stop_with(control.stop)
+    lifetime.stop_with(control.stop)
     server, key = settings.hep_server, settings.hep_password
     if server is not None:
         export = HepExport(
@@ -26,4 +23,4 @@ async def start_watchers(
             key="" if key is None else key.get_secret_value(),
         )
         export.start()
-        stop_with(export.stop)
+        lifetime.stop_with(export.stop)
