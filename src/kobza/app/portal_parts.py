@@ -15,6 +15,8 @@ from kobza.store import Store, second_factor
 log = logging.getLogger(__name__)
 
 SECRET_BYTES: Final = 32
+PORTAL_KEY: Final = "portal.key"
+"""File of the portal's secret, in the data directory."""
 
 
 def openid_options(settings: Settings) -> OpenIdOptions | None:

@@ -24,7 +24,7 @@ from kobza.app.http_serving import HttpServing
 from kobza.app.lifetime import Lifetime
 from kobza.app.limits import api_rates
 from kobza.app.media import make_plane
-from kobza.app.portal_parts import openid_options, portal_secret
+from kobza.app.portal_parts import PORTAL_KEY, openid_options, portal_secret
 from kobza.app.server_error import ServerError
 from kobza.app.system import SystemWatch
 from kobza.app.tracing import TracesMissing, open_traces
@@ -308,7 +308,7 @@ class Server:
             commands=commands,
             archive=archive,
             now=self._now,
-            portal_secret=await asyncio.to_thread(portal_secret, self._settings.data / "portal.key", store),
+            portal_secret=await asyncio.to_thread(portal_secret, self._settings.data / PORTAL_KEY, store),
             exports=exports,
             event_streams=streams,
             webhooks=dispatcher,

