@@ -21,7 +21,7 @@ from tests.crash.books import Found, wrong_states
 from tests.crash.evidence import Evidence, arrivals
 from tests.interop.conftest import SinkThread
 from tests.interop.server import Site
-from tests.soak.files import leaked, open_files
+from tests.soak.files import database_at, fewest_files, left_open
 from tests.soak.inside import at_rest
 from tests.soak.office import Office
 from tests.soak.stories import ORDERLY
@@ -63,18 +63,21 @@ def soak(
         try:
             wrong: list[str] = []
             before, files = None, Counter[str]()
+            database = database_at(site.place)
             for part in (FIRST, 1 - FIRST):
                 office = Office(server, sink, ("127.0.0.1", web), seed, impairment=impairment)
                 asyncio.run(office.day(part * seconds, KINDS, at_once=at_once, pause=PAUSE))
                 inside, unrest = at_rest(site.http, REST, later=True)
                 tell(f"{sum(office.told.values())} stories, {len(office.failed)} failed; {inside}")
                 wrong += [*unrest, *inside.wrong(), *office.failed]
-                now_open = open_files(server.process.pid)
-                tell(f"files: {', '.join(f'{kind} {count}' for kind, count in sorted(now_open.items()))}")
-                if before is not None:
-                    more = leaked(files, now_open)
-                    wrong += [*inside.grown(before), *([f"more files are open: {more}"] if more else [])]
-                before, files = inside, now_open
+                if before is None:
+                    files = fewest_files(server.process.pid, database)
+                else:
+                    wrong += inside.grown(before)
+                    files, more = left_open(server.process.pid, database, files, REST)
+                    wrong += [f"more files are open: {more}"] if more else []
+                tell(f"files: {', '.join(f'{kind} {count}' for kind, count in sorted(files.items()))}")
+                before = inside
             wrong += wrong_books(site, sink, began, 0)
         except BaseException:
             server.kill()
