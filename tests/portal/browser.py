@@ -19,8 +19,8 @@ LOOKED_FOR = {"rules": {"region": {"enabled": True}}, "resultTypes": ["violation
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
 
 JUMP_LIMIT = 0.01
-"""Share of the window that may move, times how far: a tenth of what Chrome calls good. Columns of long tables move by a
-hair as their rows come.
+"""Share of the window that may move, times how far: a tenth of what Chrome calls good. Links in a row move by a hair as
+those behind them come.
 """
 JUMPS = """() => new Promise((done) => {
   new PerformanceObserver((list) => done(list.getEntries().filter(
@@ -49,6 +49,46 @@ CUT = """() => {
   }).map((one) => one.outerHTML.slice(0, 200));
 }"""
 """Texts that do not fit where they stand and that nothing tells in full."""
+
+
+OUTSIDE_CELLS = """() => [...document.querySelectorAll("td, th")].filter((cell) => {
+  if (!cell.checkVisibility()) return false;
+  const { left, right } = cell.getBoundingClientRect();
+  const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+  const seen = (node) => {
+    for (let one = node instanceof Element ? node : node.parentElement; one !== cell; one = one.parentElement) {
+      const { overflowX, position } = getComputedStyle(one);
+      if (overflowX !== "visible" || position === "absolute") return false;
+      if (one.localName === "details" && !one.open && !one.querySelector("summary").contains(node)) return node === one;
+    }
+    return true;
+  };
+  while (walk.nextNode()) {
+    const node = walk.currentNode, range = document.createRange();
+    range.selectNodeContents(node);
+    const boxes = node instanceof Text ? [...range.getClientRects()] : [node.getBoundingClientRect()];
+    const beyond = boxes.some((box) => box.width > 1.5 && (box.left < left - 1 || box.right > right + 1));
+    if (beyond && seen(node)) return true;
+  }
+  return false;
+}).map((cell) => cell.outerHTML.slice(0, 300))"""
+"""Cells of tables out of which something sticks that is seen. What opens over the page may."""
+
+MOVING_COLUMNS = """() => [...document.querySelectorAll("table")].filter((table) =>
+  table.checkVisibility() && getComputedStyle(table).display === "table" && table.tBodies[0].rows.length > 1
+).flatMap((table) => {
+  const rows = [...table.tBodies[0].rows], head = table.tHead ?? table.tBodies[0];
+  const columns = () => [...head.rows[0].cells].map((cell) => cell.getBoundingClientRect().left);
+  const whole = columns();
+  const moved = [table.tHead ? 0 : 1, 1, rows.length >> 1].map((there) => {
+    rows.forEach((row, at) => { row.style.display = at < there ? "" : "none"; });
+    return columns().map((left, at) => Math.abs(left - whole[at]));
+  });
+  rows.forEach((row) => { row.style.display = ""; });
+  const most = Math.max(...moved.flat());
+  return most > 1 ? [`${table.className}: ${most} pixels`] : [];
+})"""
+"""Tables whose columns are elsewhere before all rows are there: whoever gets them in pieces sees them move."""
 
 
 LISTEN = """() => {
@@ -139,6 +179,8 @@ class Watched:
         assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
         cut = await self.page.evaluate(CUT)
         assert cut == [], f"cut off: {cut}"
+        outside = await self.page.evaluate(OUTSIDE_CELLS)
+        assert outside == [], f"out of their cells: {outside}"
 
     async def sound(self) -> None:
         """Fail for that, and for what axe finds."""
@@ -147,9 +189,11 @@ class Watched:
         assert found.violations_count == 0, found.generate_report()
 
     async def still(self) -> None:
-        """Fail for what jumped while the page came."""
+        """Fail for what jumped while the page came, and for tables that would when it came more slowly."""
         jumped = await self.page.evaluate(JUMPS)
         assert sum(shift[0] for shift in jumped) < JUMP_LIMIT, f"jumped: {jumped}"
+        moving = await self.page.evaluate(MOVING_COLUMNS)
+        assert moving == [], f"columns depend on rows: {moving}"
 
     async def by_keyboard(self) -> None:
         """Fail for what Tab does not come to, or does without its being seen."""
