@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kobza.call.heard import HeardCall, HeardSide
 from kobza.portal import history_file
 from kobza.portal.search_form import FIELDS, OUTCOMES, TALKS, read_form
-from kobza.store import address_book
+from kobza.store import address_book, quality
 from kobza.store import search as store_search
-from kobza.store.entries import CdrClosed, CdrOpened
+from kobza.store.entries import CdrClosed, CdrOpened, DetailStored
 from tests.api.world import ALICE, BORYS, OUTSIDE, World
 from tests.portal.visitor import Visitor, text_of
 
@@ -205,6 +206,13 @@ async def fetch(visitor: Visitor, path: str) -> httpx.Response:
     return answer
 
 
+HEARD = (
+    *("MOS at the caller", "Loss at the caller, %", "Jitter at the caller, ms"),
+    *("MOS at the called", "Loss at the called, %", "Jitter at the called, ms", "One-way audio"),
+)
+"""The last columns of a file."""
+
+
 async def test_the_csv_is_what_is_shown(olena: Visitor, office: World) -> None:
     with office.store.write() as conn:
         address_book.put(conn, office.own.enterprise_id, [address_book.Entry(OUTSIDE, '=1+1, "Ї"', "")])
@@ -231,6 +239,7 @@ async def test_the_csv_is_what_is_shown(olena: Visitor, office: World) -> None:
             "Recording": "yes",
             "Own text": "",
             "Call id": "old",
+            **dict.fromkeys(HEARD, ""),
         },
         {
             "Begun": "2026-04-19 12:00:00",
@@ -248,6 +257,7 @@ async def test_the_csv_is_what_is_shown(olena: Visitor, office: World) -> None:
             "Recording": "no",
             "Own text": "",
             "Call id": "missed",
+            **dict.fromkeys(HEARD, ""),
         },
     ]
     assert (await olena.client.get("/history.pdf")).status_code == 404
@@ -265,6 +275,38 @@ async def test_the_xlsx_is_what_is_shown_with_real_times(olena: Visitor, office:
     assert row[6] == "=HYPERLINK(1)"
     assert book["Історія"]["G2"].data_type == "s", "a text, not a formula"
     assert row[9:12] == (timedelta(0), timedelta(seconds=18), "Абонент зайнятий")
+
+
+async def test_files_end_with_how_both_sides_heard_each_other(olena: Visitor, office: World) -> None:
+    start = office.at - 100
+    heard = {
+        "well": HeardCall(HeardSide(1000, 0, 0, 2.4, 38.6, 4.14), HeardSide(2000, 0, 11, None, 38.6, 4.0)),
+        "deaf": HeardCall(HeardSide(0, 0, 0), HeardSide(500, 0, 0)),
+        "half": HeardCall(HeardSide(800, 0, 0, 60.0, None, 3.96), HeardSide(900, 0, 0)),
+    }
+    for at, (call_id, sides) in enumerate(heard.items()):
+        office.add_call(call_id=call_id, started_at=start + at)
+        office.journal.write([DetailStored(call_id, "quality", quality.written(sides))])
+    office.journal.write([DetailStored("ladder", "sip_ladder", "[]")])
+    office.add_call(call_id="ladder", started_at=start + 9)
+    expected = {
+        "well": ["4.1", "0.0", "2", "4.0", "1.1", "", ""],
+        "deaf": ["", "", "", "", "", "", "the caller was not heard"],
+        "half": ["4.0", "0.0", "60", "", "", "", ""],
+        "ladder": [""] * 7,
+    }
+    answer = await fetch(olena, "/history.csv?sort=oldest&from=2026-04-20")
+    head, *lines = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    assert head[-8:] == ["Call id", *HEARD]
+    assert {line[-8]: line[-7:] for line in lines if line[-8] in expected} == expected
+    assert "MOS 4.1 · loss 0.0 % · jitter 2 ms" in (await olena.client.get("/history/well")).text, "as its page"
+    answer = await fetch(olena, "/history.xlsx?from=2026-04-20")
+    book = await asyncio.to_thread(openpyxl.load_workbook, io.BytesIO(answer.content))
+    _, *rows = book["History"].iter_rows()
+    cells = {row[-8].value: row[-7:] for row in rows}
+    assert [cell.value for cell in cells["well"]] == [4.1, 0, 2, 4, 1.1, None, None]
+    assert [cell.number_format for cell in cells["well"][:3]] == ["0.0", "0.0", "General"], "4 is shown as 4.0"
+    assert [cell.value for cell in cells["deaf"]] == [None] * 6 + ["the caller was not heard"]
 
 
 def test_an_xlsx_that_would_be_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

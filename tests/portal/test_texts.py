@@ -132,6 +132,7 @@ MADE_UP = {
     *(f"notices_voice_{voice}" for voice in VOICES),
     *("recording_announced", "recording_unannounced"),
     *("answered_number", "talk", "rang_for", "outcome", "recording", "call_id"),
+    *(f"{figure}_at_{side}" for figure in ("mos", "loss", "jitter") for side in ("caller", "called")),
 }
 """Keys that are put together from values, or stand in tables."""
 

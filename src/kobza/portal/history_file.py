@@ -11,15 +11,17 @@ from kobza.api.callstat_formats import csv_number
 from kobza.api.exports.jobs import FileKind
 from kobza.api.languages import Language
 from kobza.call.durations import ringing_seconds, talk_seconds
+from kobza.call.heard import HeardSide
 from kobza.call.numbers import national
 from kobza.call.routing import ANONYMOUS
 from kobza.portal.call_rows import NOBODY, numbers_of, outcome_text
 from kobza.portal.formats import wall_moment
 from kobza.portal.texts import Say, say_in
 from kobza.store.export import CallReader
+from kobza.store.quality import read
 from kobza.store.search import CallSearch, FoundCall, Person
 
-Cell = str | datetime | timedelta
+Cell = str | int | float | datetime | timedelta
 
 CONTENT_TYPES: Final[dict[FileKind, str]] = {
     "csv": "text/csv; charset=utf-8",
@@ -51,8 +53,17 @@ _COLUMNS: Final = (
     ("recording", 12),
     ("own_text", 24),
     ("call_id", 34),
+    ("mos_at_caller", 10),
+    ("loss_at_caller", 10),
+    ("jitter_at_caller", 10),
+    ("mos_at_called", 10),
+    ("loss_at_called", 10),
+    ("jitter_at_called", 10),
+    ("one_way", 30),
 )
-"""Keys of the headings, and how wide the columns are."""
+"""Keys of the headings, and how wide the columns are. More go to the end: people's own sheets count these."""
+_UNKNOWN: Final[list[Cell]] = [""] * 7
+"""In the columns of how both heard each other."""
 
 
 def file_pieces(reader: CallReader, search: CallSearch, kind: FileKind, language: Language) -> Iterator[str | bytes]:
@@ -67,7 +78,8 @@ def _rows(reader: CallReader, search: CallSearch, say: Say) -> Iterator[list[lis
     searcher = reader.searcher()
     for page in searcher.pages(search, SORTED_PAGE if search.order == "longest" else PAGE):
         people = searcher.people(search.enterprise_id, numbers_of(page)) if page else {}
-        yield [_cells(call, people, say) for call in page]
+        heard = searcher.heard(call.call_id for call in page) if page else {}
+        yield [_cells(call, people, say) + _heard_cells(heard.get(call.call_id), call, say) for call in page]
 
 
 def _cells(call: FoundCall, people: dict[str, Person], say: Say) -> list[Cell]:
@@ -93,6 +105,27 @@ def _cells(call: FoundCall, people: dict[str, Person], say: Say) -> list[Cell]:
     ]
 
 
+def _heard_cells(text: str | None, call: FoundCall, say: Say) -> list[Cell]:
+    """Write what each side heard of the other, as the call's page does, and whether one was not heard."""
+    if text is None:
+        return _UNKNOWN
+    heard = read(text)
+    not_heard = heard.not_heard(answered=call.answered_at is not None)
+    return [
+        *_side_cells(heard.caller, heard.called),
+        *_side_cells(heard.called, heard.caller),
+        "" if not_heard is None else say(f"not_heard_{not_heard}"),
+    ]
+
+
+def _side_cells(own: HeardSide, other: HeardSide) -> list[Cell]:
+    """Write the opinion score, the losses (percent) and the jitter (ms) of what a side heard."""
+    if own.mos is None:
+        return ["", "", ""]
+    jitter = "" if own.jitter_ms is None else round(own.jitter_ms)
+    return [round(own.mos, 1), round(100 * own.missed / max(1, other.sent), 1), jitter]
+
+
 def _number(number: str, say: Say) -> str:
     """Write a number without the gaps that people read by: a spreadsheet compares."""
     return say("hidden_number") if number == ANONYMOUS else national(number)
@@ -115,7 +148,9 @@ def _xlsx_pieces(pages: Iterator[list[list[Cell]]], say: Say) -> Iterator[bytes]
     book = xlsxwriter.Workbook(file, {"constant_memory": True})
     sheet = book.add_worksheet(say("history"))
     heading = book.add_format({"bold": True, "bottom": 1})
-    moment, duration = (book.add_format({"num_format": form}) for form in ("yyyy-mm-dd hh:mm:ss", "[h]:mm:ss"))
+    moment, duration, decimal = (
+        book.add_format({"num_format": form}) for form in ("yyyy-mm-dd hh:mm:ss", "[h]:mm:ss", "0.0")
+    )
     for column, (_, width) in enumerate(_COLUMNS):
         sheet.set_column(column, column, width)
     sheet.freeze_panes(1, 0)
@@ -128,6 +163,10 @@ def _xlsx_pieces(pages: Iterator[list[list[Cell]]], say: Say) -> Iterator[bytes]
                     sheet.write_number(line, column, cell / _DAY, duration)
                 elif isinstance(cell, datetime):
                     sheet.write_number(line, column, (cell - _FIRST_DAY) / _DAY, moment)
+                elif isinstance(cell, float):
+                    sheet.write_number(line, column, cell, decimal)
+                elif isinstance(cell, int):
+                    sheet.write_number(line, column, cell)
                 elif cell:
                     sheet.write_string(line, column, cell)  # never a formula
             line += 1

@@ -154,6 +154,14 @@ class CallSearcher:
         )
         return {number: Person(name, department) for number, name, department in rows}
 
+    def heard(self, call_ids: Iterable[str]) -> dict[str, str]:
+        """Return how the sides of some calls that were found heard each other, as `kobza.store.quality` reads it."""
+        rows = self._fetch(
+            f"SELECT call_id, quality FROM call_details WHERE quality IS NOT NULL AND call_id IN {self._among}",  # noqa: S608 - a constant
+            (json.dumps(sorted(call_ids)),),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def _in_time(
         self, search: CallSearch, conditions: str, values: tuple[Any, ...], after: Position | None, limit: int
     ) -> FoundPage:
