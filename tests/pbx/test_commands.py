@@ -1,5 +1,6 @@
 """Commands: whom a call can be made to, and the listing of phones. Calls themselves are made in tests/interop."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,18 +15,23 @@ from kobza.call.errors import (
     OriginatorBusyError,
     OriginatorUnreachableError,
     PresentationNotAllowedError,
+    WrongStateError,
 )
+from kobza.call.routing import Party
 from kobza.pbx import starting as starting_module
 from kobza.pbx.admission import Admission
 from kobza.pbx.authenticator import Authenticator
 from kobza.pbx.commands import Commands
 from kobza.pbx.directory_view import DirectoryView
+from kobza.pbx.live_call import LiveCall
 from kobza.pbx.locations import Locations
 from kobza.pbx.presence import Presence
 from kobza.pbx.transfers import Transfers
 from kobza.sip.digest import ha1
 from kobza.store import Store, enterprises, numbers, trunks
 from tests.pbx.office import ANNA, BOHDAN, NOW, OUTSIDE, VERA, verifier
+from tests.pbx.test_live_call import live_call
+from tests.soak.uncollected import nothing_collected
 from tests.store.builders import binding
 from tests.support.name_server import NameServer
 
@@ -166,3 +172,18 @@ async def test_settings_that_cannot_be(office: Office) -> None:
     with pytest.raises(PresentationNotAllowedError) as raised:
         await office.commands.set_clip(office.own, ANNA, THEIRS, False, None)
     assert raised.value.parameter == "presentation_number"
+
+
+async def test_a_command_that_failed_keeps_nobody_of_its_call(office: Office) -> None:
+    """Without the collector of circles, which comes once in thousands of calls."""
+    live = live_call(Party(ANNA, "ent-1", owner=True), Party(BOHDAN, "ent-1", owner=True))
+
+    def end(live: LiveCall, _: Callable[[], None]) -> None:
+        live.fail_commands(WrongStateError("The call has ended."))
+
+    office.commands._switch = cast("Any", SimpleNamespace(feed=end))
+    with nothing_collected(("kobza.pbx.live_call.", "kobza.call.errors.")) as circles:
+        with pytest.raises(WrongStateError):
+            await office.commands._outcome(live, "token")
+        del live
+    assert not circles

@@ -232,6 +232,8 @@ class GuestCalls:
         except TimeoutError:
             host.take_command(token)
             raise NoAnswerFromPhoneError("A phone did not answer in time whether it sends G.711.") from None
+        finally:
+            del outcome  # see `Commands._outcome`
 
     @staticmethod
     def _promise(enterprise_id: str, caller: Party, callee: Party) -> Callable[[str, str, float], Sequence[Entry]]:
