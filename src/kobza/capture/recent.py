@@ -17,8 +17,6 @@ PIECE: Final = 479
 of the C library, where messages of all lengths leave holes that nothing fits into: some 1 KB a call."""
 _FIELDS: Final = 4
 """Of a message, which stand in the list of its dialog one after the other: each as an object takes twice as much."""
-_DATA: Final = 3
-"""Which of them is the message itself."""
 
 
 class RecentMessages:
@@ -29,26 +27,32 @@ class RecentMessages:
         self._most = most
         self._bytes = 0
         self._dialogs: OrderedDict[str, list[Any]] = OrderedDict()
+        """What is kept of each dialog; the first is how many bytes that takes."""
 
     def note(self, call_id: str, at: float, sent: bool, flow: Flow, data: bytes) -> None:
         """Take a message of a dialog, with what `Seen` has of it."""
         known = self._dialogs.get(call_id)
         if known is None:
-            known = self._dialogs[call_id] = []
-            self._bytes += len(call_id) + OF_A_DIALOG
-        kept = tuple([data[start : start + PIECE] for start in range(0, len(data), PIECE)])
+            taken = len(call_id) + OF_A_DIALOG
+            known = self._dialogs[call_id] = [taken]
+            self._bytes += taken
+        length = len(data)
+        if length <= PIECE:
+            kept: tuple[bytes, ...] = (data,)
+        elif length <= 2 * PIECE:
+            kept = (data[:PIECE], data[PIECE:])
+        else:
+            kept = tuple([data[start : start + PIECE] for start in range(0, length, PIECE)])
         known += (at, sent, flow, kept)
-        self._bytes += _size(kept)
+        taken = length + len(kept) * OF_A_PIECE + OVERHEAD
+        known[0] += taken
+        self._bytes += taken
         while self._bytes > self._most:
-            name, forgotten = self._dialogs.popitem(last=False)
-            self._bytes -= len(name) + OF_A_DIALOG + sum([_size(each) for each in forgotten[_DATA::_FIELDS]])
+            _, forgotten = self._dialogs.popitem(last=False)
+            self._bytes -= forgotten[0]
 
     def of(self, call_id: str) -> list[Seen]:
         """Return what is left of a dialog, in its order."""
-        known = self._dialogs.get(call_id, ())
-        parts = zip(*(known[field::_FIELDS] for field in range(_FIELDS)), strict=True)
+        known = self._dialogs.get(call_id, (0,))
+        parts = zip(*(known[1 + field :: _FIELDS] for field in range(_FIELDS)), strict=True)
         return [Seen(at, sent, flow, b"".join(kept)) for at, sent, flow, kept in parts]
-
-
-def _size(kept: tuple[bytes, ...]) -> int:
-    return sum([len(piece) + OF_A_PIECE for piece in kept]) + OVERHEAD

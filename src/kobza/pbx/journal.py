@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from msgspec import Struct
 
 from kobza.beat import next_beat
 from kobza.measures import Histogram
@@ -71,7 +73,7 @@ class JournalFailure:
     """Entries that the store will never take: they are dropped, and what waited for them is not called."""
 
 
-class _Group(NamedTuple):
+class _Group(Struct):
     """What one `append` handed over: written together, in one commit."""
 
     entries: Sequence[Entry]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import count
 from math import ceil
-from typing import Protocol
+from typing import Final, Protocol
 
-from msgspec import Struct
-
-COMPACT_ABOVE = 256
-"""Stopped timers that may stay in the heap whatever its size: a small heap is not worth compacting."""
+COMPACT_ABOVE: Final = 1024
+"""Stopped timers that may stay in the heap whatever its size, some 200 KB: to compact a small heap more often costs
+more than they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,16 @@ class TimerOwner(Protocol):
         """`kind` is what the owner started it with."""
 
 
-class Timer(Struct):
+class Timer:
     """One started timer. It holds its owner only until it fires or is stopped, so that nobody lives on in the queue."""
 
-    owner: TimerOwner | None
-    kind: int
-    shared: bool = False
-    """It is not in the heap itself, see `TimerQueue.share`."""
+    __slots__ = ("kind", "owner", "shared")
+
+    def __init__(self, owner: TimerOwner, kind: int, shared: bool) -> None:
+        self.owner: TimerOwner | None = owner
+        self.kind = kind
+        self.shared = shared
+        """It is not in the heap itself, see `TimerQueue.share`."""
 
 
 class _Shared:
@@ -92,7 +93,7 @@ class TimerQueue:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
-        self._order = count()  # ties fire in the order they were started, and timers need no comparison
+        self._order = 0  # ties fire in the order they were started, and timers need no comparison
         self._stopped = 0
         self._shared: dict[float, _Shared] = {}
         self._sharing = 0
@@ -109,13 +110,14 @@ class TimerQueue:
 
     def start(self, deadline: float, owner: TimerOwner, kind: int) -> Timer:
         """Have `owner.timer_fired(kind, now)` called at `deadline`."""
-        timer = Timer(owner, kind)
-        heappush(self._heap, (deadline, next(self._order), timer))
+        timer = Timer(owner, kind, False)
+        self._order += 1
+        heappush(self._heap, (deadline, self._order, timer))
         return timer
 
     def share(self, deadline: float, owner: TimerOwner, kind: int) -> Timer:
         """Do as `start`, for one of many that are due at the same moment (`Timers.on_the_beat`)."""
-        timer = Timer(owner, kind, shared=True)
+        timer = Timer(owner, kind, True)
         self._put(deadline, timer)
         self._sharing += 1
         return timer
