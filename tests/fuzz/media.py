@@ -17,7 +17,8 @@ from pylibsrtp import Policy, Session
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.browsers import Browsers
 from kobza.media.dtls import Certificate, Handshake
-from kobza.media.messages import MalformedStream, Secure, SideFlow, SrtpKeys, decode_command, decode_report, encode
+from kobza.media.frames import MalformedStream, encode
+from kobza.media.messages import Secure, SideFlow, SrtpKeys, decode_command, decode_report
 from kobza.media.negotiation import CallMedia
 from kobza.media.packet_loop import PythonLoop
 from kobza.media.plane import MediaError, Side

@@ -77,7 +77,7 @@ def left(running: RunningPlane) -> Left:
     return Left(
         ports=running.plane.ports_used,
         relay_sockets=sockets_of(pid),
-        stock=len(running.plane._ports._stock),
+        stock=len(running.plane._carried.ports._stock),
         own_files=len(list(Path("/proc/self/fd").iterdir())),
         tasks=len(asyncio.all_tasks()),
         own_memory=memory_of("self"),

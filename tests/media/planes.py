@@ -87,8 +87,8 @@ async def obeyed(plane: MeasuredPlane) -> None:
     link = plane._link
     assert link is not None
     wanted = plane.measured + 2
-    link.send(Measure())
-    link.send(Measure())
+    link.commands.send(Measure())
+    link.commands.send(Measure())
     async with asyncio.timeout(10):
         while plane.measured < wanted:  # noqa: ASYNC110 - a plane tells nobody
             await asyncio.sleep(0.002)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from kobza.media.command_writer import COMMANDS_HIGH, CommandWriter
 from kobza.media.embedded import EmbeddedPlane
+from kobza.media.frames import Frames
 from kobza.media.messages import (
     Certified,
     Command,
     Configure,
-    Frames,
     Open,
     Opened,
     OpenFailed,
@@ -30,22 +31,31 @@ from tests.media.test_negotiation import sdp
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 
 
-class Link:
-    """Takes commands and says nothing by itself."""
+class Link(asyncio.Transport):
+    """Takes commands, as the socket does, and says nothing by itself."""
 
     def __init__(self) -> None:
-        self.sent: list[Command] = []
-        self.congested = False
+        super().__init__()
+        self._sent: list[Command] = []
+        self._frames = Frames()
         self.pid = 1
+        self.waiting = 0
+        self.commands = CommandWriter()
+        self.commands.attach(self)
 
-    def send(self, command: Command) -> None:
-        self.sent.append(command)
+    @property
+    def sent(self) -> list[Command]:
+        self.commands.flush()
+        return self._sent
 
-    send_with_the_next = send
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._sent += map(decode_command, self._frames.feed(bytes(data)))
 
-    def send_frame(self, frame: bytes, *, soon: bool) -> None:
-        (body,) = Frames().feed(frame)
-        self.sent.append(decode_command(body))
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def is_closing(self) -> bool:
+        return False
 
     async def stop(self) -> None:
         pass
@@ -65,7 +75,7 @@ class Plane:
         )
         self.link = Link()
         self.plane._link = self.link  # type: ignore[assignment]
-        self.plane._ports.begin(self.link)  # type: ignore[arg-type]
+        self.plane._carried.begin(self.link.commands)
 
     def offer(self, call: str = "call", source: Side | None = CALLER, target: Side = CALLEE) -> None:
         self.plane.offer(
@@ -163,7 +173,7 @@ async def test_a_call_that_ends_while_its_ports_cannot_be_opened(plane: Plane) -
 
 
 async def test_ports_of_a_part_are_kept_when_another_part_fails(plane: Plane) -> None:
-    plane.plane._ports.attempts = 2
+    plane.plane._carried.ports.attempts = 2
     plane.offer(source=None, target=CALLER)
     (first,) = plane.opens()
     plane.plane._reported(Opened(first.request))
@@ -178,7 +188,7 @@ async def test_ports_of_a_part_are_kept_when_another_part_fails(plane: Plane) ->
 
 
 async def test_a_relay_that_is_behind_begins_no_call(plane: Plane) -> None:
-    plane.link.congested = True
+    plane.link.waiting = COMMANDS_HIGH + 1
     plane.offer()
     assert plane.reasons == ["the relay is not ready"]
     assert plane.link.sent == []
@@ -203,6 +213,7 @@ async def test_between_two_relays_nothing_is_sent(plane: Plane) -> None:
     (request,) = plane.opens()
     plane.plane._reported(Opened(request.request))
     plane.plane._link = None
+    plane.plane._carried.lost()
     plane.plane.play("call", target=CALLER, what="music")
     plane.plane.record("call", record_id="r", spool=Path("/spool"))
     plane.plane.release("call")

@@ -255,7 +255,7 @@ async def test_the_relay_ends_with_its_parent_and_completes_the_spool(tmp_path: 
 async def test_a_thousand_calls_leave_no_port_and_no_file_open() -> None:
     """Opened and released in bunches: what was asked for, refused, or ended at once gives everything back."""
     async with running_plane(ports=free_range(80)) as running:
-        running.plane._ports._pool.quarantine = 0.0
+        running.plane._carried.ports._pool.quarantine = 0.0
         with PhoneEnd() as caller, PhoneEnd() as callee:
             await running.settle()
             before = files_of(running.plane.relay_pid)
@@ -326,7 +326,7 @@ async def test_when_no_port_can_be_bound_the_call_is_refused() -> None:
         for port in range(taken.start, taken.stop, 2):
             stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HOST, port))
         async with running_plane(ports=taken) as running:
-            running.plane._ports.attempts = 2
+            running.plane._carried.ports.attempts = 2
             with PhoneEnd() as caller, pytest.raises(MediaError, match="could be bound"):
                 await running.offer(Side.CALLER, Side.CALLEE, caller.sdp())
             assert running.plane.ports_used == 0

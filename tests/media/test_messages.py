@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kobza.media.frames import MAX_MESSAGE, Frames, MalformedStream, encode
 from kobza.media.media_profile import Voice
 from kobza.media.messages import (
-    MAX_MESSAGE,
     CallQuality,
     Certified,
     Command,
     Configure,
     Digits,
     DigitsDone,
-    Frames,
     Keyed,
     Logged,
-    MalformedStream,
     Measure,
     Mix,
     NotHeard,
@@ -48,7 +46,6 @@ from kobza.media.messages import (
     Traffic,
     decode_command,
     decode_report,
-    encode,
 )
 from kobza.media.plane import Seat, Side
 from tests.media.flows import flow_with

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from kobza.media import relay as module
+from kobza.media.frames import Frames, encode
 from kobza.media.messages import (
     Command,
     Configure,
-    Frames,
     Measure,
     Open,
     Opened,
@@ -30,7 +30,6 @@ from kobza.media.messages import (
     Take,
     Traffic,
     decode_report,
-    encode,
 )
 from kobza.media.plane import Side
 from kobza.media.relay import Relay

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kobza.media import relay_link
-from kobza.media.messages import Frames, Logged, Ping, Pong, Release, decode_report, encode
+from kobza.media.frames import Frames, encode
+from kobza.media.messages import Logged, Ping, Pong, Release, decode_report
 from kobza.media.plane import MediaError
 from kobza.media.relay_link import RelayLink
 from tests.support.waiting import PATIENCE
@@ -60,7 +61,7 @@ async def test_one_that_ends_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
     watch = Watch()
     await watch.link.start(60.0)
     await watch.until_lost()
-    watch.link.send(Ping(1))  # to nobody
+    watch.link.commands.send(Ping(1))  # to nobody
     assert watch.lost.is_set()
 
 
@@ -70,27 +71,26 @@ async def test_one_that_never_is_ready_is_given_up(tmp_path: Path, monkeypatch: 
     watch = Watch()
     with pytest.raises(MediaError, match="did not start"):
         await watch.link.start(60.0)
-    assert watch.link.congested or watch.link.pid is not None
+    assert watch.link.commands.congested or watch.link.pid is not None
     assert not watch.lost.is_set()  # nobody relied on it
 
 
 async def test_one_that_reads_nothing_begins_no_calls_and_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_link, "COMMANDS_HIGH", 10_000)
-    monkeypatch.setattr(relay_link, "COMMANDS_MAX", 1_000_000)
     pretend(READY + "time.sleep(60)", tmp_path, monkeypatch)
     watch = Watch()
-    congested = [watch.link.congested]
+    watch.link.commands.high, watch.link.commands.most = 10_000, 1_000_000
+    congested = [watch.link.commands.congested]
     await watch.link.start(60.0)
-    congested.append(watch.link.congested)
+    congested.append(watch.link.commands.congested)
     assert congested == [True, False]
     seen_congested = False
     async with asyncio.timeout(PATIENCE):
         while not watch.lost.is_set():
             for _ in range(100):
-                watch.link.send(Release("x" * 1000))
-            seen_congested |= watch.link.congested
+                watch.link.commands.send(Release("x" * 1000))
+            seen_congested |= watch.link.commands.congested
             await asyncio.sleep(0)
     assert seen_congested
     await watch.link.reap()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from kobza.call.group import RingingGroup
 from kobza.call.numbers import normalize
 from kobza.config.settings import Settings
 from kobza.media.embedded import EmbeddedPlane
+from kobza.media.frames import Frames
 from kobza.media.messages import (
     Command,
     Digits,
@@ -26,6 +27,7 @@ from kobza.media.messages import (
     Report,
     Reserve,
     Reserved,
+    decode_command,
 )
 from kobza.media.relay_link import RelayLink
 from kobza.pbx.books import BookKeeper
@@ -91,18 +93,28 @@ class CountedJournal(Journal):
         self._virtual.real += 1
 
 
-class QuickLink(RelayLink):
-    """The end of a relay that does at once what it is told, and moves no packets."""
+class QuickRelay(asyncio.Transport):
+    """The socket to a relay that does at once what it is told, and moves no packets."""
 
-    def __init__(self, on_report: Any) -> None:
-        super().__init__(on_report, lambda: None)
+    def __init__(self, on_report: Callable[[Report], None]) -> None:
+        super().__init__()
+        self._on_report = on_report
+        self._frames = Frames()
 
-    @property
-    def congested(self) -> bool:
-        """It never is."""
+    def get_write_buffer_size(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def is_closing(self) -> bool:
+        """It never does."""
         return False
 
-    def send(self, command: Command) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Do what is told."""
+        for body in self._frames.feed(bytes(data)):
+            self._do(decode_command(body))
+
+    def _do(self, command: Command) -> None:
         """Answer what wants an answer."""
         answer: Report | None = None
         match command:
@@ -115,14 +127,15 @@ class QuickLink(RelayLink):
             case _:
                 pass
         if answer is not None:
-            self._loop.call_soon(self._on_report, answer)
+            asyncio.get_running_loop().call_soon(self._on_report, answer)
 
-    def send_frame(self, frame: bytes, *, soon: bool) -> None:
-        """Move no packets, however they are to be moved."""
 
-    def send_with_the_next(self, command: Command) -> None:
-        """Do the same."""
-        self.send(command)
+class QuickLink(RelayLink):
+    """The link to such a relay."""
+
+    def __init__(self, on_report: Callable[[Report], None]) -> None:
+        super().__init__(on_report, lambda: None)
+        self.commands.attach(QuickRelay(on_report))
 
     async def stop(self) -> None:
         """There is nothing to stop."""
@@ -134,7 +147,7 @@ class QuickPlane(EmbeddedPlane):
     async def start(self) -> None:
         """Take on the relay."""
         self._link = QuickLink(self._reported)
-        self._ports.begin(self._link)
+        self._carried.begin(self._link.commands)
 
 
 class MuteVoice(Voice):

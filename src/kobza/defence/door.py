@@ -21,11 +21,11 @@ from kobza.defence.pace import Pace
 from kobza.defence.source import Network, Networks, source_of
 from kobza.sip.flow import Address
 
-MOST_KNOWN: Final = 100_000
+MOST_KNOWN = 100_000
 """Flows that are known; at the bound the one that proved itself the longest ago is a stranger again."""
-MOST_STRANGERS: Final = 20_000
+MOST_STRANGERS = 20_000
 """Sources that are counted, some 6 MB; at the bound the one not heard for longest is forgotten, that is, forgiven."""
-MOST_TRUSTED: Final = 4096
+MOST_TRUSTED = 4096
 """Hosts remembered to be trusted; at the bound all are looked up anew."""
 MOST_CREDIT: Final = 65_536
 """Bytes that may be answered to a source later than at once."""

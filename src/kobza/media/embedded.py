@@ -12,10 +12,10 @@ from typing import Final
 from kobza.media import priority
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.call_quality import judged
+from kobza.media.embedded_calls import EmbeddedCalls
 from kobza.media.exchange import ExchangingPlane
 from kobza.media.messages import (
     Certified,
-    Configure,
     Digits,
     DigitsDone,
     Keyed,
@@ -27,14 +27,12 @@ from kobza.media.messages import (
     Qualities,
     Record,
     RecordingStopped,
-    Release,
     Report,
     Reserved,
     StopRecord,
     Tell,
     TimedOut,
     Traffic,
-    encode,
 )
 from kobza.media.negotiation import CallMedia
 from kobza.media.observed import InstanceNow
@@ -53,7 +51,7 @@ from kobza.media.plane import (
     Side,
     SideNotHeard,
 )
-from kobza.media.port_broker import PlaneCall, PortBroker
+from kobza.media.port_broker import PlaneCall
 from kobza.media.port_pair import BOTH_FAMILIES
 from kobza.media.priority import PriorityName
 from kobza.media.relay_link import RelayLink
@@ -70,7 +68,6 @@ STEADY_AFTER: Final = 10.0
 
 SIDES: Final = tuple(Side)
 """Going through an enumeration takes longer than through what is in it."""
-_CALLER, _CALLEE = SIDES
 
 
 class EmbeddedPlane(ExchangingPlane[PlaneCall]):
@@ -104,20 +101,17 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     ) -> None:
         self.on_event = on_event
         self._browser_hosts = browser_hosts
-        self._browsers: BrowserAccess | None = None
         self._packet_loop, self._priority = packet_loop, process_priority
         self._inherited = inherited
-        self._host, self._host6 = host, host6
         self._timeout, self._one_way_after = timeout, one_way_after
         self._speed = speed
-        self._ports = PortBroker(BOTH_FAMILIES if host6 else bind or host, ports, self._forget)
-        self._calls: dict[str, PlaneCall] = {}
+        self._carried = EmbeddedCalls(host, host6, BOTH_FAMILIES if host6 else bind or host, ports)
+        self._calls = self._carried.by_id
         self._last_digits = 0
         self._recordings: dict[str, tuple[str, Path]] = {}
         """Record id to call id and spool of the recordings whose RecordingClosed has not come."""
         self._digits: dict[int, tuple[str, Done]] = {}
         """By request: the call, and who waits for its digits to be out."""
-        self._sessions = 0
         self._mixed: dict[str, set[str]] = {}
         """By mix: the calls in it."""
         self._link: RelayLink | None = None
@@ -149,7 +143,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             priority.give(link.pid, self._priority)
         self._link = link
         self._started_at = asyncio.get_running_loop().time()
-        self._ports.begin(link)
+        self._carried.begin(link.commands)
 
     async def stop(self) -> None:
         """End all calls, let the relay complete its recordings, stop it."""
@@ -160,6 +154,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         await self._reap()
         for call_id in list(self._calls):
             self.release(call_id)
+        self._carried.lost()
         link, self._link = self._link, None
         if link is not None:
             await link.stop()
@@ -187,12 +182,12 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     @property
     def ports_used(self) -> int:
         """Port pairs that calls hold."""
-        return self._ports.used
+        return self._carried.ports.used
 
     @property
     def ports_total(self) -> int:
         """Port pairs that there are."""
-        return self._ports.total
+        return self._carried.ports.total
 
     @property
     def recordings(self) -> int:
@@ -202,7 +197,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     @property
     def is_ready(self) -> bool:
         """Whether the relay is there and keeps up with what it is told, so that calls may begin."""
-        return self._link is not None and not self._link.congested
+        return self._link is not None and not self._link.commands.congested
 
     @property
     def trouble(self) -> str:
@@ -227,51 +222,18 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         done: Done,
     ) -> None:
         """See MediaPlane."""
-        if self._link is None or self._link.congested:
-            done(MediaError("the relay is not ready"))
-            return
-        call = self._calls.get(call_id) or self._new_call(call_id)
-        try:
-            call.media.check_offer(source, sdp, by_info=by_info)
-        except MediaError as error:
-            done(error)
-            return
-        self._calls[call_id] = call
-        sides = frozenset({target} if source is None else {source, target})
+        self._carried.offer(call_id, source, target, sdp, by_info, done)
 
-        def opened(error: MediaError | None) -> None:
-            if error is not None:
-                done(error)
-            else:
-                # The other phone has not heard of it yet: packets cannot come before its answer is on the way.
-                self._do(call_id, done, lambda media: media.offer(source, target, sdp), soon=False)
-
-        self._ports.need(call, sides, opened)
-        if call.opening:  # then both commands go in one write, and mostly nothing has changed when the ports are open
-            self._changed(call)
-
-    def _new_call(self, call_id: str) -> PlaneCall:
-        self._sessions += 1
-        session = new_session_id(self._sessions)
-        return PlaneCall(call_id, CallMedia(self._host, session, self._browsers, self._host6))
+    def answer(self, call_id: str, *, source: Side, sdp: bytes, by_info: bool = False, done: Done) -> None:
+        """See MediaPlane."""
+        self._carried.answer(call_id, source, sdp, by_info, done)
 
     def receive(self, call_id: str, *, source: Side, sdp: bytes, done: Done) -> None:
         """Take a copy of what the phone of a side sends elsewhere, for recordings; give the answer to its offer.
 
         A call of which one side is received must have the other one received too.
         """
-        if self._link is None or self._link.congested:
-            done(MediaError("the relay is not ready"))
-            return
-        call = self._calls.setdefault(call_id, self._calls.get(call_id) or self._new_call(call_id))
-
-        def opened(error: MediaError | None) -> None:
-            if error is not None:
-                done(error)
-            else:
-                self._do(call_id, done, lambda media: media.receive(source, sdp))
-
-        self._ports.need(call, frozenset({source}), opened)
+        self._carried.receive(call_id, source, sdp, done)
 
     def digits(self, call_id: str, *, target: Side, digits: str, done: Done) -> None:
         """See MediaPlane."""
@@ -286,7 +248,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             return
         self._last_digits += 1
         self._digits[self._last_digits] = (call_id, done)
-        self._link.send(Digits(self._last_digits, call_id, target, payload_type, digits))
+        self._link.commands.send(Digits(self._last_digits, call_id, target, payload_type, digits))
 
     can_mix = True
     reads_digits = True
@@ -311,7 +273,7 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         if seats:
             self._mixed[mix_id] = {seat.call_id for seat in seats}
         if self._link is not None:
-            self._link.send(Mix(mix_id, tuple(seats), tuple(noticing)))
+            self._link.commands.send(Mix(mix_id, tuple(seats), tuple(noticing)))
 
     def record(
         self, call_id: str, *, record_id: str, spool: Path, owner: str = "", notice: RecordingNotice | None = None
@@ -323,36 +285,27 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
             self.on_event(RecordingClosed(call_id, record_id, spool))
             return
         self._recordings[record_id] = (call_id, spool)
-        self._link.send(Record(call_id, record_id, str(spool), owner, time.monotonic(), notice))
+        self._link.commands.send(Record(call_id, record_id, str(spool), owner, time.monotonic(), notice))
 
     def announce(self, call_id: str, *, record_id: str, target: Side, sound: str) -> None:
         """See MediaPlane."""
         if self._link is not None and record_id in self._recordings:
-            self._link.send(Tell(call_id, record_id, target, sound))
+            self._link.commands.send(Tell(call_id, record_id, target, sound))
 
     def pause_recording(self, call_id: str, *, record_id: str, on: bool) -> None:
         """See MediaPlane."""
         if self._link is not None:
-            self._link.send(Pause(call_id, record_id, on, time.monotonic()))
+            self._link.commands.send(Pause(call_id, record_id, on, time.monotonic()))
 
     def stop_recording(self, call_id: str, *, record_id: str) -> None:
         """See MediaPlane."""
         if self._link is not None:
-            self._link.send(StopRecord(call_id, record_id, time.monotonic()))
+            self._link.commands.send(StopRecord(call_id, record_id, time.monotonic()))
 
     def release(self, call_id: str, *, asked: bool = False) -> None:
         """See MediaPlane."""
-        call = self._calls.pop(call_id, None)
-        if call is None:
-            return
-        if self._link is not None:
-            # A recording ends with its call; for the rest a moment later is as good.
-            recorded = any(of == call_id for of, _ in self._recordings.values())
-            send = self._link.send if recorded or asked else self._link.send_with_the_next
-            send(Release(call_id, time.monotonic() if recorded else None, asked))
-        self._ports.release(call)
-        if call.waiting:
-            call.fail(MediaError("the call was released"))
+        recorded = bool(self._recordings) and any(of == call_id for of, _ in self._recordings.values())
+        self._carried.release(call_id, asked, time.monotonic() if recorded else None)
         if self._digits:
             self._fail_digits([number for number, (of, _) in self._digits.items() if of == call_id])
 
@@ -363,30 +316,21 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     # what they have in common
 
     def _changed(self, call: PlaneCall, *, soon: bool = True) -> None:
-        if self._link is None:
-            return
-        media = call.media
-        frame = encode(Configure(call.call_id, media.flow(_CALLER), media.flow(_CALLEE)))
-        # Of what was said a number is kept. That of something else is the same once in 2**64 times, by chance only, as
-        # the hash has a key of its own in each process.
-        told = hash(frame)
-        if told != call.told:
-            call.told = told
-            self._link.send_frame(frame, soon=soon)
+        self._carried.changed(call, soon=soon)
 
-    def _forget(self, call: PlaneCall) -> None:
-        self._calls.pop(call.call_id, None)
+    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes], *, soon: bool = True) -> None:
+        self._carried.do(call_id, done, what, soon=soon)
 
     # what the relay says
 
     def _reported(self, report: Report) -> None:
         match report:
             case Opened():
-                self._ports.opened(report)
+                self._carried.ports.opened(report)
             case OpenFailed():
-                self._ports.open_failed(report)
+                self._carried.ports.open_failed(report)
             case Reserved():
-                self._ports.reserved(report)
+                self._carried.ports.reserved(report)
             case TimedOut():
                 if report.call_id in self._calls:
                     self.on_event(MediaTimedOut(report.call_id, report.side))
@@ -418,9 +362,9 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
     def _certified(self, report: Certified) -> None:
         """Learn how the relay shows itself to browsers: each one that starts has a certificate of its own."""
         if report.fingerprint:
-            self._browsers = BrowserAccess(self._browser_hosts, report.fingerprint, _new_names, _new_key)
+            self._carried.browsers = BrowserAccess(self._browser_hosts, report.fingerprint, _new_names, _new_key)
         else:
-            self._browsers = None
+            self._carried.browsers = None
             log.warning("calls of browsers and of phones with SRTP are refused: %s", report.reason)
 
     # its death
@@ -430,15 +374,14 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         log.error("the relay died with %d calls", len(self._calls))
         self.deaths += 1
         self._dead, self._link = self._link, None
-        calls, self._calls = self._calls, {}
+        calls = self._carried.lost()
         now = asyncio.get_running_loop().time()
-        self._ports.lost(list(calls.values()))
         self._failures = 0 if now - self._started_at > STEADY_AFTER else self._failures + 1
         self._restart = asyncio.create_task(self._start_again())
-        for call in calls.values():
+        for call in calls:
             call.fail(MediaError("the relay died"))
         self._fail_digits(list(self._digits))
-        self.on_event(MediaPlaneLost(tuple(calls)))
+        self.on_event(MediaPlaneLost(tuple([call.call_id for call in calls])))
 
     async def _reap(self) -> None:
         if self._dead is not None:
@@ -464,14 +407,6 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
         recordings, self._recordings = self._recordings, {}
         for record_id, (call_id, spool) in recordings.items():
             self.on_event(RecordingClosed(call_id, record_id, spool))
-
-
-def new_session_id(count: int) -> int:
-    """Return a session id for the origin lines of a call (RFC 8866, section 5.2): unique within this process.
-
-    Dialogs do not outlive the process, so nobody can mistake it for one of another run.
-    """
-    return 1_000_000 + count
 
 
 def _new_names() -> tuple[str, str]:

@@ -1,21 +1,19 @@
 """What the PBX's process and the relay's process say to each other over their unix socket.
 
-Each message is msgpack behind four bytes of length. Commands go to the relay in order and are not answered, except
+Each message is a frame (`kobza.media.frames`). Commands go to the relay in order and are not answered, except
 `Open`; what the relay reports goes the other way.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from kobza.media.frames import MalformedStream
 from kobza.media.media_profile import MediaProfile
 from kobza.media.plane import RecordingNotice, Seat, Side
-
-MAX_MESSAGE: Final = 64 * 1024
-"""Bytes of one message: the longest, `Configure`, has about 500."""
 
 PROFILES: Final = 512
 """Profiles that the relay remembers, so that calls share them: there is one for each set of codecs and what is heard.
@@ -29,10 +27,6 @@ LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 1.0)
 """Seconds by which the relay is late: 20 ms is one packet."""
 
 Peer = tuple[str, int]
-
-
-class MalformedStream(ValueError):
-    """The bytes on the unix socket are no messages: the two processes do not belong together."""
 
 
 class Open(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -395,7 +389,6 @@ Report = (
     | Logged
 )
 
-_encoder: Final = msgspec.msgpack.Encoder()
 _command_decoder: Final = msgspec.msgpack.Decoder(
     Open
     | Reserve
@@ -413,34 +406,6 @@ _command_decoder: Final = msgspec.msgpack.Decoder(
 )
 _profile_decoder: Final = msgspec.msgpack.Decoder(MediaProfile)
 _report_decoder: Final = msgspec.msgpack.Decoder(Report)
-
-
-def encode(message: Command | Report) -> bytes:
-    """Return a message as a frame."""
-    body = _encoder.encode(message)
-    return len(body).to_bytes(4, "big") + body
-
-
-class Frames:
-    """Cuts a stream of bytes into frames. Holds at most one unfinished frame."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take bytes; give each body that is complete. Raises MalformedStream for a frame that is too long."""
-        data = self._rest + data if self._rest else data
-        at, end = 0, len(data)
-        while end - at >= 4:
-            length = int.from_bytes(data[at : at + 4], "big")
-            if length > MAX_MESSAGE:
-                raise MalformedStream(f"a frame of {length} bytes")
-            after = at + 4 + length
-            if after > end:
-                break
-            yield data[at + 4 : after]
-            at = after
-        self._rest = data[at:]
 
 
 def decode_command(body: bytes) -> Command:

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from kobza.media.command_writer import CommandWriter
 from kobza.media.messages import Open, Opened, OpenFailed, Reserve, Reserved, Take
 from kobza.media.negotiation import CallMedia
 from kobza.media.plane import MediaError, Side
 from kobza.media.port_stock import PortStock
 from kobza.media.ports import NoFreePorts, PortPool
-from kobza.media.relay_link import RelayLink
 from kobza.values import NO_ENTRIES
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class PortBroker:
         self._forget = forget
         self._pool = PortPool(ports)
         self._stock = PortStock(self._pool)
-        self._link: RelayLink | None = None
+        self._commands: CommandWriter | None = None
         self._requests: dict[int, tuple[PlaneCall, dict[Side, int], int]] = {}
         self._last_request = 0
 
@@ -94,14 +94,14 @@ class PortBroker:
         """Port pairs that there are."""
         return self._pool.size
 
-    def begin(self, link: RelayLink) -> None:
+    def begin(self, commands: CommandWriter) -> None:
         """Take on a relay that has bound nothing yet."""
-        self._link = link
+        self._commands = commands
         self._refill()
 
     def lost(self, calls: Sequence[PlaneCall]) -> None:
         """Take back everything: the relay is gone, and these were the calls."""
-        self._link = None
+        self._commands = None
         self._requests.clear()
         now = asyncio.get_running_loop().time()
         for call in calls:
@@ -180,8 +180,8 @@ class PortBroker:
         call.held += tuple(ports.values())
         self._last_request += 1
         self._requests[self._last_request] = (call, ports, attempt)
-        if self._link is not None:
-            self._link.send(Open(self._last_request, call.call_id, self._host, ports))
+        if self._commands is not None:
+            self._commands.send(Open(self._last_request, call.call_id, self._host, ports))
         return True
 
     def _take(self, call: PlaneCall, ports: dict[Side, int]) -> None:
@@ -191,14 +191,14 @@ class PortBroker:
         call.held += tuple(ports.values())
         for side, port in ports.items():
             call.media.side(side).port = port
-        if self._link is not None:
-            self._link.send_with_the_next(Take(call.call_id, ports))
+        if self._commands is not None:
+            self._commands.send_with_the_next(Take(call.call_id, ports))
 
     def _refill(self) -> None:
         """Have the relay bind ports for the next calls."""
         ports = self._stock.refill(asyncio.get_running_loop().time())
-        if ports and self._link is not None:
-            self._link.send_with_the_next(Reserve(self._host, ports))
+        if ports and self._commands is not None:
+            self._commands.send_with_the_next(Reserve(self._host, ports))
 
     def _refuse(self, call: PlaneCall, why: str) -> None:
         if not call.has_ports:

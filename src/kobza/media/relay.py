@@ -18,16 +18,15 @@ import uvloop
 
 from kobza.media import tones
 from kobza.media.browsers import Browsers
+from kobza.media.frames import Frames, MalformedStream, encode
 from kobza.media.messages import (
     CallQuality,
     Command,
     Configure,
     Digits,
     DigitsDone,
-    Frames,
     Keyed,
     Logged,
-    MalformedStream,
     Measure,
     Mix,
     NotHeard,
@@ -49,7 +48,6 @@ from kobza.media.messages import (
     Tell,
     TimedOut,
     decode_command,
-    encode,
 )
 from kobza.media.one_way import OneWay
 from kobza.media.packet_loop import PacketLoop, PacketLoopName, PythonLoop, packet_loop

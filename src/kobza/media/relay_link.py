@@ -9,20 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
-from kobza.beat import next_beat
 from kobza.media import relay_log
-from kobza.media.messages import (
-    Command,
-    Frames,
-    Logged,
-    MalformedStream,
-    Measure,
-    Ping,
-    Pong,
-    Report,
-    decode_report,
-    encode,
-)
+from kobza.media.command_writer import CommandWriter
+from kobza.media.frames import Frames, MalformedStream
+from kobza.media.messages import Logged, Measure, Ping, Pong, Report, decode_report
 from kobza.media.packet_loop import PacketLoopName
 from kobza.media.plane import MediaError
 
@@ -36,12 +26,6 @@ PING_INTERVAL: Final = 2.0
 """Seconds between two looks at the process."""
 HANG_TIMEOUT: Final = 10.0
 """Seconds without a word after which the process counts as hung and is killed."""
-PATIENCE: Final = 0.02
-"""Seconds for which a command waits that need not be carried out at once."""
-COMMANDS_HIGH: Final = 256 * 1024
-"""Bytes of commands that wait in the socket above which no new call is begun: about 1,000 commands."""
-COMMANDS_MAX: Final = 8 * 1024 * 1024
-"""Bytes at which the process counts as hung at once."""
 
 
 class RelayLink(asyncio.Protocol):
@@ -56,11 +40,9 @@ class RelayLink(asyncio.Protocol):
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._frames = Frames()
+        self.commands = CommandWriter()
+        """What the process is told by."""
         self._transport: asyncio.Transport | None = None
-        self._unsent: list[bytes] = []
-        self._writing: asyncio.Handle | None = None
-        """The write to come, if one is."""
-        self._hurries = False
         self._process: asyncio.subprocess.Process | None = None
         self._ready = self._loop.create_future()
         self._ping: asyncio.TimerHandle | None = None
@@ -71,11 +53,6 @@ class RelayLink(asyncio.Protocol):
     def pid(self) -> int | None:
         """The process's id, while there is one."""
         return self._process.pid if self._process is not None else None
-
-    @property
-    def congested(self) -> bool:
-        """The process is behind: do not begin calls."""
-        return self._transport is None or self._transport.get_write_buffer_size() > COMMANDS_HIGH
 
     async def start(
         self,
@@ -133,7 +110,7 @@ class RelayLink(asyncio.Protocol):
         self._stopping = True
         if self._ping is not None:
             self._ping.cancel()
-        self._write()
+        self.commands.flush()
         if self._transport is not None and self._transport.can_write_eof():
             # Its last reports (closed recordings) still come in.
             self._transport.write_eof()
@@ -157,47 +134,12 @@ class RelayLink(asyncio.Protocol):
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
-    def send(self, command: Command) -> None:
-        """Send a command; a process that reads none is killed at COMMANDS_MAX.
-
-        What is sent in one turn of the loop goes in one write: each wakes the process up, which costs more than the
-        command.
-        """
-        self.send_frame(encode(command), soon=True)
-
-    def send_frame(self, frame: bytes, *, soon: bool) -> None:
-        """Send an encoded command at the end of this turn, or (`soon` False) with the next one."""
-        self._unsent.append(frame)
-        if not soon:
-            if self._writing is None:
-                self._writing = self._loop.call_at(next_beat(self._loop.time() + PATIENCE), self._write)
-        elif not self._hurries:
-            self._hurries = True
-            if self._writing is not None:
-                self._writing.cancel()
-            self._writing = self._loop.call_soon(self._write)
-
-    def send_with_the_next(self, command: Command) -> None:
-        """Send a command that may wait PATIENCE for company, behind those before it and before those after it."""
-        self.send_frame(encode(command), soon=False)
-
-    def _write(self) -> None:
-        """Write what was sent; nobody is there any more when the process is gone."""
-        self._writing, self._hurries = None, False
-        data = b"".join(self._unsent)
-        self._unsent.clear()
-        if not data or self._transport is None or self._transport.is_closing():
-            return
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > COMMANDS_MAX:
-            log.error("the relay reads no commands: killed")
-            self._transport.abort()
-
     # the protocol of the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the process's connection; it makes only one."""
         self._transport = cast(asyncio.Transport, transport)
+        self.commands.attach(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Take reports."""
@@ -238,6 +180,6 @@ class RelayLink(asyncio.Protocol):
             log.error("the relay hangs: killed")
             self._transport.abort()
             return
-        self.send(Ping(1))
-        self.send(Measure())
+        self.commands.send(Ping(1))
+        self.commands.send(Measure())
         self._ping = self._loop.call_later(PING_INTERVAL, self._look)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kobza.media.call_quality import judged
-from kobza.media.embedded import EmbeddedPlane, new_session_id
+from kobza.media.embedded import EmbeddedPlane
+from kobza.media.embedded_calls import new_session_id
 from kobza.media.exchange import ExchangingPlane
 from kobza.media.messages import CallQuality, SideQuality
 from kobza.media.negotiation import CallMedia
