@@ -82,10 +82,14 @@ class Laboratory:
         self.sent: list[tuple[float, str]] = []
         """When, and the start line without its version and phrase."""
         self.wire: list[bytes] = []
+        self.asked: dict[ClientTransaction, SipRequest] = {}
+        """What was sent: a transaction knows it only until it has a final response."""
 
     def client(self, method: str = "INVITE", branch: str = BRANCH) -> ClientTransaction:
         """Send a request."""
-        transaction = self.layer.start_client(request(method, branch=branch), branch, self.flow, self.user, self.now)
+        asked = request(method, branch=branch)
+        transaction = self.layer.start_client(asked, branch, self.flow, self.user, self.now)
+        self.asked[transaction] = asked
         self.drain()
         return transaction
 
@@ -100,7 +104,7 @@ class Laboratory:
 
     def answer(self, transaction: ClientTransaction, status: int, to_tag: str = "bob") -> SipResponse:
         """Let the peer answer; the response finds its transaction by itself, or is lost."""
-        response = response_to(transaction.request, status, to_tag=to_tag)
+        response = response_to(self.asked[transaction], status, to_tag=to_tag)
         found = self.layer.client_for(response)
         if found is not None:
             assert found is transaction

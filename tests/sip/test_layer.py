@@ -26,14 +26,14 @@ def lab() -> Laboratory:
 
 def test_a_response_finds_its_request(lab: Laboratory) -> None:
     invite, bye = lab.client(), lab.client("BYE", "z9hG4bKbye")
-    assert lab.layer.client_for(response_to(invite.request, 180)) is invite
-    assert lab.layer.client_for(response_to(bye.request, 200)) is bye
+    assert lab.layer.client_for(response_to(lab.asked[invite], 180)) is invite
+    assert lab.layer.client_for(response_to(lab.asked[bye], 200)) is bye
 
 
 def test_a_cancel_has_the_branch_of_its_invite_and_another_method(lab: Laboratory) -> None:
     invite, cancel = lab.client(), lab.client("CANCEL")
-    assert lab.layer.client_for(response_to(invite.request, 487)) is invite
-    assert lab.layer.client_for(response_to(cancel.request, 200)) is cancel
+    assert lab.layer.client_for(response_to(lab.asked[invite], 487)) is invite
+    assert lab.layer.client_for(response_to(lab.asked[cancel], 200)) is cancel
 
 
 def test_stray_responses_find_nothing(lab: Laboratory) -> None:
@@ -78,7 +78,7 @@ def test_a_response_whose_via_is_broken_says_so(lab: Laboratory) -> None:
 def test_nothing_is_found_after_the_end(lab: Laboratory) -> None:
     invite = lab.client()
     invite.give_up(0.0)
-    assert lab.layer.client_for(response_to(invite.request, 200)) is None
+    assert lab.layer.client_for(response_to(lab.asked[invite], 200)) is None
 
 
 # requests, 17.2.3

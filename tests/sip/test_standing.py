@@ -8,7 +8,7 @@ import pytest
 
 from kobza.sip.flow import Flow, Transport
 from kobza.sip.invite import InviteDialog
-from kobza.sip.invite_client import SentInvite
+from kobza.sip.invite_client import ANSWERED, SentInvite
 from kobza.sip.invite_server import ReceivedInvite
 from kobza.sip.message import SipMessage, SipRequest
 from kobza.sip.reliable import rseq_of
@@ -83,6 +83,45 @@ def test_of_a_call_that_stands_only_the_dialog_is_kept() -> None:
     for dialog in (called, taken, late):
         dialog.bye(now=ours.now)
         ours.answer(ours.one("BYE"), 200)
+    ours.finish()
+
+
+@pytest.mark.parametrize("peer_hangs_up", [True, False])
+def test_of_a_call_that_is_over_no_message_is_kept(peer_hangs_up: bool) -> None:
+    """Its transactions live on for half a minute, by thousands where many calls are made."""
+    ours = stand()
+    calls = (ours.called(), ours.established(call_id="other", headers=RELIABLE[:2]))
+    for dialog in calls:
+        if peer_hangs_up:
+            ours.receive(ours.within(dialog, "BYE", number=9))
+        else:
+            dialog.bye(now=ours.now)
+            ours.answer(ours.one("BYE"), 200)
+    ours.forget()
+    kept = of_the_beginning(ours.ua)
+    assert [each for each in kept if isinstance(each, SipMessage)] == [ANSWERED]
+    names = {type(each).__name__ for each in kept} - {type(ANSWERED).__name__}
+    transactions = {"ServerTransaction"} if peer_hangs_up else {"ServerTransaction", "ClientTransaction"}
+    assert names == transactions | {"ClientTransaction", "FirstInvite"}
+    ours.wait(TIMEOUT)
+    assert of_the_beginning(ours.ua) == []
+
+
+def test_what_still_comes_for_an_invite_whose_ack_came() -> None:
+    ours = stand()
+    ours.receive(ours.request("INVITE", headers=(CONTACT, SDP_TYPE), body=OFFER, branch="z9hG4bKfirst"))
+    dialog = ours.told(InviteReceived)[0].dialog
+    dialog.accept(ANSWER, now=ours.now)
+    ack = ours.within(dialog, "ACK", number=1, branch="z9hG4bKfirst")  # as peers of RFC 2543 do
+    ours.receive(ack)
+    ours.forget()
+    ours.receive(ack)
+    ours.ua.transport_failed(dialog.flow, ours.now)
+    assert (ours.words, dialog.is_standing) == ([], True)
+    ours.wait(TIMEOUT)
+    assert of_the_beginning(ours.ua) == []
+    dialog.bye(now=ours.now)
+    ours.answer(ours.one("BYE"), 200)
     ours.finish()
 
 

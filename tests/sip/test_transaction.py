@@ -465,13 +465,14 @@ def test_a_server_without_a_user_ends_in_silence() -> None:
 def test_the_ack_to_a_refusal() -> None:
     lab = Laboratory()
     invite = lab.client()
-    invite.request.add("Route", "<sip:edge;lr>")
-    invite.request.add("Authorization", "Digest x=y")
+    asked = lab.asked[invite]
+    asked.add("Route", "<sip:edge;lr>")
+    asked.add("Authorization", "Digest x=y")
     lab.answer(invite, 486, "bob")
     ack = parse_message(lab.wire[-1])
     assert isinstance(ack, SipRequest)
     assert (ack.method, ack.uri_text, ack.cseq.number, ack.body) == ("ACK", "sip:bob@192.0.2.2:5070", 1, b"")
-    assert (ack.via, ack.from_, ack.call_id) == (invite.request.via, invite.request.from_, "call-1")
+    assert (ack.via, ack.from_, ack.call_id) == (asked.via, asked.from_, "call-1")
     assert (ack.to.tag, ack.get("route"), ack.max_forwards) == ("bob", "<sip:edge;lr>", 70)
     assert [name for name, _ in ack.items()] == [
         *("Via", "Max-Forwards", "From", "Call-ID", "Route", "To", "CSeq", "Content-Length"),

@@ -383,7 +383,7 @@ class InviteDialog:
         else:
             return
         self.unacknowledged = tuple([each for each in self.unacknowledged if each is not received])
-        received.stop()
+        received.acknowledged()
         if self.state is InviteState.CLOSING:
             if received.is_first:
                 self.send_bye(self._bye_lines, now)

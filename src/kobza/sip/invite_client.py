@@ -13,8 +13,8 @@ from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.reliable import EarlyDialog, RAck, rseq_of
 from kobza.sip.request import Authorizer, Credentials, again
 from kobza.sip.timers import Timer
-from kobza.sip.transaction import ClientTransaction
-from kobza.sip.ua_core import OFFER_TYPE, SILENT, UaCore
+from kobza.sip.transaction import SILENT, ClientTransaction
+from kobza.sip.ua_core import OFFER_TYPE, UaCore
 
 if TYPE_CHECKING:
     from kobza.sip.invite import InviteDialog
@@ -23,6 +23,8 @@ MAX_EARLY_DIALOGS = 32
 """Forks of one INVITE whose reliable responses are acknowledged."""
 CANCELLED = 487
 """Status told for an INVITE that we cancelled, whatever came."""
+ANSWERED: Final = SipRequest("INVITE", "", [], [], b"")
+"""In the place of an INVITE that was answered: nobody looks at it any more, while its transaction lives on."""
 GIVE_UP = 0
 """Timer: no final response came 64*T1 after the CANCEL (9.1)."""
 SILENCE = 1
@@ -215,6 +217,7 @@ class SentInvite(ABC):
         if tag not in self._acks:
             self._close()
             self.succeeded(response, now)
+            self.request = ANSWERED
             return
         ack = self._acks[tag]
         if ack is not None:

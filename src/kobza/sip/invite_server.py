@@ -27,6 +27,25 @@ _STILL_RINGING = 2
 _EXPIRED = 3
 
 
+class Acknowledged:
+    """In the place of an INVITE whose ACK came: of what comes again for it nothing follows.
+
+    It lives for half a minute, when the call may long be over.
+    """
+
+    __slots__ = ("to_tag",)
+
+    def __init__(self, to_tag: str) -> None:
+        self.to_tag = to_tag
+        """Our tag, which the response to a late CANCEL has too (RFC 3261 9.2)."""
+
+    def ack_received(self, request: SipRequest, now: float) -> None:
+        """Nothing: the ACK came again."""
+
+    def transaction_failed(self, transaction: ServerTransaction, status: int, now: float) -> None:
+        """Nothing."""
+
+
 class ReceivedInvite:
     """The first INVITE of a dialog, or a re-INVITE, with its server transaction."""
 
@@ -138,6 +157,11 @@ class ReceivedInvite:
         self._repeat = self._end = self._expiry = None
         if self.reliable is not None:
             self.reliable.stop()
+
+    def acknowledged(self) -> None:
+        """Take that the ACK came: repeat nothing, and let the transaction live on without this."""
+        self.stop()
+        self.incoming.transaction.user = Acknowledged(self.owner.local_tag)
 
     def timer_fired(self, kind: int, now: float) -> None:
         """Send again, or see that no ACK came."""

@@ -11,8 +11,8 @@ from kobza.sip.event_header import EventHeader
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.request import IncomingRequest
 from kobza.sip.timers import Timer
-from kobza.sip.transaction import ClientTransaction, ClientUser
-from kobza.sip.ua_core import SILENT, UaCore
+from kobza.sip.transaction import SILENT, ClientTransaction, ClientUser
+from kobza.sip.ua_core import UaCore
 from kobza.sip.ua_events import SubscribeReceived, SubscriptionEnded
 from kobza.values import same
 

@@ -61,6 +61,21 @@ class ServerUser(Protocol):
         """Take 408 (no ACK to a final response) or 503 (transport error)."""
 
 
+class SilentUser:
+    """In the place of a user whom no outcome concerns: of a CANCEL, of the BYE to a fork, of what has its outcome."""
+
+    __slots__ = ()
+
+    def response_received(self, transaction: ClientTransaction, response: SipResponse, now: float) -> None:
+        """Nothing."""
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int, now: float) -> None:
+        """Nothing."""
+
+
+SILENT: Final = SilentUser()
+
+
 class Transaction:
     """What the four machines share."""
 
@@ -133,7 +148,7 @@ class Transaction:
 
 
 class ClientTransaction(Transaction):
-    """Sends a request. `request` must have its Via; it is kept for the ACK and for the user."""
+    """Sends a request, which must have its Via."""
 
     __slots__ = ("_ack", "_datagrams", "request", "sent_by", "user")
 
@@ -142,7 +157,9 @@ class ClientTransaction(Transaction):
     ) -> None:
         steps = INVITE_CLIENT_STEPS if request.method == "INVITE" else NON_INVITE_CLIENT_STEPS
         super().__init__(layer, key, flow, steps)
-        self.request = request
+        self.request: SipRequest | None = request
+        """Kept until it has a final response. Thousands of transactions wait half a minute for what the network may
+        repeat, and most of what they knew would be cold memory by then."""
         self.user = user
         self.data = request.to_bytes()
         self.sent_by = flow.local
@@ -175,10 +192,12 @@ class ClientTransaction(Transaction):
         return True
 
     def _go_by(self, flow: Flow) -> None:
-        name, _, value = via_line(flow, self.request.via.branch or "").partition(": ")
-        self.request.set(name, value)
+        request = self.request
+        assert request is not None  # noqa: S101 - it has no response yet
+        name, _, value = via_line(flow, request.via.branch or "").partition(": ")
+        request.set(name, value)
         self.flow, self.sent_by = flow, flow.local
-        self.data = self.request.to_bytes()
+        self.data = request.to_bytes()
 
     def receive(self, response: SipResponse, now: float) -> None:
         """Take a response that matched."""
@@ -195,7 +214,10 @@ class ClientTransaction(Transaction):
         self.feed(Input.GIVE_UP, None, now)
 
     def _pass_response(self, response: SipResponse, now: float) -> None:
-        self.user.response_received(self, response, now)
+        user = self.user
+        if self.request is None and self._steps is NON_INVITE_CLIENT_STEPS:  # that was the final one
+            self.user = SILENT
+        user.response_received(self, response, now)
 
     def _report_timeout(self, _: object, now: float) -> None:
         self.layer.traffic.timeouts += 1
@@ -205,7 +227,7 @@ class ClientTransaction(Transaction):
         self.user.transaction_failed(self, TRANSPORT_FAILURE, now)
 
     def _send_ack(self, response: SipResponse, _now: float) -> None:
-        if not self._ack:
+        if self.request is not None:  # the first time
             self._ack = ack_for_refusal(self.request, response)
             self.layer.traffic.requests_sent["ACK"] += 1
         self.layer.transmit(self.flow, self._ack)
@@ -222,7 +244,7 @@ class ClientTransaction(Transaction):
         self._end_after(self.layer.timers.timeout, Input.TIMER_B, now)
 
     def _start_d(self, _: object, now: float) -> None:
-        self.data = b""
+        self._let_go_of_request()
         self._linger(self.layer.timers.timeout, Input.TIMER_D, now)
 
     def _start_e(self, _: object, now: float) -> None:
@@ -241,12 +263,16 @@ class ClientTransaction(Transaction):
         self._end_after(self.layer.timers.timeout, Input.TIMER_F, now)
 
     def _start_k(self, _: object, now: float) -> None:
-        self.data = b""
+        self._let_go_of_request()
         self._linger(self.layer.timers.t4, Input.TIMER_K, now)
 
     def _start_m(self, _: object, now: float) -> None:
-        self.data = b""
+        self._let_go_of_request()
         self._forget_after(self.layer.timers.timeout, Input.TIMER_M, now)
+
+    def _let_go_of_request(self) -> None:
+        self.request = None
+        self.data = b""
 
 
 class ServerTransaction(Transaction):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kobza.sip.dialog import RawLine, raw_lines
 from kobza.sip.flow import Flow
 from kobza.sip.layer import BRANCH_COOKIE, TransactionLayer
-from kobza.sip.message import SipRequest, SipResponse
+from kobza.sip.message import SipRequest
 from kobza.sip.reliable import OPTION_TAG as RELIABLE
 from kobza.sip.session_expires import DEFAULT_MIN_SE, OPTION_TAG, SessionExpires, SessionPolicy
 from kobza.sip.timers import TimerQueue, Timers
@@ -138,18 +138,3 @@ class UaCore:
 
 def _supported_line(options: Sequence[str]) -> tuple[RawLine, ...]:
     return (("supported", f"Supported: {', '.join(options)}"),) if options else ()
-
-
-class SilentUser:
-    """Sends a request whose outcome concerns nobody: CANCEL, the BYE to a fork."""
-
-    __slots__ = ()
-
-    def response_received(self, transaction: ClientTransaction, response: SipResponse, now: float) -> None:
-        """Nothing."""
-
-    def transaction_failed(self, transaction: ClientTransaction, status: int, now: float) -> None:
-        """Nothing."""
-
-
-SILENT = SilentUser()

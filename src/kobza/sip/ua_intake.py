@@ -11,7 +11,7 @@ from kobza.sip.flow import Flow
 from kobza.sip.headers import Via
 from kobza.sip.invite import InviteDialog
 from kobza.sip.invite_received import UNKNOWN_DIALOG, refuse_body, take_cancel, take_request
-from kobza.sip.invite_server import ReceivedInvite
+from kobza.sip.invite_server import Acknowledged, ReceivedInvite
 from kobza.sip.layer import RETRY_AFTER, Key, server_key
 from kobza.sip.message import SipRequest, SipResponse
 from kobza.sip.reliable import rack_of
@@ -144,6 +144,8 @@ class Intake:
         received = cancelled.user
         if isinstance(received, ReceivedInvite):
             incoming.to_tag = received.owner.local_tag
+        elif isinstance(received, Acknowledged):
+            incoming.to_tag = received.to_tag
         incoming.respond(200, now=now)
         if isinstance(received, ReceivedInvite) and received.is_open:
             take_cancel(received, incoming.request, now)
