@@ -4,9 +4,11 @@ import asyncio
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kobza.capture.message import Seen
-from kobza.capture.recent import OF_A_DIALOG, OF_A_PIECE, OVERHEAD, PIECE, RecentMessages
+from kobza.capture.recent import RecentMessages
 from kobza.capture.selection import Selection
 from kobza.capture.tap import Tap
 from kobza.sip.flow import Flow, Transport
@@ -35,28 +37,47 @@ async def test_who_is_slow_loses_messages_and_is_told_how_many() -> None:
     assert tap.dropped == 3
 
 
-def test_the_dialogs_that_began_first_are_forgotten_first() -> None:
-    recent = RecentMessages(3 * (OF_A_DIALOG + OVERHEAD + OF_A_PIECE + 100))
-    messages = {name: seen("INVITE x SIP/2.0", name, body="b" * 50) for name in ("a", "b", "c", "d")}
-    for name, message in messages.items():
-        keep(recent, name, message)
-        keep(recent, "a", message) if name == "b" else None
-    assert [len(recent.of(name)) for name in ("a", "b", "c", "d")] == [0, 1, 1, 1]
+def test_what_was_not_heard_of_for_longest_is_forgotten_first() -> None:
+    recent = RecentMessages(10_000)
+    for name in ("a", "b", "c", "a"):
+        keep(recent, name, seen("INVITE x SIP/2.0", name, body="b" * 2000))
+    assert [len(recent.of(name)) for name in ("a", "b", "c")] == [1, 1, 1]
+    keep(recent, "d", seen("INVITE x SIP/2.0", "d", body="d" * 2000))
+    assert [len(recent.of(name)) for name in ("a", "b", "c", "d")] == [1, 0, 1, 1]
     huge = RecentMessages(100)
-    keep(huge, "a", messages["a"])
+    keep(huge, "a", seen("INVITE x SIP/2.0", "a", body="b" * 50))
     assert huge.of("a") == []
 
 
-@pytest.mark.parametrize("length", [0, 1, PIECE, PIECE + 1, 5 * PIECE])
+@pytest.mark.parametrize("length", [0, 1, 479, 5000])
 def test_a_message_comes_back_whole(length: int) -> None:
     recent = RecentMessages(10_000)
-    message = Seen(1.5, True, FLOW, (bytes(range(256)) * 10)[:length])
+    message = Seen(1.5, True, FLOW, (bytes(range(256)) * 20)[:length])
     keep(recent, "a", message)
     assert recent.of("a") == [message]
 
 
-@pytest.mark.parametrize(("length", "of_each"), [(300, 1), (300, 4), (800, 6), (500, 40)])
-def test_they_take_the_memory_that_they_are_given(length: int, of_each: int) -> None:
+@given(st.integers(2000, 8000), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1500)), max_size=100))
+def test_each_that_is_left_is_as_it_came(most: int, came: list[tuple[int, int]]) -> None:
+    """And the last ones are left: as many as fit, whatever their lengths."""
+    recent = RecentMessages(most)
+    kept: dict[str, list[Seen]] = {}
+    for number, (dialog, length) in enumerate(came):
+        message = Seen(float(number), number % 2 == 0, FLOW, number.to_bytes(2, "big") * (length // 2))
+        kept.setdefault(str(dialog), []).append(message)
+        keep(recent, str(dialog), message)
+    for name, messages in kept.items():
+        left = recent.of(name)
+        assert left == messages[len(messages) - len(left) :]
+    if came and most > 4000:
+        assert recent.of(str(came[-1][0]))
+
+
+@pytest.mark.parametrize(
+    ("length", "of_each", "share"), [(300, 1, 0.1), (300, 4, 0.25), (800, 6, 0.74), (500, 40, 0.74)]
+)
+def test_they_take_the_memory_that_they_are_given(length: int, of_each: int, share: float) -> None:
+    """Three quarters are for the messages; how many of them, when they are short, the rest decides."""
     most = 2**20
     recent = RecentMessages(most)
     began = tracemalloc.is_tracing()
@@ -67,11 +88,13 @@ def test_they_take_the_memory_that_they_are_given(length: int, of_each: int) -> 
             flow = Flow(Transport.UDP, FLOW.local, (f"192.0.2.{dialog}", 6000 + dialog))
             for number in range(of_each):
                 recent.note(f"{dialog:032}@192.0.2.1", dialog + number / 7, number % 2 == 0, flow, bytes(length))
-        taken = tracemalloc.get_traced_memory()[0] - before
+        taken = tracemalloc.get_traced_memory()[0] - before  # of the messages themselves it knows nothing
     finally:
         if not began:
             tracemalloc.stop()
-    assert 0.8 * most < taken <= most
+    kept = sum(len(recent.of(f"{dialog:032}@192.0.2.1")) for dialog in range(2 * most // length // of_each))
+    assert 0.7 * most / 4 < taken <= most / 4
+    assert share * most < kept * length <= 0.75 * most
 
 
 def chosen(**wanted: str | None) -> Selection:

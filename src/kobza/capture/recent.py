@@ -1,58 +1,84 @@
 """The last messages of calls, whole, in memory alone: for who asks right after a call what exactly was said."""
 
+import mmap
 from collections import OrderedDict
 from typing import Any, Final
 
 from kobza.capture.message import Seen
 from kobza.sip.flow import Flow
 
-OVERHEAD: Final = 140
-"""Bytes that keeping a message takes beside its own."""
-OF_A_PIECE: Final = 48
-"""Bytes that keeping a piece of a message takes beside its own, beside that."""
-OF_A_DIALOG: Final = 470
-"""Bytes that keeping a dialog takes beside its messages and its Call-ID."""
-PIECE: Final = 479
-"""Bytes of a message that are kept as one object: what Python's own allocator has room for. Larger ones lie in the heap
-of the C library, where messages of all lengths leave holes that nothing fits into: some 1 KB a call."""
-_FIELDS: Final = 4
+OF_A_MESSAGE: Final = 150
+"""Bytes that it takes to know of a message where it is, and when and how it passed."""
+OF_A_DIALOG: Final = 500
+"""Bytes that it takes to know of a dialog, beside its messages and its Call-ID."""
+SHARE: Final = 4
+"""Which part of the memory is for knowing what is where: a quarter."""
+_FIELDS: Final = 5
 """Of a message, which stand in the list of its dialog one after the other: each as an object takes twice as much."""
+_BEGINS: Final = 3
+"""Which of them is where the message begins, counted from the first byte that was ever kept."""
 
 
 class RecentMessages:
-    """Messages by Call-ID, as many as some bytes hold; the dialogs that began first are forgotten first."""
+    """Messages by Call-ID, as many as some bytes hold; the oldest are forgotten first.
+
+    They lie one behind the other in one piece of memory, over the oldest when it is full: as objects they would leave
+    holes of all lengths in the heap, some 1 KB a call.
+    """
 
     def __init__(self, most: int) -> None:
         """`most` is in bytes; 0: nothing is kept."""
-        self._most = most
-        self._bytes = 0
+        self._room = most - most // SHARE
+        self._most_known = most // SHARE
+        self._ring = mmap.mmap(-1, max(self._room, 1))  # memory is taken as it is written to
+        self._written = 0
+        """All bytes that were ever kept, and those that were left out where a message would not fit before the end."""
+        self._known = 0
+        """Bytes that it takes to know what is where."""
         self._dialogs: OrderedDict[str, list[Any]] = OrderedDict()
-        """What is kept of each dialog; the first is how many bytes that takes."""
+        """What is known of each dialog; that of which nothing was heard for longest is the first."""
 
     def note(self, call_id: str, at: float, sent: bool, flow: Flow, data: bytes) -> None:
-        """Take a message of a dialog, with what `Seen` has of it."""
+        """Take a message of a dialog, with what `Seen` has of it; one that is longer than all there is is not kept."""
+        length, room = len(data), self._room
+        if length > room:
+            return
+        start = self._written % room
+        if start + length > room:
+            self._written += room - start
+            start = 0
+        self._ring[start : start + length] = data
         known = self._dialogs.get(call_id)
         if known is None:
-            taken = len(call_id) + OF_A_DIALOG
-            known = self._dialogs[call_id] = [taken]
-            self._bytes += taken
-        length = len(data)
-        if length <= PIECE:
-            kept: tuple[bytes, ...] = (data,)
-        elif length <= 2 * PIECE:
-            kept = (data[:PIECE], data[PIECE:])
+            known = self._dialogs[call_id] = []
+            self._known += OF_A_DIALOG + len(call_id)
         else:
-            kept = tuple([data[start : start + PIECE] for start in range(0, length, PIECE)])
-        known += (at, sent, flow, kept)
-        taken = length + len(kept) * OF_A_PIECE + OVERHEAD
-        known[0] += taken
-        self._bytes += taken
-        while self._bytes > self._most:
-            _, forgotten = self._dialogs.popitem(last=False)
-            self._bytes -= forgotten[0]
+            self._dialogs.move_to_end(call_id)
+            if known[_BEGINS] < self._written - room:  # its first one is gone
+                del known[:_FIELDS]
+                self._known -= OF_A_MESSAGE
+        known += (at, sent, flow, self._written, length)
+        self._known += OF_A_MESSAGE
+        self._written += length
+        oldest = self._written - room
+        while self._dialogs and (self._known > self._most_known or self._last_of_the_first() < oldest):
+            name, forgotten = self._dialogs.popitem(last=False)
+            self._known -= OF_A_DIALOG + len(name) + OF_A_MESSAGE * (len(forgotten) // _FIELDS)
 
     def of(self, call_id: str) -> list[Seen]:
         """Return what is left of a dialog, in its order."""
-        known = self._dialogs.get(call_id, (0,))
-        parts = zip(*(known[1 + field :: _FIELDS] for field in range(_FIELDS)), strict=True)
-        return [Seen(at, sent, flow, b"".join(kept)) for at, sent, flow, kept in parts]
+        known = self._dialogs.get(call_id, ())
+        oldest = self._written - self._room
+        found = []
+        for index in range(0, len(known), _FIELDS):
+            at, sent, flow, begins, length = known[index : index + _FIELDS]
+            if begins >= oldest:
+                start = begins % self._room
+                found.append(Seen(at, sent, flow, self._ring[start : start + length]))
+        return found
+
+    def _last_of_the_first(self) -> int:
+        """Return where the last message begins of the dialog of which nothing was heard for longest."""
+        known = next(iter(self._dialogs.values()))
+        begins: int = known[_BEGINS - _FIELDS]
+        return begins
