@@ -63,6 +63,22 @@ async def test_an_exception_for_one_datagram_is_logged_and_the_next_is_served(
     assert "stumble" in caplog.text  # the traceback names the place
 
 
+async def test_who_watches_and_fails_keeps_no_message_from_its_way(
+    driven: Driven, peer: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(data: bytes, flow: Flow, sent: bool, at: float) -> None:
+        raise RuntimeError("a fault of ours")
+
+    driven.agent.on_receive = lambda data, flow: driven.agent.send(flow, b"answer to " + data)
+    driven.endpoint.watch = stumble
+    local = await driven.endpoint.listen(Transport.UDP, "127.0.0.1", 0)
+    with caplog.at_level(logging.ERROR):
+        peer.sendto(b"hello", local)
+        await until(lambda: driven.endpoint.counters.exceptions == 2)
+    assert peer.recvfrom(100) == (b"answer to hello", local)
+    assert "could not be looked at" in caplog.text
+
+
 async def test_a_burst_is_read_in_bounded_pieces(driven: Driven, peer: socket.socket) -> None:
     local = await driven.endpoint.listen(Transport.UDP, "127.0.0.1", 0)
     turns: list[int] = []

@@ -55,6 +55,16 @@ def test_a_body_without_a_stream_is_no_description() -> None:
     assert words_of(body, address=True) == words_of(body, address=False) == ""
 
 
+@pytest.mark.parametrize(
+    "line", ["400", "400low-mixed", "4" + 5000 * "0", "40" + 5000 * "[", "9sendrecv\r\nb=AS:64", "400\r\na=rtcp-mux"]
+)
+def test_a_line_of_a_stream_that_is_cut_is_none(line: str) -> None:
+    """It has no protocol, and what the lines behind it say is none of it; found by `make fuzz`."""
+    body = f"{HEAD}m=audio {line}\r\nm=audio<4000 RTP/AVP 8 0 101\r\na=sendonly\r\n"
+    assert summary_of(body.encode()) is None
+    assert words_of(body, address=True) == words_of(body, address=False) == ""
+
+
 def test_many_codecs_are_cut() -> None:
     summary = summary_of(("m=audio 9 RTP/AVP " + " ".join(map(str, range(96, 127)))).encode())
     assert summary is not None

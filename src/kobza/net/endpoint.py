@@ -136,7 +136,7 @@ class SipEndpoint:
         """
         if transport is Transport.UDP:
             sock = self._socket_toward(remote)
-            return Flow(Transport.UDP, self._remember(sock, remote), remote)
+            return _udp_flow(self._remember(sock, remote), remote)
         if not transport.is_web:
             stream = self._stream_transport(transport)
             if name:
@@ -240,7 +240,7 @@ class SipEndpoint:
         try:
             local = self._remember(sock, remote) if not sock.has_one_address else sock.address
             flow = _udp_flow(local, remote)
-            self.watch(data, flow, False, now)
+            self._show(data, flow, False, now)
             self._ua.receive(data, flow, now)
         except Exception:
             self.counters.exceptions += 1
@@ -253,7 +253,7 @@ class SipEndpoint:
             return
         self.counters.received += 1
         flow = connection.flow
-        self.watch(data, flow, False, now)
+        self._show(data, flow, False, now)
         try:
             if isinstance(item, BrokenMessage):  # the user agent knows what a broken request is answered
                 self._ua.receive(data, flow, now)
@@ -269,13 +269,21 @@ class SipEndpoint:
             connection.end(TOO_MUCH)
             return
         self.counters.received += 1
-        self.watch(data, connection.flow, False, now)
+        self._show(data, connection.flow, False, now)
         try:
             self._ua.receive(data, connection.flow, now)
         except Exception:
             self.counters.exceptions += 1
             log.exception("message from %s:%s was not handled", *connection.remote)
         self.pump()
+
+    def _show(self, data: bytes, flow: Flow, sent: bool, at: float) -> None:
+        """Let who watches see a message. A fault there is none of the message's, which goes its way."""
+        try:
+            self.watch(data, flow, sent, at)
+        except Exception:
+            self.counters.exceptions += 1
+            log.exception("a message that passed %s:%s could not be looked at", *flow.remote)
 
     def _malformed(self, connection: Connection, error: MalformedMessage, data: bytes) -> None:
         try:
@@ -341,7 +349,7 @@ class SipEndpoint:
         ):
             return
         self.counters.sent += 1
-        self.watch(transmit.data, flow, True, now)
+        self._show(transmit.data, flow, True, now)
         try:
             if flow.transport is UDP:
                 self._socket_at(flow.local).send(transmit.data, flow.remote)

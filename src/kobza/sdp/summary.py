@@ -18,7 +18,8 @@ _HELD: Final = {"sendonly": "hold", "recvonly": "held", "inactive": "hold"}
 _NOWHERE: Final = "0.0.0.0"  # noqa: S104 - nothing is bound to it: RFC 2543 put a call on hold with it
 _DIGITS: Final = 5
 """Of a port."""
-_MEDIA: Final = re.compile(rb"([a-z]{1,16}) ([0-9]{1,5})[^ ]* ([A-Z/]{1,32}) ([0-9 ]{0,200})")
+_MEDIA: Final = re.compile(rb"([a-z]{1,16}) ([0-9]{1,5})[^ \r\n]{0,16} ([A-Z/]{1,32}) ([0-9 ]{0,200})")
+"""Within the line, so that it ends before the next stream begins."""
 _RTPMAP: Final = re.compile(rb"\na=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,24})")
 _DIRECTION: Final = re.compile(rb"\na=(sendrecv|sendonly|recvonly|inactive)[ \t]*(?=[\r\n]|$)")
 _HOST: Final = re.compile(rb"\nc=IN IP[46] ([0-9A-Fa-f:.]{2,45})")
