@@ -363,8 +363,8 @@ class Exchange:
             found.append(f"{self.plane.ports_used} pairs of ports are used by {list(self.plane._calls)}")
         if self.plane._digits or self.plane._recordings:
             found.append("the plane has digits or recordings under way")
-        if switch._by_leg:
-            found.append(f"legs of no call: {list(switch._by_leg)}")
+        if switch.running._by_leg:
+            found.append(f"legs of no call: {list(switch.running._by_leg)}")
         for trio in self.trios:
             for phone in (trio.caller, trio.callee, trio.third):
                 if self.parts.commands._presence.is_busy(normalize(phone.number)):

@@ -241,7 +241,7 @@ class Commands:
 
     def state_of(self, call_control_id: str) -> Controlled:
         """Return what a leg is now."""
-        live = self._switch.by_leg(call_control_id)
+        live = self._switch.running.by_leg(call_control_id)
         view = None if live is None else live.call.legs.get(call_control_id)
         if live is None or view is None:
             return Controlled(FINISHED, muted=False, recording=None)
@@ -319,7 +319,7 @@ class Commands:
 
     def _call_of(self, enterprise_id: str, leg_id: str) -> LiveCall:
         """Return the call of a leg of an enterprise's number, which must have the packages now."""
-        live = self._switch.by_leg(leg_id)
+        live = self._switch.running.by_leg(leg_id)
         if live is not None and not live.ended:
             for own_leg_id, own, _ in live.parties():
                 if own_leg_id == leg_id and own.enterprise_id == enterprise_id:

@@ -175,7 +175,7 @@ class GuestCalls:
 
         def made(begun: LiveCall) -> None:
             guest = Guest(begun, begun.callee_leg_id, Side.CALLER, "join", number=destination)
-            self._switch.leave_line(begun, begun.caller_leg_id)  # who calls talks in the first call
+            self._switch.running.leave_line(begun, begun.caller_leg_id)  # who calls talks in the first call
             self._switch.rooms.invite(room, guest)
 
         guest_call = await begun(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from kobza.call import actions as act
 from kobza.call.causes import ANSWERED_ELSEWHERE_REASON, BEARER_NOT_IMPLEMENTED, NO_CIRCUIT, reason_header
@@ -16,6 +16,7 @@ from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.live_call import LiveCall, without
 from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
+from kobza.pbx.running_calls import RunningCalls
 from kobza.pbx.seats import SIDES, Seats
 from kobza.pbx.sound_library import SoundLibrary
 from kobza.pbx.trunk_keeper import TrunkKeeper
@@ -28,26 +29,6 @@ log = logging.getLogger(__name__)
 
 Feed = Callable[[LiveCall, Callable[[], None]], None]
 """Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
-
-
-class Legs(Protocol):
-    """Keeps who takes part in calls."""
-
-    def add_dialog(self, live: LiveCall, branch_id: str, dialog: InviteDialog, trunk: str | None = None) -> None:
-        """Note that a dialog is a branch of a call. `trunk`: the name of the trunk that it goes over."""
-        ...
-
-    def replace_leg(self, live: LiveCall, action: act.ReplaceLeg) -> None:
-        """Note that a side of a call is another party's."""
-        ...
-
-    def add_leg(self, live: LiveCall, action: act.AddLeg) -> None:
-        """Note that a member of a ringing group is called."""
-        ...
-
-    def drop_leg(self, live: LiveCall, action: act.DropLeg) -> None:
-        """Note that a member of a ringing group is called no longer."""
-        ...
 
 
 NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
@@ -70,7 +51,7 @@ class Performer:
         keeper: TrunkKeeper,
         now: Callable[[], float],
         feed: Feed,
-        legs: Legs,
+        calls: RunningCalls,
         guard: OutsideGuard,
         sounds: SoundLibrary,
         info: InfoDigits,
@@ -95,7 +76,7 @@ class Performer:
         self._feed = feed
         self._speed = speed
         self._seats = Seats(plane, feed, now)
-        self._add_dialog = legs.add_dialog
+        self._add_dialog = calls.add_dialog
         self._by_type: dict[type[Any], Callable[[LiveCall, Any], None]] = {
             act.Dial: self._dial,
             act.Progress: self._progress,
@@ -122,9 +103,9 @@ class Performer:
             act.MediaPauseRecord: self._media_pause_record,
             act.MediaStopRecord: self._media_stop_record,
             act.MediaRelease: self._media_release,
-            act.ReplaceLeg: legs.replace_leg,
-            act.AddLeg: legs.add_leg,
-            act.DropLeg: legs.drop_leg,
+            act.ReplaceLeg: calls.replace_leg,
+            act.AddLeg: calls.add_leg,
+            act.DropLeg: calls.drop_leg,
             act.StartTimer: self._start_timer,
             act.StopTimer: self._stop_timer,
             act.CommandDone: self._command_done,

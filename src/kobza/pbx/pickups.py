@@ -1,8 +1,8 @@
 """Calls that are picked up, or go on at another phone: INVITEs that want a place in a call which is there."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Collection
+from typing import Final
 
 from kobza.call.causes import CALL_REJECTED, NORMAL_UNSPECIFIED, reason_header
 from kobza.call.core import PLACE_IS_GONE
@@ -12,9 +12,9 @@ from kobza.call.numbers import normalize
 from kobza.call.routing import party_of
 from kobza.call.trunk import Trunk
 from kobza.pbx.admission import Admission
-from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.live_call import LiveCall, branch_of
 from kobza.pbx.place_wanted import PlaceWanted, WantsPlace
+from kobza.pbx.running_calls import RunningCalls
 from kobza.pbx.trunk_lines import TrunkLines
 from kobza.sip.invite import InviteDialog, InviteState
 from kobza.sip.refer import Replaces
@@ -43,14 +43,6 @@ class _Refused(Exception):
         self.cause = cause
 
 
-class Calls(Protocol):
-    """Keeps the calls that are on."""
-
-    def add_dialog(self, live: LiveCall, branch_id: str, dialog: InviteDialog, trunk: str | None = None) -> None:
-        """Note that a dialog is a branch of a call. `trunk`: the name of the trunk that it goes over."""
-        ...
-
-
 class Pickups:
     """Answers such INVITEs: what is not granted is refused, and the call goes on as it was.
 
@@ -61,19 +53,16 @@ class Pickups:
     def __init__(
         self,
         admission: Admission,
-        calls: Calls,
-        running: Mapping[str, LiveCall],
-        dialogs: CallDialogs,
+        calls: RunningCalls,
         lines: TrunkLines,
         enter: Enter,
         new_id: Callable[[], str],
         now: Callable[[], float],
     ) -> None:
-        """`running` are the calls by id, `dialogs` knows of each SIP dialog of which one it is."""
         self._admission = admission
         self._calls = calls
-        self._running = running
-        self._dialogs = dialogs
+        self._running = calls.by_id
+        self._dialogs = calls.dialogs
         self._lines = lines
         self._enter = enter
         self._new_id = new_id

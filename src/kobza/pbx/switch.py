@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
-from kobza.call.actions import AddLeg, DropLeg, ReplaceLeg
 from kobza.call.b2bua import CALLERS_BRANCH
 from kobza.call.causes import NORMAL_CLEARING, TEMPORARY_FAILURE
 from kobza.call.errors import WrongStateError
@@ -17,30 +16,18 @@ from kobza.call.events import CallEnded, CallFact
 from kobza.call.phases import Phase
 from kobza.capture.recent import RecentMessages
 from kobza.defence.door import Door
-from kobza.media.plane import (
-    CallHeard,
-    DigitPressed,
-    MediaEvent,
-    MediaPlane,
-    MediaPlaneLost,
-    MediaTimedOut,
-    RecordingClosed,
-    SideNotHeard,
-)
+from kobza.media.plane import MediaPlane
 from kobza.net.endpoint import SipEndpoint
 from kobza.net.tls import Tls
 from kobza.pbx.admission import Admission, Turned
 from kobza.pbx.books import BookKeeper
-from kobza.pbx.busy import BusyNumbers
-from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.dialog_events import DialogEvents
 from kobza.pbx.directory_view import DirectoryView
-from kobza.pbx.heard import Hearings
 from kobza.pbx.info_digits import InfoDigits
 from kobza.pbx.journal import JournalFull, JournalStopped, Then
-from kobza.pbx.live_call import LiveCall, without
+from kobza.pbx.live_call import LiveCall
+from kobza.pbx.media_events import MediaEvents
 from kobza.pbx.notifier import Notifier
-from kobza.pbx.one_way import OneWayCalls
 from kobza.pbx.opening import CallOpening, Origination
 from kobza.pbx.outside_calls import OutsideCalls
 from kobza.pbx.outside_guard import OutsideGuard
@@ -54,6 +41,7 @@ from kobza.pbx.recordings import Recordings
 from kobza.pbx.refers import Refers
 from kobza.pbx.registrar import Registrar
 from kobza.pbx.rooms import Rooms
+from kobza.pbx.running_calls import RunningCalls
 from kobza.pbx.sip_ladder import SipLadders
 from kobza.pbx.sip_watch import SipWatch
 from kobza.pbx.sound_library import SoundLibrary
@@ -61,7 +49,6 @@ from kobza.pbx.transfers import Transfers
 from kobza.pbx.trunk_keeper import TrunkKeeper
 from kobza.pbx.watch import CallWatch, tell_admission
 from kobza.sip import ua as sip
-from kobza.sip.invite import InviteDialog
 from kobza.sip.traffic import SipTraffic
 from kobza.store.entries import Entry
 from kobza.values import NO_ENTRIES
@@ -128,22 +115,17 @@ class Switch:
         self._plane = plane
         self._admission = admission
         self._registrar = registrar
-        self._busy = BusyNumbers(presence)
+        self.running: Final = RunningCalls(presence)
+        """Who takes part in which call."""
         self._notifier = notifier
         self._opening = CallOpening(books, new_id)
-        self.hearings = Hearings(books)
-        """How calls were heard that are over, for metrics."""
-        self.one_way = OneWayCalls(now)
-        """Calls in which a side is not heard."""
         self._partings = Partings(self._store)
-        self._recordings = recordings
         self._lines = keeper.lines
         self._guard = guard
         self._now = now
         self.ring_timeout = ring_timeout
         """Seconds for which phones ring, unless somebody asks for another time."""
-        self._calls: dict[str, LiveCall] = {}
-        self._by_leg: dict[str, LiveCall] = {}
+        self._calls = self.running.by_id
         self._stopping = False
         self._idle = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
@@ -159,13 +141,24 @@ class Switch:
             outside=outside,
         )
         """The sockets."""
-        self._dialogs = CallDialogs()
+        self._dialogs = self.running.dialogs
         recent = RecentMessages(kept_messages)
         self._ladders = SipLadders(books.append, self._dialogs, recent if kept_messages else None)
         self.sip_watch = SipWatch(self.endpoint, self._ladders, self._dialogs, recent, self._calls.get)
         """The messages of the sockets, for who wants to see them."""
-        plane.on_event = self._media_event
-        info = self._info = InfoDigits(ua, now=now, feed=self._feed, pump=self.endpoint.pump, speed=speed)
+        info = InfoDigits(ua, now=now, feed=self._feed, pump=self.endpoint.pump, speed=speed)
+        self.media_events: Final = MediaEvents(
+            self.running,
+            books,
+            recordings=recordings,
+            partings=self._partings,
+            info=info,
+            enter=self.feed,
+            terminate=self._terminate,
+            now=now,
+        )
+        """What the media plane has said."""
+        plane.on_event = self.media_events.take
         self._performer = Performer(
             ua=ua,
             endpoint=self.endpoint,
@@ -174,14 +167,14 @@ class Switch:
             keeper=keeper,
             now=now,
             feed=self.feed,
-            legs=self,
+            calls=self.running,
             guard=guard,
             sounds=sounds,
             info=info,
             speed=speed,
             srtp_offer=srtp_offer,
         )
-        self._pickups = Pickups(admission, self, self._calls, self._dialogs, self._lines, self._feed, new_id, now)
+        self._pickups = Pickups(admission, self.running, self._lines, self._feed, new_id, now)
         self.rooms = Rooms(plane, self._nobody_left)
         """Who supervises whose call, and who is in conference."""
         refers = Refers(ua, transfers, now=now, feed=self._feed, ring_timeout=ring_timeout)
@@ -258,10 +251,6 @@ class Switch:
         """Every call that is on."""
         return iter(self._calls.values())
 
-    def by_leg(self, leg_id: str) -> LiveCall | None:
-        """Return the call of a leg, as long as it is on."""
-        return self._by_leg.get(leg_id)
-
     # inputs
 
     def feed(self, live: LiveCall, enter: Callable[[], None]) -> None:
@@ -335,8 +324,8 @@ class Switch:
                     self._performer.perform(live, action)
         finally:
             live.is_settling = False
-        if live.callee_leg_id not in live.present and call.phase not in BEFORE_THE_CALLED:
-            self._busy.join(live, live.callee_leg_id, live.callee)
+        if call.phase not in BEFORE_THE_CALLED:
+            self.running.called(live)
         if self._notifier.watches:
             self._notifier.call_changed(live)
         if call.finished:
@@ -345,9 +334,9 @@ class Switch:
     def _write(self, live: LiveCall, facts: Sequence[CallFact]) -> None:
         ended = isinstance(facts[-1], CallEnded)
         if ended:
-            self.one_way.ended(live)
+            self.media_events.one_way.ended(live)
             live.ended = True
-            self._busy.end(live)
+            self.running.hung_up(live)
         if live.mixed:
             self.rooms.noted(live, facts)
         if ended and live.books.tells_quality and not self._stopping:
@@ -376,7 +365,7 @@ class Switch:
         except Exception:
             log.exception("the call is cut off", extra=live.about)
         if not live.ended:
-            self._busy.end(live)
+            self.running.hung_up(live)
             live.ended = True
         if live.call_id in self._calls and not live.call.finished:
             return  # cancelled branches are still on their way; the settling timer comes
@@ -390,11 +379,8 @@ class Switch:
 
         Without a device to ring they hold its end already. Nobody hears of the call until they are there (`_stored`).
         """
-        self._calls[live.call_id] = live
         live.ended = bool(facts) and isinstance(facts[-1], CallEnded)
-        for leg_id, _, _ in live.parties():
-            self._by_leg[leg_id] = live
-        self._busy.join(live, live.caller_leg_id, live.caller)
+        self.running.begin(live)
         self._feed(live, _nothing)
 
     def _stored(self, live: LiveCall) -> None:
@@ -413,47 +399,9 @@ class Switch:
             live.stored = True
             self._terminate(live.call_id)
 
-    def add_dialog(self, live: LiveCall, branch_id: str, dialog: InviteDialog, trunk: str | None = None) -> None:
-        """Note that a dialog is a branch of a call. `trunk`: the name of the trunk that it goes over."""
-        live.add_dialog(branch_id, dialog)
-        self._dialogs.join(live.call_id, dialog, trunk)
-
-    def add_leg(self, live: LiveCall, action: AddLeg) -> None:
-        """Note that a member of a ringing group is called."""
-        live.ringing = {**live.ringing, action.leg_id: action.party}
-        self._by_leg[action.leg_id] = live
-        self._busy.join(live, action.leg_id, action.party)
-
-    def drop_leg(self, live: LiveCall, action: DropLeg) -> None:
-        """Note that a member of a ringing group is called no longer."""
-        party = live.ringing[action.leg_id]
-        live.ringing = without(live.ringing, action.leg_id)
-        del self._by_leg[action.leg_id]
-        self._busy.leave(live, action.leg_id, party)
-
-    def replace_leg(self, live: LiveCall, action: ReplaceLeg) -> None:
-        """Note that a side has left, and another number is called in its place, or is the called side by now."""
-        leg_id, gone = (
-            (live.caller_leg_id, live.caller) if action.side == "caller" else (live.callee_leg_id, live.callee)
-        )
-        del self._by_leg[leg_id]
-        self._busy.leave(live, leg_id, gone)
-        live.replace(action.side, action.leg_id, action.party)
-        self._by_leg[action.leg_id] = live
-        self._busy.join(live, action.leg_id, action.party)
-
-    def leave_line(self, live: LiveCall, leg_id: str) -> None:
-        """Note that the owner of a leg is not on that line, so that it makes them not busy."""
-        live.absent += (leg_id,)
-        for own_leg_id, own, _ in live.parties():
-            if own_leg_id == leg_id:
-                self._busy.leave(live, leg_id, own)
-
     def _forget(self, live: LiveCall) -> None:
-        if self._calls.pop(live.call_id, None) is None:
+        if not self.running.end(live):
             return
-        for leg_id, _, _ in live.parties():
-            self._by_leg.pop(leg_id, None)
         for timer in live.timers.values():
             timer.cancel()
         live.timers = NO_ENTRIES
@@ -502,39 +450,13 @@ class Switch:
             log.error("a call from %s is refused: %s", answer.caller.number, error, extra=live.about)  # noqa: TRY400
             dialog.reject(503, headers=(*RETRY_AFTER, *reason_of(TEMPORARY_FAILURE)), now=now)
             return
-        self.add_dialog(live, CALLERS_BRANCH, dialog, None if answer.trunk is None else answer.trunk.name)
+        self.running.add_dialog(live, CALLERS_BRANCH, dialog, None if answer.trunk is None else answer.trunk.name)
         if answer.trunk is not None:
             self._lines.take(answer.trunk, dialog)
         live.wait(STORE_TIMER, asyncio.get_running_loop().call_later(STORE_SECONDS, self._not_stored, live))
         self._begin(live, facts)
 
-    # what the media plane says
-
-    def _media_event(self, event: MediaEvent) -> None:
-        match event:
-            case MediaTimedOut(call_id, side):
-                live = self._calls.get(call_id)
-                if live is not None:
-                    log.info("no media from the %s", side.value, extra=live.about)
-                    call = live.call
-                    self.feed(live, lambda: call.media_timed_out(side.value, self._now()))
-            case MediaPlaneLost(call_ids):
-                log.error("the media of %d calls is lost", len(call_ids))
-                for call_id in call_ids:
-                    self._terminate(call_id)
-            case RecordingClosed():
-                self._recordings.closed(event)
-            case DigitPressed(call_id, presser, digit):
-                live = self._calls.get(call_id)
-                if live is not None:
-                    self._info.pass_on(live, live.leg_at(presser.other), digit)
-            case SideNotHeard(call_id):
-                live = self._calls.get(call_id)
-                if live is not None:
-                    self.one_way.told(live, event)
-            case CallHeard():
-                heard = self.hearings.take(event, self.one_way.take(event.call_id))
-                self._partings.heard(event.call_id, heard)
+    # its end
 
     def _nobody_left(self, live: LiveCall) -> None:
         """End a call that was there for the sake of another one."""

@@ -47,35 +47,38 @@ MEDIA: Final = (
         "histogram",
         "Opinion scores (E-model, 1 to 4.5) of voices in calls that are over, a value for each leg: as they came from"
         " its phone to us (received), and as that phone heard the other one (sent).",
-        lambda of: by_label({way: each.mos for way, each in of.switch.hearings.ways.items()}),
+        lambda of: by_label({way: each.mos for way, each in of.switch.media_events.hearings.ways.items()}),
         ("direction",),
     ),
     Metric(
         "kobza_call_loss_ratio",
         "histogram",
         "Part of these voices' packets that was lost, likewise.",
-        lambda of: by_label({way: each.loss for way, each in of.switch.hearings.ways.items()}),
+        lambda of: by_label({way: each.loss for way, each in of.switch.media_events.hearings.ways.items()}),
         ("direction",),
     ),
     Metric(
         "kobza_call_jitter_seconds",
         "histogram",
         "Mean jitter of these voices in seconds: as it was measured here (received), and as phones report it (sent).",
-        lambda of: by_label({way: each.jitter for way, each in of.switch.hearings.ways.items()}),
+        lambda of: by_label({way: each.jitter for way, each in of.switch.media_events.hearings.ways.items()}),
         ("direction",),
     ),
     Metric(
         "kobza_call_round_trip_seconds",
         "histogram",
         "Mean time from here to the phone of a leg and back, in seconds, as far as the phone's reports tell.",
-        lambda of: one(of.switch.hearings.round_trip),
+        lambda of: one(of.switch.media_events.hearings.round_trip),
     ),
     Metric(
         "kobza_calls_one_way_total",
         "counter",
         "How often nothing was heard of a side in a call that was on, while the other side was heard.",
         lambda of: by_label(
-            {"caller" if side is Side.CALLER else "called": of.switch.one_way.noticed[side] for side in Side}
+            {
+                "caller" if side is Side.CALLER else "called": of.switch.media_events.one_way.noticed[side]
+                for side in Side
+            }
         ),
         ("not_heard",),
     ),
