@@ -9,12 +9,14 @@ UV := $(BIN)/uv
 # More than processors: most tests wait most of the time, for a phone to ring or for seconds to pass.
 WORKERS ?= 4
 # The tests of what `make compile` compiles, and calls through all of Kobza.
-COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/capture tests/pbx tests/net tests/test_beat.py \
-	tests/media/test_negotiation.py tests/media/test_browser_negotiation.py tests/media/test_packets.py \
-	tests/media/test_embedded.py tests/media/test_life.py tests/media/test_ports.py tests/media/test_port_stock.py \
-	tests/media/test_relay_side.py tests/media/test_relaying.py tests/media/test_hold_and_tones.py \
-	tests/media/test_recording.py tests/media/test_digits.py tests/media/test_srtp.py tests/store/test_ids.py \
-	tests/store/test_journal.py tests/webhooks/test_payload.py tests/interop/test_calls.py
+COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/capture tests/pbx tests/net tests/defence \
+	tests/test_beat.py tests/media/test_negotiation.py tests/media/test_browser_negotiation.py \
+	tests/media/test_packets.py tests/media/test_embedded.py tests/media/test_messages.py \
+	tests/media/test_relay_link.py tests/media/test_life.py tests/media/test_ports.py \
+	tests/media/test_port_stock.py tests/media/test_relay_side.py tests/media/test_relaying.py \
+	tests/media/test_hold_and_tones.py tests/media/test_recording.py tests/media/test_digits.py \
+	tests/media/test_srtp.py tests/store/test_ids.py tests/store/test_journal.py tests/webhooks/test_payload.py \
+	tests/interop/test_calls.py
 # Whose tests take every branch: as in [tool.coverage.run] of pyproject.toml.
 WITHOUT_IO := sip sdp rtp call defence
 # The sign-in provider of one test, which needs a browser too: in CI there is none (tests/apt-packages.txt).
