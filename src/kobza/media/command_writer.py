@@ -26,6 +26,7 @@ class CommandWriter:
 
     def __init__(self) -> None:
         self.high = COMMANDS_HIGH
+        """See there; and so the next."""
         self.most = COMMANDS_MAX
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None

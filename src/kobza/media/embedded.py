@@ -34,7 +34,6 @@ from kobza.media.messages import (
     TimedOut,
     Traffic,
 )
-from kobza.media.negotiation import CallMedia
 from kobza.media.observed import InstanceNow
 from kobza.media.packet_loop import PacketLoopName, is_compiled
 from kobza.media.plane import (
@@ -317,9 +316,6 @@ class EmbeddedPlane(ExchangingPlane[PlaneCall]):
 
     def _changed(self, call: PlaneCall, *, soon: bool = True) -> None:
         self._carried.changed(call, soon=soon)
-
-    def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes], *, soon: bool = True) -> None:
-        self._carried.do(call_id, done, what, soon=soon)
 
     # what the relay says
 

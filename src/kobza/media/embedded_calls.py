@@ -7,7 +7,7 @@ from kobza.media.browser_end import BrowserAccess
 from kobza.media.command_writer import CommandWriter
 from kobza.media.frames import encode
 from kobza.media.messages import Configure, Release
-from kobza.media.negotiation import CallMedia
+from kobza.media.negotiation import CallMedia, carry_out
 from kobza.media.plane import Done, MediaError, Side
 from kobza.media.port_broker import PlaneCall, PortBroker
 
@@ -106,17 +106,7 @@ class EmbeddedCalls:
 
     def do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes], *, soon: bool = True) -> None:
         """Do SDP work of a call, have moved differently what changed (`soon` as in `changed`), give the result."""
-        call = self.by_id.get(call_id)
-        if call is None:
-            done(MediaError("no such call"))
-            return
-        try:
-            result = what(call.media)
-        except MediaError as error:
-            done(error)
-            return
-        self.changed(call, soon=soon)
-        done(result)
+        carry_out(self.by_id.get(call_id), done, what, lambda call: self.changed(call, soon=soon))
 
     def changed(self, call: PlaneCall, *, soon: bool = True) -> None:
         """Have packets moved as a call's descriptions want it now; `soon` False: it can wait for company."""

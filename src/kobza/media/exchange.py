@@ -3,22 +3,13 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
-from kobza.media.negotiation import CallMedia
+from kobza.media.negotiation import CallMedia, Carried, carry_out
 from kobza.media.plane import DirectionName, Done, MediaError, MediaPlane, OfferForm, Side, SideSounds, ToneName
 from kobza.sdp.audio import Direction
 
 log = logging.getLogger(__name__)
-
-
-class Negotiated(Protocol):
-    """A call of which a plane knows what was said to its phones."""
-
-    media: CallMedia
-
-
-Carried = TypeVar("Carried", bound=Negotiated)
 
 
 class ExchangingPlane(MediaPlane, Generic[Carried]):
@@ -95,14 +86,4 @@ class ExchangingPlane(MediaPlane, Generic[Carried]):
 
     def _do(self, call_id: str, done: Done, what: Callable[[CallMedia], bytes], *, soon: bool = True) -> None:
         """Do SDP work of a call, have moved differently what changed (`soon` as in `_changed`), give the result."""
-        call = self._calls.get(call_id)
-        if call is None:
-            done(MediaError("no such call"))
-            return
-        try:
-            result = what(call.media)
-        except MediaError as error:
-            done(error)
-            return
-        self._changed(call, soon=soon)
-        done(result)
+        carry_out(self._calls.get(call_id), done, what, lambda call: self._changed(call, soon=soon))

@@ -6,15 +6,15 @@ codecs may not, as nothing is transcoded: where the answers of two sides to offe
 codec, one side is offered that of the other (`align`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import SideFlow
-from kobza.media.plane import MediaError, NoEvents, OfferForm, Side
+from kobza.media.plane import Done, MediaError, NoEvents, OfferForm, Side
 from kobza.media.seats import G711, narrowed, seat_answer
 from kobza.media.side_flow import REMEMBERED, flow_of
 from kobza.media.side_media import SideMedia, parse_description
@@ -255,3 +255,28 @@ def _g711_first(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     Browsers name Opus first, and so two of them would talk it.
     """
     return tuple(sorted(codecs, key=lambda codec: _BEST_FOR_US.get(codec.key, len(_BEST_FOR_US))))
+
+
+class Negotiated(Protocol):
+    """A call of which a plane knows what was said to its phones."""
+
+    media: CallMedia
+
+
+Carried = TypeVar("Carried", bound=Negotiated)
+
+
+def carry_out(
+    call: Carried | None, done: Done, what: Callable[[CallMedia], bytes], changed: Callable[[Carried], None]
+) -> None:
+    """Do SDP work of a call, if there is one; have moved differently what it changes, and give the result."""
+    if call is None:
+        done(MediaError("no such call"))
+        return
+    try:
+        result = what(call.media)
+    except MediaError as error:
+        done(error)
+        return
+    changed(call)
+    done(result)

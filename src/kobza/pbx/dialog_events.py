@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from kobza.call.causes import RECOVERY_ON_TIMER, TEMPORARY_FAILURE
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import Enter
 from kobza.pbx.reading import call_of, reasons_of
 from kobza.sip import ua as sip
 from kobza.sip.invite import InviteDialog
@@ -14,9 +14,6 @@ from kobza.sip.message import SipResponse
 
 LOST: Final[Mapping[str, int]] = MappingProxyType({"481": TEMPORARY_FAILURE})
 """Why a call ends whose dialog broke, by what the user agent says of it. All else: something did not come in time."""
-
-Enter = Callable[[LiveCall, Callable[[], None]], None]
-"""Gives a call an input and does what follows from it."""
 
 Refused = Callable[[InviteDialog, SipResponse], None]
 

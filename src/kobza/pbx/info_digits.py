@@ -8,7 +8,7 @@ from typing import Final
 
 from kobza.call.errors import KobzaError
 from kobza.media.plane import MediaError
-from kobza.pbx.live_call import LiveCall, branch_of
+from kobza.pbx.live_call import Enter, LiveCall, branch_of
 from kobza.pbx.reading import call_of
 from kobza.sip import ua as sip
 from kobza.sip.dtmf_info import ACCEPTED, RELAY, body_of, digit_of
@@ -26,7 +26,6 @@ PAUSE_SECONDS: Final = 0.5
 
 NOT_TAKEN: Final = MediaError("not acceptable: the phone on the other side takes DTMF neither as events nor in INFO")
 
-Feed = Callable[[LiveCall, Callable[[], None]], None]
 Done = Callable[[bytes | MediaError], None]
 
 
@@ -43,7 +42,7 @@ class InfoDigits:
     """Takes and sends. `feed` gives a call an input, `pump` sends what is made later than at once."""
 
     def __init__(
-        self, ua: sip.UserAgent, *, now: Callable[[], float], feed: Feed, pump: Callable[[], None], speed: float = 1.0
+        self, ua: sip.UserAgent, *, now: Callable[[], float], feed: Enter, pump: Callable[[], None], speed: float = 1.0
     ) -> None:
         self._ua = ua
         self._now = now

@@ -1,7 +1,7 @@
 """A call that is on: the machine with what it has outside, its dialogs, timers, books and commands under way."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -274,3 +274,7 @@ class LiveCall:
             if not waiting.done():
                 waiting.set_exception(error)
         self.commands = NO_ENTRIES
+
+
+Enter = Callable[[LiveCall, Callable[[], None]], None]
+"""Gives a call an input, and does what follows from it."""

@@ -16,16 +16,13 @@ from kobza.media.plane import (
 from kobza.pbx.books import BookKeeper
 from kobza.pbx.heard import Hearings
 from kobza.pbx.info_digits import InfoDigits
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import Enter
 from kobza.pbx.one_way import OneWayCalls
 from kobza.pbx.partings import Partings
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.running_calls import RunningCalls
 
 log = logging.getLogger(__name__)
-
-Enter = Callable[[LiveCall, Callable[[], None]], None]
-"""Gives a call an input and does what follows from it."""
 
 
 class MediaEvents:

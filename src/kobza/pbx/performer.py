@@ -13,7 +13,7 @@ from kobza.media.plane import MediaError, MediaPlane, NoEvents, OfferForm
 from kobza.net.endpoint import SipEndpoint
 from kobza.pbx.dialling import DeviceTarget, OneTarget, SeatTarget, TakenTarget, TrunkTarget, invitation
 from kobza.pbx.info_digits import InfoDigits
-from kobza.pbx.live_call import LiveCall, without
+from kobza.pbx.live_call import Enter, LiveCall, without
 from kobza.pbx.outside_guard import STATUS, OutsideGuard
 from kobza.pbx.recordings import Recordings
 from kobza.pbx.running_calls import RunningCalls
@@ -26,9 +26,6 @@ from kobza.sip.location import NextHop
 from kobza.sip.ua import UserAgent
 
 log = logging.getLogger(__name__)
-
-Feed = Callable[[LiveCall, Callable[[], None]], None]
-"""Gives a call an input that came by itself (a timer, the media plane), and settles what follows."""
 
 
 NO_LINE: Final = (Reason("Q.850", NO_CIRCUIT, ""),)
@@ -50,7 +47,7 @@ class Performer:
         recordings: Recordings,
         keeper: TrunkKeeper,
         now: Callable[[], float],
-        feed: Feed,
+        feed: Enter,
         calls: RunningCalls,
         guard: OutsideGuard,
         sounds: SoundLibrary,

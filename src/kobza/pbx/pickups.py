@@ -12,7 +12,7 @@ from kobza.call.numbers import normalize
 from kobza.call.routing import party_of
 from kobza.call.trunk import Trunk
 from kobza.pbx.admission import Admission
-from kobza.pbx.live_call import LiveCall, branch_of
+from kobza.pbx.live_call import Enter, LiveCall, branch_of
 from kobza.pbx.place_wanted import PlaceWanted, WantsPlace
 from kobza.pbx.running_calls import RunningCalls
 from kobza.pbx.trunk_lines import TrunkLines
@@ -20,9 +20,6 @@ from kobza.sip.invite import InviteDialog, InviteState
 from kobza.sip.refer import Replaces
 
 log = logging.getLogger(__name__)
-
-Enter = Callable[[LiveCall, Callable[[], None]], None]
-"""Gives a call an input and does what follows from it."""
 
 NO_SUCH_DIALOG: Final = 481
 BUSY_TALKING: Final = 486

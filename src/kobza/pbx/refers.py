@@ -14,7 +14,7 @@ from kobza.call.errors import (
 from kobza.call.events import ReleasedBy
 from kobza.call.numbers import normalize
 from kobza.call.phases import Phase
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import Enter, LiveCall
 from kobza.pbx.reading import call_of
 from kobza.pbx.transfers import Transfers
 from kobza.sip import ua as sip
@@ -30,9 +30,6 @@ REFUSALS: Final[tuple[tuple[type[KobzaError], int], ...]] = (
     (WrongStateError, 480),
 )
 """What a phone is told whose transfer cannot begin."""
-
-Enter = Callable[[LiveCall, Callable[[], None]], None]
-"""Gives a call an input and does what follows from it."""
 
 
 class Refers:

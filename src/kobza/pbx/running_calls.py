@@ -34,9 +34,8 @@ class RunningCalls:
         self._busy.join(live, live.caller_leg_id, live.caller)
 
     def called(self, live: LiveCall) -> None:
-        """Note that the number called is being rung, if it was not known yet."""
-        if live.callee_leg_id not in live.present:
-            self._busy.join(live, live.callee_leg_id, live.callee)
+        """Note that the number called is being rung; nothing happens the second time."""
+        self._busy.join(live, live.callee_leg_id, live.callee)
 
     def hung_up(self, live: LiveCall) -> None:
         """Note that a call makes nobody busy any more, though it is not over for SIP."""

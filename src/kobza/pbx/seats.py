@@ -6,7 +6,7 @@ from typing import Final
 from kobza.call.actions import Dial, SendOffer, SideName
 from kobza.call.causes import BEARER_NOT_IMPLEMENTED
 from kobza.media.plane import MediaError, MediaPlane, Side
-from kobza.pbx.live_call import LiveCall
+from kobza.pbx.live_call import Enter, LiveCall
 from kobza.sip.headers import Reason
 
 SIDES: Final[Mapping[SideName, Side]] = {"caller": Side.CALLER, "callee": Side.CALLEE}
@@ -18,9 +18,7 @@ UNMIXABLE: Final = (Reason("Q.850", BEARER_NOT_IMPLEMENTED, ""),)
 class Seats:
     """Has the media plane answer for them. `feed` gives a call an input; `now` is in seconds."""
 
-    def __init__(
-        self, plane: MediaPlane, feed: Callable[[LiveCall, Callable[[], None]], None], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, plane: MediaPlane, feed: Enter, now: Callable[[], float]) -> None:
         self._plane = plane
         self._feed = feed
         self._now = now
