@@ -7,12 +7,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bench.flood import ATTACKER, MIXED, bad_request, flood
 from bench.hostile import NOBODY_TRUSTED, Phone, Seen
 from tests.interop.conftest import NUMBERS
+from tests.interop.scrape import Scrape
 from tests.interop.server import Server, Site
 from tests.support.waiting import PATIENCE
 
@@ -40,9 +40,7 @@ async def phone(server: Server, number: str, host: str = "127.0.0.1", password: 
 
 
 def refused(server: Server, reason: str) -> float:
-    text = httpx.get(f"http://{server.site.http}/metrics", timeout=60).text
-    (line,) = [line for line in text.splitlines() if line.startswith(f'kobza_sip_refused_total{{reason="{reason}"}} ')]
-    return float(line.rpartition(" ")[2])
+    return Scrape(server).sample("kobza_sip_refused_total", reason=reason)
 
 
 async def test_calls_are_set_up_and_heard_in_a_flood(server: Server) -> None:

@@ -6,48 +6,24 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from kobza.observe.exposition import METRICS
 from kobza.store import STORE_FILE
 from kobza.store.driver import connect
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
+from tests.interop.scrape import Scrape
 from tests.interop.server import Server, Site
 from tests.interop.sipp import Line, Sipp
 from tests.support.waiting import PATIENCE
 
 A, B = NUMBERS[:2]
 UP = "kobza_media_instance_up"
-
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-class Scrape:
-    """The metrics of one moment."""
-
-    def __init__(self, server: Server) -> None:
-        answer = httpx.get(f"http://{server.site.http}/metrics", timeout=120)
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-        self.text = answer.text
-        self.families = list(text_string_to_metric_families(answer.text))
-        self._series: Series = {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in self.families
-            for sample in family.samples
-        }
-
-    def __call__(self, name: str, **labels: str) -> float:
-        return self._series.get((name, frozenset(labels.items())), 0.0)
-
-    def each(self, name: str, label: str) -> dict[str, float]:
-        """Return the values of a metric that has this label alone, or none (then "")."""
-        return {dict(labels).get(label, ""): value for (of, labels), value in self._series.items() if of == name}
 
 
 async def test_a_call_is_counted_on_its_whole_way(
@@ -65,9 +41,7 @@ async def test_a_call_is_counted_on_its_whole_way(
     eventually(lambda: Scrape(kobza_server)("kobza_webhook_deliveries_owed", endpoint="on") == 0)
     after = Scrape(kobza_server)
 
-    def grown(name: str, **labels: str) -> float:
-        return after(name, **labels) - before(name, **labels)
-
+    grown = partial(after.grown, before)
     assert grown("kobza_calls_attempts_total", direction="local", origin="phone") == 1
     assert grown("kobza_calls_answers_total", direction="local") == 1
     assert grown("kobza_calls_ended_total", direction="local", outcome="answered", cause="16") == 1

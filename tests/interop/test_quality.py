@@ -13,9 +13,9 @@ from kobza.cli.main import app
 from kobza.phone.call import PhoneCall
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
+from tests.interop.scrape import Scrape
 from tests.interop.server import KYIV, Server
 from tests.interop.test_commands import Phones, hears, made
-from tests.interop.test_monitoring import Scrape
 from tests.support.waiting import PATIENCE
 
 C, D = NUMBERS[2:4]

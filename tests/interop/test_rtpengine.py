@@ -11,9 +11,9 @@ import pytest
 from tests.interop.baresip import baresip
 from tests.interop.conftest import NUMBERS, SinkThread
 from tests.interop.outcome import Ledger
+from tests.interop.scrape import Scrape
 from tests.interop.server import STOP_WITHIN, Server, Site
 from tests.interop.test_baresip import assert_recorded, talk
-from tests.interop.test_monitoring import Scrape
 from tests.interop.tools import require
 from tests.support.command import kobza_here
 from tests.support.ports import free_range

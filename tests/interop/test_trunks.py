@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from kobza.net.tls import Certificate, CertificateFiles, Tls, client_context
@@ -18,6 +17,7 @@ from kobza.store import Store, diversions
 from kobza.store.diversions import Diverted
 from tests.interop.conftest import NUMBERS
 from tests.interop.outcome import Ledger
+from tests.interop.scrape import Scrape
 from tests.interop.server import Server
 from tests.interop.sipp import Line, Sipp
 from tests.support import authority
@@ -36,6 +36,7 @@ class Trunks:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._names: list[str] = []
+        self._before = Scrape(server)
 
     def add(self, name: str, where: int | str, *options: str) -> None:
         """Add a trunk at a port of loopback, or by its name."""
@@ -64,10 +65,11 @@ class Trunks:
                 await asyncio.sleep(0.1)
 
     def metric(self, name: str, **labels: str) -> float:
-        text = httpx.get(f"http://{self._server.site.http}/metrics", timeout=60).text
-        pairs = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-        (line,) = [line for line in text.splitlines() if line.startswith(f"{name}{{{pairs}}} ")]
-        return float(line.rpartition(" ")[2])
+        return Scrape(self._server).sample(name, **labels)
+
+    def grown(self, name: str, **labels: str) -> float:
+        """Return what was added to a counter in this test: the server, and with it a trunk's name, outlives a test."""
+        return Scrape(self._server).grown(self._before, name, **labels)
 
     def clear(self) -> None:
         for name in list(self._names):
@@ -119,7 +121,7 @@ async def test_a_call_goes_by_the_next_trunk_when_the_first_one_fails(
         assert outcome.types(A) == ["alerting", "established", "finished"]
         for name, outcome_there in (("first", "failed"), ("second", "answered")):
             ended = {"trunk": name, "direction": "outgoing", "outcome": outcome_there}
-            assert office_trunks.metric("kobza_trunk_ended_total", **ended) == 1
+            assert office_trunks.grown("kobza_trunk_ended_total", **ended) == 1
 
         second.invite_status = 500  # now none takes it
         await sipp.run("uac_refused", line=lines[0], dial=OUTSIDE, status=503, cause=41)
@@ -267,7 +269,7 @@ async def test_what_a_number_may_call_outside(
             site.prepare("limits", "set", *number, "--deny", "default", "--at-once", "default")
         assert "+380325550123: more than 1 calls outside at once" in kobza_server.log
         for limit in ("destination", "at_once"):
-            assert office_trunks.metric("kobza_outside_refused_total", limit=limit) == 1
+            assert office_trunks.grown("kobza_outside_refused_total", limit=limit) == 1
 
 
 async def test_a_trunk_that_registers(
