@@ -45,7 +45,7 @@ def refused(server: Server, reason: str) -> float:
 
 async def test_calls_are_set_up_and_heard_in_a_flood(server: Server) -> None:
     """Also a phone that was never there before registers, though made-up senders have used all that strangers share."""
-    seen = Seen()
+    seen, said = Seen(), len(server.log)
     caller, called, newcomer = await phone(server, A), await phone(server, B), await phone(server, C, "127.0.3.1")
     for each in (caller, called):
         await each.register()
@@ -62,8 +62,9 @@ async def test_calls_are_set_up_and_heard_in_a_flood(server: Server) -> None:
     for each in (caller, called, newcomer):
         await each.close()
     assert await asyncio.to_thread(refused, server, "flood") > 500
-    assert server.log.count(f"{ATTACKER} sends more SIP than a stranger may") == 1
-    assert "is banned" not in server.log, "who has answered no challenge may have made its address up"
+    log = server.log[said:]
+    assert log.count(f"{ATTACKER} sends more SIP than a stranger may") == 1
+    assert "is banned" not in log, "who has answered no challenge may have made its address up"
 
 
 async def test_who_guesses_is_banned_until_somebody_lifts_it(server: Server) -> None:
