@@ -154,6 +154,7 @@ GETTERS: dict[str, Getter] = {
     "via": lambda message: message.via,
     "via.rport": lambda message: (message.via.branch, message.via.received, message.via.rport, message.via.wants_rport),
     "vias": lambda message: message.vias,
+    "branch": lambda message: message.branch,
     "from": lambda message: (message.from_, message.from_.tag),
     "to": lambda message: (message.to, message.to.tag),
     "call_id": lambda message: message.call_id,

@@ -45,6 +45,7 @@ def test_a_request() -> None:
     assert invite.via == Via("UDP", "192.0.2.10", 5062, (("branch", "z9hG4bK.x1uHq~6Ys"), ("rport", None)))
     assert [via.host for via in invite.vias] == ["192.0.2.10", "edge.example.net", "198.51.100.7"]
     assert invite.sent_by == Via("UDP", "192.0.2.10", 5062)
+    assert invite.branch == invite.via.branch == "z9hG4bK.x1uHq~6Ys"
     assert invite.from_.display_name == "Шевченко, Оксана"
     assert (invite.from_.tag, invite.to.tag) == ("YtSZ1gFFA", None)
     assert invite.call_id == "FBLCvFjtUH"
@@ -325,6 +326,30 @@ def test_the_topmost_via_alone_is_replaced() -> None:
     invite.replace_top_via(None)
     with pytest.raises(MalformedMessage, match="no via header"):
         invite.via  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        ";branch=z9hG4bK1",
+        ";rport=5;branch=z9hG4bK1;received=192.0.2.1",
+        "; branch = z9hG4bK1 ;rport",
+        ";Branch=z9hG4bK1",
+        ";branch=z9hG4bK1 ;rport",
+        ";branch=z9hG4bK1==;rport",
+        ';a=";branch=no";branch=z9hG4bK1',
+        ";branch=z9hG4bK1, SIP/2.0/UDP h2;branch=z9hG4bK2",
+        ";branch=",
+        ";branch",
+        ";rport",
+        "",
+    ],
+)
+def test_the_branch_is_that_of_the_topmost_via(params: str) -> None:
+    """Found without reading the rest of a plain one, and the same in any."""
+    invite = request()
+    invite.set("Via", f"SIP/2.0/UDP h{params}")
+    assert invite.branch == invite.via.branch
 
 
 def test_the_length_is_always_true() -> None:

@@ -92,7 +92,7 @@ OUTCOMES: dict[str, Read | Refused] = {
     "unreason": Read("3.1.1.12", 200, {"reason": "= 2**3 * 5**2 но сто девяносто девять - простое"}),
     "noreason": Read("3.1.1.13", 100, {"reason": ""}),
     # invalid
-    "badinv01": Read("3.1.2.1", "INVITE", but=frozenset({"via", "vias", "via.rport"})),
+    "badinv01": Read("3.1.2.1", "INVITE", but=frozenset({"via", "vias", "branch", "via.rport"})),
     "clerr": Refused("3.1.2.2", "body", "154 bytes of body, Content-Length 9999"),
     "ncl": Refused("3.1.2.3", "Content-Length header", "not a number: '-999'"),
     "scalar02": Refused("3.1.2.4", "CSeq header", "number above 2147483647"),

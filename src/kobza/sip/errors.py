@@ -15,3 +15,7 @@ class MalformedMessage(ValueError):
         self.what = what
         self.where = where
         self.sip_status = sip_status
+
+    def at(self, where: str) -> MalformedMessage:
+        """Return the same fault, at a place that only who asked for the reading knows."""
+        return MalformedMessage(self.what, where, sip_status=self.sip_status)

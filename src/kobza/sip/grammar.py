@@ -118,16 +118,20 @@ def parse_params(text: str, where: str) -> Params:
 
 def _plain_params(text: str) -> Params | None:
     """Read parameters as most are, without white space and quotes, none empty; None for others."""
-    if not text.isprintable() or " " in text or '"' in text or "," in text or "<" in text or ">" in text:
+    if not text.startswith(";") or not text.isprintable() or " " in text or '"' in text or "," in text:
+        return None
+    if "<" in text or ">" in text or "==" in text:
         return None
     params: list[tuple[str, str | None]] = []
-    before, *parts = text.split(";")
-    for part in parts:
-        name, equals, value = part.partition("=")
-        if not name or value.startswith("="):
+    for part in text[1:].split(";"):
+        at = part.find("=")
+        if at > 0:
+            params.append((part[:at], part[at + 1 :]))
+        elif part and at < 0:
+            params.append((part, None))
+        else:
             return None
-        params.append((name, value if equals else None))
-    return None if before else tuple(params)
+    return tuple(params)
 
 
 def _params(text: str, where: str) -> Params:

@@ -58,17 +58,16 @@ class HeaderLines:
 
     def get(self, name: str) -> str | None:
         """First value of a header, unfolded and stripped; None when absent. A comma list stays one text."""
-        key = known_key(name) or header_key(name)
-        if key not in self._keys:
-            return None
-        return self._value(self._keys.index(key))
+        index = self._first(known_key(name) or header_key(name))
+        return None if index < 0 else self._value(index)
 
     def get_all(self, name: str) -> list[str]:
         """Values of all lines of a header, in order."""
         key = known_key(name) or header_key(name)
-        if key not in self._keys:
+        first = self._first(key)
+        if first < 0:
             return []
-        return [self._value(index) for index, found in enumerate(self._keys) if found == key]
+        return [self._value(index) for index in range(first, len(self._keys)) if self._keys[index] == key]
 
     def tokens(self, name: str) -> list[str]:
         """Elements of a comma list over all its lines (Allow, Require, Supported), as written; [] when absent."""
@@ -143,9 +142,17 @@ class HeaderLines:
         else:
             self._lines[index] = line
 
+    def _first(self, key: str) -> int:
+        """Index of the first line of a header, -1 without one. Compiled, `in` and `index` of a list cost more."""
+        keys = self._keys
+        for index in range(len(keys)):
+            if keys[index] == key:
+                return index
+        return -1
+
     def _value(self, index: int) -> str:
         line = self._lines[index]
-        value = line.partition(":")[2]
+        value = line[line.find(":") + 1 :]
         if "\n" in value:
             value = unfold(value)
         return value.strip()

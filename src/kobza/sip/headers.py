@@ -30,9 +30,9 @@ from kobza.values import Value
 __all__ = ["MAX_CSEQ", "AuthParams", "CSeq", "NameAddr", "Reason", "Via", "parse_auth", "parse_name_addr_list"]
 
 REMEMBERED = 512
-"""Values kept of each kind. The messages of a call repeat From, To and Contact, and calls what stands before their
-parameters: reading one costs several times as much as finding it again. Not more: what is thrown away for something new
-is then still in the processor's caches."""
+"""Values kept of each kind, by their text alone. The messages of a call repeat From, To and Contact, and calls what
+stands before their parameters: reading one costs several times as much as finding it again. Not more: what is thrown
+away for something new is then still in the processor's caches."""
 REMEMBERED_LENGTH = 256
 """Characters of a value that is worth keeping: nobody can fill the memory with long ones."""
 MAX_CSEQ = 2**31 - 1
@@ -58,10 +58,14 @@ class NameAddr(Value, frozen=True):
     @classmethod
     def parse(cls, text: str, where: str = "name-addr") -> NameAddr:
         """Read `"Name" <uri>;params` or `uri;params`; in the latter form the parameters are the header's (20.10)."""
-        return _known_name_addr(text, where) if len(text) <= REMEMBERED_LENGTH else cls._read(text, where)
+        try:
+            return _known_name_addr(text) if len(text) <= REMEMBERED_LENGTH else cls._read(text)
+        except MalformedMessage as error:
+            raise error.at(where) from None
 
     @classmethod
-    def _read(cls, text: str, where: str) -> NameAddr:
+    def _read(cls, text: str) -> NameAddr:
+        where = "name-addr"
         text = text.strip()
         end = text.find(">") + 1
         if not end or ">" in text[end:]:  # one may stand in a quoted name
@@ -69,7 +73,7 @@ class NameAddr(Value, frozen=True):
             end = 0 if found is None else found.end()
         named = None
         if end:
-            named = _known_named(text[:end], where) if end <= REMEMBERED_LENGTH else _named(text[:end], where)
+            named = _known_named(text[:end]) if end <= REMEMBERED_LENGTH else _named(text[:end])
         if named is not None:
             rest = text[end:]
             return cls(named.display_name, named.uri, parse_params(rest, where)) if rest else named
@@ -122,8 +126,12 @@ class Via(Value, frozen=True):
     @classmethod
     def parse_sent_by(cls, text: str, where: str = "Via header") -> Via:
         """Read one value up to its parameters: many have the same there, and no two the same branch."""
-        head = text.partition(";")[0]
-        return _known_sent_by(head, where) if len(head) <= REMEMBERED_LENGTH else _sent_by(head, where)
+        end = text.find(";")
+        head = text if end < 0 else text[:end]
+        try:
+            return _known_sent_by(head) if len(head) <= REMEMBERED_LENGTH else _sent_by(head)
+        except MalformedMessage as error:
+            raise error.at(where) from None
 
     def __str__(self) -> str:
         """Write one value."""
@@ -174,10 +182,14 @@ class CSeq(Value, frozen=True):
     @classmethod
     def parse(cls, text: str, where: str = "CSeq header") -> CSeq:
         """Read `1 INVITE`; leading zeros are allowed, 2**31 and more is not."""
-        return _known_cseq(text, where) if len(text) <= REMEMBERED_LENGTH else cls._read(text, where)
+        try:
+            return _known_cseq(text) if len(text) <= REMEMBERED_LENGTH else cls._read(text)
+        except MalformedMessage as error:
+            raise error.at(where) from None
 
     @classmethod
-    def _read(cls, text: str, where: str) -> CSeq:
+    def _read(cls, text: str) -> CSeq:
+        where = "CSeq header"
         found = _CSEQ.fullmatch(text)
         if found is None:
             raise MalformedMessage(f"not a CSeq: {shorten(text)}", where)
@@ -224,18 +236,19 @@ def parse_name_addr_list(text: str, where: str = "name-addr list") -> list[NameA
     return [NameAddr.parse(element, where) for element in split_list(text, where)]
 
 
-def _named(text: str, where: str) -> NameAddr | None:
+def _named(text: str) -> NameAddr | None:
     """Read `"Name" <uri>`; None for what is not that: whoever reads the whole value says what it is."""
     found = _NAME_ADDR.fullmatch(text)
     if found is None:
         return None
     quoted, plain, uri = found.groups()
     name = unquote(quoted) if quoted is not None else readable(plain.strip())
-    return NameAddr(name, SipUri.parse(uri.strip(), where))
+    return NameAddr(name, SipUri.parse(uri.strip(), "name-addr"))
 
 
-def _sent_by(text: str, where: str) -> Via:
+def _sent_by(text: str) -> Via:
     """Read a Via up to its parameters."""
+    where = "Via header"
     found = _VIA.fullmatch(text)
     if found is None:
         raise MalformedMessage(f"not a Via: {shorten(text)}", where)

@@ -75,10 +75,10 @@ class TransactionLayer:
 
     def client_for(self, response: SipResponse) -> ClientTransaction | None:
         """Find whose response this is (17.1.3); None for a stray one, and for one that did not come straight to us."""
-        via = response.via
-        transaction = self.clients.get((via.branch, response.cseq.method))
+        transaction = self.clients.get((response.branch, response.cseq.method))
         if transaction is None:
             return None
+        via = response.sent_by
         host, port = transaction.sent_by
         if via.port != port or via.host != host:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final, Self
 
 from kobza.sip.errors import MalformedMessage
-from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list, unfold
+from kobza.sip.grammar import is_token, parse_number, readable, shorten, split_list
 from kobza.sip.header_lines import HeaderLines, split_keys
 from kobza.sip.headers import CSeq, NameAddr, Reason, Via, parse_name_addr_list
 from kobza.sip.multipart import NOTHING, SDP, Unpacked, unpack
@@ -62,6 +62,16 @@ class SipMessage(HeaderLines):
         return Via.parse_sent_by(_first(self._mandatory("via"), "Via header"))
 
     @property
+    def branch(self) -> str | None:
+        """The branch of the topmost Via; of one that is plain nothing else is read. None when absent or empty."""
+        value = self._mandatory("via")
+        at = value.find(";branch=")
+        if at < 0 or "," in value or '"' in value:
+            return self.via.branch
+        end = value.find(";", at + 8)
+        return (value[at + 8 :] if end < 0 else value[at + 8 : end]).strip() or None
+
+    @property
     def vias(self) -> list[Via]:
         """All Via values, topmost first."""
         self._mandatory("via")
@@ -81,7 +91,7 @@ class SipMessage(HeaderLines):
         Returns False for any other, which `replace_top_via` is for. It does the same and reads nothing: every request
         gets it.
         """
-        index = self._keys.index("via")
+        index = self._first("via")
         line = self._lines[index]
         before, found, after = line.partition(";rport")
         if not found or (after and after[0] != ";") or "," in line or '"' in line or "received" in line or "\n" in line:
@@ -211,22 +221,20 @@ class SipMessage(HeaderLines):
         """Write the message. Content-Length is always there and true, at its place or at the end."""
         length = str(len(self.body))
         lines = self._lines
-        if "content-length" not in self._keys:
+        index = self._first("content-length")
+        if index < 0:
             lines = [*lines, f"Content-Length: {length}"]
-        else:
-            index = self._keys.index("content-length")
-            if self._value(index) != length:
-                lines = lines.copy()
-                lines[index] = f"Content-Length: {length}"
+        elif self._value(index) != length:
+            lines = lines.copy()
+            lines[index] = f"Content-Length: {length}"
         head = "\r\n".join([self.start_line, *lines, "\r\n"])
         return head.encode("utf-8", "surrogateescape") + self.body
 
     def _mandatory(self, key: str) -> str:
-        try:
-            value = self._lines[self._keys.index(key)].partition(":")[2]
-        except ValueError:
-            raise MalformedMessage(f"no {key} header", "header") from None
-        return (unfold(value) if "\n" in value else value).strip()
+        index = self._first(key)
+        if index < 0:
+            raise MalformedMessage(f"no {key} header", "header")
+        return self._value(index)
 
     def _name_addr(self, key: str, where: str) -> NameAddr:
         value = self._typed[key] = NameAddr.parse(self._mandatory(key), where)
@@ -448,7 +456,7 @@ def check_message(message: SipRequest | SipResponse) -> None:
     if isinstance(message, SipRequest) and cseq.method != message.method:
         raise MalformedMessage(f"method {cseq.method} is not the request's {message.method}", "CSeq header")
     if "content-length" in present:
-        value = message._value(keys.index("content-length"))  # noqa: SLF001
+        value = message._value(message._first("content-length"))  # noqa: SLF001
         there = len(message.body)
         if value != str(there):
             length = parse_number(value, MAX_EXPIRES, "Content-Length header")
