@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.capture.message import Seen
-from kobza.capture.recent import RecentMessages
+from kobza.capture.recent import OF_A_DIALOG, OF_A_MESSAGE, SHARE, RecentMessages
 from kobza.capture.selection import Selection
 from kobza.capture.tap import Tap
 from kobza.sip.flow import Flow, Transport
@@ -69,8 +69,9 @@ def test_each_that_is_left_is_as_it_came(most: int, came: list[tuple[int, int]])
     for name, messages in kept.items():
         left = recent.of(name)
         assert left == messages[len(messages) - len(left) :]
-    if came and most > 4000:
-        assert recent.of(str(came[-1][0]))
+    last = str(came[-1][0]) if came else ""
+    if came and OF_A_DIALOG + len(last) + OF_A_MESSAGE * len(kept[last]) <= most // SHARE:
+        assert recent.of(last)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from kobza.store import messages
 from kobza.store.entries import CdrClosed, CdrOpened, DetailStored
 from kobza.store.journal import JournalWriter
 from kobza.store.messages import Message, SipLadder
 from kobza.store.place import Place
 from tests.cli.conftest import Kobza
-from tests.store.builders import cdr, ended
+from tests.store.builders import cdr, ended, kept_ladder
 
 BEGAN = 1_790_000_000_000
 SAID = SipLadder(
@@ -30,7 +29,7 @@ def calls(place: Place, enterprise: str) -> None:
     writer = JournalWriter(place)
     writer.write([CdrClosed(ended("call-1", enterprise)), CdrClosed(ended("call-1", "other"))])
     writer.write([CdrClosed(ended("call-20", enterprise)), CdrOpened(cdr("call-21", enterprise))])
-    writer.write([DetailStored("call-1", "sip_ladder", messages.written(SAID))])
+    writer.write([DetailStored("call-1", "sip_ladder", kept_ladder(SAID))])
     writer.close()
 
 

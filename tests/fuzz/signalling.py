@@ -12,8 +12,7 @@ from kobza.capture.ladder_text import lines
 from kobza.capture.masking import masked
 from kobza.capture.message import Seen
 from kobza.capture.pcapng import PcapngWriter
-from kobza.capture.reading import call_id_in
-from kobza.capture.told import ladder, said_in
+from kobza.capture.reading import call_id_in, said_in
 from kobza.defence.glance import is_scanner, nonce_in
 from kobza.sip.dialog_info import DialogInfo, WatchedDialog
 from kobza.sip.digest import DigestOutcome, DigestVerifier, authorize, ha1
@@ -35,6 +34,7 @@ from kobza.sip.ua import (
     SubscribeReceived,
     UserAgent,
 )
+from kobza.store import messages
 from tests.fuzz.mutation import PIECES
 from tests.fuzz.target import Take, Target
 from tests.sip.examples import ALL, CAPTURED, WRITTEN, crlf, faults
@@ -218,7 +218,7 @@ def _capture() -> Take:
         found = call_id_in(seen.text)
         encoder.packet(seen, hidden, "" if found is None else found.encode("latin-1").decode("utf-8", "replace"))
         writer.message(seen)
-        made = ladder([("caller", [said_in(seen)]), ("trunk x", [said_in(seen)])])
+        made = messages.ladder([("caller", [said_in(seen)]), ("trunk x", [said_in(seen)])])
         if made is None or not lines(drawn(made, _named), 80):
             raise AssertionError("no ladder")
         is_scanner(data)

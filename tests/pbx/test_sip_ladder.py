@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kobza.capture.recent import RecentMessages
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull
-from kobza.pbx.sip_ladder import LINGER, MAX_CALL_ID, MAX_MESSAGES, MAX_REMEMBERED, SipLadders
+from kobza.pbx.sip_ladder import LINGER, MAX_CALL_ID, MAX_MESSAGES, MAX_REMEMBERED, MAX_WAITING, SipLadders
 from kobza.sip.flow import Flow, Transport
+from kobza.store import messages
 from kobza.store.entries import DetailStored
-from kobza.store.messages import Message, SipLadder, _decoder
+from kobza.store.messages import Message, SipLadder, Told, ladder, read
 
 FLOW = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.7", 5062))
 SDP = b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 8\r\na=sendonly\r\n"
@@ -40,6 +42,14 @@ def dialog(role: str, call_id: str, trunk: str | None = None) -> Any:
     return SimpleNamespace(role=role, sip_call_id=call_id), trunk
 
 
+def only(books: Books) -> SipLadder:
+    """The one ladder that is written."""
+    (entry,) = books.written
+    said = read(entry.text)
+    assert said is not None
+    return said
+
+
 class Ladders:
     """Ladders whose calls are what a test says when they end."""
 
@@ -47,6 +57,7 @@ class Ladders:
         self._dialogs = CallDialogs()
         self.ladders = SipLadders(books.append, self._dialogs, recent, most)
         self.write = self.ladders.write
+        self.catch_up = self.ladders.catch_up
 
     def see(self, data: bytes, sent: bool, at: float) -> None:
         self.ladders.note(data, FLOW, sent, at)
@@ -79,7 +90,7 @@ def test_a_call_with_a_caller_and_two_phones() -> None:
     (entry,) = books.written
     assert (entry.call_id, entry.kind) == ("call", "sip_ladder")
     assert "192.0.2" not in entry.text
-    assert _decoder.decode(entry.text) == SipLadder(
+    assert read(entry.text) == SipLadder(
         100_000,
         ["caller", "phone", "trunk Kyivstar"],
         [
@@ -103,7 +114,60 @@ def test_it_is_bounded() -> None:
             ladders.see(message("INVITE sip:067@host SIP/2.0", name), False, 1.0)
     ladders.end("call", [dialog("uas", name) for name in ("first", "second", "third")], 1.0)
     ladders.write(float("inf"))
-    assert len(_decoder.decode(books.written[0].text).messages) == 2 * MAX_MESSAGES
+    assert len(only(books).messages) == 2 * MAX_MESSAGES
+
+
+def test_messages_are_looked_at_together() -> None:
+    recent = RecentMessages(100_000)
+    ladders = Ladders(Books(), recent)
+    for number in range(MAX_WAITING - 1):
+        ladders.see(message(f"INVITE sip:{number}@host SIP/2.0"), False, number)
+    assert recent.of("one@host") == []
+    ladders.see(message("INVITE sip:067@host SIP/2.0"), False, MAX_WAITING)
+    assert len(recent.of("one@host")) == MAX_WAITING
+    ladders.see(message("BYE sip:067@host SIP/2.0"), True, MAX_WAITING + 1)
+    ladders.catch_up()
+    assert recent.of("one@host")[-1].sent
+
+
+def test_a_message_that_cannot_be_looked_at_keeps_no_other_one_away() -> None:
+    recent = RecentMessages(100_000)
+    ladders = Ladders(Books(), recent)
+    for at in (1.0, float("nan"), 3.0):
+        ladders.see(message("INVITE sip:067@host SIP/2.0"), False, at)
+    with pytest.raises(ValueError, match="NaN"):
+        ladders.catch_up()
+    ladders.catch_up()
+    assert [each.at for each in recent.of("one@host")] == [1.0, 3.0]
+
+
+MOMENTS = st.floats(1_790_000_000.0, 1_790_100_000.0)
+WORDS = st.text(max_size=20)
+DIALOGS = st.lists(st.tuples(WORDS, st.lists(st.tuples(MOMENTS, st.booleans(), WORDS, WORDS), max_size=9)), max_size=4)
+
+
+@given(DIALOGS)
+def test_what_is_kept_of_dialogs_is_put_together_as_if_it_had_not_been_kept(
+    dialogs: list[tuple[str, list[Told]]],
+) -> None:
+    exact: list[tuple[str, list[Told]]] = []
+    noted: list[tuple[str, list[Any]]] = []
+    for lane, told in dialogs:
+        if told:
+            exact.append((lane, [(round(at * 1e6) / 1e6, sent, what, about) for at, sent, what, about in told]))
+            first = round(told[0][0] * 1e6)
+            fields = [[round(at * 1e6) - first, sent, what, about] for at, sent, what, about in told]
+            noted.append((lane, [first, *(field for each in fields for field in each)]))
+    assert read(messages.written(noted)) == ladder(exact) if exact else ladder(exact) is None
+
+
+def test_a_ladder_of_an_older_release_is_read() -> None:
+    text = '[1790000000000,["caller","trunk A"],[[0,0,false,"INVITE","PCMA"],[12,1,true,"INVITE"]]]'
+    assert read(text) == SipLadder(
+        1_790_000_000_000,
+        ["caller", "trunk A"],
+        [Message(0, 0, False, "INVITE", "PCMA"), Message(12, 1, True, "INVITE")],
+    )
 
 
 def test_a_stranger_s_call_id_takes_no_room() -> None:
@@ -113,7 +177,7 @@ def test_a_stranger_s_call_id_takes_no_room() -> None:
         ladders.see(message("INVITE sip:067@host SIP/2.0", name), False, 1.0)
     ladders.end("call", [dialog("uas", name) for name in names], 1.0)
     ladders.write(float("inf"))
-    assert len(_decoder.decode(books.written[0].text).lanes) == 1
+    assert len(only(books).lanes) == 1
 
 
 def test_a_journal_that_takes_nothing_loses_it() -> None:
@@ -131,7 +195,7 @@ def test_whatever_comes_does_no_harm(data: bytes) -> None:
     ladders.end("call", [dialog("uas", "x")], 1.0)
     ladders.write(float("inf"))
     for entry in books.written:
-        _decoder.decode(entry.text)
+        assert read(entry.text) is not None
 
 
 def test_which_dialog_is_of_which_call() -> None:

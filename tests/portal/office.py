@@ -13,7 +13,6 @@ from kobza.store import (
     endpoints,
     groups,
     hours,
-    messages,
     numbers,
     quality,
     saved_filters,
@@ -29,6 +28,7 @@ from kobza.store.users import Role
 from tests.api.world import ALICE, BORYS, BOTH, OUTSIDE, PLAIN, Leg, Phone, World
 from tests.portal.people import add_people
 from tests.portal.recorded import CALL, add_recorded_call
+from tests.store.builders import kept_ladder
 
 CALLS = 1200
 DAYS = 45
@@ -90,7 +90,7 @@ def furnish(world: World) -> None:
     began = int((world.at - 3600) * 1000)
     world.journal.write(
         [
-            DetailStored(CALL, "sip_ladder", messages.written(SipLadder(began, ["caller", "phone"], said()))),
+            DetailStored(CALL, "sip_ladder", kept_ladder(SipLadder(began, ["caller", "phone"], said()))),
             DetailStored(CALL, "quality", quality.written(heard())),
         ]
     )

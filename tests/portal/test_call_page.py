@@ -13,7 +13,7 @@ from kobza.portal.known_peaks import KEPT, KnownPeaks
 from kobza.portal.peaks import BARS, LOUDEST, bars
 from kobza.portal.texts import LANGUAGES, say_in
 from kobza.sip.diversion import REASONS
-from kobza.store import diversions, messages, quality
+from kobza.store import diversions, quality
 from kobza.store.diversions import Diverted
 from kobza.store.entries import DetailStored
 from kobza.store.messages import Message, SipLadder
@@ -21,6 +21,7 @@ from kobza.store.recordings import Remarks
 from tests.api.world import OUTSIDE, World
 from tests.portal.recorded import CALL, add_recorded_call, add_recording
 from tests.portal.visitor import Visitor, text_of
+from tests.store.builders import kept_ladder
 
 PAGE = f"/history/{CALL}"
 
@@ -93,7 +94,7 @@ async def test_the_messages_are_drawn(olena: Visitor, world: World) -> None:
         Message(1250, 1, False, "486 Busy <b>"),
     ]
     said = SipLadder(began, ["caller", "phone"], told)
-    world.journal.write([DetailStored(CALL, "sip_ladder", messages.written(said))])
+    world.journal.write([DetailStored(CALL, "sip_ladder", kept_ladder(said))])
     (drawn,) = (await olena.page(PAGE)).find_class("messages")
     assert [each.get("aria-label") for each in drawn.iter("g") if each.get("role")] == [
         "11:00:00.000 Caller → Kobza: INVITE",

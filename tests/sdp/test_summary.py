@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobza.sdp.summary import MAX_CODECS, Summary, _words_of_stream, summary_of, words_of
+from kobza.sdp.summary import _REMEMBERED, MAX_CODECS, Summary, _known, summary_of, words_of
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
 AUDIO = "m=audio 7078 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
@@ -43,10 +43,17 @@ def test_what_is_said_of_a_description(body: str, words: str) -> None:
 
 def test_a_stream_is_remembered_whatever_the_port_and_what_the_session_is_called() -> None:
     words_of(HEAD + AUDIO, address=False)
-    before = _words_of_stream.cache_info().hits
+    before = len(_known)
     for port in range(20000, 20010):
         words_of(f"{HEAD}a=group:BUNDLE {port}\r\na=sendrecv\r\n{AUDIO.replace('7078', str(port))}", address=False)
-    assert _words_of_stream.cache_info().hits == before + 10
+    assert len(_known) == before
+
+
+def test_so_many_streams_are_remembered_at_most() -> None:
+    for number in range(2 * _REMEMBERED):
+        body = f"{HEAD}{AUDIO}a=label:{number}\r\n"
+        assert words_of(body, address=False) == words_of(body, address=False) == "PCMA PCMU dtmf"
+        assert len(_known) <= _REMEMBERED
 
 
 def test_a_body_without_a_stream_is_no_description() -> None:

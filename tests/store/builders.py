@@ -6,6 +6,7 @@ from typing import Any
 from kobza.call.cdr import Cdr
 from kobza.call.states import OwnerState, StateType
 from kobza.store.entries import AttemptStored, Binding, CdrClosed, Entry, RecordingStored, StateStored
+from kobza.store.messages import SipLadder, written
 from kobza.store.recording_files import Doomed
 
 NOW = 1_760_000_000.0
@@ -113,3 +114,15 @@ def many(count: int, enterprise_id: str = "ent-1", *, every: float = 1.0) -> lis
         CdrClosed(ended(f"call-{index:05}", enterprise_id, started_at=NOW + int(index * every)))
         for index in range(count)
     ]
+
+
+def kept_ladder(said: SipLadder) -> str:
+    """The text that is kept of a ladder: of each dialog its beginning, and what was said so many microseconds later."""
+    dialogs: list[tuple[str, list[Any]]] = []
+    for lane, name in enumerate(said.lanes):
+        own = [each for each in said.messages if each.lane == lane]
+        noted: list[Any] = [(said.began_at + own[0].after_ms) * 1000]
+        for each in own:
+            noted += ((each.after_ms - own[0].after_ms) * 1000, each.sent, each.what, each.about)
+        dialogs.append((name, noted))
+    return written(dialogs)

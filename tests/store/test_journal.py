@@ -20,7 +20,7 @@ from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.journal_sql import ROWS_AT_ONCE
 from kobza.store.messages import Message, SipLadder
 from kobza.store.place import Place
-from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, stored
+from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, kept_ladder, stored
 from tests.store.conftest import Rows, Write
 
 
@@ -56,7 +56,7 @@ def test_details_of_a_call_are_beside_its_record(store: Store, write: Write) -> 
     write(CdrClosed(ended("call-3")), CdrOpened(cdr("call-4")), DetailStored("call-3", "quality", "{}"))
     write(DetailStored("call-3", "quality", text), DetailStored("call-9", "quality", text))
     said = SipLadder(NOW_MS, ["caller"], [Message(0, 0, False, "INVITE"), Message(20, 0, True, "486 Busy Here")])
-    write(DetailStored("call-1", "sip_ladder", messages.written(said)))
+    write(DetailStored("call-1", "sip_ladder", kept_ladder(said)))
     with store.read() as conn:
         found = {name: quality.find(conn, "ent-1", name) for name in ("call-1", "call-2", "call-3", "call-4", "call-9")}
         assert quality.find(conn, "ent-2", "call-1") is None

@@ -33,6 +33,8 @@ class RecentMessages:
         self._ring = mmap.mmap(-1, max(self._room, 1))  # memory is taken as it is written to
         self._written = 0
         """All bytes that were ever kept, and those that were left out where a message would not fit before the end."""
+        self._forgets_at = 0
+        """At how many of them, or later, the last message of the first dialog is gone."""
         self._known = 0
         """Bytes that it takes to know what is where."""
         self._dialogs: OrderedDict[str, list[Any]] = OrderedDict()
@@ -54,16 +56,15 @@ class RecentMessages:
             self._known += OF_A_DIALOG + len(call_id)
         else:
             self._dialogs.move_to_end(call_id)
-            if known[_BEGINS] < self._written - room:  # its first one is gone
+            first: int = known[_BEGINS]
+            if first < self._written - room:  # it is gone
                 del known[:_FIELDS]
                 self._known -= OF_A_MESSAGE
         known += (at, sent, flow, self._written, length)
         self._known += OF_A_MESSAGE
         self._written += length
-        oldest = self._written - room
-        while self._dialogs and (self._known > self._most_known or self._last_of_the_first() < oldest):
-            name, forgotten = self._dialogs.popitem(last=False)
-            self._known -= OF_A_DIALOG + len(name) + OF_A_MESSAGE * (len(forgotten) // _FIELDS)
+        if self._written > self._forgets_at or self._known > self._most_known:
+            self._forget()
 
     def of(self, call_id: str) -> list[Seen]:
         """Return what is left of a dialog, in its order."""
@@ -77,8 +78,13 @@ class RecentMessages:
                 found.append(Seen(at, sent, flow, self._ring[start : start + length]))
         return found
 
-    def _last_of_the_first(self) -> int:
-        """Return where the last message begins of the dialog of which nothing was heard for longest."""
-        known = next(iter(self._dialogs.values()))
-        begins: int = known[_BEGINS - _FIELDS]
-        return begins
+    def _forget(self) -> None:
+        """Forget dialogs of which nothing is left, and others while too much is known."""
+        while self._dialogs:
+            known = next(iter(self._dialogs.values()))
+            last: int = known[_BEGINS - _FIELDS]
+            self._forgets_at = last + self._room
+            if self._written <= self._forgets_at and self._known <= self._most_known:
+                break
+            name, _ = self._dialogs.popitem(last=False)
+            self._known -= OF_A_DIALOG + len(name) + OF_A_MESSAGE * (len(known) // _FIELDS)

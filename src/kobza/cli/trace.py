@@ -74,7 +74,7 @@ def trace(
 ) -> None:
     """Draw who said what in a call: each SIP message between Kobza and a phone or trunk, with its moment."""
     from kobza.capture.drawing import drawn
-    from kobza.capture.told import ladder, said_in
+    from kobza.capture.reading import said_in
     from kobza.cli.whole_messages import in_order
     from kobza.store import messages as stored_messages
 
@@ -88,7 +88,7 @@ def trace(
     if pcap is not None:
         _write_pcap(pcap, in_order(whole))
         return
-    newer = ladder([(lane, [said_in(each) for each in seen]) for lane, seen in whole])
+    newer = stored_messages.ladder([(lane, [said_in(each) for each in seen]) for lane, seen in whole])
     if newer is not None and (messages or said is None or len(newer.messages) >= len(said.messages)):
         said = newer
     if said is None:

@@ -63,7 +63,7 @@ class CallDialogs:
     def of(self, call_id: str) -> list[tuple[str, str]]:
         """Return the dialogs of a call: who is at the other end (as `SipLadder.lanes` has it), and the Call-ID."""
         dialogs = self._dialogs.get(call_id, ())
-        return list(zip(dialogs[::2], dialogs[1::2], strict=True))
+        return [(dialogs[at], dialogs[at + 1]) for at in range(0, len(dialogs), 2)]
 
 
 def _lane(dialog: Dialog, trunk: str | None) -> str:

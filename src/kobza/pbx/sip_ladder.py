@@ -8,11 +8,10 @@ some seconds after the end, with others.
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from kobza.capture.reading import call_id_in, description_in, what_it_says
 from kobza.capture.recent import RecentMessages
-from kobza.capture.told import Said, ladder, said
 from kobza.pbx.call_dialogs import CallDialogs
 from kobza.pbx.journal import JournalFull, JournalStopped
 from kobza.sip.flow import Flow
@@ -29,6 +28,10 @@ MAX_MESSAGES: Final = 200
 """Messages kept of one dialog: its beginning. An hour of holding and resuming has as many."""
 MAX_CALL_ID: Final = 256
 """Characters of a Call-ID: a stranger's may be as long as a datagram, and is kept as long as what is said under it."""
+MAX_WAITING: Final = 64
+"""Messages that wait to be looked at together: for one alone the code for that is in no cache of the processor."""
+_MOST_NOTED: Final = messages.FIELDS * MAX_MESSAGES
+"""Fields of one dialog."""
 LINGER: Final = 3.0
 """Seconds after the end of a call in which the last answers come."""
 
@@ -44,30 +47,27 @@ class SipLadders:
         self._append = append
         self._dialogs = dialogs
         self._recent = recent
-        self._seen: OrderedDict[str, list[Any]] = OrderedDict()
-        """When a message was, seconds since the epoch, and what it said (`Said`), in turn: half of what pairs take."""
+        self._waiting: list[tuple[bytes, Flow, bool, float]] = []
+        self._seen: OrderedDict[str, messages.Noted] = OrderedDict()
         self._remembered = 0
         self._over: deque[tuple[float, str]] = deque()
         """When the ladders of ended calls are due."""
 
     def note(self, data: bytes, flow: Flow, sent: bool, at: float) -> None:
-        """Take a message that came or goes; one of no call is forgotten at once."""
-        text = data.decode("latin-1")  # as `Seen.text`
-        call_id = call_id_in(text)
-        if call_id is None or len(call_id) > MAX_CALL_ID:
-            return
-        known = self._seen.get(call_id)
-        if known is None:
-            if not text.startswith("INVITE "):
-                return
-            known = self._seen[call_id] = []
-        if len(known) < 2 * MAX_MESSAGES:
-            known += (at, said(sent, what_it_says(text), description_in(text, address=False)))
-            self._remembered += 1
-        if self._recent is not None:
-            self._recent.note(call_id, at, sent, flow, data)
-        while self._remembered > self._most:
-            self._forget(next(iter(self._seen)))
+        """Take a message that came or goes, at a moment in seconds since the epoch. It is looked at with others."""
+        self._waiting.append((data, flow, sent, at))
+        if len(self._waiting) >= MAX_WAITING:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Look at the messages that wait. One at which that fails is left out."""
+        looked_at = 0
+        try:
+            for data, flow, sent, at in self._waiting:
+                looked_at += 1
+                self._look(data, flow, sent, at)
+        finally:
+            del self._waiting[:looked_at]
 
     def over(self, call_id: str, now: float) -> None:
         """Take that a call has ended."""
@@ -76,21 +76,42 @@ class SipLadders:
 
     def write(self, now: float) -> None:
         """Write what is due; of a journal that takes nothing more it is lost: it is no part of the books."""
+        self.catch_up()
         entries: list[DetailStored] = []
         while self._over and self._over[0][0] <= now:
             _, call_id = self._over.popleft()
-            told = ladder([(lane, self._forget(name)) for lane, name in self._dialogs.of(call_id)])
-            if told is not None:
-                entries.append(DetailStored(call_id, "sip_ladder", messages.written(told)))
+            dialogs = [(lane, noted) for lane, name in self._dialogs.of(call_id) if (noted := self._forget(name))]
+            if dialogs:
+                entries.append(DetailStored(call_id, "sip_ladder", messages.written(dialogs)))
         if entries:
             try:
                 self._append(entries, [])
             except (JournalFull, JournalStopped) as error:
                 log.warning("the messages of %d calls are not stored: %s", len(entries), error)
 
-    def _forget(self, call_id: str) -> list[tuple[float, Said]]:
+    def _look(self, data: bytes, flow: Flow, sent: bool, at: float) -> None:
+        """Note a message; one of no call is forgotten at once."""
+        text = data.decode("latin-1")  # as `Seen.text`
+        call_id = call_id_in(text)
+        if call_id is None or len(call_id) > MAX_CALL_ID:
+            return
+        moment = int(at * 1_000_000 + 0.5)
+        noted = self._seen.get(call_id)
+        if noted is None:
+            if not text.startswith("INVITE "):
+                return
+            noted = self._seen[call_id] = [moment]
+        if len(noted) < _MOST_NOTED:
+            began: int = noted[0]
+            noted += (moment - began, sent, what_it_says(text), description_in(text, address=False))
+            self._remembered += 1
+        if self._recent is not None:
+            self._recent.note(call_id, at, sent, flow, data)
+        while self._remembered > self._most:
+            self._forget(next(iter(self._seen)))
+
+    def _forget(self, call_id: str) -> messages.Noted:
         """Return what is remembered of a dialog, and remember it no longer."""
-        known = self._seen.pop(call_id, [])
-        found = list(zip(known[::2], known[1::2], strict=True))
-        self._remembered -= len(found)
-        return found
+        noted = self._seen.pop(call_id, [])
+        self._remembered -= len(noted) // messages.FIELDS
+        return noted

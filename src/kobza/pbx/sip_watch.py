@@ -102,6 +102,7 @@ class SipWatch:
 
     def recent(self, call_id: str) -> list[tuple[str, list[Seen]]]:
         """Return what is still in memory of a call: of each dialog who is at the other end, and its messages."""
+        self._ladders.catch_up()
         return [(lane, self._recent.of(name)) for lane, name in self._dialogs.of(call_id)]
 
     def _note(self, data: bytes, flow: Flow, sent: bool, at: float) -> None:

@@ -5,7 +5,6 @@ passes is looked at. Only the first stream is told.
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from kobza.sdp.codecs import static_name
@@ -23,10 +22,13 @@ _MEDIA: Final = re.compile(rb"([a-z]{1,16}) ([0-9]{1,5})[^ \r\n]{0,16} ([A-Z/]{1
 _RTPMAP: Final = re.compile(rb"\na=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,24})")
 _DIRECTION: Final = re.compile(rb"\na=(sendrecv|sendonly|recvonly|inactive)[ \t]*(?=[\r\n]|$)")
 _HOST: Final = re.compile(rb"\nc=IN IP[46] ([0-9A-Fa-f:.]{2,45})")
-_REMEMBERED: Final = 256
-"""Streams in words: phones of one kind say the same in every call but for the port. 1 MB at most, see `_MOST`."""
 _MOST: Final = 4096
 """Bytes of a stream that are looked at."""
+_AUDIO: Final = "m=audio "
+_REMEMBERED: Final = 256
+"""Streams in `_known`; 1 MB at most, see `_MOST`. When they are so many, it begins anew."""
+_known: Final[dict[str, str]] = {}
+"""Streams of audio in words, by what is behind the port: phones of one kind say the same in every call."""
 
 
 class Summary(Leaf, frozen=True):
@@ -68,18 +70,21 @@ class Summary(Leaf, frozen=True):
 def words_of(body: str, *, address: bool) -> str:
     """Return `Summary.text` of what a body says of its first stream; "" for one without a stream.
 
-    The body has a character for each byte. Without the address, what matters is the same in many calls: what a stream
-    says beside its port. It is remembered, unless the session itself may say hold.
+    The body has a character for each byte. Without the address, what matters is the same in many calls: what an audio
+    stream says behind its port. It is remembered, unless the session itself may say hold.
     """
+    at = 0 if body.startswith("m=") else body.find("\nm=") + 1
+    if at == 0 and not body.startswith("m="):
+        return ""
     if not address:
-        at = 0 if body.startswith("m=") else body.find("\nm=") + 1
         port = body.find(" ", at) + 1
         rest = body.find(" ", port)
         digits = body[port:rest]
-        session = body[:at]
-        held = "only" in session or "inactive" in session or _NOWHERE in session
-        if not held and len(digits) <= _DIGITS and digits.isdecimal():
-            return _words_of_stream(body[at:port], int(digits) == 0, body[rest : at + _MOST])
+        if len(digits) <= _DIGITS and digits.isdecimal() and digits[0] != "0" and body[at:port] == _AUDIO:
+            session = body[:at]
+            attributes = "\na=" in session and ("only" in session or "inactive" in session)
+            if not attributes and _NOWHERE not in session:
+                return _words_of_audio(body[rest : at + _MOST])
     summary = summary_of(body.encode("latin-1"))
     return "" if summary is None else summary.text(address=address)
 
@@ -107,10 +112,15 @@ def summary_of(body: bytes) -> Summary | None:
     return Summary(found[1].decode(), codecs, direction, host, int(found[2]), encryption)
 
 
-@lru_cache(_REMEMBERED)
-def _words_of_stream(before: str, refused: bool, behind: str) -> str:
-    summary = summary_of(f"{before}{'0' if refused else '9'}{behind}".encode("latin-1"))
-    return "" if summary is None else summary.text(address=False)
+def _words_of_audio(behind: str) -> str:
+    words = _known.get(behind)
+    if words is None:
+        summary = summary_of(f"{_AUDIO}9{behind}".encode("latin-1"))
+        words = "" if summary is None else summary.text(address=False)
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        _known[behind] = words
+    return words
 
 
 def _stream(formats: bytes, stream: bytes) -> tuple[tuple[str, ...], str, str]:

@@ -1,6 +1,11 @@
-"""The SIP messages of a call, as the store keeps them: one JSON text (`call_details`)."""
+"""The SIP messages of a call: a ladder, and the JSON text that the store keeps of it (`call_details`).
 
-from typing import Final
+The text has the dialogs as they were noted while the call was on. They are put together when somebody looks: that is
+one call in a thousand.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -34,21 +39,67 @@ class SipLadder(msgspec.Struct, frozen=True, array_like=True):
     messages: list[Message]
 
 
-_decoder: Final = msgspec.json.Decoder(SipLadder)
+Told = tuple[float, bool, str, str]
+"""A message of a dialog: when (seconds since the epoch), and then what `Message` has: sent, what, about."""
+Noted = list[Any]
+"""The messages of a dialog as they are noted: when the first was (microseconds since the epoch); then of each, one
+behind the other, how much later it was (microseconds), sent, what, about."""
+FIELDS: Final = 4
+"""Of each message in `Noted`."""
+
+_MICROSECONDS: Final = 1_000_000
+_decoder: Final = msgspec.json.Decoder(list[tuple[str, Noted]])
+_older_decoder: Final = msgspec.json.Decoder(SipLadder)
+"""Of ladders that were put together before they were kept, as releases before this way did."""
 
 
-def written(ladder: SipLadder) -> str:
-    """Return the text that is kept."""
-    return msgspec.json.encode(ladder).decode()
+def written(dialogs: Sequence[tuple[str, Noted]]) -> str:
+    """Return the text that is kept of the dialogs of a call: who is at the other end, and what was noted."""
+    return msgspec.json.encode(dialogs).decode()
+
+
+def ladder(dialogs: Iterable[tuple[str, Sequence[Told]]]) -> SipLadder | None:
+    """Put the dialogs of a call together: who is at the other end, and what was said; None when nothing was."""
+    lanes: list[str] = []
+    told: list[tuple[float, int, int, Told]] = []
+    for name, messages in dialogs:
+        if messages:
+            lane, before = len(lanes), len(told)
+            told += [(each[0], before + number, lane, each) for number, each in enumerate(messages)]
+            lanes.append(name)
+    if not told:
+        return None
+    told.sort()
+    began = told[0][0]
+    return SipLadder(
+        round(began * 1000),
+        lanes,
+        [Message(int((at - began) * 1000 + 0.5), lane, *each[1:]) for at, _, lane, each in told],
+    )
 
 
 def find_of_anybody(conn: Connection, call_id: str) -> SipLadder | None:
     """Return what was said in a call, whoever has records of it: for who runs the server."""
     text = call_details.find_of_anybody(conn, "sip_ladder", call_id)
-    return None if text is None else _decoder.decode(text)
+    return None if text is None else read(text)
 
 
 def find(conn: Connection, enterprise_id: str, call_id: str) -> SipLadder | None:
     """Return what was said in a call of an enterprise; None when that is not known."""
     text = call_details.find(conn, "sip_ladder", enterprise_id, call_id)
-    return None if text is None else _decoder.decode(text)
+    return None if text is None else read(text)
+
+
+def read(text: str) -> SipLadder | None:
+    """Return what was said in a call of which this text is kept."""
+    if not text.startswith("[["):
+        return _older_decoder.decode(text)
+    return ladder((lane, _told(noted)) for lane, noted in _decoder.decode(text))
+
+
+def _told(noted: Noted) -> list[Told]:
+    columns = (noted[start::FIELDS] for start in range(1, FIELDS + 1))
+    return [
+        ((noted[0] + after) / _MICROSECONDS, sent, what, about)
+        for after, sent, what, about in zip(*columns, strict=True)
+    ]
