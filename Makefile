@@ -15,7 +15,8 @@ COMPILED_TESTS := tests/test_builds.py tests/sip tests/sdp tests/call tests/capt
 	tests/media/test_relay_link.py tests/media/test_life.py tests/media/test_ports.py \
 	tests/media/test_port_stock.py tests/media/test_relay_side.py tests/media/test_relaying.py \
 	tests/media/test_hold_and_tones.py tests/media/test_recording.py tests/media/test_digits.py \
-	tests/media/test_srtp.py tests/store/test_ids.py tests/store/test_journal.py tests/webhooks/test_payload.py \
+	tests/media/test_srtp.py tests/media/test_relay.py tests/media/test_readers.py tests/media/test_mixing.py \
+	tests/media/test_whom_the_relay_believes.py tests/store/test_ids.py tests/store/test_journal.py tests/webhooks/test_payload.py \
 	tests/interop/test_calls.py
 # Whose tests take every branch: as in [tool.coverage.run] of pyproject.toml.
 WITHOUT_IO := sip sdp rtp call defence

@@ -286,7 +286,7 @@ async def test_packets_pass_while_calls_are_looked_at(monkeypatch: pytest.Monkey
         turns.append("packets")
         loop.call_soon(others)
 
-    monkeypatch.setattr(RelayCall, "sweep", look)
+    monkeypatch.setattr(RelayCall, "sweep", look)  # who asks is not compiled, and so finds this one
     loop = asyncio.get_running_loop()
     ports = free_range(10)
     names = [f"call-{number}" for number in range(5)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kobza.media import latch, tones
+from kobza.media import tones
 from kobza.media.outgoing import Outgoing
 from kobza.media.port_pair import PortPair
 from kobza.media.relay_side import RelaySide
@@ -34,7 +34,7 @@ async def test_the_named_address_is_believed_at_any_time(stack: Stack) -> None:
     assert relayed.dropped == 0
 
 
-async def test_late_packets_of_the_phone_before_do_not_count(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_late_packets_of_the_phone_before_do_not_count(stack: Stack) -> None:
     relayed = await running(stack)
     await both_ways(relayed)
     relayed.configure(callee=relayed.flow(relayed.other))
@@ -42,9 +42,8 @@ async def test_late_packets_of_the_phone_before_do_not_count(stack: Stack, monke
     await relayed.until_dropped(1)
     await both_ways(relayed, relayed.other)
     # After a while it may be that the phone is where it was.
-    monkeypatch.setattr(latch, "SHUN_FOR", 0.0)
     relayed.configure()
-    relayed.configure(callee=relayed.flow(relayed.other))
+    relayed.call.sides[CALLEE]._latch._shunned_until = 0.0
     await both_ways(relayed, relayed.other)
 
 

@@ -4,9 +4,9 @@ Each message is a frame (`kobza.media.frames`). Commands go to the relay in orde
 `Open`; what the relay reports goes the other way.
 """
 
-import sys
 from collections.abc import Sequence
 from functools import lru_cache
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -113,9 +113,16 @@ class _FlowAsItComes(msgspec.Struct, array_like=True):
     srtp: SrtpKeys | None
 
     def complete(self) -> SideFlow:
-        """Return it with what all share who have the same, profile and hosts; raise DecodeError."""
-        profile, rtp, rtcp = _profile(bytes(self.profile)), self.rtp, self.rtcp
-        return SideFlow(profile, rtp and _known(rtp), rtcp and _known(rtcp), self.exchange, self.secure, self.srtp)
+        """Return it with what all share who have the same, profile and hosts; raise DecodeError.
+
+        A side's two hosts are mostly one, and that of others too, as of those at a trunk.
+        """
+        rtp, rtcp = self.rtp, self.rtcp
+        if rtp is not None:
+            rtp = intern(rtp[0]), rtp[1]
+        if rtcp is not None:
+            rtcp = intern(rtcp[0]), rtcp[1]
+        return SideFlow(_profile(bytes(self.profile)), rtp, rtcp, self.exchange, self.secure, self.srtp)
 
 
 class _ConfigureAsItComes(msgspec.Struct, tag="Configure", array_like=True):
@@ -418,11 +425,6 @@ def decode_command(body: bytes) -> Command:
         raise MalformedStream(str(error)) from error
     command: Command = came
     return command
-
-
-def _known(peer: Peer) -> Peer:
-    """Return an address whose host is one object for all: a side's two mostly have the same, as those at a trunk."""
-    return sys.intern(peer[0]), peer[1]
 
 
 @lru_cache(maxsize=PROFILES)

@@ -31,8 +31,6 @@ from kobza.media.messages import (
     Mix,
     NotHeard,
     Open,
-    Opened,
-    OpenFailed,
     Pause,
     Ping,
     Pong,
@@ -42,7 +40,6 @@ from kobza.media.messages import (
     Release,
     Report,
     Reserve,
-    Reserved,
     StopRecord,
     Take,
     Tell,
@@ -52,10 +49,10 @@ from kobza.media.messages import (
 from kobza.media.one_way import OneWay
 from kobza.media.packet_loop import PacketLoop, PacketLoopName, PythonLoop, packet_loop
 from kobza.media.plane import Side
-from kobza.media.port_pair import PortPair, drain
 from kobza.media.reception import Totals
 from kobza.media.recorder import Spool, SpoolWriter
 from kobza.media.relay_call import RelayCall, tone_of
+from kobza.media.relay_calls import RelayCalls
 from kobza.media.relay_context import RelayContext
 from kobza.media.relay_log import PassedOn
 from kobza.media.relay_mix import Mixes
@@ -103,9 +100,6 @@ class Relay(asyncio.Protocol):
         self._speed = speed
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
-        self._calls: dict[str, RelayCall] = {}
-        self._reserved: dict[int, PortPair] = {}
-        """By even port: those bound for calls to come."""
         self._playing: dict[RelaySide, tuple[bytes, ...]] = {}
         self._dialling: dict[RelaySide, None] = {}
         self._mixes = Mixes(loop)
@@ -124,6 +118,7 @@ class Relay(asyncio.Protocol):
             OneWay(one_way_after / speed),
             self._keyed,
         )
+        self._calls = RelayCalls(self._context)
         self._qualities: deque[CallQuality] = deque(maxlen=MAX_QUALITIES)
         self._sweep_due = loop.time() + self._sweep_interval
         self._sweeper = loop.call_at(self._sweep_due, self._sweep)
@@ -173,12 +168,10 @@ class Relay(asyncio.Protocol):
         self._sweeper.cancel()
         self._playing.clear()
         self._dialling.clear()
-        for call_id in list(self._calls):
+        for call_id in list(self._calls.by_id):
             self._release(call_id)
         self._tell_qualities()
-        for pair in self._reserved.values():
-            pair.close()
-        self._reserved.clear()
+        self._calls.close()
         self._writer.stop(SPOOL_PATIENCE)
         # What the writer's thread told the loop is carried out now.
         await asyncio.sleep(0)
@@ -201,101 +194,59 @@ class Relay(asyncio.Protocol):
 
     def _obey(self, command: Command) -> None:
         match command:
-            case Open():
-                self._open(command)
-            case Reserve():
-                self._reserve(command)
-            case Take():
-                self._take(command)
-            case Configure():
-                call = self._calls.get(command.call_id)
+            case Configure():  # in the order in which they come most
+                call = self._calls.configure(command)
                 if call is not None:
-                    call.configure(command.caller, command.callee)
                     self._choose_tones(call)
+            case Release():
+                self._release(command.call_id, command.at, asked=command.asked)
+            case Take():
+                self._calls.take(command)
+            case Reserve():
+                self._report(self._calls.reserve(command))
+            case Open():
+                self._report(self._calls.open(command))
             case Record():
-                call = self._calls.get(command.call_id)
+                call = self._calls.by_id.get(command.call_id)
                 if call is not None:
                     self._record(call, command)
                 else:
                     self._report(RecordingStopped(command.call_id, command.record_id, command.spool, "no such call"))
             case Tell():
-                call = self._calls.get(command.call_id)
+                call = self._calls.by_id.get(command.call_id)
                 spool = None if call is None else call.recording_of(command.record_id)
                 if call is not None and spool is not None:
                     self._notices.newcomer(call, spool, command.side, command.sound)
             case Pause():
-                call = self._calls.get(command.call_id)
+                call = self._calls.by_id.get(command.call_id)
                 if call is not None:
                     call.pause(command.record_id, on=command.on, at=command.at)
             case StopRecord():
-                call = self._calls.get(command.call_id)
+                call = self._calls.by_id.get(command.call_id)
                 if call is not None:
                     self._notices.ended(command.call_id, command.record_id)
                     call.stop_recording(command.record_id, command.at)
             case Digits():
                 self._dial(command)
             case Mix():
-                self._mixes.arrange(command, self._calls)
+                self._mixes.arrange(command, self._calls.by_id)
                 self._tick()
-            case Release():
-                self._release(command.call_id, command.at, asked=command.asked)
             case Ping():
                 self._report(Pong(command.number))
             case Measure():
                 self._tell_qualities()
                 self._report(self._totals.report())
 
-    def _open(self, command: Open) -> None:
-        pairs: dict[Side, PortPair] = {}
-        for side, port in command.ports.items():
-            try:
-                pairs[side] = PortPair(command.host, port)
-            except OSError as error:
-                for pair in pairs.values():
-                    pair.close()
-                self._report(OpenFailed(command.request, port, error.strerror or str(error)))
-                return
-        self._give(command.call_id, pairs)
-        self._report(Opened(command.request))
-
-    def _reserve(self, command: Reserve) -> None:
-        refused: list[int] = []
-        for port in command.ports:
-            try:
-                self._reserved[port] = PortPair(command.host, port)
-            except OSError as error:
-                log.warning("port %d or the one above cannot be bound: %s", port, error.strerror or error)
-                refused.append(port)
-        self._report(Reserved([port for port in command.ports if port not in refused], refused))
-
-    def _take(self, command: Take) -> None:
-        pairs: dict[Side, PortPair] = {}
-        for side, port in command.ports.items():
-            pair = self._reserved.pop(port, None)
-            if pair is None:
-                log.error("port %d was not reserved", port, extra={"call_id": command.call_id})
-                continue
-            pairs[side] = pair
-        drain(pairs.values())
-        self._give(command.call_id, pairs)
-
-    def _give(self, call_id: str, pairs: dict[Side, PortPair]) -> None:
-        """Give a call its ports; one that is not there yet begins."""
-        call = self._calls.get(call_id)
-        if call is None:
-            call = self._calls[call_id] = RelayCall(self._context, call_id)
-        for side, pair in pairs.items():
-            call.open(side, pair)
-
     def _keyed(self, call_id: str, side: Side, digit: str) -> None:
         self._report(Keyed(call_id, side, digit))
 
     def _release(self, call_id: str, at: float | None = None, *, asked: bool = False) -> None:
-        call = self._calls.pop(call_id, None)
+        call = self._calls.by_id.pop(call_id, None)
         if call is not None:
-            for side in call.sides.values():
-                self._playing.pop(side, None)
-                self._dialling.pop(side, None)
+            if self._playing or self._dialling:
+                for side in call.open_sides():
+                    self._playing.pop(side, None)
+                    self._dialling.pop(side, None)
             self._notices.released(call)
             if self._mixes:
                 self._mixes.released(call_id)
@@ -328,7 +279,7 @@ class Relay(asyncio.Protocol):
         self._sweep_due = now + self._sweep_interval
         self._sweeper = self._loop.call_at(self._sweep_due, self._sweep)
         if not self._unswept:  # else there are more calls than this machine can look at in time
-            self._unswept = list(self._calls.values())
+            self._unswept = list(self._calls.by_id.values())
             self._sweep_some()
 
     def _sweep_some(self) -> None:
@@ -339,7 +290,7 @@ class Relay(asyncio.Protocol):
         if self._unswept:
             self._loop.call_soon(self._sweep_some)
         for call in some:
-            if call.call_id not in self._calls:
+            if call.call_id not in self._calls.by_id:
                 continue
             silent = call.sweep(now, self._timeout)
             if silent is not None:
@@ -350,15 +301,18 @@ class Relay(asyncio.Protocol):
     # tones
 
     def _choose_tones(self, call: RelayCall) -> None:
-        for side in call.sides.values():
-            self._playing.pop(side, None)
-        for side in call.playing():
-            self._playing[side] = tone_of(side.profile, side.tone_law)
-        self._tick()
+        if self._playing:
+            for side in call.open_sides():
+                self._playing.pop(side, None)
+        playing = call.playing()
+        if playing:
+            for side in playing:
+                self._playing[side] = tone_of(side.profile, side.tone_law)
+            self._tick()
 
     def _dial(self, command: Digits) -> None:
         """Begin to send digits to a side, or let them wait behind those that it is being sent."""
-        call = self._calls.get(command.call_id)
+        call = self._calls.by_id.get(command.call_id)
         side = None if call is None else call.sides.get(command.side)
         if side is None:
             self._report(DigitsDone(command.request, sent=False))

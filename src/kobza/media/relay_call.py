@@ -16,6 +16,8 @@ from kobza.media.ringback import USUAL
 from kobza.media.rtp_port import Ear
 from kobza.rtp.g711 import Law
 
+_CALLER, _CALLEE = Side
+"""By names of their own, see `kobza.sip.flow.UDP`."""
 NONE: Final[frozenset[str]] = frozenset()
 """One for all calls: each empty set is an object of its own."""
 TONES: Final = frozenset({"ringback", "music"})
@@ -65,15 +67,19 @@ class RelayCall:
         """Those that are open."""
         sides = {}
         if self._caller is not None:
-            sides[Side.CALLER] = self._caller
+            sides[_CALLER] = self._caller
         if self._callee is not None:
-            sides[Side.CALLEE] = self._callee
+            sides[_CALLEE] = self._callee
         return sides
+
+    def open_sides(self) -> list[RelaySide]:
+        """Return those that are open, where nobody asks which they are."""
+        return [side for side in (self._caller, self._callee) if side is not None]
 
     def open(self, side: Side, pair: PortPair) -> None:
         """Give a side its ports."""
         opened = RelaySide(self._context, self.call_id, side, pair)
-        if side is Side.CALLER:
+        if side is _CALLER:
             replaced, self._caller, other = self._caller, opened, self._callee
         else:
             replaced, self._callee, other = self._callee, opened, self._caller
@@ -141,7 +147,7 @@ class RelayCall:
     def listen(self, ear: "CallEar | None") -> None:
         """Let a mix hear both sides, or (None) no longer."""
         self._ear = ear
-        for side in self.sides.values():
+        for side in self.open_sides():
             side.overhear(ear)
         self._choose_tap()
 
@@ -152,7 +158,7 @@ class RelayCall:
 
     def _choose_tap(self) -> None:
         tap = self._tap()
-        for side in self.sides.values():
+        for side in self.open_sides():
             side.record(tap)
 
     def sweep(self, now: float, timeout: float) -> Side | None:
@@ -182,7 +188,7 @@ class RelayCall:
 
     def playing(self) -> list[RelaySide]:
         """Return the sides that hear a tone."""
-        return [side for side in self.sides.values() if side.profile.source in TONES]
+        return [side for side in self.open_sides() if side.profile.source in TONES]
 
     def release(self, at: float | None = None) -> CallQuality:
         """Close everything; `at` is when its recordings end. Return how the packets fared."""

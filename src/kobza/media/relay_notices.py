@@ -61,10 +61,12 @@ class Notices:
 
     def released(self, call: RelayCall) -> None:
         """Forget a call."""
-        for key in [key for key in self._timers if key[0] == call.call_id]:
-            self.ended(*key)
-        for side in call.sides.values():
-            self._sounding.pop(side, None)
+        if self._timers:
+            for key in [key for key in self._timers if key[0] == call.call_id]:
+                self.ended(*key)
+        if self._sounding:
+            for side in call.open_sides():
+                self._sounding.pop(side, None)
 
     def turn(self) -> None:
         """Let 20 ms of what sounds be heard where nothing passes that carries it."""

@@ -28,6 +28,7 @@ from kobza.rtp.event import DigitReader
 from kobza.rtp.g711 import Law
 from kobza.rtp.ice import Address
 
+_INET: Final = int(socket.AF_INET)
 UNTOLD: Final = MediaProfile()
 """That of a side before the PBX has said anything about it."""
 NOTHING_CAME: Final = SideQuality()
@@ -155,23 +156,27 @@ class RelaySide:
 
     def configure(self, flow: SideFlow) -> None:
         """Take what the PBX says about this side."""
-        before, self.profile = self.profile, flow.profile
-        profile = flow.profile
+        before, profile = self.profile, flow.profile
+        self.profile = profile
         if profile.watched and not before.watched:
             self.watched_since = self._context.loop.time()
-        if flow.secure != self._secure or flow.srtp != self._srtp:
-            self._secure, self._srtp = flow.secure, flow.srtp
+        secure, srtp = flow.secure, flow.srtp
+        if secure != self._secure or srtp != self._srtp:
+            self._secure, self._srtp = secure, srtp
             self._protect(flow)
-        if flow.rtp != self._named and flow.secure is None:
-            self._name(flow.rtp)
-        elif flow.exchange != self._exchange:
+        named, exchange = flow.rtp, flow.exchange
+        is_moved = named != self._named
+        if is_moved and secure is None:
+            self._name(named)
+        elif exchange != self._exchange:
             self._latch.agree(self.rtp.heard)
-        self._exchange = flow.exchange
-        if flow.rtp != self._named:
-            self._named = flow.rtp
-        if flow.rtcp != self._named_rtcp:
-            self._named_rtcp = flow.rtcp
-            self.rtcp.name(self._address(flow.rtcp))
+        self._exchange = exchange
+        if is_moved:
+            self._named = named
+        named_rtcp = flow.rtcp
+        if named_rtcp != self._named_rtcp:
+            self._named_rtcp = named_rtcp
+            self.rtcp.name(self._address(named_rtcp))
         if self._outgoing is not None or profile.source in OWN_SOURCES or profile.renaming is not None:
             self.outgoing.configure(profile)
         self.rtp.codecs = NO_CODECS if profile.muted else profile.spoken
@@ -279,7 +284,7 @@ class RelaySide:
 
     def _address(self, peer: Peer | None) -> Address | None:
         """Return an address as the socket gives it with a packet, so that the two compare equal."""
-        if peer is None or self.rtp.sock.family == socket.AF_INET:
+        if peer is None or self.rtp.sock.family == _INET:
             return peer
         host, port = peer
         return (host if ":" in host else f"::ffff:{host}", port, 0, 0)
