@@ -82,7 +82,7 @@ def test_a_module_that_is_compiled_has_nothing_that_the_compiler_gets_wrong(sour
                 struct = {ast.unparse(base) for base in bases} & {"Struct", "msgspec.Struct"}
                 assert not (keywords and struct), f"{node.name} loses its keywords: inherit from kobza.values.Value"
                 fields = {name for field in node.body if isinstance(field, ast.AnnAssign) for name in names_in(field)}
-                values = struct or any(ast.unparse(base) in ("Value", "Leaf") for base in bases)
+                values = struct or any(ast.unparse(base) in ("Value", "Leaf", "Key") for base in bases)
                 assert not (values and fields & later), f"{node.name} needs {fields & later} before they are there"
             case ast.AnnAssign(annotation=ast.Name("Final"), value=ast.Tuple(elts=elements)):
                 floats = [one for one in elements if isinstance(one, ast.Constant) and isinstance(one.value, float)]

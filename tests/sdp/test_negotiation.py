@@ -9,7 +9,7 @@ LOCAL = LocalAudio("192.0.2.10", 20000, (PCMA, EVENTS), Direction.RECVONLY, ptim
 
 
 def test_an_offer() -> None:
-    assert str(write_offer(origin(7, "192.0.2.10"), LOCAL)) == "\r\n".join(
+    assert write_offer(origin(7, "192.0.2.10"), LOCAL).decode() == "\r\n".join(
         [
             "v=0",
             "o=kobza 7 1 IN IP4 192.0.2.10",
@@ -36,7 +36,7 @@ def test_an_answer_refuses_all_but_the_audio() -> None:
     lines = ["v=0", "o=- 1 1 IN IP4 192.0.2.1", "m=video 4 RTP/AVP 99", "m=audio 6 RTP/AVPF 8", "m=audio 8 RTP/AVP 0"]
     offer = SessionDescription.parse("\n".join(lines).encode())
     local = LocalAudio("192.0.2.10", 20000, (PCMA,))
-    answer = write_answer(origin(7, "192.0.2.10"), local, audio_of(offer))
+    answer = SessionDescription.parse(write_answer(origin(7, "192.0.2.10"), local, audio_of(offer)))
     assert [(media.kind, media.port, media.protocol) for media in answer.media] == [
         ("video", 0, "RTP/AVP"),
         ("audio", 20000, "RTP/AVPF"),
@@ -48,7 +48,7 @@ def test_an_answer_refuses_all_but_the_audio() -> None:
 def test_a_later_offer_keeps_the_order_of_streams() -> None:
     agreed = SessionDescription.parse(b"v=0\no=- 1 1 IN IP4 192.0.2.1\nm=video 0 RTP/AVP 99\nm=audio 6 RTP/AVP 8\n")
     audio = audio_of(agreed)
-    offer = write_offer(origin(7, "192.0.2.10"), LOCAL, audio.layout, audio.index)
+    offer = SessionDescription.parse(write_offer(origin(7, "192.0.2.10"), LOCAL, audio.layout, audio.index))
     assert [(media.kind, media.port, media.formats) for media in offer.media] == [
         ("video", 0, ("99",)),
         ("audio", 20000, ("8", "101")),
@@ -58,4 +58,4 @@ def test_a_later_offer_keeps_the_order_of_streams() -> None:
 def test_of_a_description_with_one_stream_no_others_are_kept() -> None:
     audio = audio_of(SessionDescription.parse(b"v=0\no=- 1 1 IN IP4 192.0.2.1\nm=audio 6 RTP/AVP 8\n"))
     assert (audio.index, audio.protocol, audio.layout) == (0, "RTP/AVP", ())
-    assert len(write_offer(origin(7, "192.0.2.10"), LOCAL, audio.layout, audio.index).media) == 1
+    assert write_offer(origin(7, "192.0.2.10"), LOCAL, audio.layout, audio.index).count(b"m=") == 1

@@ -67,10 +67,10 @@ def test_keys_beside_plain_rtp_are_not_looked_at() -> None:
 def test_our_offer_and_answer() -> None:
     ours = Crypto("1", "AES_CM_128_HMAC_SHA1_80", KEY_30)
     local = LocalAudio("198.51.100.1", 20000, (PCMA,), sdes=ours)
-    offer = str(write_offer(origin(1, "198.51.100.1"), local))
+    offer = write_offer(origin(1, "198.51.100.1"), local).decode()
     assert "m=audio 20000 RTP/SAVP 8\r\n" in offer
     assert f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}\r\n" in offer
     theirs = phone(f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}", protocol="RTP/SAVPF")
-    answer = write_answer(origin(1, "198.51.100.1"), local, audio_of(theirs))
+    answer = SessionDescription.parse(write_answer(origin(1, "198.51.100.1"), local, audio_of(theirs)))
     assert answer.media[0].protocol == "RTP/SAVPF"
     assert answer.media[0].get_all("crypto") == [f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}"]

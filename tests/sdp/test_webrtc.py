@@ -130,7 +130,7 @@ def test_a_stream_outside_the_bundle() -> None:
 def test_our_offer_to_a_browser() -> None:
     local = LocalAudio("198.51.100.1", 20000, (PCMA,), mux=True, webrtc=OUR_END)
     offer = write_offer(origin(1, "198.51.100.1"), local)
-    assert str(offer).split("\r\n")[3:-1] == [
+    assert offer.decode().split("\r\n")[3:-1] == [
         "c=IN IP4 198.51.100.1",
         "t=0 0",
         "a=group:BUNDLE 0",
@@ -155,7 +155,7 @@ def test_our_answer_names_the_stream_only_when_it_has_a_name() -> None:
     offer = browser("m=video 9 UDP/TLS/RTP/SAVPF 96", without="a=mid", protocol="UDP/TLS/RTP/SAVP")
     nameless = WebRtcEnd(("198.51.100.1",), "ufrag", "password", "sha-256 00", Setup.ACTIVE, "", bundled=False)
     local = LocalAudio("198.51.100.1", 20000, (PCMA,), mux=True, webrtc=nameless)
-    answer = write_answer(origin(1, "198.51.100.1"), local, audio_of(offer))
+    answer = SessionDescription.parse(write_answer(origin(1, "198.51.100.1"), local, audio_of(offer)))
     assert answer.attributes == (("ice-lite", None),)
     assert [(media.port, media.protocol) for media in answer.media] == [
         (20000, "UDP/TLS/RTP/SAVP"),

@@ -11,7 +11,8 @@ from kobza.media.negotiation import CallMedia, carry_out
 from kobza.media.plane import Done, MediaError, Side
 from kobza.media.port_broker import PlaneCall, PortBroker
 
-_CALLER, _CALLEE = Side
+_CALLER: Final = Side.CALLER
+_CALLEE: Final = Side.CALLEE
 
 
 class EmbeddedCalls:

@@ -39,7 +39,7 @@ def seat_answer(audio: Audio) -> bytes:
         raise MediaError("not acceptable: only G.711 can be mixed")
     codecs = (speech, *(codec for codec in audio.codecs if codec.key == EVENTS.key))
     local = LocalAudio(_NOWHERE, _DISCARD, codecs, audio.direction.reversed)
-    return write_answer(origin(1, _NOWHERE), local, audio).to_bytes()
+    return write_answer(origin(1, _NOWHERE), local, audio)
 
 
 def narrowed(common: tuple[Codec, ...], named: tuple[Codec, ...], beside: tuple[Codec, ...]) -> tuple[Codec, ...]:

@@ -8,11 +8,12 @@ from kobza.media.browser_end import BrowserAccess
 from kobza.media.messages import Secure, SrtpKeys
 from kobza.media.plane import MediaError, OfferForm, SideSounds, ToneName
 from kobza.media.protection import Protection, is_protected
-from kobza.sdp.audio import Audio, Direction, audio_of
+from kobza.sdp.audio import Audio, Direction
 from kobza.sdp.codecs import Codec, common_codecs, has_events, has_speech, in_order_of, with_more
-from kobza.sdp.description import Origin, SessionDescription
+from kobza.sdp.description import Origin
 from kobza.sdp.errors import MalformedSdp, NotAcceptable
 from kobza.sdp.negotiation import LocalAudio, origin, write_answer, write_offer
+from kobza.sdp.reading import read_audio
 from kobza.values import same
 
 _USUAL_SOUNDS: Final = SideSounds()
@@ -135,8 +136,8 @@ class SideMedia:
         self.offered = local
         by = self._origin_of(local)
         if self.remote is None:
-            return write_offer(by, local).to_bytes()
-        return write_offer(by, local, self.remote.layout, self.remote.index).to_bytes()
+            return write_offer(by, local)
+        return write_offer(by, local, self.remote.layout, self.remote.index)
 
     def write_offer_in(self, form: OfferForm, *, ipv6: bool) -> bytes:
         """Return the offer made last in another form, for another branch of a fork."""
@@ -145,7 +146,7 @@ class SideMedia:
         local = self.offered if form == "plain" else self.protection.offer(form, self.offered)
         if ipv6 and self._host6 is not None and local.webrtc is None:
             local = replace(local, host=self._host6)
-        return write_offer(origin(self._session_id, self._host, self._version), local).to_bytes()
+        return write_offer(origin(self._session_id, self._host, self._version), local)
 
     def parse_answer(self, sdp: bytes) -> tuple[Audio, LocalAudio]:
         """Parse an answer to our offer; its codecs become those that are common. Return also what it answers."""
@@ -166,7 +167,7 @@ class SideMedia:
         """Return our answer to the phone's offer; from now on it holds."""
         self.local = local
         self._phone_offered = True
-        return write_answer(self._origin_of(local), local, offer).to_bytes()
+        return write_answer(self._origin_of(local), local, offer)
 
     def take_answer(self, audio: Audio, offered: LocalAudio) -> None:
         """Take the phone's answer to our offer; `audio` is what is common."""
@@ -253,7 +254,7 @@ class SideMedia:
 def parse_description(sdp: bytes) -> Audio:
     """Parse what a phone said; what is wrong with it becomes a MediaError."""
     try:
-        audio = audio_of(SessionDescription.parse(sdp))
+        audio = read_audio(sdp)
     except NotAcceptable as error:
         raise MediaError(f"not acceptable: {error}") from error
     except MalformedSdp as malformed:

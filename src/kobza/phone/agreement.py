@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kobza.rtp.g711 import Law
-from kobza.sdp.audio import Audio, Direction, audio_of
+from kobza.sdp.audio import Audio, Direction
 from kobza.sdp.codecs import (
     OWN_CODECS,
     TELEPHONE_EVENT,
@@ -12,9 +12,10 @@ from kobza.sdp.codecs import (
     common_codecs,
     first_speech_with_events,
 )
-from kobza.sdp.description import Origin, SessionDescription
+from kobza.sdp.description import Origin
 from kobza.sdp.errors import NotAcceptable
 from kobza.sdp.negotiation import LocalAudio, origin, write_answer, write_offer
+from kobza.sdp.reading import read_audio
 
 _LAWS = {"pcmu": Law.MU, "pcma": Law.A}
 
@@ -51,21 +52,21 @@ class Agreement:
         local = LocalAudio(self._host, self._port, self._codecs, direction, ptime=20)
         theirs = self._theirs
         if theirs is None:
-            return write_offer(self._next_origin(), local).to_bytes()
-        return write_offer(self._next_origin(), local, theirs.layout, theirs.index).to_bytes()
+            return write_offer(self._next_origin(), local)
+        return write_offer(self._next_origin(), local, theirs.layout, theirs.index)
 
     def answered(self, body: bytes) -> Agreed:
         """Read the answer to our offer."""
-        audio = audio_of(SessionDescription.parse(body))
+        audio = read_audio(body)
         return self._settle(audio, self._offered.narrowed(audio.direction.reversed))
 
     def answer(self, body: bytes, direction: Direction = Direction.SENDRECV) -> bytes:
         """Read an offer and write the answer. `direction` is the most this phone wants now."""
-        audio = audio_of(SessionDescription.parse(body))
+        audio = read_audio(body)
         settled = self._settle(audio, direction.narrowed(audio.direction.reversed))
         codecs = codecs_with_types_of(common_codecs(self._codecs, audio.codecs), audio.codecs)
         local = LocalAudio(self._host, self._port, codecs, settled.direction, ptime=20)
-        return write_answer(self._next_origin(), local, audio).to_bytes()
+        return write_answer(self._next_origin(), local, audio)
 
     def _settle(self, audio: Audio, direction: Direction) -> Agreed:
         chosen = first_speech_with_events(common_codecs(audio.codecs, self._codecs))

@@ -49,14 +49,21 @@ class Direction(StrEnum):
     @property
     def reversed(self) -> "Direction":
         """The same, as the other side sees it: the widest answer to an offer (RFC 3264, section 6.1)."""
-        return Direction.of(sends=self.receives, receives=self.sends)
+        if self is _SENDONLY:
+            return _RECVONLY
+        return _SENDONLY if self is _RECVONLY else self
 
     def narrowed(self, other: "Direction") -> "Direction":
         """Return what both directions allow."""
-        return Direction.of(sends=self.sends and other.sends, receives=self.receives and other.receives)
+        if self is other or other is _SENDRECV:
+            return self
+        return other if self is _SENDRECV else _INACTIVE
 
 
-_SENDRECV, _SENDONLY, _RECVONLY, _INACTIVE = Direction
+_SENDRECV: Final = Direction.SENDRECV
+_SENDONLY: Final = Direction.SENDONLY
+_RECVONLY: Final = Direction.RECVONLY
+_INACTIVE: Final = Direction.INACTIVE
 """By names of their own, as up to Python 3.11 to get a member of an enumeration costs as much as to call a function."""
 _DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 
@@ -148,23 +155,23 @@ def _direction(description: SessionDescription, media: Media, webrtc: WebRtcPeer
 
 
 def _destination(description: SessionDescription, media: Media) -> Destination:
-    host = _literal(media.connection if media.connection is not None else description.connection)
+    host = literal_host(media.connection if media.connection is not None else description.connection)
     mux = media.get("rtcp-mux") is not None
     rtcp_host, rtcp_port = host, media.port + 1
     words = (media.get("rtcp") or "").split()
     if words and words[0].isascii() and words[0].isdigit() and len(words[0]) <= 5:
         rtcp_port = int(words[0])
         if len(words) == 4:
-            rtcp_host = _literal(words[3])
+            rtcp_host = literal_host(words[3])
     if mux or rtcp_port > 65535 or rtcp_port == 0:
         rtcp_host, rtcp_port = host, media.port
     return Destination(host, media.port, rtcp_host, rtcp_port, mux)
 
 
 @lru_cache(maxsize=1024)
-def _literal(host: str | None) -> str | None:
+def literal_host(host: str | None) -> str | None:
     """Return an address that packets can be sent to. A name would need DNS; the real address is learnt anyway."""
-    if host is None or host in _NOWHERE:
+    if host is None or host in _NOWHERE or host.split() != [host]:
         return None
     try:
         address = ip_address(host)

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kobza.sdp.description import Attribute, Media
-from kobza.values import Leaf
+from kobza.values import Key
 
 TELEPHONE_EVENT: Final = "telephone-event"
 """DTMF digits as packets (RFC 4733): no codec of its own, always beside one."""
@@ -27,7 +27,7 @@ _STATIC: Final = {
 _NOT_SPEECH: Final = frozenset({"telephone-event", "cn", "red"})
 
 
-class Codec(Leaf, frozen=True):
+class Codec(Key, frozen=True):
     """A payload type and what it means. `rate` is the RTP clock in Hz, `parameters` the `fmtp` value or ""."""
 
     payload_type: int
@@ -62,7 +62,7 @@ EVENTS: Final = Codec(101, TELEPHONE_EVENT, 8000, parameters="0-16")
 OWN_CODECS: Final = (PCMA, PCMU, EVENTS)
 """What the media plane offers by itself: A-law first, as European networks have it."""
 
-_REMEMBERED: Final = 256
+REMEMBERED: Final = 256
 """Results kept of each question about codecs: phones of one kind say the same in every call. 32 KiB at most each, see
 description.MAX_BYTES."""
 
@@ -81,7 +81,7 @@ def codecs_of(media: Media) -> tuple[Codec, ...]:
     return _codecs(media.formats, tuple(media.get_all("rtpmap")), tuple(media.get_all("fmtp")))
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def _codecs(formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str, ...]) -> tuple[Codec, ...]:
     described = _by_payload_type(rtpmaps)
     parameters = _by_payload_type(fmtps)
@@ -96,14 +96,14 @@ def _codecs(formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str
     return tuple(codecs.values())
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def common_codecs(ours: tuple[Codec, ...], theirs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return those of `ours`, in their order and with their payload types, that are also among `theirs`."""
     keys = {codec.key for codec in theirs}
     return tuple(codec for codec in ours if codec.key in keys)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def in_order_of(order: tuple[Codec, ...], codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return those of `codecs`, with their payload types and parameters, that `order` names too, in its order."""
     by_key: dict[tuple[str, int, int], Codec] = {}
@@ -112,7 +112,7 @@ def in_order_of(order: tuple[Codec, ...], codecs: tuple[Codec, ...]) -> tuple[Co
     return tuple(by_key[codec.key] for codec in order if codec.key in by_key)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def with_more(codecs: tuple[Codec, ...], more: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return `codecs` and behind them those of `more` that are not among them and whose payload types are free.
 
@@ -130,7 +130,7 @@ def with_more(codecs: tuple[Codec, ...], more: tuple[Codec, ...]) -> tuple[Codec
     return tuple(sorted(known, key=lambda codec: not codec.is_speech))
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def codecs_with_types_of(codecs: tuple[Codec, ...], numbering: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return those of `codecs` that are also in `numbering`, in their order, with its payload types.
 
@@ -145,19 +145,19 @@ def codecs_with_types_of(codecs: tuple[Codec, ...], numbering: tuple[Codec, ...]
     return tuple(renumbered.values())
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def has_speech(codecs: tuple[Codec, ...]) -> bool:
     """Tell whether one of the codecs can carry speech."""
     return any(codec.is_speech for codec in codecs)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def has_events(codecs: tuple[Codec, ...]) -> bool:
     """Tell whether DTMF events are among the codecs."""
     return any(codec.name.lower() == TELEPHONE_EVENT for codec in codecs)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def with_events_of(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Return `codecs`, and behind them the telephone-event of `others` that goes with the speech which is sent.
 

@@ -64,7 +64,7 @@ class Media(Leaf, frozen=True):
         if len(fields) < 4:
             raise MalformedSdp("the m= line has at least four fields", where)
         port, slash, count = fields[1].partition("/")
-        if slash and not _is_number(count):
+        if slash and not is_number(count):
             raise MalformedSdp("the count of ports is not a number", where)
         return cls(fields[0].lower(), _port(port, where), fields[2], tuple(fields[3:]))
 
@@ -75,6 +75,14 @@ class Media(Leaf, frozen=True):
     def get_all(self, name: str) -> list[str]:
         """Return all values of an attribute, in order."""
         return [value or "" for key, value in self.attributes if key == name]
+
+    @property
+    def behind_port(self) -> str:
+        """The stream as it is written from its protocol on: the rest of the `m=` line, and the lines that follow."""
+        lines = [f"{self.protocol} {' '.join(self.formats)}"]
+        if self.connection is not None:
+            lines.append(_connection_line(self.connection))
+        return "\r\n".join(lines + _attribute_lines(self.attributes)) + "\r\n"
 
     def refused(self) -> "Media":
         """Return the stream as an answer refuses it: port 0, the same formats (RFC 3264, section 6)."""
@@ -106,17 +114,9 @@ class SessionDescription(Leaf, frozen=True):
         return _first(self.attributes, name)
 
     def __str__(self) -> str:
-        lines = ["v=0", f"o={self.origin}", "s=-"]
-        if self.connection is not None:
-            lines.append(f"c=IN {_address_type(self.connection)} {self.connection}")
-        lines.append("t=0 0")
-        lines += _attribute_lines(self.attributes)
-        for media in self.media:
-            lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
-            if media.connection is not None:
-                lines.append(f"c=IN {_address_type(media.connection)} {media.connection}")
-            lines += _attribute_lines(media.attributes)
-        return "\r\n".join(lines) + "\r\n"
+        attributes = "".join([f"{line}\r\n" for line in _attribute_lines(self.attributes)])
+        streams = "".join([f"m={media.kind} {media.port} {media.behind_port}" for media in self.media])
+        return f"{beginning(self.origin, self.connection)}{attributes}{streams}"
 
     def to_bytes(self) -> bytes:
         """Return the description as the body of a SIP message (`application/sdp`)."""
@@ -188,13 +188,24 @@ def _host(text: str, where: str) -> str:
 
 
 def _port(text: str, where: str) -> int:
-    if not _is_number(text) or int(text) > 65535:
+    if not is_number(text) or int(text) > 65535:
         raise MalformedSdp("the port is not a number up to 65535", where)
     return int(text)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number in digits of ASCII, of a length that does no harm."""
     return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def beginning(by: Origin, host: str | None) -> str:
+    """Return the lines that all descriptions begin with; `host` is the session's, see `SessionDescription`."""
+    where = "" if host is None else f"{_connection_line(host)}\r\n"
+    return f"v=0\r\no={by}\r\ns=-\r\n{where}t=0 0\r\n"
+
+
+def _connection_line(host: str) -> str:
+    return f"c=IN {_address_type(host)} {host}"
 
 
 def _address_type(host: str) -> str:

@@ -6,10 +6,11 @@ does not pass.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from kobza.sdp.audio import Audio, Direction
-from kobza.sdp.codecs import Codec
-from kobza.sdp.description import Attribute, Media, Origin, SessionDescription
+from kobza.sdp.codecs import REMEMBERED, Codec
+from kobza.sdp.description import Attribute, Media, Origin, SessionDescription, beginning
 from kobza.sdp.sdes import PROTOCOL as SDES_PROTOCOL
 from kobza.sdp.sdes import Crypto
 from kobza.sdp.webrtc import PROTOCOL as WEBRTC_PROTOCOL
@@ -71,25 +72,29 @@ def origin(session_id: int, host: str, version: int = 1) -> Origin:
     return Origin("kobza", str(session_id), str(version), host)
 
 
-def write_offer(by: Origin, local: LocalAudio, layout: Sequence[Media] = (), index: int = 0) -> SessionDescription:
+def write_offer(by: Origin, local: LocalAudio, layout: Sequence[Media] = (), index: int = 0) -> bytes:
     """Return an offer of the audio stream.
 
     In a dialog that has agreed on streams already, `layout` is what they were, see `Audio`, and `index` the place of
     the audio: a later offer keeps number and order of streams (RFC 3264, section 8).
     """
-    media = _placed(local.stream(local.protocol), layout, index)
-    return SessionDescription(by, local.host, media, local.session_attributes)
+    return _written(by, local, local.protocol, layout, index)
 
 
-def write_answer(by: Origin, local: LocalAudio, audio: Audio) -> SessionDescription:
+def write_answer(by: Origin, local: LocalAudio, audio: Audio) -> bytes:
     """Return the answer to an offer: the audio stream taken, all others refused with port 0 (RFC 3264, section 6)."""
-    media = _placed(local.stream(audio.protocol), audio.layout, audio.index)
-    return SessionDescription(by, local.host, media, local.session_attributes)
+    return _written(by, local, audio.protocol, audio.layout, audio.index)
 
 
-def _placed(stream: Media, layout: Sequence[Media], index: int) -> tuple[Media, ...]:
-    if not layout:
-        return (stream,)
-    media = list(layout)
-    media[index] = stream
-    return tuple(media)
+def _written(by: Origin, local: LocalAudio, protocol: str, layout: Sequence[Media], index: int) -> bytes:
+    if layout or local.webrtc is not None or local.sdes is not None:
+        streams = [*layout[:index], local.stream(protocol), *layout[index + 1 :]]
+        return SessionDescription(by, local.host, tuple(streams), local.session_attributes).to_bytes()
+    plain = _plain(protocol, local.codecs, local.direction, local.ptime, local.mux)
+    return f"{beginning(by, local.host)}m=audio {local.port} {plain}".encode()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _plain(protocol: str, codecs: tuple[Codec, ...], direction: Direction, ptime: int | None, mux: bool) -> str:
+    """Return a plain stream behind its port: calls with the same codecs differ in ids, address and port alone."""
+    return LocalAudio("", 0, codecs, direction, ptime, mux).stream(protocol).behind_port
