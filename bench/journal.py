@@ -151,10 +151,10 @@ def bare(path: Path, steps: Sequence[list[Entry]], group: int, pause: float = 0.
         cursor += len(states)
         batches.append(
             (
-                (sql.OPEN_CALL, [rows.call_row(entry) for entry in entries if isinstance(entry, CdrOpened)]),
-                (sql.UPDATE_CALL, [rows.call_row(entry) for entry in entries if isinstance(entry, CdrUpdated)]),
+                (sql.OPEN_CALL, rows.opened_rows([entry for entry in entries if isinstance(entry, CdrOpened)])[0]),
+                (sql.UPDATE_CALL, [rows.updated_row(entry) for entry in entries if isinstance(entry, CdrUpdated)]),
                 (sql.CLOSE_CALL, [rows.call_row(entry) for entry in entries if isinstance(entry, CdrClosed)]),
-                (sql.ADD_EVENT, [rows.event_row(number, entry) for number, entry in numbered]),
+                (sql.ADD_EVENT, [rows.event_row(entry) for entry in states]),
                 (sql.OWE_DELIVERY, [rows.delivery_row(number, entry) for number, entry in numbered]),
             )
         )

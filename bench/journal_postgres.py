@@ -56,7 +56,7 @@ def bare(url: PostgresUrl, steps: Sequence[list[Entry]], group: int, pause: floa
         batches.append(
             [
                 (calls, sql.CALL_TYPES, closed),
-                (events, event_types, [journal_rows.event_row(number, entry) for number, entry in numbered]),
+                (events, event_types, [(number, *journal_rows.event_row(entry)) for number, entry in numbered]),
                 (
                     deliveries,
                     ["bigint", "text", "text", "integer", "bigint"],

@@ -1,5 +1,7 @@
 """Durations: whole seconds, rounded up, from stored milliseconds."""
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +50,10 @@ def test_a_duration_is_never_shorter_than_the_time(start: float, seconds: float)
 def test_a_moment_is_written_in_utc_with_milliseconds() -> None:
     assert rfc3339(1_700_000_375_007) == "2023-11-14T22:19:35.007Z"
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(st.lists(st.integers(min_value=0, max_value=4_000_000_000_000), min_size=1))
+def test_a_moment_is_written_alike_whatever_was_written_before(moments: list[int]) -> None:
+    for at_ms in (at_ms for moment in moments for at_ms in (moment, moment + 1, 0)):
+        at = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
+        assert datetime.fromisoformat(rfc3339(at_ms)) == at

@@ -20,7 +20,7 @@ from kobza.store.journal import JournalWriter, passes_by_itself
 from kobza.store.journal_sql import ROWS_AT_ONCE
 from kobza.store.messages import Message, SipLadder
 from kobza.store.place import Place
-from tests.store.builders import ANNA, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, kept_ladder, stored
+from tests.store.builders import ANNA, BOHDAN, NOW, NOW_MS, OUTSIDE, attempt, cdr, ended, kept_ladder, stored
 from tests.store.conftest import Rows, Write
 
 
@@ -93,6 +93,31 @@ def test_each_enterprise_of_a_call_has_its_record(write: Write, rows: Rows) -> N
     write(CdrClosed(ended(enterprise_id="ent-2")))
     found = rows("SELECT enterprise_id, direction, convergent, ended_at IS NULL FROM calls ORDER BY 1")
     assert found == [("ent-1", "incoming", 1, 1), ("ent-2", "outgoing", 0, 0)]
+
+
+def test_a_record_that_is_opened_with_more_than_a_start_keeps_it(write: Write, rows: Rows) -> None:
+    talking = cdr("call-2", ringing_at=NOW + 1, answered_at=NOW + 5, answered_number=ANNA)
+    write(CdrOpened(cdr()), CdrOpened(talking), CdrOpened(cdr("call-3", record_id="rec-1")))
+    assert rows("SELECT ringing_at, answered_at, answered_number, start_at, record_id FROM calls ORDER BY call_id") == [
+        (None, None, None, NOW_MS, None),
+        (NOW_MS + 1000, NOW_MS + 5000, ANNA, NOW_MS + 5000, None),
+        (None, None, None, NOW_MS, "rec-1"),
+    ]
+
+
+def test_who_comes_into_a_call_that_is_on_gets_a_record(write: Write, rows: Rows) -> None:
+    write(CdrOpened(cdr()))
+    write(CdrUpdated(cdr()), CdrUpdated(cdr(enterprise_id="ent-2", called_number=BOHDAN, ringing_at=NOW + 1)))
+    assert rows("SELECT enterprise_id, called_number, ringing_at, ended_at FROM calls ORDER BY enterprise_id") == [
+        ("ent-1", ANNA, None, None),
+        ("ent-2", BOHDAN, NOW_MS + 1000, None),
+    ]
+
+
+def test_what_is_owed_is_found_under_the_cursor_of_its_state(write: Write, rows: Rows) -> None:
+    write(*(stored(at, call_id=f"call-{at}", owed=at % 3 != 0) for at in range(1, 80)))
+    owed = "SELECT call_id, due_at FROM deliveries JOIN events ON events.cursor = deliveries.cursor ORDER BY 2"
+    assert rows(owed) == [(f"call-{at}", NOW_MS + 1000 * at) for at in range(1, 80) if at % 3]
 
 
 def test_states_get_growing_cursors(store: Store, write: Write) -> None:

@@ -103,22 +103,27 @@ class CdrFold:
 
     def feed(self, fact: CallFact) -> bool:
         """Take the next fact of the call; return whether the records changed."""
+        if type(fact) is CallStarted:
+            self._started = fact
+        elif type(fact) is CallRinging:
+            if self._answered_at is None and self._ringing_at is None:
+                self._ringing_at = fact.at
+            for joined in self._of_leg(fact.leg_id):
+                if joined.ringing_at is None:
+                    joined.ringing_at = fact.at
+        elif type(fact) is CallAnswered:
+            self._answered_at = fact.at
+            self._answered_number = fact.answered_number
+            for joined in self._of_leg(fact.leg_id):
+                joined.answered_at, joined.answered_number = fact.at, fact.answered_number
+        elif type(fact) is CallEnded:
+            self._ended = fact
+        else:
+            return self._feed_rare(fact)
+        return True
+
+    def _feed_rare(self, fact: CallFact) -> bool:
         match fact:
-            case CallStarted():
-                self._started = fact
-            case CallRinging():
-                if self._answered_at is None and self._ringing_at is None:
-                    self._ringing_at = fact.at
-                for joined in self._of_leg(fact.leg_id):
-                    if joined.ringing_at is None:
-                        joined.ringing_at = fact.at
-            case CallAnswered():
-                self._answered_at = fact.at
-                self._answered_number = fact.answered_number
-                for joined in self._of_leg(fact.leg_id):
-                    joined.answered_at, joined.answered_number = fact.at, fact.answered_number
-            case CallEnded():
-                self._ended = fact
             case OriginatorRang():
                 self._originator_rang_at = fact.at
             case RecordingStarted():
@@ -170,11 +175,12 @@ class CdrFold:
         if started is None:
             return ()
         caller, callee = started.caller, started.callee
+        calling, called = caller.enterprise_id, callee.enterprise_id
         records = []
-        if caller.enterprise_id is not None:
-            records.append(self._record(started, caller, callee, caller.enterprise_id, calls=True))
-        if callee.enterprise_id is not None and callee.enterprise_id != caller.enterprise_id:
-            records.append(self._record(started, callee, caller, callee.enterprise_id, calls=False))
+        if calling is not None:
+            records.append(self._record(started, caller, callee, calling, calls=True))
+        if called is not None and called != calling:
+            records.append(self._record(started, callee, caller, called, calls=False))
         if self._joined:
             records += [self._record_of(joined, enterprise_id) for enterprise_id, joined in self._joined.items()]
         return tuple(records)

@@ -7,6 +7,7 @@ are the same figure.
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 
 def to_ms(at: float) -> int:
@@ -42,10 +43,26 @@ def ringing_seconds(ringing_ms: int | None, answered_ms: int | None, ended_ms: i
 
 def rfc3339(at_ms: int) -> str:
     """Write a moment in milliseconds since the Unix epoch as RFC 3339 in UTC: `2025-03-01T12:00:00.123Z`."""
-    seconds, milliseconds = divmod(at_ms, 1000)
-    return _utc_second(seconds) + "." + str(1000 + milliseconds)[1:] + "Z"  # compiled, a format costs ten times as much
+    seconds = at_ms // 1000
+    second = _latest.second
+    if second[0] != seconds:
+        second = _latest.second = (seconds, _utc_second(seconds))
+    # Compiled, a format costs ten times as much, and so does asking what is remembered of the other seconds.
+    return second[1] + str(1000 + at_ms - 1000 * seconds)[1:] + "Z"
+
+
+class _Latest:
+    """The second that was written last, and what was written: one value, as several threads write moments."""
+
+    __slots__ = ("second",)
+
+    def __init__(self) -> None:
+        self.second = (0, "1970-01-01T00:00:00.")
+
+
+_latest: Final = _Latest()
 
 
 @lru_cache(maxsize=256)  # what is written together is of the same few seconds, and a page of history of a few minutes
 def _utc_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "."

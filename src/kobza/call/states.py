@@ -161,17 +161,23 @@ class OwnerStates:
 
     def feed(self, fact: CallFact) -> list[OwnerState]:
         """Take the next fact; return the states that follow from it, the calling side's first."""
+        # Of the facts of a plain call each is found at once: asking whether a struct is of a class costs more.
+        if type(fact) is CallRinging:
+            return self._ring(fact)
+        if type(fact) is CallAnswered:
+            answered_ms = to_ms(fact.at)
+            return [self._established(owner, fact, answered_ms) for owner in self._owners]
+        if type(fact) is CallEnded:
+            return self._finish(fact)
+        if type(fact) is CallStarted:
+            self._start(fact)
+            return []
+        return self._feed_rare(fact)
+
+    def _feed_rare(self, fact: CallFact) -> list[OwnerState]:
         match fact:
-            case CallRinging() | OriginatorRang():
+            case OriginatorRang():
                 return self._ring(fact)
-            case CallAnswered():
-                answered_ms = to_ms(fact.at)
-                return [self._established(owner, fact, answered_ms) for owner in self._owners]
-            case CallEnded():
-                return self._finish(fact)
-            case CallStarted():
-                self._start(fact)
-                return []
             case RecordingStarted():
                 self._record_ids = {**self._record_ids, fact.enterprise_id: fact.record_id}
                 return []
@@ -205,9 +211,15 @@ class OwnerStates:
         """Return the states that follow when a recording is ready while the call is on: for each who has talked."""
         if not self._wants_extended(enterprise_id):
             return []
-        about = {"record_id": record_id, "record_duration": record_duration, "record_remarks": remarks}
         return [
-            self._state(owner, StateType.RECORD_READY, at, **about)
+            self._state(
+                owner,
+                StateType.RECORD_READY,
+                at,
+                record_id=record_id,
+                record_duration=record_duration,
+                record_remarks=remarks,
+            )
             for owner in (*self._owners, *self._left)
             if owner.enterprise_id == enterprise_id and owner.answered_ms is not None
         ]
@@ -305,8 +317,22 @@ class OwnerStates:
     def _wants_extended(self, enterprise_id: str) -> bool:
         return self._extended_for is None or enterprise_id in self._extended_for
 
-    def _state(self, owner: _Owner, state_type: StateType, at: float, **more: Any) -> OwnerState:
-        """Make the next state of an owner; `more` are fields that only some states have."""
+    def _state(
+        self,
+        owner: _Owner,
+        state_type: StateType,
+        at: float,
+        *,
+        record_duration: int | None = None,
+        record_remarks: Mapping[str, Any] | None = None,
+        record_id: str | None = None,
+        cause: int | None = None,
+        call_duration: int | None = None,
+        ringing: int | None = None,
+        released_by: ReleasedBy | None = None,
+        heard: HeardCall | None = None,
+    ) -> OwnerState:
+        """Make the next state of an owner; only some states have what is named behind the moment."""
         owner.sequence += 1
         return OwnerState(
             event_id=self._new_id(),
@@ -321,5 +347,12 @@ class OwnerStates:
             at=at,
             client_state=owner.client_state,
             extended=state_type in EXTENDED,
-            **more,
+            record_duration=record_duration,
+            record_remarks=record_remarks,
+            record_id=record_id,
+            cause=cause,
+            call_duration=call_duration,
+            ringing=ringing,
+            released_by=released_by,
+            heard=heard,
         )

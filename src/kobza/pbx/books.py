@@ -44,30 +44,32 @@ class CallBooks:
             JournalStopped: as above.
 
         """
+        office, first = self._office, facts[0]
+        begins, ends = type(first) is CallStarted, type(facts[-1]) is CallEnded
         states: list[StateStored] = []
         changed = False
         for fact in facts:
             changed |= self._records.feed(fact)
-            states += [self._office.stored(state) for state in self._states.feed(fact)]
-        entries: list[Entry] = self._record_entries(facts) if changed else []
+            states += [office.stored(state) for state in self._states.feed(fact)]
+        entries: list[Entry] = self._record_entries(facts, begins, ends) if changed else []
         entries += states
         entries += promised
-        begins, watch = isinstance(facts[0], CallStarted), self._office.watch
+        watch = office.watch
         if not begins:  # it happened, whether or not it can be written down
             self.meter.feed(facts)
-        if isinstance(facts[-1], CallEnded):  # before it may fail: whatever follows takes its place behind this
+        if ends:  # before it may fail: whatever follows takes its place behind this
             self.close()
         if entries or then is not None:  # a call of no enterprise has none
             if watch is not None:
                 then = watch.writing(facts, len(entries), then)
-            self._office.append(entries, states, then)
+            office.append(entries, states, then)
         elif watch is not None:
             watch.happened(facts)
         if begins:
             self.meter.feed(facts)
-        if begins and not isinstance(facts[-1], CallEnded):
-            self._call_id = facts[0].call_id
-            self._office.on[self._call_id] = self
+        if begins and not ends:
+            self._call_id = first.call_id
+            office.on[first.call_id] = self
 
     def record_ready(self, result: RecordingStored) -> list[StateStored]:
         """Return the states that a recording which is ready makes while the call is on."""
@@ -87,17 +89,17 @@ class CallBooks:
         if self._call_id is not None:
             self._office.on.pop(self._call_id, None)
 
-    def _record_entries(self, facts: Sequence[CallFact]) -> list[Entry]:
+    def _record_entries(self, facts: Sequence[CallFact], begins: bool, ends: bool) -> list[Entry]:
         records = self._records.records
         entries: list[Entry] = []
-        if isinstance(facts[0], CallStarted):
+        if begins:
             entries += [CdrOpened(record) for record in records if record.ended_at is None]
-        elif not isinstance(facts[-1], CallEnded):
+        elif not ends:
             entries += [CdrUpdated(record) for record in records]
-        if isinstance(facts[-1], CallEnded):
+        if ends:
             entries += [CdrClosed(record) for record in records]
         for fact in facts:
-            if isinstance(fact, RecordingStarted):
+            if type(fact) is RecordingStarted:
                 entries.append(RecordingStored(fact.record_id, fact.enterprise_id, fact.call_id, "recording", fact.at))
         return entries
 
@@ -153,17 +155,16 @@ class BookKeeper:
         """
 
         def told() -> None:
-            if states:
-                self._owed(states)
+            self._owed(states)
             if then is not None:
                 then()
 
+        patience = PATIENCE if then is None else 0.0
+        for state in states:
+            if state.owed_to_endpoint:
+                patience = 0.0
         try:
-            self._journal.append(
-                entries,
-                told if states or then is not None else None,
-                patience=0.0 if then is not None or any(state.owed_to_endpoint for state in states) else PATIENCE,
-            )
+            self._journal.append(entries, told if states else then, patience=patience)
         except (JournalFull, JournalStopped):
             self.meter.refused += any(isinstance(entry, CdrOpened) for entry in entries)
             raise

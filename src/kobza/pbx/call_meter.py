@@ -140,14 +140,14 @@ class MeteredCall:
             kind = type(fact)
             if kind is CallRinging:
                 self._set_up(fact.at)
-            elif isinstance(fact, CallAnswered):
+            elif kind is CallAnswered:
                 self._set_up(fact.at)
                 self._answered_at = fact.at
                 self._meter.answers[self._direction] += 1
                 self._trunks_answered()
-            elif isinstance(fact, CallEnded):
+            elif type(fact) is CallEnded:
                 self._end(fact)
-            elif isinstance(fact, CallStarted):
+            elif type(fact) is CallStarted:
                 self._begin(fact)
             elif kind is TransferAnswered:
                 self._trunks_answered()

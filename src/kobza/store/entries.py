@@ -1,12 +1,10 @@
 """What the journal can write: an entry is a row, new or changed. Moments are seconds, as everywhere in the engine."""
 
-from dataclasses import dataclass, field
 from typing import Literal
-
-from msgspec import Struct
 
 from kobza.call.cdr import Cdr
 from kobza.call.states import Direction, OwnerState
+from kobza.values import Leaf
 
 DeliveryOutcome = Literal["delivered", "retry", "failed"]
 """After an attempt: done; to be tried again; given up."""
@@ -17,19 +15,19 @@ DetailKind = Literal["quality", "sip_ladder", "diversions"]
 RecordingStatus = Literal["recording", "encoding", "ready", "failed", "erased"]
 
 
-class CdrOpened(Struct, frozen=True):
+class CdrOpened(Leaf, frozen=True):
     """A call started: the record of one enterprise."""
 
     cdr: Cdr
 
 
-class CdrUpdated(Struct, frozen=True):
+class CdrUpdated(Leaf, frozen=True):
     """A call rang, was answered, or is recorded: its record, not yet ended."""
 
     cdr: Cdr
 
 
-class CdrClosed(Struct, frozen=True):
+class CdrClosed(Leaf, frozen=True):
     """A call ended: its whole record."""
 
     cdr: Cdr
@@ -39,7 +37,7 @@ class CdrClosed(Struct, frozen=True):
             raise ValueError(f"the record of {self.cdr.call_id} is closed without an end")
 
 
-class LegPromised(Struct, frozen=True):
+class LegPromised(Leaf, frozen=True):
     """The API handed out the id of a leg (click2dial): its owner is owed `finished` even when nothing ever rang."""
 
     call_id: str
@@ -52,8 +50,7 @@ class LegPromised(Struct, frozen=True):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class KeyUsed:
+class KeyUsed(Leaf, frozen=True):
     """A click2dial request with an `Idempotency-Key` began a call, in one commit with which it is stored."""
 
     enterprise_id: str
@@ -66,18 +63,19 @@ class KeyUsed:
     """From then on the key counts for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class StateStored:
+class StateStored(Leaf, frozen=True):
     """A call state of an owner, and, when it is owed to the enterprise's endpoint, a delivery due at once."""
 
     state: OwnerState
     owed_to_endpoint: bool
-    payload: bytes = field(repr=False)
+    payload: bytes
     """The JSON body as it is sent."""
 
+    def __repr__(self) -> str:
+        return f"StateStored({self.state!r}, owed_to_endpoint={self.owed_to_endpoint})"
 
-@dataclass(frozen=True, slots=True)
-class AttemptStored:
+
+class AttemptStored(Leaf, frozen=True):
     """One POST of a delivery and what follows from it. At most `RESPONSE_LIMIT` bytes of the answer belong here."""
 
     call_id: str
@@ -97,16 +95,21 @@ class AttemptStored:
     status_code: int | None = None
     error: str | None = None
     """In words, when there was no answer or not a good one."""
-    response: str | None = field(default=None, repr=False)
-    exchange: str | None = field(default=None, repr=False)
+    response: str | None = None
+    exchange: str | None = None
     """What else is known of it: the JSON of `kobza.webhooks.exchange.Exchange`."""
 
     def __post_init__(self) -> None:
         if (self.retry_at is None) is (self.outcome == "retry"):
             raise ValueError("an attempt has a moment to try again if and only if it is to be tried again")
 
+    def __repr__(self) -> str:
+        """Leave out what was said: it is long, and whose it is is no matter of a log."""
+        of = (self.call_id, self.call_control_id, self.sequence)
+        return f"AttemptStored({of}, attempt={self.attempt}, outcome={self.outcome!r}, error={self.error!r})"
 
-class RecordingStored(Struct, frozen=True):
+
+class RecordingStored(Leaf, frozen=True):
     """The state of a recording: the first entry makes the row, later ones replace it. None keeps what is there."""
 
     record_id: str
@@ -127,7 +130,7 @@ class RecordingStored(Struct, frozen=True):
     """The data key of a file that is encrypted, encrypted."""
 
 
-class DetailStored(Struct, frozen=True):
+class DetailStored(Leaf, frozen=True):
     """More of a call that has a record, for the page of that call alone; the same again replaces it."""
 
     call_id: str
@@ -136,7 +139,7 @@ class DetailStored(Struct, frozen=True):
     """JSON: of `kobza.store.quality`, `kobza.store.messages` or `kobza.store.diversions`."""
 
 
-class Binding(Struct, frozen=True, kw_only=True):
+class Binding(Leaf, frozen=True, kw_only=True):
     """A contact binding of a number (RFC 3261 10.3): where a device of its is reached, over which flow, until when."""
 
     number: str
@@ -161,13 +164,13 @@ class Binding(Struct, frozen=True, kw_only=True):
     user_agent: str | None = None
 
 
-class BindingStored(Struct, frozen=True):
+class BindingStored(Leaf, frozen=True):
     """A device registered or refreshed."""
 
     binding: Binding
 
 
-class BindingRemoved(Struct, frozen=True):
+class BindingRemoved(Leaf, frozen=True):
     """A binding ended: the device unregistered, or it expired."""
 
     number: str

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, get_args
 
 from kobza.store import driver
 from kobza.store.backend import backend_of
@@ -24,6 +23,7 @@ from kobza.store.entries import (
     StateStored,
 )
 from kobza.store.errors import StoreError
+from kobza.store.journal_rows import by_kind
 from kobza.store.place import Place
 
 __all__ = [
@@ -77,7 +77,7 @@ class JournalWriter:
                 next `write` makes a new connection.
 
         """
-        groups = _by_kind(batch)
+        groups = by_kind(batch)
         try:
             self._commits.commit(batch, groups, alive_at)
         except BaseException:
@@ -111,19 +111,3 @@ def first_line(error: BaseException) -> str:
 
         return postgres_driver.first_words(error)
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-_KINDS: frozenset[type] = frozenset(get_args(Entry))
-
-
-def _by_kind(batch: Sequence[Entry]) -> dict[type, list[Any]]:
-    groups: dict[type, list[Any]] = {}
-    for entry in batch:
-        kind = type(entry)
-        if kind in groups:
-            groups[kind].append(entry)
-        elif kind in _KINDS:
-            groups[kind] = [entry]
-        else:
-            raise TypeError(f"not a journal entry: {entry!r}")
-    return groups

@@ -351,14 +351,14 @@ def _steps(batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: floa
     if used := groups.get(KeyUsed):
         steps.append((USE_KEY, (_json(_last(map(journal_rows.key_row, used), _two_keys)),)))
     closed = groups.get(CdrClosed, ())
-    if updated := journal_rows.updated_rows(groups.get(CdrUpdated, ()), closed):
-        steps.append((UPDATE_CALL, (_json(updated),)))
+    if updated := journal_rows.last_updates(groups.get(CdrUpdated, ()), closed):
+        steps.append((UPDATE_CALL, (_json(map(journal_rows.call_row, updated)),)))
     if closed:
         steps.append((CLOSE_CALL, (_json(_first(map(journal_rows.call_row, closed), _two_keys)),)))
     for kind, details in journal_rows.details(groups.get(DetailStored, ())).items():
         steps.append((STORE_DETAILS[kind], (_json(details),)))
     if states := groups.get(StateStored):
-        rows = _json((*journal_rows.event_row(0, entry)[1:], entry.owed_to_endpoint) for entry in states)
+        rows = _json((*journal_rows.event_row(entry), entry.owed_to_endpoint) for entry in states)
         steps.append((ADD_EVENTS, (len(states), len(states), rows)))
     if attempts := groups.get(AttemptStored):
         steps.append((ADD_ATTEMPTS, (_json(map(journal_rows.attempt_row, attempts)),)))

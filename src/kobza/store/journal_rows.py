@@ -5,8 +5,9 @@ statements for them (`journal_sqlite`, `journal_postgres`).
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, Final, get_args
 
+from kobza.call.cdr import Cdr
 from kobza.call.durations import to_ms
 from kobza.store.entries import (
     AttemptStored,
@@ -32,8 +33,26 @@ def ms(at: float | None) -> int | None:
     return None if at is None else to_ms(at)
 
 
+def by_kind(batch: Sequence[Entry]) -> dict[type, list[Any]]:
+    """Sort the entries of a batch. Raises TypeError for what is none."""
+    groups: dict[type, list[Any]] = {}
+    for entry in batch:
+        kind = type(entry)
+        group = groups.get(kind)
+        if group is not None:
+            group.append(entry)
+        elif kind in _KINDS:
+            groups[kind] = [entry]
+        else:
+            raise TypeError(f"not a journal entry: {entry!r}")
+    return groups
+
+
+_KINDS: Final = frozenset(get_args(Entry))
+
+
 def call_row(entry: CdrOpened | CdrUpdated | CdrClosed) -> Row:
-    """Make the row for OPEN_CALL, UPDATE_CALL and CLOSE_CALL."""
+    """Make the row of a whole record: for ADD_CALL and CLOSE_CALL, and for all statements of calls on PostgreSQL."""
     cdr = entry.cdr
     started_at, answered_at = to_ms(cdr.started_at), ms(cdr.answered_at)
     return (
@@ -57,15 +76,64 @@ def call_row(entry: CdrOpened | CdrUpdated | CdrClosed) -> Row:
     )
 
 
-def updated_rows(updated: Sequence[CdrUpdated], closed: Sequence[CdrClosed]) -> list[Row]:
-    """Make the rows for UPDATE_CALL: the last word of a batch on each record, and none on one that it closes.
+def opened_rows(opened: Sequence[CdrOpened]) -> tuple[list[Row], list[Row]]:
+    """Make the rows for SQLite's OPEN_CALL, and those for ADD_CALL: of records that say more than a call's start."""
+    new: list[Row] = []
+    more: list[Row] = []
+    for entry in opened:
+        cdr = entry.cdr
+        if cdr.ringing_at is None and cdr.answered_at is None and cdr.ended_at is None and cdr.record_id is None:
+            new.append(_new_row(cdr))
+        else:
+            more.append(call_row(entry))
+    return new, more
+
+
+def _new_row(cdr: Cdr) -> Row:
+    started_at = to_ms(cdr.started_at)
+    return (
+        cdr.call_id,
+        cdr.enterprise_id,
+        cdr.calling_number,
+        cdr.called_number,
+        started_at,
+        started_at,
+        cdr.direction,
+        cdr.client_state,
+        cdr.convergent,
+    )
+
+
+def updated_row(entry: CdrUpdated) -> Row:
+    """Make the row for SQLite's UPDATE_CALL: all but how the call ended."""
+    cdr = entry.cdr
+    started_at, answered_at = to_ms(cdr.started_at), ms(cdr.answered_at)
+    return (
+        cdr.call_id,
+        cdr.enterprise_id,
+        cdr.calling_number,
+        cdr.called_number,
+        cdr.answered_number,
+        started_at,
+        ms(cdr.ringing_at),
+        answered_at,
+        started_at if answered_at is None else answered_at,
+        cdr.direction,
+        cdr.record_id,
+        cdr.client_state,
+        cdr.convergent,
+    )
+
+
+def last_updates(updated: Sequence[CdrUpdated], closed: Sequence[CdrClosed]) -> list[CdrUpdated]:
+    """Return the last word of a batch on each record that changed, and none on one that it closes.
 
     A phone that rings and answers at once makes two in a moment, and the row of a closed record says all of them.
     """
     last = {(entry.cdr.call_id, entry.cdr.enterprise_id): entry for entry in updated}
     for entry in closed:
         last.pop((entry.cdr.call_id, entry.cdr.enterprise_id), None)
-    return [call_row(entry) for entry in last.values()]
+    return list(last.values())
 
 
 def details(entries: Sequence[DetailStored]) -> dict[DetailKind, list[Row]]:
@@ -102,17 +170,16 @@ def key_row(entry: KeyUsed) -> Row:
     )
 
 
-def event_row(cursor: int, entry: StateStored) -> Row:
+def event_row(entry: StateStored) -> Row:
     """Make the row for ADD_EVENT."""
     state = entry.state
     return (
-        cursor,
         state.event_id,
         state.enterprise_id,
         state.call_id,
         state.call_control_id,
         state.sequence,
-        state.state_type.value,
+        state.state_type._value_,  # `value` is a function
         state.state_owner,
         state.phone_number,
         state.call_direction,

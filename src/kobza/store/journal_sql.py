@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from kobza.store.entries import DetailKind
 from kobza.store.journal_rows import Row
@@ -13,26 +12,32 @@ HEARTBEAT = (
     "ON CONFLICT (key) DO UPDATE SET number = max(number, excluded.number)"
 )
 
-LAST_CURSOR = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
-"""The last cursor ever given: it does not go back when old events are removed."""
-
 _CALL_COLUMNS = (
     "call_id, enterprise_id, calling_number, called_number, answered_number, started_at, ringing_at, answered_at, "
     "ended_at, start_at, direction, cause, sip_status, released_by, record_id, client_state, convergent"
 )
 
-OPEN_CALL = (
+ADD_CALL = (
     f"INSERT INTO calls ({_CALL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
     "ON CONFLICT (call_id, enterprise_id) DO NOTHING"
 )
+"""The whole record of a call of the past."""
+
+OPEN_CALL = (
+    "INSERT OR ROLLBACK INTO calls (call_id, enterprise_id, calling_number, called_number, started_at, start_at, "
+    "direction, client_state, convergent) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (call_id, enterprise_id) DO NOTHING"
+)
+"""What is known at a call's start: each value that is bound costs about as much as each page that is touched."""
 
 UPDATE_CALL = (
-    f"INSERT INTO calls ({_CALL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
+    "INSERT INTO calls (call_id, enterprise_id, calling_number, called_number, answered_number, started_at, "
+    "ringing_at, answered_at, start_at, direction, record_id, client_state, convergent) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
     "ON CONFLICT (call_id, enterprise_id) DO UPDATE SET answered_number = excluded.answered_number, "
     "ringing_at = excluded.ringing_at, answered_at = excluded.answered_at, start_at = excluded.start_at, "
     "record_id = excluded.record_id WHERE ended_at IS NULL"
 )
-"""Never changes a call that has ended."""
+"""Never changes a call that has ended. It adds the record of an enterprise that comes into a call which is on."""
 
 CLOSE_CALL = (
     f"INSERT INTO calls ({_CALL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
@@ -64,11 +69,16 @@ USE_KEY = (
 """Replaces a key that has expired; one that counts is looked up before, and makes no call."""
 
 ADD_EVENT = (
-    "INSERT INTO events (cursor, event_id, enterprise_id, call_id, call_control_id, sequence, state_type, state_owner, "
-    "phone_number, call_direction, occurred_at, client_state, extended, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    "INSERT OR ROLLBACK INTO events (event_id, enterprise_id, call_id, call_control_id, sequence, state_type, "
+    "state_owner, phone_number, call_direction, occurred_at, client_state, extended, payload) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+"""The rows get the next cursors, which do not go back when old events are removed. A row that is refused rolls all of
+the commit back, as its writer would; so SQLite needs no copy of the pages for taking back this statement alone."""
 
-OWE_DELIVERY = "INSERT INTO deliveries (cursor, enterprise_id, status, attempts, due_at) VALUES (?,?,'pending',0,?)"
+OWE_DELIVERY = (
+    "INSERT OR ROLLBACK INTO deliveries (cursor, enterprise_id, status, attempts, due_at) VALUES (?,?,'pending',0,?)"
+)
 
 SETTLE_DELIVERY = (
     "INSERT INTO deliveries (cursor, enterprise_id, status, attempts, due_at) "
@@ -116,22 +126,28 @@ PUT_BINDING = (
 REMOVE_BINDING = "DELETE FROM bindings WHERE number = ? AND contact = ?"
 
 
-ROWS_AT_ONCE = (64, 16, 4, 2, 1)
+ROWS_AT_ONCE: Final = (64, 16, 4, 2, 1)
 """Into how many rows a batch is cut for one execution of a statement; five texts of each stay prepared. A commit at a
 moderate rate has the three states of one call."""
 
 
-def insert(connection: Any, statement: str, rows: Sequence[Row]) -> None:
+def insert(cursor: Any, statement: str, rows: Sequence[Row]) -> None:
     """Run a statement with one row of marks behind its VALUES for many rows, many rows at a time.
 
     The driver lets other threads run at each step of a statement, and when the loop is busy it takes its time to come
     back: with `executemany` that is once for each row, so here one statement takes up to 64. The CPU is the same.
     """
-    at = 0
-    while at < len(rows):
-        size = next(size for size in ROWS_AT_ONCE if size <= len(rows) - at)
-        connection.execute(_for_rows(statement, size), list(chain.from_iterable(rows[at : at + size])))
-        at += size
+    at, count = 0, len(rows)
+    for size in ROWS_AT_ONCE:
+        while count - at >= size:
+            if size == 1:
+                cursor.execute(statement, rows[at])
+            else:
+                values: list[Any] = []
+                for row in rows[at : at + size]:
+                    values += row
+                cursor.execute(_for_rows(statement, size), values)
+            at += size
 
 
 @lru_cache(maxsize=64)

@@ -31,73 +31,77 @@ class SqliteCommits:
         self._path = path
         self._patience_ms = patience_ms
         self._connection: driver.RawConnection | None = None
+        self._cursor: Any = None
+        """Runs all statements: the connection's own `execute` makes one for each."""
 
     def claim(self) -> None:
         """Do nothing: the file is on this machine, where a second server finds its addresses taken."""
 
     def commit(self, batch: Sequence[Entry], groups: dict[type, list[Any]], alive_at: float | None) -> None:
         """Write one batch in one transaction, as `JournalWriter.write` says."""
-        connection = self._connected()
-        connection.execute("BEGIN IMMEDIATE")
-        _write_calls(connection, groups)
-        _write_states(connection, groups.get(StateStored, ()))
-        _write_attempts(connection, groups.get(AttemptStored, ()))
+        cursor = self._connected()
+        cursor.execute("BEGIN IMMEDIATE")
+        _write_calls(cursor, groups)
+        if states := groups.get(StateStored):
+            _write_states(cursor, states)
+        if attempts := groups.get(AttemptStored):
+            _write_attempts(cursor, attempts)
         if recordings := groups.get(RecordingStored):
-            sql.insert(connection, sql.PUT_RECORDING, [rows.recording_row(entry) for entry in recordings])
+            sql.insert(cursor, sql.PUT_RECORDING, [rows.recording_row(entry) for entry in recordings])
         if BindingStored in groups or BindingRemoved in groups:
-            _write_bindings(connection, batch)
+            _write_bindings(cursor, batch)
         if alive_at is not None:
-            connection.execute(sql.HEARTBEAT, (to_ms(alive_at),))
-        connection.execute("COMMIT")
+            cursor.execute(sql.HEARTBEAT, (to_ms(alive_at),))
+        cursor.execute("COMMIT")
 
     def close(self) -> None:
         """Close the connection, which rolls back; the next commit opens it again."""
-        connection, self._connection = self._connection, None
+        connection = self._connection
+        self._connection = self._cursor = None
         if connection is not None:
             connection.close()
 
-    def _connected(self) -> driver.RawConnection:
+    def _connected(self) -> Any:
         if self._connection is None:
             self._connection = driver.connect(self._path, busy_timeout_ms=self._patience_ms)
-        return self._connection
+            self._cursor = self._connection.cursor()
+        return self._cursor
 
 
-def _write_calls(connection: driver.RawConnection, groups: dict[type, list[Any]]) -> None:
+def _write_calls(cursor: Any, groups: dict[type, list[Any]]) -> None:
     if opened := groups.get(CdrOpened):
-        sql.insert(connection, sql.OPEN_CALL, [rows.call_row(entry) for entry in opened])
+        new, more = rows.opened_rows(opened)
+        sql.insert(cursor, sql.OPEN_CALL, new)
+        sql.insert(cursor, sql.ADD_CALL, more)
     if promised := groups.get(LegPromised):
-        sql.insert(connection, sql.PROMISE_LEG, [rows.promise_row(entry) for entry in promised])
+        sql.insert(cursor, sql.PROMISE_LEG, [rows.promise_row(entry) for entry in promised])
     if used := groups.get(KeyUsed):
-        sql.insert(connection, sql.USE_KEY, [rows.key_row(entry) for entry in used])
+        sql.insert(cursor, sql.USE_KEY, [rows.key_row(entry) for entry in used])
     closed = groups.get(CdrClosed, ())
-    if updated := rows.updated_rows(groups.get(CdrUpdated, ()), closed):
-        sql.insert(connection, sql.UPDATE_CALL, updated)
+    if updated := groups.get(CdrUpdated):
+        last = rows.last_updates(updated, closed)
+        sql.insert(cursor, sql.UPDATE_CALL, [rows.updated_row(entry) for entry in last])
     if closed:
-        sql.insert(connection, sql.CLOSE_CALL, [rows.call_row(entry) for entry in closed])
-    for kind, details in rows.details(groups.get(DetailStored, ())).items():
-        connection.executemany(sql.STORE_DETAIL[kind], details)
+        sql.insert(cursor, sql.CLOSE_CALL, [rows.call_row(entry) for entry in closed])
+    if details := groups.get(DetailStored):
+        for kind, of_kind in rows.details(details).items():
+            cursor.executemany(sql.STORE_DETAIL[kind], of_kind)
 
 
-def _write_states(connection: driver.RawConnection, states: Sequence[StateStored]) -> None:
-    """Write events and what is owed of them. The writer holds the write lock, so it may count the cursors itself."""
-    if not states:
-        return
-    last = connection.execute(sql.LAST_CURSOR).fetchone()
-    numbered = list(enumerate(states, 1 + (last[0] if last else 0)))
-    sql.insert(connection, sql.ADD_EVENT, [rows.event_row(cursor, entry) for cursor, entry in numbered])
-    owed = [rows.delivery_row(cursor, entry) for cursor, entry in numbered if entry.owed_to_endpoint]
-    if owed:
-        sql.insert(connection, sql.OWE_DELIVERY, owed)
+def _write_states(cursor: Any, states: Sequence[StateStored]) -> None:
+    """Write events and what is owed of them. The writer holds the write lock, so the events' cursors have no gaps."""
+    sql.insert(cursor, sql.ADD_EVENT, [rows.event_row(entry) for entry in states])
+    first = cursor.lastrowid - len(states) + 1
+    owed = [rows.delivery_row(first + at, entry) for at, entry in enumerate(states) if entry.owed_to_endpoint]
+    sql.insert(cursor, sql.OWE_DELIVERY, owed)
 
 
-def _write_attempts(connection: driver.RawConnection, attempts: Sequence[AttemptStored]) -> None:
-    if not attempts:
-        return
-    sql.insert(connection, sql.ADD_ATTEMPT, [rows.attempt_row(entry) for entry in attempts])
-    sql.insert(connection, sql.SETTLE_DELIVERY, rows.settled_rows(attempts))
+def _write_attempts(cursor: Any, attempts: Sequence[AttemptStored]) -> None:
+    sql.insert(cursor, sql.ADD_ATTEMPT, [rows.attempt_row(entry) for entry in attempts])
+    sql.insert(cursor, sql.SETTLE_DELIVERY, rows.settled_rows(attempts))
 
 
-def _write_bindings(connection: driver.RawConnection, batch: Sequence[Entry]) -> None:
+def _write_bindings(cursor: Any, batch: Sequence[Entry]) -> None:
     removed, stored = rows.last_words(batch)
-    connection.executemany(sql.REMOVE_BINDING, removed)
-    sql.insert(connection, sql.PUT_BINDING, stored)
+    cursor.executemany(sql.REMOVE_BINDING, removed)
+    sql.insert(cursor, sql.PUT_BINDING, stored)

@@ -14,7 +14,7 @@ from kobza.store import driver, sqlite_copy
 from kobza.store.copies import Copied, EachFile, check_rows
 from kobza.store.errors import StoreError, StoreMissing
 from kobza.store.journal_rows import Row
-from kobza.store.journal_sql import OPEN_CALL
+from kobza.store.journal_sql import ADD_CALL
 from kobza.store.journal_sqlite import SqliteCommits
 from kobza.store.migrations import upgrade
 
@@ -96,7 +96,7 @@ class SqliteBackend:
         try:
             while chunk := list(islice(left, CHUNK)):
                 connection.execute("BEGIN IMMEDIATE")
-                added += connection.executemany(OPEN_CALL, chunk).rowcount
+                added += connection.executemany(ADD_CALL, chunk).rowcount
                 connection.execute("COMMIT")
         finally:
             connection.close()

@@ -17,7 +17,7 @@ def payload(state: OwnerState) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "call_id": state.call_id,
         "call_control_id": state.call_control_id,
-        "state_type": str(state.state_type),
+        "state_type": state.state_type._value_,
         "state_owner": national(state.state_owner),
         "phone_number": national(state.phone_number),
         "call_direction": state.call_direction,
