@@ -29,7 +29,10 @@ SETTLE_SECONDS = 2.0
 IDLE_SECONDS = 10.0
 """For which a server without calls is counted as well: what it does all the time is not the calls'."""
 SHOWN = 40
-CALLGRIND = ("valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--fair-sched=yes")
+CALLGRIND = (
+    *("valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--fair-sched=yes"),
+    "--trace-children=yes",
+)
 
 
 async def functions(extent: Extent, *, trunk: bool) -> str:
@@ -69,7 +72,7 @@ def most_of(stats: pstats.Stats, calls: int) -> str:
 async def instructions(extent: Extent, *, trunk: bool) -> str:
     """Count instructions; return those of each thread, less what it does without calls."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        within = (*CALLGRIND, f"--callgrind-out-file={folder}/counted", sys.executable)
+        within = (*CALLGRIND, f"--callgrind-out-file={folder}/counted.%p", sys.executable)
         async with traffic(extent, trunk=trunk, within=within) as calls:
             await calls.call(extent.warm_up, extent)
             control(calls, "-i", "on")
@@ -79,21 +82,25 @@ async def instructions(extent: Extent, *, trunk: bool) -> str:
             await asyncio.sleep(IDLE_SECONDS)
             control(calls, "-d")
             control(calls, "-i", "off")
-        working, idle = (by_thread(Path(folder), dump) for dump in (1, 2))
-    seconds = (extent.calls / extent.rate + SETTLE_SECONDS) / IDLE_SECONDS
-    each = {thread: (count - idle.get(thread, 0) * seconds) / extent.calls for thread, count in working.items()}
-    lines = [f"{count / 1000:8,.0f} k  thread {thread}" for thread, count in sorted(each.items())]
+        seconds = (extent.calls / extent.rate + SETTLE_SECONDS) / IDLE_SECONDS
+        each: dict[str, float] = {}
+        for process, pid in (("server", calls.pid), ("media process", calls.media)):
+            working, idle = (by_thread(Path(folder), pid, dump) for dump in (1, 2))
+            for thread, count in sorted(working.items()):
+                each[f"{process}, thread {thread}"] = (count - idle.get(thread, 0) * seconds) / extent.calls
+    lines = [f"{count / 1000:8,.0f} k  {what}" for what, count in each.items()]
     return "\n".join([f"{sum(each.values()) / 1000:,.0f} k instructions a call", *lines])
 
 
 def control(calls: Traffic, *command: str) -> None:
-    subprocess.run(["callgrind_control", *command, str(calls.pid)], check=True, capture_output=True)
+    for pid in (calls.pid, calls.media):
+        subprocess.run(["callgrind_control", *command, str(pid)], check=True, capture_output=True)
 
 
-def by_thread(folder: Path, dump: int) -> dict[int, int]:
-    """Return the instructions of a dump by the number of the thread: 1 carries calls."""
+def by_thread(folder: Path, pid: int, dump: int) -> dict[int, int]:
+    """Return the instructions of a dump of a process by the number of the thread: 1 carries calls."""
     found: dict[int, int] = {}
-    for path in folder.glob(f"counted.{dump}-*"):
+    for path in folder.glob(f"counted.{pid}.{dump}-*"):
         total = re.search(r"^totals: (\d+)", path.read_text(errors="replace"), re.MULTILINE)
         if total is not None:
             found[int(path.name.rpartition("-")[2])] = int(total[1])

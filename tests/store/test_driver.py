@@ -1,8 +1,6 @@
-import ctypes
 import stat
 from pathlib import Path
 
-import pysqlite3._sqlite3
 import pytest
 
 from kobza.store import LibraryTooOld, Store, StoreError, StoreMissing, driver
@@ -79,13 +77,3 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_bytes(b"This is not a database at all. " * 1000)
     with pytest.raises(StoreError, match="is not a store"):
         Store.open(path)
-
-
-@pytest.mark.database("sqlite")
-def test_the_library_takes_no_locks_and_counts_no_memory(store: Store) -> None:
-    library = ctypes.CDLL(pysqlite3._sqlite3.__file__)
-    library.sqlite3_memory_used.restype = ctypes.c_int64
-    with store.read() as conn:
-        assert conn.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one() > 0
-        assert driver.WITHOUT_LOCKS
-        assert library.sqlite3_memory_used() == 0

@@ -5,14 +5,12 @@ Exactly one copy of SQLite may be in a process: two copies on one file break eac
 module, in `journal_sql` and in `export`.
 """
 
-import ctypes
 import operator
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-import pysqlite3._sqlite3
 import pysqlite3.dbapi2
 
 from kobza.store.errors import LibraryTooOld, StoreMissing
@@ -46,26 +44,6 @@ RawConnection = Any
 # costs more: nothing stands in an empty dictionary, and a sign makes a number of what is true or false.
 dbapi.register_adapter(type(None), {}.get)
 dbapi.register_adapter(bool, operator.pos)
-
-
-def _without_locks() -> bool:
-    """Have SQLite take no locks of its own around connections and memory, and count no memory; return whether it does.
-
-    A connection is for one thread at a time anyway (SQLite's "multi-thread" mode asks no more), and a call that is
-    written down took 390 locks. The driver has no name for it, but its library, which may not be at work yet.
-    """
-    library = ctypes.CDLL(pysqlite3._sqlite3.__file__)  # noqa: SLF001 - where the one SQLite of the process is
-    try:
-        configure, stop = library.sqlite3_config, library.sqlite3_shutdown
-    except AttributeError:  # a driver that was built otherwise and keeps them to itself
-        return False
-    configure.argtypes = [ctypes.c_int]  # what follows is variadic
-    multi_thread, memory_status, off = 2, 9, ctypes.c_int(0)  # SQLITE_CONFIG_MULTITHREAD, SQLITE_CONFIG_MEMSTATUS
-    return not any((stop(), configure(multi_thread), configure(memory_status, off)))
-
-
-WITHOUT_LOCKS = _without_locks()
-"""Whether connections and their statements must not be used by two threads at once; else they wait for each other."""
 
 
 def check_library(version: tuple[int, ...] = dbapi.sqlite_version_info) -> None:
