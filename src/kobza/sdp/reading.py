@@ -75,9 +75,11 @@ def _plain(text: str) -> tuple[str, str, int] | None:
             if port or line[:8] != "m=audio " or behind[:7] != _PROTOCOL or not is_number(number):
                 return None
             port, line = int(number), behind
+            if not 0 < port < 65535:
+                return None
         elif kind == "o=":
             if len(line[2:].split()) != 6:
                 return None
             line = kind
         form.append(line)
-    return ("\n".join(form), host, port) if host and 0 < port < 65535 else None
+    return ("\n".join(form), host, port) if host and port else None
